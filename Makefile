@@ -1,0 +1,45 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+PIP_OPTIONS ?= --quiet --disable-pip-version-check
+VENV := .venv
+BIN := $(VENV)/bin
+SWEEP := sweeps/smoke.yaml
+
+export RAY_USAGE_STATS_ENABLED = 0
+export MLFLOW_DISABLE_TELEMETRY = true
+
+.PHONY: demo test test-slow lint format types clean-env
+.DEFAULT_GOAL := demo
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/clt-ray run $(SWEEP)
+	$(BIN)/clt-ray report $(SWEEP)
+	@echo "MLflow UI: $(BIN)/clt-ray ui $(SWEEP)"
+
+test: $(VENV)/.installed-dev lint
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 -m 'not slow and not serial'
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m 'serial and not slow'
+
+test-slow: $(VENV)/.installed-dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean-env:
+	rm -rf $(VENV)

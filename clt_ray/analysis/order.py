@@ -1,0 +1,32 @@
+"""Sorting and naming the way people do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+STUDY_ORDER: Final = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
+
+
+def natural(text: str) -> tuple[tuple[int, float, str], ...]:
+    """Sort key that compares runs of digits as numbers: model-8b before model-35b."""
+    return tuple(
+        (0, float(part), "") if part[0].isdigit() else (1, 0.0, part.lower())
+        for part in re.findall(r"\d+(?:\.\d+)?|[^\d]+", text)
+    )
+
+
+def language_order(code: str) -> tuple[int, str]:
+    """Sort key: the reference study's languages in its order, then others by code."""
+    return (STUDY_ORDER.index(code) if code in STUDY_ORDER else len(STUDY_ORDER), code)
+
+
+def listed(codes: Iterable[str]) -> str:
+    """Language codes as the reader sees them: `es fr ja zh`."""
+    return " ".join(sorted(codes, key=language_order))
+
+
+def count_label(samples: int) -> str:
+    """A number of samples in few characters: 400, 1k, 1.5k."""
+    return f"{samples / 1000:g}k" if samples >= 1000 else str(samples)

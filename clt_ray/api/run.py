@@ -1,0 +1,184 @@
+"""The verb `run`: plan, check, execute what is missing, bring MLflow up to date."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clt_ray.api.inspect import SweepStatus, status
+from clt_ray.api.locations import Locations
+from clt_ray.errors import ConfigurationError
+from clt_ray.orchestration.monitor import Monitor, Snapshot
+from clt_ray.store import Store
+from clt_ray.sweep.grid import expand
+from clt_ray.sweep.load import load_sweep
+from clt_ray.sweep.plan import Plan, make_plan
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.spec import SweepSpec
+
+log = logging.getLogger(__name__)
+
+MIRROR_SECONDS = 5.0
+PILOT_VALIDATIONS = 2
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a call of `run` found and left."""
+
+    status: SweepStatus
+    executed: int
+    """Runs that were missing and have been attempted."""
+    seconds: float
+    untracked: str | None
+    """Why MLflow could not be brought up to date, if it could not."""
+
+    @property
+    def exit_code(self) -> int:
+        if self.status.count("failed"):
+            return 1
+        return 0 if self.status.complete else 3
+
+
+def run(
+    path: str,
+    locations: Locations,
+    *,
+    overrides: Sequence[str] = (),
+    address: str | None = None,
+    limit: int | None = None,
+    pilot: bool = False,
+    verbose: bool = False,
+    announce: Callable[[Plan], None] = lambda plan: None,
+    show: Callable[[Snapshot], None] = lambda snapshot: None,
+) -> RunOutcome:
+    """Execute the runs of a sweep that are not finished. Calling it again is the resume.
+
+    Args:
+        path: Sweep file.
+        locations: Store and tracker.
+        overrides: `dotted.key=value` settings on top of the file.
+        address: Ray cluster; see `orchestration.cluster.connected`.
+        limit: At most this many runs at a time.
+        pilot: Only the first and last cell of each model and task, for two validations: cheap evidence that
+            a large sweep will work. Pilot runs have identities of their own.
+        verbose: Let Ray's output through.
+        announce: Called with the plan before anything is executed.
+        show: Called about once a second with where the sweep is.
+
+    Raises:
+        ConfigurationError: The file, its data or its hardware cannot work; nothing was started.
+    """
+    began = time.monotonic()
+    if pilot:
+        overrides = [*overrides, *pilot_overrides(load_sweep(path, overrides))]
+    spec = load_sweep(path, overrides)
+    runs = expand(spec)
+    store = Store(locations.storage)
+    plan = make_plan(spec, store.states([run.run_id for run in runs]))
+    announce(plan)
+    wanted = set(plan.run_ids("run", "resume"))
+    missing = [run for run in runs if run.run_id in wanted]
+    if pilot:
+        missing = _extremes(missing)
+    preflight(missing)
+    mirror = TrackingMirror(spec, store, locations)
+    if missing:
+        _execute(missing, len(runs) - len(missing), store, locations, mirror, address, limit, verbose, show)
+    mirror.update(runs, force=True)
+    after = status(path, locations, overrides)
+    mirror.finish(path, after)
+    return RunOutcome(after, len(missing), time.monotonic() - began, mirror.trouble)
+
+
+def _execute(
+    missing: Sequence[RunSpec],
+    already_done: int,
+    store: Store,
+    locations: Locations,
+    mirror: TrackingMirror,
+    address: str | None,
+    limit: int | None,
+    verbose: bool,
+    show: Callable[[Snapshot], None],
+) -> None:
+    from clt_ray.orchestration.sweep import run_missing
+
+    with Monitor(missing, already_done, store, show, mirror) as monitor:
+        run_missing(missing, locations.storage, monitor, address=address, limit=limit, verbose=verbose)
+
+
+def preflight(runs: Sequence[RunSpec]) -> None:
+    """Everything that can be known to fail before a cluster is touched.
+
+    Raises:
+        ConfigurationError: All problems found.
+    """
+    from clt_ray.data.mixture import check_availability
+    from clt_ray.training.backends import unsupported
+
+    problems = {problem for run in runs if (problem := unsupported(run)) is not None}
+    problems_in_order = sorted(problems, key=str)
+    problems_in_order += check_availability(runs)
+    if problems_in_order:
+        raise ConfigurationError(problems_in_order)
+
+
+def pilot_overrides(spec: SweepSpec) -> list[str]:
+    """Settings that make each run short; `max_steps` is part of identity, so pilots never pass for runs."""
+    return [f"training.max_steps={PILOT_VALIDATIONS * spec.training.eval_every}"]
+
+
+def _extremes(runs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The first and the last run of each model and task: the smallest and the largest mixture."""
+    groups: dict[tuple[str, str], list[RunSpec]] = {}
+    for run in runs:
+        groups.setdefault((run.model.name, run.task), []).append(run)
+    chosen = {run.run_id: run for group in groups.values() for run in (group[0], group[-1])}
+    return list(chosen.values())
+
+
+class TrackingMirror:
+    """Brings MLflow up to date, never at the expense of the sweep."""
+
+    def __init__(self, spec: SweepSpec, store: Store, locations: Locations) -> None:
+        self.trouble: str | None = None
+        """Why the tracker was last behind; None when it is up to date."""
+        self._spec, self._store, self._locations = spec, store, locations
+        self._mirror: object | None = None
+        self._pending: dict[str, RunSpec] = {}
+        self._next = 0.0
+
+    def update(self, runs: Sequence[RunSpec], force: bool = False) -> None:
+        """Mirror these runs, and those asked for since the last time; every few seconds unless forced."""
+        self._pending |= {run.run_id: run for run in runs}
+        if time.monotonic() < self._next and not force:
+            return
+        from clt_ray.tracking import Mirror, TrackerUnavailable
+
+        try:
+            if self._mirror is None:
+                self._mirror = Mirror(self._locations.tracking_uri, self._spec.name, self._store)
+            self._mirror.sync(list(self._pending.values()))  # type: ignore[attr-defined]
+            self._pending.clear()
+            self.trouble = None
+        except TrackerUnavailable as error:
+            if self.trouble is None:
+                log.warning("MLflow is behind, training goes on: %s", error)
+            self.trouble = str(error)
+        self._next = time.monotonic() + MIRROR_SECONDS
+
+    def finish(self, path: str, after: SweepStatus) -> None:
+        """Give the sweep's parent run its true status and the sweep file."""
+        if self._mirror is None or self.trouble:
+            return
+        from clt_ray.tracking import TrackerUnavailable
+
+        state = "FINISHED" if after.complete else "FAILED" if after.count("failed") else "KILLED"
+        try:
+            self._mirror.finish_sweep(state, artifacts=[Path(path)])  # type: ignore[attr-defined]
+        except TrackerUnavailable as error:
+            self.trouble = str(error)

@@ -1,0 +1,253 @@
+"""The command line: one verb per thing a user does. Parses, calls one function of `clt_ray.api`, prints.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 incomplete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from clt_ray.errors import CltRayError, ConfigurationError
+
+FAILED, WRONG, INCOMPLETE = 1, 2, 3
+
+
+def parser() -> argparse.ArgumentParser:
+    """All verbs and their options."""
+    root = argparse.ArgumentParser(
+        prog="clt-ray", description="Sweeps of full fine-tunings on Ray, measured."
+    )
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, help: str, *, sweep: bool = True, reads: bool = False) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=help, description=help)
+        if sweep:
+            sub.add_argument("sweep", metavar="SWEEP", help="sweep file, such as sweeps/smoke.yaml")
+        sub.add_argument("--storage", help="where runs are kept (default: $CLT_RAY_STORAGE or ./clt-runs)")
+        sub.add_argument(
+            "--tracking-uri", help="MLflow (default: $MLFLOW_TRACKING_URI or SQLite in the storage)"
+        )
+        sub.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+                         help="override a key of the sweep file, such as training.epochs=2")  # fmt: skip
+        sub.add_argument("--verbose", action="store_true", help="show what libraries print")
+        if reads:
+            sub.add_argument("--json", action="store_true", help="print JSON")
+        return sub
+
+    check = verb("validate", "report every error of a sweep file at once", sweep=False, reads=True)
+    check.add_argument("sweep", metavar="SWEEP", nargs="?")
+    check.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of sweep files, for editors"
+    )
+    verb("plan", "what a run would do with each cell, and why", reads=True)
+    run = verb("run", "execute what is missing; again, to resume")
+    run.add_argument("--address", help="a running Ray cluster (default: $RAY_ADDRESS, else a local one)")
+    run.add_argument("--max-concurrent", type=int, metavar="N", help="at most N runs at a time")
+    run.add_argument("--pilot", action="store_true", help="only the extremes of the grid, a few steps each")
+    verb("status", "done, running, waiting, failed and why, time left", reads=True)
+    verb("best", "the chosen checkpoint of each run", reads=True)
+    export = verb("export", "a run's chosen checkpoint as a Hugging Face directory", sweep=False)
+    export.add_argument("run_id", metavar="RUN_ID")
+    export.add_argument("folder", metavar="DIR")
+    report = verb("report", "one HTML page with figures and tables", sweep=False)
+    report.add_argument("sweeps", metavar="SWEEP", nargs="*")
+    report.add_argument("--scores", metavar="FILE.csv", help="report on a scores file instead")
+    report.add_argument("--reference", action="store_true", help="report on the reference study instead")
+    report.add_argument("--out", metavar="DIR", help="folder of the report")
+    clean = verb("clean", "what could be deleted, and its size", reads=True)
+    clean.add_argument("--apply", action="store_true", help="delete it")
+    ui = verb("ui", "the MLflow UI on this sweep")
+    ui.add_argument("--port", type=int, default=5000)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the process exit status."""
+    arguments = parser().parse_args(argv)
+    _quiet(arguments.verbose)
+    try:
+        return VERBS[arguments.verb](arguments)
+    except ConfigurationError as error:
+        from clt_ray.display.text import problems
+
+        print(problems(error), file=sys.stderr)
+        return WRONG
+    except CltRayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues", file=sys.stderr)
+        return INCOMPLETE
+
+
+def _quiet(verbose: bool) -> None:
+    """Keep third-party noise from the user unless asked for."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s"
+    )
+    if not verbose:
+        warnings.simplefilter("ignore")
+        for name in ("ray", "mlflow", "alembic", "matplotlib", "fontTools", "transformers", "datasets"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _locations(arguments: argparse.Namespace) -> Any:
+    from clt_ray.api import locate
+
+    return locate(arguments.storage, arguments.tracking_uri)
+
+
+def _print_json(document: object) -> None:
+    json.dump(document, sys.stdout, ensure_ascii=False)
+    print()
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    from clt_ray.sweep.spec import json_schema
+
+    if arguments.schema:
+        _print_json(json_schema())
+        return 0
+    if arguments.sweep is None:
+        parser().error("validate: SWEEP is missing")
+    from clt_ray.api import validate
+    from clt_ray.sweep.grid import expand
+
+    spec = validate(arguments.sweep, arguments.overrides)
+    runs = expand(spec)
+    if arguments.json:
+        _print_json({"sweep": spec.name, "valid": True, "runs": len(runs)})
+    else:
+        print(f"{arguments.sweep}: valid, {len(runs)} runs")
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import plan
+
+    planned = plan(arguments.sweep, _locations(arguments), arguments.overrides)
+    if arguments.json:
+        _print_json(planned.to_json())
+    else:
+        from clt_ray.display.tables import print_plan
+
+        print_plan(planned, arguments.sweep)
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import run
+    from clt_ray.display.progress import progress
+    from clt_ray.display.tables import print_announcement, print_outcome
+
+    locations = _locations(arguments)
+    with progress() as show:
+        outcome = run(
+            arguments.sweep,
+            locations,
+            overrides=arguments.overrides,
+            address=arguments.address,
+            limit=arguments.max_concurrent,
+            pilot=arguments.pilot,
+            verbose=arguments.verbose,
+            announce=lambda planned: print_announcement(planned, locations),
+            show=show,
+        )
+    print_outcome(outcome, arguments.sweep, locations)
+    return outcome.exit_code
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import status
+
+    told = status(arguments.sweep, _locations(arguments), arguments.overrides)
+    if arguments.json:
+        _print_json(told.to_json())
+    else:
+        from clt_ray.display.tables import print_status
+
+        print_status(told, arguments.sweep)
+    return FAILED if told.count("failed") else 0 if told.complete else INCOMPLETE
+
+
+def _best(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import best
+
+    chosen = best(arguments.sweep, _locations(arguments), arguments.overrides)
+    if arguments.json:
+        _print_json(chosen)
+    else:
+        from clt_ray.display.tables import print_best
+
+        print_best(chosen)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import export
+
+    print(export(arguments.run_id, arguments.folder, _locations(arguments)))
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import report
+
+    page = report(
+        arguments.sweeps,
+        _locations(arguments),
+        scores=arguments.scores,
+        reference=arguments.reference,
+        out=arguments.out,
+        command=shlex.join(["clt-ray", *sys.argv[1:]]),
+        overrides=arguments.overrides,
+    )
+    print(f"report: {page}")
+    return 0
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import clean
+
+    found = clean(
+        arguments.sweep, _locations(arguments), apply=arguments.apply, overrides=arguments.overrides
+    )
+    if arguments.json:
+        _print_json([vars(item) for item in found])
+    else:
+        from clt_ray.display.tables import print_clean
+
+        print_clean(found, arguments.sweep, arguments.apply)
+    return 0
+
+
+def _ui(arguments: argparse.Namespace) -> int:
+    from clt_ray.api import ui
+
+    return ui(arguments.sweep, _locations(arguments), arguments.port)
+
+
+VERBS = {
+    "validate": _validate,
+    "plan": _plan,
+    "run": _run,
+    "status": _status,
+    "best": _best,
+    "export": _export,
+    "report": _report,
+    "clean": _clean,
+    "ui": _ui,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Rows of the bundled corpus: three tasks in eight languages, written on the fly, the same on every machine.
+
+    >>> raw_rows("math", "es", "train")[0]
+    {'id': 'math-train-0000', 'question': 'Marco tiene ...', 'answer': '12 + 7 = 19. La respuesta es 19.'}
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from clt_ray.data.bundled.grammar import Slot, sentence
+from clt_ray.data.bundled.items import FRAMES, SIZES, Item, items, operation, result
+from clt_ray.data.bundled.lexicon import LANGUAGES, Concept, concept, read
+from clt_ray.data.bundled.numbers import words
+from clt_ray.errors import DataError
+
+TASKS = tuple(FRAMES)
+SPLITS = tuple(SIZES)
+
+
+def frames(language: str) -> Any:
+    """The sentence frames of a language: task -> frame -> text with slots (see `grammar`)."""
+    return read(f"frames/{language}.json")
+
+
+def _slots(item: Item, language: str) -> dict[str, Slot]:
+    slots: dict[str, Slot] = {slot: concept(*where, language) for slot, where in item.concepts.items()}
+    return slots | item.numbers | {"dir": item.choice, "k": item.crowd}
+
+
+def _math(item: Item, language: str, split: str) -> dict[str, str]:
+    frame = frames(language)["math"]
+    slots = _slots(item, language)
+    number = result(item)
+    solution = frame["answer"]
+    slots |= {"op": operation(item.frame), "n": number}
+    # Test references are bare numbers, as in MGSM.
+    answer = str(number) if split == "test" else sentence(solution, slots, language)
+    return {"question": sentence(frame[item.frame], slots, language), "answer": answer}
+
+
+def _summarization(item: Item, language: str, split: str) -> dict[str, str]:
+    frame = frames(language)["summarization"][item.frame]
+    slots = _slots(item, language)
+    told = [frame["text"], *(frame["details"][number] for number in item.details)]
+    return {
+        "text": frames(language)["joint"].join(sentence(part, slots, language) for part in told),
+        "summary": sentence(frame["summary"], slots, language),
+    }
+
+
+def _instruction(item: Item, language: str, split: str) -> dict[str, str]:
+    prompt, completion = frames(language)["instruction"][item.frame]
+    comma = frames(language)["list"]
+    slots = _slots(item, language)
+    numbers = [entry for entry in item.listed if isinstance(entry, int)]
+    named: list[Concept] = [
+        concept(*entry, language) for entry in item.listed if not isinstance(entry, int)
+    ]
+    slots["list"] = comma.join([str(number) for number in numbers] + [word["word"] for word in named])
+    slots["sorted"] = comma.join(str(number) for number in sorted(numbers))
+    slots["words"] = comma.join(words(number, language) for number in numbers)
+    return {
+        "prompt": sentence(prompt, slots, language),
+        "completion": sentence(completion, slots, language),
+    }
+
+
+_WRITERS = {"math": _math, "summarization": _summarization, "instruction": _instruction}
+
+
+@lru_cache(maxsize=len(TASKS) * len(LANGUAGES) * len(SPLITS))
+def _rows(task: str, language: str, split: str) -> tuple[dict[str, str], ...]:
+    write = _WRITERS[task]
+    return tuple(
+        {"id": f"{task}-{split}-{number:04d}", **write(item, language, split)}
+        for number, item in enumerate(items(task)[split])
+    )
+
+
+def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
+    """All rows of one task, language and split, with `id` and the columns that the task's real data sets have.
+
+    math: `question, answer`; summarization: `text, summary`; instruction: `prompt, completion`. Rows with one id
+    are the same item in different languages.
+
+    Raises:
+        DataError: The corpus has no such task, language or split.
+    """
+    for what, value, known in (
+        ("task", task, TASKS),
+        ("language", language, LANGUAGES),
+        ("split", split, SPLITS),
+    ):
+        if value not in known:
+            raise DataError(f"the bundled corpus has no {what} {value!r}; it has {', '.join(known)}")
+    return [dict(row) for row in _rows(task, language, split)]

@@ -1,0 +1,145 @@
+"""Data sets of the study on the Hugging Face hub: where each split is, and under which names.
+
+A sweep file names the training set (`data: {math: {dataset: laihuiyuan/mCoT-MATH}}`); `KNOWN` says where that
+set's own splits and the task's test set are. Every entry gives files inside the data set's repository, so no
+loading script runs and a local copy with the same layout reads the same way. A data set that is not listed must
+carry the task's own column names (`clt_ray.data.rows.COLUMNS`) in splits called train, validation and test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clt_ray.errors import DataError
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """One split of one data set, for some languages."""
+
+    dataset: str
+    """Repository on the hub, or a local directory of the same layout."""
+    names: Mapping[str, str]
+    """ISO code -> the data set's own name of the language; replaces `{name}` in `files`."""
+    files: str | None = None
+    """Glob inside the repository; None takes its default configuration."""
+    split: str = "train"
+    """Split to ask for when `files` is None; explicit files always form one split."""
+    revision: str | None = None
+    """Branch, tag or commit; None is the main branch."""
+    config: str | None = None
+    """Configuration to ask for when `files` is None."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Our column -> theirs, where they differ."""
+    language_column: str | None = None
+    """Column that tells languages apart in a file that mixes them; compared up to its first hyphen."""
+    only: Mapping[str, str] = field(default_factory=dict)
+    """Further columns and the value a row must have there."""
+
+
+CONVERTED = "refs/convert/parquet"
+"""Branch on which the hub keeps a parquet copy of data sets that are published as loading scripts."""
+
+_XLSUM_NAMES = {
+    "en": "english", "es": "spanish", "fr": "french", "ja": "japanese", "zh": "chinese_simplified",
+    "ar": "arabic", "ko": "korean", "pt": "portuguese", "ru": "russian", "bn": "bengali", "sw": "swahili",
+    "te": "telugu", "th": "thai",
+}  # fmt: skip
+_LANGUAGE_NAMES = {
+    "en": "English", "es": "Spanish", "fr": "French", "ja": "Japanese", "zh": "Chinese", "ar": "Arabic",
+    "ko": "Korean", "pt": "Portuguese", "de": "German", "ru": "Russian",
+}  # fmt: skip
+_MCOT_LANGUAGES = ("en", "es", "fr", "ja", "zh", "de", "ru", "bn", "sw", "te", "th")
+_DOLLY_COLUMNS = {"prompt": "inputs", "completion": "targets"}
+
+
+def _xlsum(split: str) -> tuple[HubFiles, ...]:
+    return (HubFiles("csebuetnlp/xlsum", _XLSUM_NAMES, f"{{name}}/{split}/*.parquet", revision=CONVERTED),)
+
+
+def _dolly(variant: str, names: Mapping[str, str], **only: str) -> HubFiles:
+    return HubFiles(
+        "CohereLabs/aya_evaluation_suite", names, f"{variant}/test-*.parquet",
+        columns=_DOLLY_COLUMNS, language_column="language", only=only,
+    )  # fmt: skip
+
+
+KNOWN: Mapping[str, Mapping[str, tuple[HubFiles, ...]]] = {
+    "csebuetnlp/xlsum": {split: _xlsum(split) for split in ("train", "validation", "test")},
+    "laihuiyuan/mCoT-MATH": {
+        "train": (
+            HubFiles(
+                "laihuiyuan/mCoT-MATH", {code: code for code in _MCOT_LANGUAGES}, "lang-id/mcot-math.json",
+                language_column="lang-id",
+            ),
+        ),
+        "test": (
+            HubFiles(
+                "juletxara/mgsm", {code: code for code in _MCOT_LANGUAGES}, "{name}/test/*.parquet",
+                revision=CONVERTED, columns={"answer": "answer_number"},
+            ),
+            # MGSM has no Arabic, Korean and Portuguese; these are expert-reviewed translations of the same items.
+            HubFiles("Qwen/P-MMEval", {code: code for code in ("ar", "ko", "pt")}, "mgsm/test/{name}.jsonl"),
+        ),
+    },
+    "lightblue/tagengo-gpt4": {
+        "train": (HubFiles("lightblue/tagengo-gpt4", _LANGUAGE_NAMES, language_column="language"),),
+        "test": (
+            _dolly("dolly_human_edited", {"ar": "arb", "es": "spa", "fr": "fra", "ru": "rus"}),
+            _dolly("dolly_machine_translated", {"zh": "zho"}, script="Hans"),
+            _dolly(
+                "dolly_machine_translated",
+                {"en": "eng", "ja": "jpn", "ko": "kor", "pt": "por", "de": "deu", "bn": "ben", "te": "tel"},
+            ),
+        ),
+    },
+}  # fmt: skip
+"""Data set named in a sweep file -> split -> files; the first entry that lists a language serves it."""
+
+
+def files_for(
+    dataset: str, language: str, split: str, *, config: str | None = None, revision: str | None = None
+) -> HubFiles | None:
+    """Where a split of a data set is; None when the data set has no such split in that language.
+
+    Args:
+        dataset: Repository named in the sweep file.
+        language: ISO code.
+        split: train, validation or test.
+        config: Configuration of a data set that is not in `KNOWN`; the language code by default.
+        revision: Replaces the revision of files that come from `dataset` itself.
+    """
+    if dataset not in KNOWN:
+        return HubFiles(dataset, {language: language}, None, split, revision, config or language)
+    for files in KNOWN[dataset].get(split, ()):
+        if language in files.names:
+            own = files.dataset == dataset and revision is not None
+            return HubFiles(**{**vars(files), "revision": revision}) if own else files
+    return None
+
+
+def read(files: HubFiles, language: str) -> Iterator[dict[str, Any]]:
+    """Raw rows under our column names, in the order of the files.
+
+    Raises:
+        DataError: The data set or its files are not there. Network failures pass through, as they may mend.
+    """
+    from datasets import load_dataset
+
+    name = files.names[language]
+    arguments: dict[str, Any] = {"revision": files.revision, "split": files.split, "name": files.config}
+    if files.files is not None:
+        arguments |= {"data_files": files.files.replace("{name}", name), "split": "train", "name": None}
+    try:
+        table = load_dataset(files.dataset, **arguments)
+    except FileNotFoundError as error:
+        raise DataError(f"data set {files.dataset}, {language} {files.split}: {error}") from error
+    if files.language_column is not None:
+        table = table.filter(lambda value: str(value).partition("-")[0] == name, input_columns=[files.language_column])
+    for column, wanted in files.only.items():
+        table = table.filter(lambda value, wanted=wanted: value == wanted, input_columns=[column])
+    renamed = {theirs: ours for ours, theirs in files.columns.items()}
+    for row in table:
+        yield {renamed.get(column, column): value for column, value in row.items() if column not in files.columns}

@@ -1,0 +1,171 @@
+"""All rows of a run: its training mixture, and its validation and test rows per task and language.
+
+The mixture of a run is, for each of its tasks, `english_samples` English rows and `samples_per_language` rows of
+every other training language. Worked example: math and summarization on es and ja with 10 English and 4 other
+samples give 2 x (10 + 2 x 4) = 36 rows. The 4 Spanish math rows are the same in every run with that seed, and they
+are among the 8 that a run with twice as many uses (`clt_ray.data.sampling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from clt_ray.data.pools import Pools, load_pools
+from clt_ray.data.rows import Row
+from clt_ray.data.sampling import nested_sample
+from clt_ray.data.sources import describe
+from clt_ray.errors import DataError, Problem
+from clt_ray.languages import ENGLISH
+from clt_ray.sweep.run import DataSource, RunSpec
+
+Cell = tuple[str, str]
+"""(task, language)."""
+
+
+@dataclass(frozen=True)
+class RunData:
+    """Everything a run reads."""
+
+    train: tuple[Row, ...]
+    """Task by task, English first; batches reorder them."""
+    validation: dict[Cell, tuple[Row, ...]]
+    """(task, language) -> rows, for every evaluation language that has some."""
+    test: dict[Cell, tuple[Row, ...]]
+    """(task, language) -> rows, for every evaluation language that has some."""
+    dropped: dict[str, dict[str, int]]
+    """`<task>/<split>/<language>` -> reason -> rows of the source left out."""
+
+    def dropped_rows(self) -> dict[str, dict[str, int]]:
+        """`dropped` as plain JSON."""
+        return {place: dict(reasons) for place, reasons in self.dropped.items()}
+
+
+def build_run_data(run: RunSpec) -> RunData:
+    """Read the rows of a run.
+
+    The result depends on identity fields of the run only; which rows are validated and tested on does not even
+    depend on its seed.
+
+    Raises:
+        DataError: A source cannot be read or has too few rows.
+    """
+    train: list[Row] = []
+    validation: dict[Cell, tuple[Row, ...]] = {}
+    test: dict[Cell, tuple[Row, ...]] = {}
+    dropped: dict[str, dict[str, int]] = {}
+    for task in run.tasks:
+        for language in _languages(run):
+            wanted = _wanted(run, language)
+            pools = load_pools(
+                run.data[task], task, language, run.validation.samples_per_language, with_train=wanted > 0
+            )
+            if len(pools.train) < wanted:
+                raise DataError(str(_shortage(run.data[task], task, language, len(pools.train), wanted)))
+            train += nested_sample(pools.train, wanted, task, language, run.seed)
+            if language in run.eval_languages:
+                validation[task, language] = pools.validation
+                test[task, language] = pools.test[: run.evaluation.samples_per_language]
+            dropped |= _dropped(task, language, pools)
+        if not any(rows for (of, _), rows in test.items() if of == task):
+            raise DataError(str(_no_test(run.data[task], task, run.eval_languages)))
+    return RunData(tuple(train), _filled(validation), _filled(test), dropped)
+
+
+def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
+    """Everything that will be missing, found before the first run starts.
+
+    Reads the bundled corpus and local roots; what the hub has is known only once it is downloaded.
+
+    Args:
+        runs: Of one sweep or several.
+
+    Returns:
+        One problem per source, task and language that is short of rows for the largest run, and one per source
+        and task without any test row. Empty when all is there.
+    """
+    problems: list[Problem] = []
+    without_tests: dict[tuple[DataSource, str], list[str]] = {}
+    with_tests: set[tuple[DataSource, str]] = set()
+    for (source, task, language), need in _needs(runs).items():
+        place = (source, task)
+        try:
+            pools = load_pools(source, task, language, need.validation_rows, with_train=need.train_rows > 0)
+        except DataError as error:
+            # One message says it for all languages of an unreadable source.
+            problem = Problem(f"data.{task}", "", None, str(error))
+            problems += [problem] if problem not in problems else []
+            with_tests.add(place)
+            continue
+        if len(pools.train) < need.train_rows:
+            problems.append(_shortage(source, task, language, len(pools.train), need.train_rows))
+        if need.evaluated and pools.test:
+            with_tests.add(place)
+        elif need.evaluated:
+            without_tests.setdefault(place, []).append(language)
+    return problems + [
+        _no_test(*place, languages) for place, languages in without_tests.items() if place not in with_tests
+    ]
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What the runs of a sweep want of one source, task and language."""
+
+    train_rows: int = 0
+    validation_rows: int = 0
+    evaluated: bool = False
+
+
+def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
+    """The largest wish of any run, for every source on this machine."""
+    needs: dict[tuple[DataSource, str, str], _Need] = {}
+    for run in runs:
+        for task, language in product(run.tasks, _languages(run)):
+            key = (run.data[task], task, language)
+            if key[0].dataset:
+                continue
+            so_far = needs.get(key, _Need())
+            needs[key] = _Need(
+                max(so_far.train_rows, _wanted(run, language)),
+                max(so_far.validation_rows, run.validation.samples_per_language),
+                so_far.evaluated or language in run.eval_languages,
+            )
+    return needs
+
+
+def _languages(run: RunSpec) -> list[str]:
+    """English, the training languages, then what is only evaluated; each once."""
+    return list(dict.fromkeys((ENGLISH, *run.train_languages, *run.eval_languages)))
+
+
+def _wanted(run: RunSpec, language: str) -> int:
+    if language == ENGLISH:
+        return run.english_samples
+    return run.samples_per_language if language in run.train_languages else 0
+
+
+def _shortage(source: DataSource, task: str, language: str, have: int, need: int) -> Problem:
+    remedy = "lower english_samples" if language == ENGLISH else "lower samples_per_language"
+    if not source.dataset:
+        remedy += ", or give more rows with " + f"data.{task}.root"
+    return Problem(
+        describe(source), f"{task}/train/{language}", have,
+        f"usable training rows, but {need} are needed", remedy,
+    )  # fmt: skip
+
+
+def _no_test(source: DataSource, task: str, languages: Iterable[str]) -> Problem:
+    return Problem(
+        describe(source), f"{task}/test", 0, f"test rows in the evaluation languages {', '.join(languages)}",
+        "add languages that the source has test rows for to eval_languages",
+    )  # fmt: skip
+
+
+def _dropped(task: str, language: str, pools: Pools) -> dict[str, dict[str, int]]:
+    return {f"{task}/{split}/{language}": dict(reasons) for split, reasons in pools.dropped.items() if reasons}
+
+
+def _filled(cells: dict[Cell, tuple[Row, ...]]) -> dict[Cell, tuple[Row, ...]]:
+    return {cell: rows for cell, rows in cells.items() if rows}

@@ -1,0 +1,107 @@
+"""`Row`, the one form in which a training or test example travels, and how raw columns become one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+from clt_ray.data.templates import apply_template
+
+COLUMNS = {
+    "summarization": ("text", "summary"),
+    "instruction": ("prompt", "completion"),
+    "math": ("question", "answer"),
+}
+"""Task -> (column of the input, column of the target)."""
+
+_USER_ROLES = ("user", "human")
+_ASSISTANT_ROLES = ("assistant", "gpt")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example of one task in one language."""
+
+    id: str
+    """Name of the item; the same in every language when the data set is parallel."""
+    task: str
+    """summarization, instruction or math."""
+    language: str
+    """ISO code."""
+    prompt: str
+    """What the model is shown, template applied, before any chat format of the model."""
+    completion: str
+    """What the model should write; empty for a test prompt without a reference."""
+
+
+class MalformedRow(ValueError):
+    """A raw row that cannot be used; the message is the reason under which it is counted."""
+
+
+def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str, needs_completion: bool = True) -> Row:
+    """Turn raw columns into a `Row`.
+
+    Args:
+        raw: Columns as the data set names them (`COLUMNS`); instruction rows may instead hold a chat in
+            `messages` (role, content) or `conversations` (from, value), of which the first exchange is used.
+        task: One of the three tasks.
+        language: ISO code.
+        default_id: Name of a row that brings neither `id` nor `lang-id`.
+        needs_completion: False where a missing target is legal, as in test prompts for a judge.
+
+    Raises:
+        MalformedRow: A column is missing, empty or of the wrong type.
+    """
+    source, target = COLUMNS[task]
+    if task == "instruction" and source not in raw:
+        raw = _first_exchange(raw)
+    text = _text(raw, source)
+    if target in raw and raw[target] is not None:
+        completion = _text(raw, target, may_be_number=task == "math", may_be_empty=not needs_completion)
+    elif needs_completion:
+        raise MalformedRow(f"no column {target!r}")
+    else:
+        completion = ""
+    return Row(_identifier(raw, default_id), task, language, apply_template(task, language, source, text), completion)
+
+
+def _text(raw: Mapping[str, Any], column: str, *, may_be_number: bool = False, may_be_empty: bool = False) -> str:
+    if column not in raw or raw[column] is None:
+        raise MalformedRow(f"no column {column!r}")
+    value = raw[column]
+    if may_be_number and isinstance(value, Number) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise MalformedRow(f"{column!r} is not text but {type(value).__name__}")
+    if not value.strip() and not may_be_empty:
+        raise MalformedRow(f"empty {column!r}")
+    return value.strip()
+
+
+def _first_exchange(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The first user turn and the assistant turn right after it, as plain columns."""
+    if isinstance(raw.get("messages"), list):
+        turns, role_key, text_key = raw["messages"], "role", "content"
+    elif isinstance(raw.get("conversations"), list):
+        turns, role_key, text_key = raw["conversations"], "from", "value"
+    else:
+        raise MalformedRow("no column 'prompt', 'messages' or 'conversations'")
+    if not all(isinstance(turn, Mapping) and {role_key, text_key} <= turn.keys() for turn in turns):
+        raise MalformedRow(f"a turn without {role_key!r} and {text_key!r}")
+    for turn, reply in zip(turns, [*turns[1:], None], strict=True):
+        if turn[role_key] in _USER_ROLES:
+            answered = reply is not None and reply[role_key] in _ASSISTANT_ROLES
+            columns = {"prompt": turn[text_key], "completion": reply[text_key] if answered else None}
+            return {**{key: raw[key] for key in ("id",) if key in raw}, **columns}
+    raise MalformedRow("no user turn")
+
+
+def _identifier(raw: Mapping[str, Any], default_id: str) -> str:
+    if raw.get("id") not in (None, ""):
+        return str(raw["id"])
+    if isinstance(raw.get("lang-id"), str):
+        # mCoT-MATH names an item `es-123`; without the language the name is common to all its translations.
+        return str(raw["lang-id"]).partition("-")[2] or default_id
+    return default_id

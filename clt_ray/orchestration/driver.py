@@ -1,0 +1,121 @@
+"""What a Tune trial does: drive the Ray Train run of one fine-tuning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray.train
+import ray.tune
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+from clt_ray.errors import RunError
+from clt_ray.orchestration.worker import train_loop
+from clt_ray.store import Store
+from clt_ray.sweep.run import RunSpec
+
+WORKER_FAILURES = 3
+"""Times a run's workers may die and be started again before the run counts as failed."""
+START_FAILURES = 3
+"""Times a run's worker group may fail to start, each after the start timeout."""
+
+
+def scaling(run: RunSpec) -> ray.train.ScalingConfig:
+    """Workers and resources of a run."""
+    hardware = run.hardware
+    if hardware.accelerator == "GPU":
+        return ray.train.ScalingConfig(
+            num_workers=hardware.workers,
+            use_gpu=True,
+            resources_per_worker={"CPU": hardware.cpus_per_worker, "GPU": 1},
+        )
+    return ray.train.ScalingConfig(
+        num_workers=hardware.workers, resources_per_worker={"CPU": hardware.cpus_per_worker}
+    )
+
+
+def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str, scratch: str) -> None:
+    """Tune's trainable: one trial is one Ray Train run named by its run_id.
+
+    Metrics and checkpoints do not pass through Ray: the worker writes them to the run's directory, which is
+    also where a restarted worker resumes from. Tune learns only how it ended, in one report after `fit`.
+
+    Args:
+        config: `cell`, whose `run_id` says which of `runs` to execute.
+        runs: RunSpec.to_dict() by run_id.
+        storage: URI of the store.
+        scratch: Where Ray Train may keep its own bookkeeping.
+
+    Raises:
+        RunError: The run failed; its status.json has the reason.
+    """
+    run = RunSpec.from_dict(runs[config["cell"]["run_id"]])
+    trainer_class, backend = _trainer(run)
+    trainer = trainer_class(
+        train_loop,
+        train_loop_config={"run": run.to_dict(), "storage": storage},
+        scaling_config=scaling(run),
+        run_config=ray.train.RunConfig(
+            name=run.run_id,
+            storage_path=scratch,
+            failure_config=ray.train.FailureConfig(
+                max_failures=WORKER_FAILURES, controller_failure_limit=START_FAILURES
+            ),
+        ),
+        **backend,
+    )
+    try:
+        result = trainer.fit()
+        finished = bool(result.return_value and result.return_value["finished"])
+    except ray.train.TrainingFailedError as error:
+        _record_failure(Store(storage), run, error)
+        raise RunError(f"{run.name}: {last_line(error)}") from error
+    if not finished:
+        status = Store(storage).run_dir(run.run_id).read_json("status.json") or {}
+        raise RunError(f"{run.name}: {(status.get('error') or {}).get('message', 'failed')}")
+    ray.tune.report({"finished": 1})
+
+
+class LeanTrainer(DataParallelTrainer):
+    """Ray Train without two helper processes that a run of one worker has no use for.
+
+    Ray Train starts a manager of Ray Data sets, of which there are none here, and a cleaner of placement
+    groups for schedulers that stop trials early, which this sweep does not do. Each costs 1.3 to 1.7 s of CPU,
+    a third of what a short run pays in all (benchmarks/sweep_overhead.py).
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        unused = (DatasetsCallback, PlacementGroupCleanerCallback)
+        return [call for call in super()._create_default_callbacks() if not isinstance(call, unused)]
+
+
+def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
+    """A run of one worker needs no process group, so importing PyTorch in driver and controller is saved."""
+    if run.hardware.workers == 1:
+        return LeanTrainer, {}
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    return TorchTrainer, {
+        "torch_config": TorchConfig("gloo" if run.hardware.accelerator == "CPU" else "nccl")
+    }
+
+
+def _record_failure(store: Store, run: RunSpec, error: BaseException) -> None:
+    """A worker that was killed could not say so itself."""
+    directory = store.run_dir(run.run_id)
+    status = directory.read_json("status.json") or {"attempt": 0, "stage": "start", "step": 0, "loss": None}
+    if status.get("state") == "failed":
+        return
+    told = {"type": type(error).__name__, "message": last_line(error), "permanent": False}
+    directory.write_json("status.json", status | {"state": "failed", "error": told})
+
+
+def last_line(error: BaseException) -> str:
+    """The line of an error that says what happened; Ray wraps it in layers of its own."""
+    cause: BaseException = error
+    failures = getattr(error, "worker_failures", None)
+    if failures:
+        cause = next(iter(failures.values()))
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[-1] if lines else type(cause).__name__

@@ -1,0 +1,207 @@
+"""One run from its specification to its scores. Ray, MLflow and the command line are elsewhere.
+
+    rows -> training -> chosen checkpoint -> generations -> scores -> result.json
+
+Every stage leaves its outcome in the run directory, and `result.json` comes last. Calling `execute` again after
+any interruption continues where the directory says; calling it on a finished run returns at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from clt_ray.errors import CltRayError
+from clt_ray.evaluation.evaluate import Generation, Score
+from clt_ray.store import Lease, LeaseHeld, LeaseLost, RunDir, Store
+from clt_ray.sweep.run import RunSpec
+
+Clock = Callable[[], float]
+
+HANDOVER_SECONDS = 10.0
+
+
+class Status:
+    """Writes status.json; each call replaces what the last one said."""
+
+    def __init__(self, directory: RunDir, run: RunSpec, clock: Clock = time.time) -> None:
+        self.directory, self.clock = directory, clock
+        previous = directory.read_json("status.json") or {}
+        self.attempt = int(previous.get("attempt", 0)) + 1
+        self.last = {"stage": "data", "step": 0, "total_steps": run.steps, "loss": None}
+
+    def __call__(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
+        self.last = {"stage": stage, "step": step, "total_steps": total_steps, "loss": loss}
+        self._write("running", None)
+
+    def stage(self, stage: str) -> None:
+        self(**{**self.last, "stage": stage})
+
+    def failed(self, error: BaseException, permanent: bool) -> None:
+        told = {"type": type(error).__name__, "message": str(error), "permanent": permanent}
+        self._write("failed", {**told, "traceback": "".join(traceback.format_exception(error))})
+
+    def finished(self) -> None:
+        self._write("finished", None)
+
+    def _write(self, state: str, error: dict[str, Any] | None) -> None:
+        document = {"state": state, "attempt": self.attempt, "error": error, "updated": self.clock()}
+        self.directory.write_json("status.json", document | self.last)
+
+
+def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None = None) -> bool:
+    """Carry one run to its result, or as far as it goes.
+
+    Args:
+        run: What to do.
+        store: Where its directory is.
+        rank: Index of this process among those that train the run together; process 0 holds the lease.
+        scratch: Local folder for staging, shared by the processes of the run; a temporary one by default.
+
+    Returns:
+        True when the run is finished, False when it failed in a way that repeating would not mend (the reason
+        is in its status.json).
+
+    Raises:
+        LeaseHeld: Somebody else is executing the run.
+        Exception: Anything else that went wrong; the status says so, and the caller may try again.
+    """
+    directory = store.run_dir(run.run_id)
+    if directory.exists("result.json"):
+        return True
+    if rank != 0:
+        return _stages(run, directory, None, scratch)
+    with _lease(directory):
+        directory.write_json("run.json", run.to_dict() | {"name": run.name})
+        status = Status(directory, run)
+        status.stage("data")
+        try:
+            return _stages(run, directory, status, scratch)
+        except LeaseLost:
+            raise
+        except CltRayError as error:
+            status.failed(error, permanent=True)
+            return False
+        except Exception as error:
+            status.failed(error, permanent=False)
+            raise
+
+
+def _lease(directory: RunDir) -> Lease:
+    """The run's lease; a holder that is being killed is given a moment to be gone."""
+    deadline = time.monotonic() + HANDOVER_SECONDS
+    while True:
+        try:
+            return directory.acquire_lease()
+        except LeaseHeld:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
+def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Path | None) -> bool:
+    # Heavy libraries load here, so that finding a finished run costs nothing.
+    from clt_ray.data.formatting import encode
+    from clt_ray.data.mixture import build_run_data
+    from clt_ray.evaluation.evaluate import evaluate, summarise
+    from clt_ray.training.backends import select_backend
+    from clt_ray.training.checkpoints import weights_tree
+    from clt_ray.training.model import load_tokenizer
+    from clt_ray.training.train import train
+
+    started = time.monotonic()
+    backend = select_backend(run)
+    backend.start(run)
+    data = build_run_data(run)
+    tokenizer = load_tokenizer(run.model)
+    length = run.training.max_length
+    staging = scratch or Path(tempfile.mkdtemp(prefix=f"clt-ray-{run.run_id}-"))
+    try:
+        selection = train(
+            run=run,
+            rows=[encode(row, tokenizer, length) for row in data.train],
+            validation={cell: [encode(row, tokenizer, length) for row in rows]
+                        for cell, rows in data.validation.items()},
+            tokenizer=tokenizer,
+            backend=backend,
+            journal=directory,
+            progress=status or _ignore,
+            staging=staging,
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    trained = time.monotonic()
+    if backend.rank != 0:
+        return True
+    assert status is not None
+    status.stage("evaluate")
+    weights = directory.open_tree(weights_tree(selection.chosen.step))
+    model = backend.load_model(str(weights), None, run.training.precision)
+    generations = evaluate(run, data.test, model, tokenizer, backend)
+    scores = summarise(run, generations)
+    _record(run, directory, generations, scores)
+    status.finished()
+    directory.write_json(
+        "result.json",
+        {
+            "run_id": run.run_id,
+            "name": run.name,
+            "selection": selection.to_dict(),
+            "steps": run.steps,
+            "train_rows": len(data.train),
+            "dropped_rows": data.dropped_rows(),
+            "seconds": {"train": trained - started, "evaluate": time.monotonic() - trained},
+            "versions": versions(),
+        },
+    )
+    return True
+
+
+def _ignore(**_: Any) -> None:
+    """Only process 0 reports progress."""
+
+
+def _record(
+    run: RunSpec, directory: RunDir, generations: Sequence[Generation], scores: Sequence[Score]
+) -> None:
+    from clt_ray.evaluation.evaluate import generations_jsonl
+
+    cells = dict.fromkeys((generation.task, generation.language) for generation in generations)
+    for task, language in cells:
+        chosen = [item for item in generations if (item.task, item.language) == (task, language)]
+        directory.write_text(f"generations/{task}.{language}.jsonl", generations_jsonl(chosen))
+    items = [
+        (run.run_id, item.task, item.language, metric, item.id, value)
+        for item in generations
+        for metric, value in item.scores.items()
+    ]
+    header = ("run_id", "task", "eval_language", "metric", "item_id", "score")
+    directory.write_text("items.csv", table(header, items))
+    columns = tuple(field.name for field in fields(Score))
+    directory.write_text("scores.csv", table(columns, [tuple(asdict(score).values()) for score in scores]))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """CSV text; floats in the shortest form that reads back to the same number."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def versions() -> dict[str, str]:
+    """Versions of what can change a run's numbers."""
+    from importlib.metadata import version
+
+    return {
+        name: version(name) for name in ("clt-ray", "torch", "transformers", "trl", "accelerate", "datasets")
+    }

@@ -1,0 +1,176 @@
+"""Files on a disk: replaced by rename, made durable by fsync, locked by the kernel."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from clt_ray.store.files import TEMPORARY
+
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """`Files` in a folder."""
+
+    root: Path
+
+    @property
+    def uri(self) -> str:
+        return str(self.root)
+
+    def under(self, path: str) -> LocalFiles:
+        return LocalFiles(self.root / path)
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return (self.root / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        return {path: data for path in paths if (data := self.read(path)) is not None}
+
+    def write(self, path: str, data: bytes) -> None:
+        with self._written(path, data) as temporary:
+            os.replace(temporary, self.root / path)
+
+    def create(self, path: str, data: bytes) -> bool:
+        # A hard link appears with its content and fails where a file is; O_EXCL alone would show an empty file.
+        with self._written(path, data) as temporary:
+            try:
+                os.link(temporary, self.root / path)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                return _create_in_place(self.root / path, data)
+        return True
+
+    def append_line(self, path: str, line: bytes) -> None:
+        target = self.root / path
+        new = not target.exists()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                if file.read(1) != b"\n":
+                    file.seek(0)
+                    end = file.read().rfind(b"\n") + 1
+            file.truncate(end)
+            file.seek(end)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            _sync(target.parent)
+
+    def exists(self, path: str) -> bool:
+        return (self.root / path).exists()
+
+    def names(self, path: str) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self.root / path) if not name.startswith(TEMPORARY))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def sizes(self, path: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for folder, _, names in os.walk(self.root / path):
+            for name in names:
+                file = Path(folder, name)
+                # A folder may be listed while its owner deletes files in it.
+                with suppress(FileNotFoundError):
+                    if not name.startswith(TEMPORARY):
+                        found[file.relative_to(self.root).as_posix()] = file.stat().st_size
+        return found
+
+    def delete(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self.root / path)
+            _sync((self.root / path).parent)
+
+    def delete_tree(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.root / path)
+
+    def put_tree(self, staging: Path, path: str) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(staging, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.copytree(staging, target)
+        for folder, _, names in os.walk(target):
+            for name in names:
+                _sync(Path(folder, name))
+            _sync(Path(folder))
+        _sync(target.parent)
+
+    def get_tree(self, path: str, checksum: str) -> Path:
+        return self.root / path
+
+    @contextmanager
+    def exclusive(self, path: str) -> Iterator[None]:
+        lock = self.root / path
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            # Some network file systems have no locks; there the caller's own checks remain, as in object stores.
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _written(self, path: str, data: bytes) -> Iterator[Path]:
+        """A durable temporary file beside `path`, and a durable folder after the block."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f"{TEMPORARY}{uuid4().hex}-{target.name}"
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(target.parent)
+
+
+def _create_in_place(target: Path, data: bytes) -> bool:
+    try:
+        with open(target, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Make a file's content, or a folder's list of names, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

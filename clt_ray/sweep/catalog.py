@@ -1,0 +1,73 @@
+"""What a sweep file may name without defining it: tasks, models, data sources, language groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+Task = Literal["summarization", "instruction", "math"]
+
+TASKS: tuple[str, ...] = get_args(Task)
+"""Canonical order of the tasks, also inside the name of a mixed cell."""
+
+TASK_SEPARATOR = "+"
+
+ENGLISH_ONLY = "none"
+"""Language group of a run with no non-English rows."""
+
+BUNDLED = "bundled"
+"""Source of the model shipped with the package."""
+
+MODELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "tiny": {"source": BUNDLED, "architecture": "llama"},
+        "llama-3.1-8b": {
+            "source": "meta-llama/Llama-3.1-8B",
+            "parameters": 8_030_261_248,
+            "architecture": "llama",
+        },
+        "aya-23-8b": {
+            "source": "CohereLabs/aya-23-8B",
+            "parameters": 8_028_033_024,
+            "architecture": "cohere",
+        },
+        "aya-23-35b": {
+            "source": "CohereLabs/aya-23-35B",
+            "parameters": 34_980_831_232,
+            "architecture": "cohere",
+        },
+    }
+)
+"""Models by the name they have in sweep files. Parameters are counted from the published configurations, tied
+embeddings once."""
+
+SOURCES = MappingProxyType(
+    {
+        "summarization": {"dataset": "csebuetnlp/xlsum", "revision": "refs/convert/parquet"},
+        "instruction": {"dataset": "lightblue/tagengo-gpt4"},
+        "math": {"dataset": "laihuiyuan/mCoT-MATH"},
+    }
+)
+"""Training data of each task where a sweep names none. XL-Sum's main branch is a loading script, which current
+versions of `datasets` no longer run; its parquet branch holds the same rows."""
+
+LANGUAGE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"all": ("es", "fr", "ja", "zh"), "latin": ("es", "fr"), "non_latin": ("ja", "zh")}
+)
+"""The training languages of arXiv 2504.16677: together, and split by script."""
+
+MAX_NEW_TOKENS: Mapping[Task, int] = MappingProxyType({"summarization": 128, "instruction": 512, "math": 512})
+"""Room for an answer of each task, in tokens of a large multilingual tokenizer."""
+
+
+def parse_tasks(text: str) -> tuple[str, ...]:
+    """The tasks that a cell names, in canonical order: "math+summarization" -> ("summarization", "math").
+
+    Raises:
+        ValueError: An unknown task, or one named twice.
+    """
+    named = text.split(TASK_SEPARATOR)
+    if not set(named) <= set(TASKS) or len(set(named)) != len(named):
+        raise ValueError(text)
+    return tuple(task for task in TASKS if task in named)

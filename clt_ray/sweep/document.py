@@ -1,0 +1,212 @@
+"""A sweep file as written: plain values, and for every key where it stands, for messages that name it.
+
+Read as YAML 1.2: only `true` and `false` are booleans, so `no` is Norwegian; `1e-5` is a number; a date or `12:30`
+is text. Loading runs no code: only mappings, sequences and scalars are built.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from clt_ray.errors import ConfigurationError, Problem
+
+KeyPath = tuple[str | int, ...]
+"""From the top of a file to a value: ("grid", "model", 0)."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The content of a sweep file with its overrides applied."""
+
+    file: str
+    """Path of the file, as the user gave it."""
+    data: Mapping[str, Any]
+    """The top-level mapping; sections left empty are absent."""
+    origins: Mapping[KeyPath, str]
+    """`file:line`, or the override, that each key comes from."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the file as a file, such as a key that occurs twice."""
+    folder: Path = field(default_factory=Path)
+    """Where relative paths inside the file start."""
+
+    def get(self, *path: str | int, default: Any = None) -> Any:
+        """The value at a path; `default` where there is none."""
+        value: Any = self.data
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return default
+        return value
+
+    def has(self, *path: str | int) -> bool:
+        """Whether the file gives a value at a path."""
+        missing = object()
+        return self.get(*path, default=missing) is not missing
+
+    def where(self, path: KeyPath) -> str:
+        """`file:line` of a key, or of the nearest key above it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.origins[path[:length]]
+        return self.file
+
+    def problem(self, path: KeyPath, message: str, remedy: str = "", value: Any = ...) -> Problem:
+        """A problem with the value at a path, or with another value that the path stands for."""
+        shown = self.get(*path) if value is ... else value
+        return Problem(self.where(path), dotted(path), shown, message, remedy)
+
+    def base_of(self, path: KeyPath) -> Path:
+        """Folder that a relative file name at this path starts from: an override's is where the user stands."""
+        return Path() if self.where(path).startswith(OVERRIDE) else self.folder
+
+
+OVERRIDE = "--set "
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as people write it: ("grid", "model", 0) -> "grid.model[0]"."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+class _Yaml12Loader(yaml.SafeLoader):
+    """Safe loader with the scalar rules of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    ("bool", r"true|True|TRUE|false|False|FALSE", tuple("tTfF")),
+    ("int", r"[-+]?[0-9][0-9_]*", tuple("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        tuple("-+0123456789."),
+    ),
+    ("merge", r"<<", ("<",)),
+):
+    _Yaml12Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
+
+_Yaml12Loader.add_constructor(
+    # YAML 1.1, which most people know from PyYAML, also allows 10_000; unlike there, a leading 0 means nothing.
+    "tag:yaml.org,2002:int",
+    lambda loader, node: int(loader.construct_scalar(node)),
+)
+
+
+def read_document(file: str | Path) -> Document:
+    """Read a sweep file.
+
+    Raises:
+        ConfigurationError: There is no such file, or it is not a YAML mapping.
+    """
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigurationError([Problem(str(file), "", None, f"cannot be read: {reason}", _others(file))]) from error
+    return parse_document(text, str(file), Path(file).parent)
+
+
+def _others(file: str | Path) -> str:
+    found = sorted(str(path) for path in Path(file).parent.glob("*.yaml"))
+    return f"sweep files there: {', '.join(found)}" if found else "give the path of a sweep file"
+
+
+def parse_document(text: str, file: str, folder: Path) -> Document:
+    """Parse the text of a sweep file.
+
+    Raises:
+        ConfigurationError: The text is not one YAML mapping.
+    """
+    try:
+        loader = _Yaml12Loader(text)
+        node = loader.get_single_node()
+        reader = _Reader(loader, file)
+        data = reader.value(node, ()) if node is not None else {}
+    except yaml.MarkedYAMLError as error:
+        raise ConfigurationError([_syntax_problem(error, file)]) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigurationError([Problem(file, "", None, f"is not valid YAML: {error}")]) from error
+    if not isinstance(data, dict):
+        raise ConfigurationError([Problem(file, "", data, "is not a mapping", "write `key: value` lines")])
+    given = {key: value for key, value in data.items() if value is not None}
+    return Document(file, given, reader.origins, tuple(reader.problems), folder)
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
+    parts = [part for part in (error.context, error.problem) if part]
+    return Problem(where, "", None, f"is not valid YAML: {', '.join(parts)}", "check indentation, quotes and colons")
+
+
+class _Reader:
+    """Builds plain values from YAML nodes and notes where each key stands."""
+
+    def __init__(self, loader: _Yaml12Loader, file: str) -> None:
+        self.origins: dict[KeyPath, str] = {}
+        self.problems: list[Problem] = []
+        self._loader, self._file = loader, file
+        self._open: set[int] = set()
+
+    def value(self, node: yaml.Node, path: KeyPath) -> Any:
+        if id(node) in self._open:
+            raise yaml.constructor.ConstructorError(None, None, "an alias inside its own anchor", node.start_mark)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode) and node.tag == _Yaml12Loader.DEFAULT_MAPPING_TAG:
+                return self._mapping(node, path)
+            if isinstance(node, yaml.SequenceNode) and node.tag == _Yaml12Loader.DEFAULT_SEQUENCE_TAG:
+                return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
+            # Scalars; and tags, which the safe loader refuses.
+            return self._loader.construct_object(node)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+        finally:
+            self._open.discard(id(node))
+
+    def _item(self, node: yaml.Node, path: KeyPath) -> Any:
+        self.origins[path] = f"{self._file}:{node.start_mark.line + 1}"
+        return self.value(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        written = {id(key) for key, _ in node.value}
+        self._loader.flatten_mapping(node)
+        result: dict[str, Any] = {}
+        own: set[str] = set()
+        for key_node, value_node in node.value:
+            key = self._loader.construct_object(key_node, deep=True)
+            line = f"{self._file}:{key_node.start_mark.line + 1}"
+            if not isinstance(key, str):
+                shown = dotted((*path, str(key)))
+                self.problems.append(Problem(line, shown, None, "the key is not text", f'quote it: "{key}"'))
+                continue
+            if key in own:
+                first = self.origins[(*path, key)]
+                remedy = f"keep one of the two; the first is at {first}"
+                self.problems.append(Problem(line, dotted((*path, key)), None, "the key occurs twice", remedy))
+                continue
+            # Keys that a merge brought in come first and may be overridden by the mapping's own.
+            if id(key_node) in written:
+                own.add(key)
+            self.origins[(*path, key)] = line
+            result[key] = self.value(value_node, (*path, key))
+        return result
+
+
+def as_list(value: Any) -> list[Any]:
+    """Items of a list; a single value is a list of one."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

@@ -1,0 +1,60 @@
+"""Base class and value types of the configuration models."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from clt_ray.languages import LANGUAGES
+from clt_ray.sweep.canonical import canonical_json
+from clt_ray.sweep.catalog import TASKS
+from clt_ray.sweep.roles import identity_fields
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class SpecModel(BaseModel):
+    """A frozen, closed configuration model whose field docstrings describe its JSON schema."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+    @cached_property
+    def identity_json(self) -> str:
+        """Canonical JSON of the identity fields; computed once, since thousands of runs share a model."""
+        return canonical_json({name: _identity(getattr(self, name)) for name in identity_fields(type(self))})
+
+
+def _identity(value: object) -> object:
+    if isinstance(value, SpecModel):
+        return {name: _identity(getattr(value, name)) for name in identity_fields(type(value))}
+    return value
+
+
+def _suggest(values: tuple[str, ...]) -> JsonDict:
+    return {"enum": list(values)}
+
+
+# Strict, because a quoted number or a `true` in place of a count is a slip and not a shorthand.
+Count = Annotated[int, Field(strict=True, gt=0)]
+CountOrZero = Annotated[int, Field(strict=True, ge=0)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN)]
+PositiveFloat = Annotated[float, Field(strict=True, gt=0)]
+FloatOrZero = Annotated[float, Field(strict=True, ge=0)]
+Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
+
+LanguageCode = Annotated[str, Field(strict=True, json_schema_extra=_suggest(tuple(LANGUAGES)))]
+"""ISO 639-1. The schema lists the known ones for editors; `checks` refuses others with the nearest."""
+
+TaskCell = Annotated[str, Field(strict=True, json_schema_extra={"examples": [*TASKS, "+".join(TASKS)], "minLength": 1})]
+"""One task, or several joined by `+` and trained together."""
+
+
+def one_or_many(value: Any) -> Any:
+    """Let a single value stand for a list of one."""
+    return value if isinstance(value, list | tuple) or value is None else (value,)

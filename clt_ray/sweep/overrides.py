@@ -1,0 +1,101 @@
+"""Settings from the command line on top of a sweep file: `training.batch_size=32`, `seeds=[0, 1]`.
+
+Values are YAML. A key that itself holds dots, such as a model's name, is found by the longest key that exists:
+`hardware.llama-3.1-8b.topology=8x8`; one that does not exist yet is quoted: `models."mini-1.0".source=bundled`.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.sweep.catalog import MODELS
+from clt_ray.sweep.document import OVERRIDE, Document, KeyPath, parse_document
+
+_QUOTED, _PLAIN = r'"([^"]+)"', r'([^".]+)'
+_PART = re.compile(f"{_QUOTED}|{_PLAIN}")
+_KEY = re.compile(rf"({_PART.pattern})(\.({_PART.pattern}))*")
+
+
+def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
+    """The document with every override applied, later ones on top."""
+    data = copy.deepcopy(dict(document.data))
+    origins = dict(document.origins)
+    problems = list(document.problems)
+    for override in overrides:
+        try:
+            path, value = _parse(override, data)
+            _assign(data, path, value)
+        except _BadOverride as error:
+            remedy = "write key=value with a dotted key, such as training.batch_size=32"
+            problems.append(Problem(f"{OVERRIDE}{override}", "", None, str(error), remedy))
+            continue
+        origins = {key: line for key, line in origins.items() if key[: len(path)] != path}
+        origins[path] = f"{OVERRIDE}{override}"
+    return replace(document, data=data, origins=origins, problems=tuple(problems))
+
+
+class _BadOverride(Exception):
+    """An override that cannot be understood or applied."""
+
+
+def _parse(override: str, data: Mapping[str, Any]) -> tuple[KeyPath, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise _BadOverride("is not key=value")
+    try:
+        value = parse_document(f"value: {text}", override, Path()).data.get("value")
+    except ConfigurationError as error:
+        raise _BadOverride(f"the value {text!r} is not valid YAML") from error
+    if not _KEY.fullmatch(key.strip()):
+        raise _BadOverride(f"{key.strip()!r} is not a dotted key")
+    matches = list(_PART.finditer(key.strip()))
+    # The longest joined run of parts that names an existing key wins; a quoted part stands alone.
+    parts = [(match[1] or match[2], match[1] is not None) for match in matches]
+    path: list[str | int] = []
+    level: Any = data
+    while parts:
+        step, used = _step(parts, level)
+        path.append(step)
+        parts = parts[used:]
+        level = level[step] if _holds(level, step) else None
+    return tuple(path), value
+
+
+def _step(parts: Sequence[tuple[str, bool]], level: Any) -> tuple[str | int, int]:
+    text, quoted = parts[0]
+    if isinstance(level, list) and text.isdigit():
+        return int(text), 1
+    if not quoted:
+        for count in range(len(parts), 1, -1):
+            joined = ".".join(part for part, _ in parts[:count])
+            if joined in MODELS or (isinstance(level, Mapping) and joined in level):
+                return joined, count
+    return text, 1
+
+
+def _holds(level: Any, step: str | int) -> bool:
+    if isinstance(level, list):
+        return isinstance(step, int) and step < len(level)
+    return isinstance(level, Mapping) and step in level
+
+
+def _assign(data: dict[str, Any], path: KeyPath, value: Any) -> None:
+    level: Any = data
+    step: Any
+    for depth, step in enumerate(path):
+        is_last = depth == len(path) - 1
+        if isinstance(level, list) and not _holds(level, step):
+            raise _BadOverride(f"there is no item {step} in a list of {len(level)}")
+        if not isinstance(level, list | dict):
+            raise _BadOverride(f"{'.'.join(map(str, path[:depth]))} is a single value, not a section")
+        if is_last:
+            level[step] = value
+        elif not _holds(level, step) or level[step] is None:
+            level[step] = {}
+        level = level[step]

@@ -1,0 +1,203 @@
+"""What running a sweep would do, cell by cell, and why. Executes and writes nothing.
+
+    finished                       -> skip      "finished"
+    started, owner gone            -> resume    "interrupted at step 120 of 469"
+    started, owner alive           -> blocked   "another process is at step 120 of 469"
+    failed                         -> run       "failed before: <its error>"
+    nothing there                  -> run       "not started"
+    the run of an earlier cell     -> skip      "shared with <its name>"
+
+Running the plan again after any of it has happened is how a sweep resumes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from clt_ray.sweep import cost
+from clt_ray.sweep.grid import Cell, cells
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.spec import SweepSpec
+
+Kind = Literal["missing", "interrupted", "running", "failed", "finished"]
+Action = Literal["run", "resume", "skip", "blocked"]
+ACTIONS: tuple[Action, ...] = ("run", "resume", "skip", "blocked")
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """What the store knows of a run."""
+
+    kind: Kind
+    """`interrupted`: started, neither finished nor failed, and nobody holds it any more."""
+    step: int = 0
+    """Last optimizer step it recorded."""
+    total_steps: int | None = None
+    """Optimizer steps it set out to take; None before it started."""
+    error: str | None = None
+    """Error line of a failed run."""
+
+
+MISSING = RunStatus("missing")
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell and what will be done for it."""
+
+    cell: Cell
+    action: Action
+    reason: str
+    """Why this action, as a clause."""
+    shared: bool
+    """Another cell earlier in the plan stands for the same run."""
+    tokens: int
+    """Estimated training tokens of the run."""
+    chip_hours: float | None
+    """Estimated chip-hours of the run's training; None on CPU and where the chip or the model's size is unknown."""
+
+    @property
+    def run(self) -> RunSpec:
+        return self.cell.run
+
+    def to_json(self) -> dict[str, Any]:
+        """The cell as plain JSON values."""
+        run, key = self.cell.run, self.cell.key
+        return {
+            "run_id": run.run_id,
+            "name": run.name,
+            "model": key.model,
+            "task": run.task,
+            "setting": run.setting,
+            "language_group": key.language_group,
+            "train_languages": list(run.train_languages),
+            "samples_per_language": key.samples_per_language,
+            "seed": key.seed,
+            "action": self.action,
+            "reason": self.reason,
+            "train_rows": run.train_rows,
+            "steps": run.steps,
+            "tokens": self.tokens,
+            "chip_hours": self.chip_hours,
+        }
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Work of some runs, each counted once."""
+
+    runs: int
+    train_rows: int
+    """Rows of one epoch of each run, summed."""
+    steps: int
+    """Optimizer steps."""
+    tokens: int
+    """Estimated training tokens."""
+    chip_hours: float | None
+    """Estimated chip-hours; None when no run has an estimate."""
+
+    @classmethod
+    def of(cls, planned: Iterable[PlannedCell]) -> Amount:
+        own = [cell for cell in planned if not cell.shared]
+        hours = [cell.chip_hours for cell in own if cell.chip_hours is not None]
+        return cls(
+            runs=len(own),
+            train_rows=sum(cell.run.train_rows for cell in own),
+            steps=sum(cell.run.steps for cell in own),
+            tokens=sum(cell.tokens for cell in own),
+            chip_hours=sum(hours) if hours else None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The amounts as plain JSON values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every cell of a sweep with its action."""
+
+    sweep: str
+    """Name of the sweep."""
+    cells: tuple[PlannedCell, ...]
+    """In the order of the grid."""
+
+    @cached_property
+    def total(self) -> Amount:
+        """The whole sweep."""
+        return Amount.of(self.cells)
+
+    @cached_property
+    def remaining(self) -> Amount:
+        """What the sweep's runs still need, counting a run to resume from its start."""
+        return Amount.of(cell for cell in self.cells if cell.action in ("run", "resume"))
+
+    @cached_property
+    def actions(self) -> Mapping[Action, int]:
+        """Distinct runs per action."""
+        counted = Counter(cell.action for cell in self.cells if not cell.shared)
+        return {action: counted[action] for action in ACTIONS}
+
+    def run_ids(self, *actions: Action) -> tuple[str, ...]:
+        """Distinct runs with one of these actions, in the order of the grid; all runs when none is given."""
+        wanted = actions or ACTIONS
+        return tuple(cell.run.run_id for cell in self.cells if not cell.shared and cell.action in wanted)
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"sweep", "runs": [one object per cell], "totals": {...}}`, as plain JSON values."""
+        return {
+            "sweep": self.sweep,
+            "runs": [cell.to_json() for cell in self.cells],
+            "totals": {
+                "cells": len(self.cells),
+                **self.total.to_json(),
+                "actions": dict(self.actions),
+                "remaining": self.remaining.to_json(),
+            },
+        }
+
+
+def make_plan(spec: SweepSpec, states: Mapping[str, RunStatus]) -> Plan:
+    """Decide what to do for every cell of a sweep.
+
+    Args:
+        spec: The sweep.
+        states: What the store knows, by run_id; a run that is not among them is missing.
+
+    Raises:
+        DataError: A local data root or model directory cannot be read.
+    """
+    first: dict[str, str] = {}
+    planned = []
+    action: Action
+    for cell in cells(spec):
+        run = cell.run
+        shared = run.run_id in first
+        if shared:
+            action, reason = "skip", f"shared with {first[run.run_id]}"
+        else:
+            action, reason = decide(states.get(run.run_id, MISSING))
+            first[run.run_id] = cell.title
+        tokens = cost.training_tokens(run)
+        planned.append(PlannedCell(cell, action, reason, shared, tokens, cost.chip_hours(run, tokens)))
+    return Plan(spec.name, tuple(planned))
+
+
+def decide(state: RunStatus) -> tuple[Action, str]:
+    """The action for a run in this state, and why."""
+    place = f"step {state.step} of {state.total_steps}" if state.total_steps else "its start"
+    match state.kind:
+        case "finished":
+            return "skip", "finished"
+        case "interrupted":
+            return "resume", f"interrupted at {place}"
+        case "running":
+            return "blocked", f"another process is at {place}"
+        case "failed":
+            return "run", f"failed before: {state.error or 'no error was recorded'}"
+        case "missing":
+            return "run", "not started"

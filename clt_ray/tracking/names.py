@@ -1,0 +1,75 @@
+"""What things are called in MLflow. The same in every run, so that runs compare and plot without renaming."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clt_ray.sweep.run import RunSpec
+
+SWEEP, KIND, RUN_ID = "clt.sweep", "clt.kind", "clt.run_id"
+PARENT = "mlflow.parentRunId"
+CHOSEN_STEP, ERROR, ATTEMPT = "clt.chosen_step", "clt.error", "clt.attempt"
+MIRRORED = "clt.mirrored"
+"""How far a run has been mirrored; see `mirror.py`."""
+
+SAMPLES = "samples_per_language"
+STDERR, ITEMS = "_stderr", "n_items"
+TEST = "test"
+
+PRIMARY = {"summarization": "rougeL", "math": "accuracy"}
+"""The metric whose means over languages are logged as `test/<task>/seen` and `test/<task>/unseen`; for tasks not
+named here, the first of the scores file."""
+
+
+def params(run: RunSpec) -> dict[str, str]:
+    """The few settings by which runs of the study differ, numbers as plain numbers."""
+    values: dict[str, object] = {
+        "model": run.model.name,
+        "task": run.task,
+        "setting": run.setting,
+        "language_group": run.language_group,
+        "train_languages": "+".join(run.train_languages),
+        SAMPLES: run.samples_per_language,
+        "english_samples": run.english_samples,
+        "seed": run.seed,
+        "train_rows": run.train_rows,
+        "steps": run.steps,
+        "epochs": run.training.epochs,
+        "batch_size": run.training.batch_size,
+        "learning_rate": run.training.learning_rate,
+        "precision": run.training.precision,
+    }
+    return {name: str(value) for name, value in values.items()}
+
+
+def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:
+    """All that a child is searched by: filters of the MLflow UI see only a run's own tags."""
+    return {
+        PARENT: parent,
+        KIND: "run",
+        SWEEP: sweep,
+        RUN_ID: run.run_id,
+        "clt.model": run.model.name,
+        "clt.task": run.task,
+        "clt.setting": run.setting,
+        "clt.language_group": run.language_group,
+        "clt.samples_per_language": str(run.samples_per_language),
+        "clt.seed": str(run.seed),
+        "mlflow.source.name": "clt-ray",
+    }
+
+
+def test_metric(task: str, language: str, metric: str) -> str:
+    """Name of a test metric in one language."""
+    return f"{TEST}/{task}/{language}/{metric}"
+
+
+def parse_test_metric(name: str) -> tuple[str, str, str] | None:
+    """(task, language, metric) of a test metric in one language; None for any other name."""
+    parts = name.split("/")
+    return (parts[1], parts[2], parts[3]) if len(parts) == 4 and parts[0] == TEST else None
+
+
+def tag_filter(**wanted: Any) -> str:
+    """MLflow's filter for runs with these tags; `kind="run"` asks for the tag `clt.kind`."""
+    return " AND ".join(f"tags.`clt.{name}` = '{value}'" for name, value in wanted.items())

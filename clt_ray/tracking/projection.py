@@ -1,0 +1,102 @@
+"""What MLflow should say of a run, worked out from its directory. Knows names and numbers, not MLflow."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from clt_ray.languages import ENGLISH
+from clt_ray.store import MetricPoint, RunDir
+from clt_ray.store.run_dir import LOGS
+from clt_ray.sweep.plan import RunStatus
+from clt_ray.sweep.run import RunSpec
+from clt_ray.tracking import names
+
+RUN_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+"""MLflow's status of a run in each state that has a directory."""
+
+ERROR_CHARACTERS = 500
+TEXTS = ("scores.csv", "items.csv")
+FOLDERS = ("generations",)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """All there is to tell about a run now."""
+
+    status: str
+    """RUNNING, FINISHED, FAILED or KILLED."""
+    started: float
+    """Unix seconds."""
+    updated: float
+    """Last news of the run, in unix seconds."""
+    points: Mapping[str, Sequence[MetricPoint]]
+    """Recorded metrics by log, one point per step, in order of steps."""
+    once: Mapping[str, float]
+    """Metrics that a run has one value of; those of the test when it is finished."""
+    chosen_step: int
+    """Step of the checkpoint that was tested, which is the step of `once`; 0 before that is known."""
+    tags: Mapping[str, str]
+    """Tags that a run gets as it goes on."""
+
+    @property
+    def finished(self) -> bool:
+        return self.status == RUN_STATUS["finished"]
+
+
+def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
+    """Read a run's directory."""
+    told = directory.read_json("status.json") or {}
+    points = {log: _last_per_step(directory.metrics(log)) for log in LOGS}
+    updated = float(told.get("updated") or max((point.time for log in points.values() for point in log), default=0.0))
+    started = min([updated, *(point.time for log in points.values() for point in log[:1])])
+    tags = {names.ATTEMPT: str(told.get("attempt", 1))}
+    # As a metric too, since charts of MLflow plot metrics against metrics.
+    once = {names.SAMPLES: float(run.samples_per_language)}
+    chosen = 0
+    if state.error:
+        tags[names.ERROR] = state.error[:ERROR_CHARACTERS]
+    if state.kind == "finished":
+        result = directory.read_json("result.json") or {}
+        seconds = {stage: float(value) for stage, value in (result.get("seconds") or {}).items()}
+        started = min(started, updated - sum(seconds.values()))
+        chosen = int(result["selection"]["chosen"]["step"])
+        tags[names.CHOSEN_STEP] = str(chosen)
+        once |= test_metrics(run, directory.read_text("scores.csv"))
+        once |= {f"perf/{stage}_seconds": value for stage, value in seconds.items()}
+    return Projection(RUN_STATUS[state.kind], started, updated, points, once, chosen, tags)
+
+
+def test_metrics(run: RunSpec, scores: str) -> dict[str, float]:
+    """Metrics of a scores file: each score with its standard error and number of items, and the unweighted means
+    of each task's main score over the languages that the run trained on and over the others, without English."""
+    metrics: dict[str, float] = {}
+    means: dict[str, dict[str, list[float]]] = {}
+    main = dict(names.PRIMARY)
+    for row in csv.DictReader(io.StringIO(scores)):
+        task, language, metric = row["task"], row["eval_language"], row["metric"]
+        name = names.test_metric(task, language, metric)
+        metrics[name] = float(row["score"])
+        if row["stderr"]:
+            metrics[name + names.STDERR] = float(row["stderr"])
+        metrics[names.test_metric(task, language, names.ITEMS)] = float(row["n_items"])
+        if metric == main.setdefault(task, metric) and language != ENGLISH:
+            side = "seen" if language in run.train_languages else "unseen"
+            means.setdefault(task, {}).setdefault(side, []).append(float(row["score"]))
+    for task, sides in means.items():
+        metrics |= {f"{names.TEST}/{task}/{side}": fmean(values) for side, values in sides.items()}
+    return metrics
+
+
+def artifacts(directory: RunDir) -> dict[str, str]:
+    """Texts that MLflow keeps of a finished run, by path."""
+    paths = [*TEXTS, *(f"{folder}/{name}" for folder in FOLDERS for name in directory.names(folder))]
+    return {path: directory.read_text(path) for path in paths if directory.exists(path)}
+
+
+def _last_per_step(points: Sequence[MetricPoint]) -> list[MetricPoint]:
+    """A step recorded twice counts as last recorded, as for the choice of the checkpoint."""
+    return [point for _, point in sorted({point.step: point for point in points}.items())]

@@ -1,0 +1,94 @@
+"""Reads scores, items and validation curves back from MLflow."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from clt_ray.tracking import names
+from clt_ray.tracking.client import connect, reachable
+from clt_ray.tracking.experiment import find_experiment
+from clt_ray.tracking.mirror import search
+
+
+def read_scores(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
+    """The scores of a sweep's finished runs, in the columns of scores.csv.
+
+    From metrics and params alone, without a file: one query per 500 runs. Sorted by run, task, language, metric.
+
+    Raises:
+        TrackerUnavailable: MLflow does not answer.
+    """
+    rows: list[dict[str, Any]] = []
+    with reachable(tracking_uri):
+        for run in _finished(connect(tracking_uri), sweep_name):
+            rows += _rows(run)
+    return sorted(rows, key=lambda row: (row["run_id"], row["task"], row["eval_language"], row["metric"]))
+
+
+def read_items(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
+    """The score of every test item of a sweep's finished runs, in the columns of items.csv.
+
+    Raises:
+        TrackerUnavailable: MLflow does not answer.
+    """
+    rows: list[dict[str, Any]] = []
+    with reachable(tracking_uri), TemporaryDirectory(prefix="clt-ray-items-") as folder:
+        client = connect(tracking_uri)
+        for run in _finished(client, sweep_name):
+            target = Path(folder, run.info.run_id)
+            target.mkdir()
+            path = client.download_artifacts(run.info.run_id, "items.csv", str(target))
+            with open(path, newline="", encoding="utf-8") as file:
+                rows += [{**row, "score": float(row["score"])} for row in csv.DictReader(file)]
+    return rows
+
+
+def read_validation(tracking_uri: str, sweep_name: str, run_id: str, metric: str) -> list[tuple[int, float]]:
+    """(optimizer step, value) of a metric of one run, in order of steps; empty when there is none.
+
+    Raises:
+        TrackerUnavailable: MLflow does not answer.
+    """
+    with reachable(tracking_uri):
+        client = connect(tracking_uri)
+        experiment = find_experiment(client, sweep_name)
+        runs = search(client, experiment, names.tag_filter(run_id=run_id)) if experiment else iter(())
+        for run in runs:
+            history = client.get_metric_history(run.info.run_id, metric)
+            return sorted((point.step, point.value) for point in history)
+    return []
+
+
+def _finished(client: Any, sweep_name: str) -> Iterator[Any]:
+    experiment = find_experiment(client, sweep_name)
+    if experiment is not None:
+        condition = f"{names.tag_filter(kind='run')} AND attributes.status = 'FINISHED'"
+        yield from search(client, experiment, condition)
+
+
+def _rows(run: Any) -> Iterator[dict[str, Any]]:
+    params, metrics = run.data.params, run.data.metrics
+    for name, value in metrics.items():
+        parsed = names.parse_test_metric(name)
+        if parsed is None or parsed[2] == names.ITEMS or name.endswith(names.STDERR):
+            continue
+        task, language, metric = parsed
+        yield {
+            "run_id": run.data.tags[names.RUN_ID],
+            "model": params["model"],
+            "setting": params["setting"],
+            "task": task,
+            "language_group": params["language_group"],
+            "train_languages": params["train_languages"],
+            names.SAMPLES: int(params[names.SAMPLES]),
+            "seed": int(params["seed"]),
+            "eval_language": language,
+            "metric": metric,
+            "score": value,
+            "stderr": metrics.get(name + names.STDERR),
+            "n_items": int(metrics[names.test_metric(task, language, names.ITEMS)]),
+        }

@@ -1,0 +1,124 @@
+"""CPU and CUDA: plain PyTorch, with accelerate's data parallelism when a run has several processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig, set_seed
+
+from clt_ray.sweep.run import RunSpec
+from clt_ray.training.schedule import Schedule
+
+LARGE_MODEL_PARAMETERS = 1_000_000_000
+"""From here on activations are recomputed in the backward pass, since they no longer fit beside the state."""
+
+
+class TorchBackend:
+    """One process per worker; a run with one worker needs no process group."""
+
+    name = "torch"
+
+    def __init__(self, accelerator: str) -> None:
+        self._cpu = accelerator == "CPU"
+
+    @property
+    def rank(self) -> int:
+        return int(os.environ.get("RANK", "0"))
+
+    @property
+    def world_size(self) -> int:
+        return int(os.environ.get("WORLD_SIZE", "1"))
+
+    @property
+    def device(self) -> torch.device:
+        if self._cpu:
+            return torch.device("cpu")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+    def start(self, run: RunSpec) -> None:
+        if self._cpu:
+            torch.set_num_threads(run.hardware.cpus_per_worker)
+        else:
+            torch.cuda.set_device(self.device)
+            torch.backends.cuda.matmul.allow_tf32 = run.training.precision == "bf16"
+        set_seed(run.seed)
+
+    def load_model(self, location: str, revision: str | None, precision: str) -> Any:
+        """Parameters are fp32 whatever the precision: bf16 runs compute under autocast over fp32 masters."""
+        model = AutoModelForCausalLM.from_pretrained(
+            location, revision=revision, dtype=torch.float32, use_safetensors=True
+        )
+        return model.to(self.device)
+
+    def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
+        large = (run.model.parameters or 0) >= LARGE_MODEL_PARAMETERS
+        several = {"ddp_backend": "gloo" if self._cpu else "nccl"} if self.world_size > 1 else {}
+        return several | {
+            "use_cpu": self._cpu,
+            "bf16": run.training.precision == "bf16",
+            "optim": "adamw_torch" if self._cpu else "adamw_torch_fused",
+            "gradient_checkpointing": large,
+            "per_device_train_batch_size": run.training.batch_size // self.world_size,
+        }
+
+    def trainer_class(self) -> type:
+        from clt_ray.training.trainer import RunTrainer
+
+        return RunTrainer
+
+    @torch.no_grad()
+    def generate(
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        batch_size: int,
+    ) -> list[list[int]]:
+        model.eval()
+        config = GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=end_of_turn_ids(model, tokenizer),
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        # Neighbours in length share a batch, so the padding and the longest wait are small.
+        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+        outputs: dict[int, list[int]] = {}
+        for start in range(0, len(order), batch_size):
+            chunk = order[start : start + batch_size]
+            ids, mask = left_pad([prompts[index] for index in chunk], tokenizer.pad_token_id)
+            generated = model.generate(
+                input_ids=ids.to(self.device), attention_mask=mask.to(self.device), generation_config=config
+            )[:, ids.shape[1] :]
+            stops = set(config.eos_token_id) | {tokenizer.pad_token_id}
+            for index, tokens in zip(chunk, generated.tolist(), strict=True):
+                end = next((i for i, token in enumerate(tokens) if token in stops), len(tokens))
+                outputs[index] = tokens[:end]
+        return [outputs[index] for index in range(len(prompts))]
+
+    def barrier(self) -> None:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.barrier()
+
+
+def end_of_turn_ids(model: Any, tokenizer: Any) -> list[int]:
+    """Every token that ends a reply: the tokenizer's end of text, and those the checkpoint declares."""
+    declared = model.generation_config.eos_token_id
+    declared = declared if isinstance(declared, list) else [declared]
+    return sorted({token for token in (*declared, tokenizer.eos_token_id) if token is not None})
+
+
+def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, each (prompts, longest prompt)."""
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), pad_id, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    return ids, mask

@@ -1,0 +1,59 @@
+"""Rows of a run as batches of tensors, in an order that depends on nothing but (seed, step)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from clt_ray.data.batching import epoch_order, pad_batch
+from clt_ray.data.formatting import Encoded
+from clt_ray.training.validation import Cell
+
+
+class RunBatches(Sampler[list[int]]):
+    """The row indices of every optimizer step of a run, all epochs in one sequence.
+
+    One sequence means that step s is always the s-th batch, so skipping s batches is all that resuming needs.
+    With several processes each takes every `world_size`-th row of the global batch.
+    """
+
+    def __init__(
+        self, n_rows: int, batch_size: int, seed: int, total_steps: int, *, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.n_rows, self.batch_size, self.seed, self.total_steps = n_rows, batch_size, seed, total_steps
+        self.rank, self.world_size = rank, world_size
+
+    def __len__(self) -> int:
+        return self.total_steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        per_epoch = -(-self.n_rows // self.batch_size)
+        for step in range(self.total_steps):
+            epoch, position = divmod(step, per_epoch)
+            if position == 0 or step == 0:
+                order = epoch_order(self.n_rows, self.seed, epoch)
+            batch = order[position * self.batch_size : (position + 1) * self.batch_size]
+            # A last batch smaller than the number of processes still gives each of them a row.
+            own = batch[self.rank :: self.world_size]
+            yield (own if len(own) else batch[:1]).tolist()
+
+
+def collate(rows: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
+    """`input_ids`, `attention_mask`, `labels`, each (rows, longest row), right-padded."""
+    return {name: torch.as_tensor(array) for name, array in pad_batch(rows, pad_id).items()}
+
+
+def validation_batches(
+    cells: dict[Cell, Sequence[Encoded]], batch_size: int, pad_id: int
+) -> list[tuple[list[Cell], dict[str, Tensor]]]:
+    """Batches of rows of like length across all cells, the longest first.
+
+    Validation asks for sums per cell, so rows of different cells share batches and little is padded.
+    """
+    rows = [(cell, row) for cell, encoded in cells.items() for row in encoded]
+    rows.sort(key=lambda pair: -len(pair[1].input_ids))
+    chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    return [([cell for cell, _ in chunk], collate([row for _, row in chunk], pad_id)) for chunk in chunks]

@@ -1,0 +1,41 @@
+"""Cross-entropy of completions: the training loss and the validation loss are this one function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+IGNORED = -100
+
+
+def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each labelled token.
+
+    The language-model head runs only from the earliest labelled position of the batch on: prompts are most of
+    a row and need no logits.
+
+    Args:
+        model: A causal language model with the signature of transformers, possibly wrapped.
+        batch: `input_ids`, `attention_mask`, `labels`, each (rows, tokens); labels are -100 on prompt and padding.
+
+    Returns:
+        nll: (labelled tokens,) in float32, in row-major order.
+        rows: (labelled tokens,) the row each token belongs to.
+    """
+    targets = batch["labels"][:, 1:]
+    labelled = targets != IGNORED
+    columns = labelled.any(dim=0).nonzero()
+    first = int(columns[0]) if len(columns) else targets.shape[1] - 1
+    keep = torch.arange(first, targets.shape[1], device=targets.device)
+    logits = model(
+        input_ids=batch["input_ids"],
+        attention_mask=batch["attention_mask"],
+        logits_to_keep=keep,
+        use_cache=False,
+    ).logits
+    kept = labelled[:, first:]
+    nll = cross_entropy(logits[kept].float(), targets[:, first:][kept], reduction="none")
+    return nll, kept.nonzero()[:, 0]

@@ -1,0 +1,33 @@
+"""Where the weights and the tokenizer of a model come from."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from clt_ray.sweep.run import ModelSpec
+
+BUNDLED = "bundled"
+
+
+def location(model: ModelSpec) -> str:
+    """Directory or hub name to load from."""
+    if model.source == BUNDLED:
+        return str(resources.files("clt_ray.data.bundled") / "model")
+    return model.source
+
+
+def load_tokenizer(model: ModelSpec) -> Any:
+    """The model's tokenizer, with a padding token that is not its end of text where one can be had.
+
+    Llama 3.1 has no padding token but reserves one for fine-tuning; training on a padding token equal to the
+    end of text would be harmless here only because padding carries no label, and decoding could not tell them
+    apart.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(location(model), revision=model.revision)
+    if tokenizer.pad_token is None:
+        reserved = "<|finetune_right_pad_id|>"
+        tokenizer.pad_token = reserved if reserved in tokenizer.get_vocab() else tokenizer.eos_token
+    return tokenizer

@@ -1,0 +1,29 @@
+"""Shared by all tests: no telemetry, no hub, everything on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.update(
+    RAY_USAGE_STATS_ENABLED="0",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    HF_HUB_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+    OMP_NUM_THREADS="1",
+)
+for leaked in ("CLT_RAY_STORAGE", "MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
+    os.environ.pop(leaked, None)
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real rows, where the machine has them."""
+    path = Path(os.environ.get("CLT_RAY_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no real rows at {path}; set CLT_RAY_SHARED_DATA")
+    return path

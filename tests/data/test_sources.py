@@ -1,0 +1,52 @@
+"""Rows come out of local files as they went in, and what does not is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from local_rows import problems, write_split
+
+from clt_ray.data.sources import load_rows
+from clt_ray.errors import DataError
+from clt_ray.sweep.run import DataSource
+
+
+def test_good_rows_load_and_bad_ones_are_counted_by_reason(tmp_path: Path) -> None:
+    rows = [*problems("en", range(3)), {"question": "q"}, {"question": "", "answer": "1"}, {"question": "q"}]
+    write_split(tmp_path, "math", "train", "en", rows)
+    with (tmp_path / "math/train/en.jsonl").open("a") as file:
+        file.write("{broken\n\n[1, 2]\n")
+    loaded = load_rows(DataSource(root=str(tmp_path)), "math", "en", "train")
+    assert [row.id for row in loaded.rows] == ["0", "1", "2"]
+    assert loaded.dropped == {"no column 'answer'": 2, "empty 'question'": 1, "not a JSON object": 2}
+
+
+def test_parquet_reads_like_jsonl(tmp_path: Path) -> None:
+    write_split(tmp_path / "lines", "math", "test", "ja", problems("ja", range(4)))
+    table = tmp_path / "table/math/test/ja.parquet"
+    table.parent.mkdir(parents=True)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(problems("ja", range(4))), table)
+    lines = load_rows(DataSource(root=str(tmp_path / "lines")), "math", "ja", "test")
+    assert lines.rows and lines == load_rows(DataSource(root=str(tmp_path / "table")), "math", "ja", "test")
+
+
+def test_a_language_or_split_without_a_file_has_no_rows(tmp_path: Path) -> None:
+    write_split(tmp_path, "math", "train", "en", problems("en", range(1)))
+    assert load_rows(DataSource(root=str(tmp_path)), "math", "en", "validation").rows == ()
+    assert load_rows(DataSource(root=str(tmp_path)), "math", "sw", "train").rows == ()
+
+
+def test_only_test_prompts_of_instruction_may_lack_a_completion(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_split(tmp_path, "instruction", split, "en", [{"prompt": "p"}])
+    source = DataSource(root=str(tmp_path))
+    assert load_rows(source, "instruction", "en", "train").dropped == {"no column 'completion'": 1}
+    assert load_rows(source, "instruction", "en", "test").rows[0].completion == ""
+
+
+def test_a_root_without_the_task_says_what_belongs_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"summarization: no such folder\n.*<language>\.jsonl.*text, summary"):
+        load_rows(DataSource(root=str(tmp_path)), "summarization", "en", "train")

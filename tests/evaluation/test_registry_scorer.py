@@ -1,0 +1,49 @@
+"""Every task has a scorer, found without loading anything heavy."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clt_ray.evaluation.scorers import SCORERS, mean_and_stderr, scorer
+from clt_ray.sweep.catalog import TASKS
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_scores_the_metrics_it_names(task: str) -> None:
+    assert set(scorer(task).score("The answer is 8.", "The answer is 8.", "en")) == set(scorer(task).metrics)
+    assert scorer(task).primary in scorer(task).metrics
+    assert set(scorer(task).score("", "The answer is 8.", "ja").values()) == {0.0}
+
+
+def test_no_task_is_left_out() -> None:
+    assert set(SCORERS) == set(TASKS)
+
+
+def test_the_registry_is_light() -> None:
+    program = "import sys, clt_ray.evaluation.scorers\nprint(len({'numpy', 'sacrebleu', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
+def test_mean_and_stderr(values: list[float]) -> None:
+    mean, stderr = mean_and_stderr(values)
+    assert min(values) - 1e-12 <= mean <= max(values) + 1e-12
+    spread = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    assert stderr == pytest.approx(math.sqrt(spread / len(values)))
+
+
+def test_one_value_has_no_known_error() -> None:
+    mean, stderr = mean_and_stderr([0.5])
+    assert mean == 0.5 and math.isnan(stderr)
+
+
+def test_no_values_have_no_mean() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        mean_and_stderr([])

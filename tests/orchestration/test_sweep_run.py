@@ -1,0 +1,170 @@
+"""Whole sweeps through the command line, on a real local Ray with a real MLflow store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from commands import Killable, clt_ray, kill_lease_holder
+from sweeps import sweep, write
+
+pytestmark = pytest.mark.serial
+
+KEYS = ["run_id", "task", "eval_language", "metric"]
+
+
+def scores(storage: Path) -> pd.DataFrame:
+    """All scores of a store, in one order."""
+    tables = [pd.read_csv(path) for path in sorted(storage.glob("runs/*/scores.csv"))]
+    return pd.concat(tables).sort_values(KEYS, ignore_index=True)
+
+
+def validations(storage: Path) -> dict[str, list[dict]]:
+    found = {}
+    for path in storage.glob("runs/*/validation.jsonl"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        found[path.parent.name] = [{"step": line["step"], "metrics": line["metrics"]} for line in lines]
+    return found
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("unbroken")
+    path = write(folder / "sweep.yaml", sweep())
+    done = clt_ray("run", path, storage=folder / "store")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return path, folder / "store"
+
+
+def test_a_sweep_leaves_scores_for_every_run_and_language(unbroken: tuple[str, Path]) -> None:
+    _, storage = unbroken
+    table = scores(storage)
+    assert table.run_id.nunique() == 2
+    assert set(table.eval_language) == {"en", "es", "ja", "ko"}
+    assert (table.n_items == 6).all()
+    for run_id in table.run_id.unique():
+        assert len((storage / "runs" / run_id / "generations" / "math.ja.jsonl").read_text().splitlines()) == 6
+
+
+def test_mlflow_has_one_child_per_run_with_the_logged_metrics(unbroken: tuple[str, Path]) -> None:
+    from mlflow import MlflowClient
+
+    _, storage = unbroken
+    client = MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    experiment = client.get_experiment_by_name("test")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    children = {run.data.tags["clt.run_id"]: run for run in runs if "clt.run_id" in run.data.tags}
+    assert len(runs) == len(children) + 1
+    table = scores(storage)
+    assert set(children) == set(table.run_id)
+    for run_id, child in children.items():
+        assert child.info.status == "FINISHED"
+        history = client.get_metric_history(child.info.run_id, "val/loss")
+        recorded = validations(storage)[run_id]
+        assert [point.step for point in history] == [point["step"] for point in recorded]
+        own = table[(table.run_id == run_id) & (table.eval_language == "ja") & (table.metric == "accuracy")]
+        assert child.data.metrics["test/math/ja/accuracy"] == pytest.approx(own.score.item())
+
+
+def test_running_again_does_nothing(unbroken: tuple[str, Path]) -> None:
+    path, storage = unbroken
+    before = {file: file.stat().st_mtime_ns for file in storage.glob("runs/**/*") if file.is_file()}
+    again = clt_ray("run", path, storage=storage)
+    assert again.returncode == 0 and "nothing to do" in again.stdout
+    assert {file: file.stat().st_mtime_ns for file in storage.glob("runs/**/*") if file.is_file()} == before
+
+
+def test_a_grown_grid_under_another_name_trains_only_the_new_run(
+    unbroken: tuple[str, Path], tmp_path: Path
+) -> None:
+    _, storage = unbroken
+    grown = write(tmp_path / "grown.yaml", sweep(name="grown", grid={"samples_per_language": [0, 4, 8]}))
+    planned = json.loads(clt_ray("plan", grown, "--json", storage=storage).stdout)
+    assert [run["action"] for run in planned["runs"]] == ["skip", "run", "skip"]
+    done = clt_ray("run", grown, storage=storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sum(line.startswith("finished") for line in done.stdout.splitlines()) == 1
+    assert len(list(storage.glob("runs/*/result.json"))) == 3
+    status = json.loads(clt_ray("status", grown, "--json", storage=storage).stdout)
+    assert all(run["state"] == "finished" for run in status["runs"])
+
+
+def test_best_and_export_give_the_chosen_checkpoint(unbroken: tuple[str, Path], tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path, storage = unbroken
+    chosen = json.loads(clt_ray("best", path, "--json", storage=storage).stdout)[0]
+    recorded = validations(storage)[chosen["run_id"]]
+    assert chosen["selection"]["chosen"]["value"] == min(point["metrics"]["val/loss"] for point in recorded)
+    out = tmp_path / "export"
+    assert clt_ray("export", chosen["run_id"], str(out), storage=storage).returncode == 0
+    assert AutoModelForCausalLM.from_pretrained(out).num_parameters() > 0
+    assert AutoTokenizer.from_pretrained(out).eos_token_id is not None
+    assert clt_ray("export", chosen["run_id"], str(out), storage=storage).returncode == 2
+
+
+@pytest.mark.parametrize("moment", ["evaluate", "train"])
+def test_killing_the_training_process_changes_nothing(
+    unbroken: tuple[str, Path], tmp_path: Path, moment: str
+) -> None:
+    path, whole = unbroken
+    storage = tmp_path / "store"
+    running = Killable("run", path, storage=storage)
+    running.wait_for(moment)
+    killed = kill_lease_holder(storage)
+    assert killed is not None
+    output, _ = running.process.communicate(timeout=300)
+    assert running.process.returncode == 0, output
+    pd.testing.assert_frame_equal(scores(storage), scores(whole))
+
+
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("moment", ["data", "train", "finished"])
+def test_killing_the_driver_or_all_loses_nothing(
+    unbroken: tuple[str, Path], tmp_path: Path, moment: str, everything: bool
+) -> None:
+    path, whole = unbroken
+    storage = tmp_path / "store"
+    running = Killable("run", path, storage=storage)
+    running.wait_for(moment)
+    running.kill_everything() if everything else running.kill_driver()
+    done = clt_ray("run", path, storage=storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pd.testing.assert_frame_equal(scores(storage), scores(whole))
+    assert {run: points for run, points in validations(whole).items() if run in validations(storage)} == validations(
+        storage
+    )
+
+
+def test_a_run_that_cannot_work_fails_with_its_real_error(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "sweep.yaml", sweep(name="diverges", training={"learning_rate": 1e12, "max_grad_norm": None})
+    )
+    done = clt_ray("run", path, storage=tmp_path / "store")
+    assert done.returncode == 1
+    assert "the update was not made" in done.stdout
+    status = clt_ray("status", path, storage=tmp_path / "store")
+    assert status.returncode == 1 and "failed" in status.stdout
+    told = json.loads(clt_ray("status", path, "--json", storage=tmp_path / "store").stdout)
+    assert all("the update was not made" in run["error"] for run in told["runs"])
+
+
+def test_a_tracker_that_is_down_costs_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "sweep.yaml", sweep(grid={"samples_per_language": [0]}))
+    storage = tmp_path / "store"
+    done = clt_ray("run", path, "--tracking-uri", "http://127.0.0.1:9", storage=storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MLflow is not up to date" in done.stdout
+    assert len(scores(storage)) > 0
+    later = clt_ray("run", path, storage=storage)
+    assert later.returncode == 0 and "nothing to do" in later.stdout
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{storage}/mlflow.db")
+    experiment = client.get_experiment_by_name("test")
+    assert experiment is not None
+    assert {run.info.status for run in client.search_runs([experiment.experiment_id])} == {"FINISHED"}

@@ -1,0 +1,26 @@
+"""What the tests of the store have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_ID = "0123456789abcdef"
+
+
+@dataclass
+class ManualClock:
+    """Time that passes only when a test says so."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_staging(folder: Path, content: bytes = b"weights") -> Path:
+    """A folder as training stages a checkpoint in."""
+    (folder / "shards").mkdir(parents=True)
+    (folder / "config.json").write_bytes(b"{}")
+    (folder / "shards" / "model.safetensors").write_bytes(content)
+    return folder

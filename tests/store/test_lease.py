@@ -1,0 +1,189 @@
+"""One holder at a time, whatever dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+from store_cases import RUN_ID, ManualClock
+
+from clt_ray.store import Lease, LeaseHeld, LeaseLost, Owner, RunDir, Store
+
+CONTENDERS = 6
+PATIENCE_SECONDS = 60.0
+
+fork = multiprocessing.get_context("fork")
+
+
+def elsewhere(host: str = "elsewhere") -> Owner:
+    return replace(Owner.current(), host=host)
+
+
+def test_held_and_released(run_dir: RunDir, store: Store) -> None:
+    other = store.run_dir(RUN_ID)
+    with run_dir.acquire_lease(heartbeat_seconds=None) as lease:
+        with pytest.raises(LeaseHeld, match=f"process {os.getpid()} on"):
+            other.acquire_lease(heartbeat_seconds=None)
+        assert not lease.lost.is_set()
+    other.acquire_lease(heartbeat_seconds=None).release()
+    run_dir.write_text("after", "a released lease forbids nothing")
+
+
+def test_stale_lease_is_taken_over_and_its_holder_stops(store: Store, clock: ManualClock) -> None:
+    first, second = store.run_dir(RUN_ID), store.run_dir(RUN_ID)
+    lost = first.acquire_lease(elsewhere("one"), heartbeat_seconds=None)
+    clock.now += 59
+    with pytest.raises(LeaseHeld):
+        second.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
+    lost.beat()
+    clock.now += 59
+    with pytest.raises(LeaseHeld):
+        second.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
+    clock.now += 2
+    with second.acquire_lease(elsewhere("two"), heartbeat_seconds=None) as held:
+        # Nobody has told the first holder yet; it finds out by itself before it writes.
+        with pytest.raises(LeaseLost):
+            first.append_metrics("train", 1, {"train/loss": 1.0})
+        assert lost.lost.is_set()
+        lost.beat()
+        lost.release()
+        held.beat()
+        assert not held.lost.is_set()
+        second.append_metrics("train", 1, {"train/loss": 1.0})
+    assert len(second.metrics("train")) == 1
+
+
+def test_late_heartbeat_of_an_untouched_lease_keeps_it(store: Store, clock: ManualClock) -> None:
+    run_dir = store.run_dir(RUN_ID)
+    with run_dir.acquire_lease(elsewhere(), heartbeat_seconds=None) as lease:
+        clock.now += 600
+        run_dir.append_metrics("train", 1, {"train/loss": 1.0})
+        assert not lease.lost.is_set()
+
+
+def test_heartbeat_never_brings_back_a_removed_lease(store: Store, uri: str) -> None:
+    lease = store.run_dir(RUN_ID).acquire_lease(heartbeat_seconds=None)
+    from clt_ray.store.files import open_files
+
+    open_files(uri).delete(f"runs/{RUN_ID}/lease.json")
+    lease.beat()
+    assert lease.lost.is_set()
+    assert not store.run_dir(RUN_ID).exists("lease.json")
+
+
+def test_background_heartbeat(store: Store, clock: ManualClock) -> None:
+    beats = threading.Semaphore(0)
+
+    def counting_clock() -> float:
+        beats.release()
+        return clock.now
+
+    with store.run_dir(RUN_ID).acquire_lease(clock=counting_clock, heartbeat_seconds=0.001) as lease:
+        for _ in range(4):
+            assert beats.acquire(timeout=PATIENCE_SECONDS)
+        assert not lease.lost.is_set()
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ({}, False),
+        ({"started": "0"}, True),
+        ({"pid": 2**22 + 1}, True),
+        ({"pid": 2**22 + 1, "boot": "another boot"}, False),
+        ({"pid": 2**22 + 1, "host": "another host"}, False),
+        ({"pid": 2**22 + 1, "namespace": "another container"}, False),
+        ({"pid": 2**22 + 1, "boot": ""}, False),
+    ],
+)
+def test_only_certain_death_is_death(change: dict, gone: bool) -> None:
+    assert replace(Owner.current(), **change).is_gone() is gone
+
+
+def test_dead_process_of_this_machine_is_replaced_at_once(run_dir: RunDir, store: Store) -> None:
+    dead = replace(Owner.current(), started="0")
+    run_dir.acquire_lease(dead, heartbeat_seconds=None)
+    store.run_dir(RUN_ID).acquire_lease(heartbeat_seconds=None).release()
+
+
+def race(contend: Callable[[int], Lease | None]) -> list[Lease]:
+    with ThreadPoolExecutor(CONTENDERS) as pool:
+        return [lease for lease in pool.map(contend, range(CONTENDERS)) if lease is not None]
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_one_thread_wins(store: Store, clock: ManualClock, stale: bool) -> None:
+    for attempt in range(10):
+        run_id = f"run-{attempt}"
+        if stale:
+            store.run_dir(run_id).acquire_lease(elsewhere(), heartbeat_seconds=None)
+            clock.now += 61
+        together = threading.Barrier(CONTENDERS)
+
+        def contend(index: int, run_id: str = run_id, together: threading.Barrier = together) -> Lease | None:
+            together.wait(PATIENCE_SECONDS)
+            try:
+                return store.run_dir(run_id).acquire_lease(elsewhere(str(index)), heartbeat_seconds=None)
+            except LeaseHeld:
+                return None
+
+        assert len(race(contend)) == 1
+
+
+def _contend(uri: str, together: Barrier, told: Connection, stop: Connection) -> None:
+    together.wait(PATIENCE_SECONDS)
+    try:
+        with Store(uri).run_dir(RUN_ID).acquire_lease():
+            told.send(True)
+            stop.poll(PATIENCE_SECONDS)
+    except LeaseHeld:
+        told.send(False)
+
+
+def test_one_process_wins_and_its_killing_frees_the_run(tmp_path: Path) -> None:
+    uri = str(tmp_path)
+    for _ in range(3):
+        together = fork.Barrier(CONTENDERS)
+        pipes = [(fork.Pipe(duplex=False), fork.Pipe(duplex=False)) for _ in range(CONTENDERS)]
+        processes = [fork.Process(target=_contend, args=(uri, together, told[1], stop[0])) for told, stop in pipes]
+        for process in processes:
+            process.start()
+        won = []
+        for process, (told, _) in zip(processes, pipes, strict=True):
+            assert told[0].poll(PATIENCE_SECONDS)
+            if told[0].recv():
+                won.append(process)
+        assert len(won) == 1
+        with pytest.raises(LeaseHeld):
+            Store(uri).run_dir(RUN_ID).acquire_lease()
+        assert won[0].pid is not None
+        os.kill(won[0].pid, signal.SIGKILL)
+        for process in processes:
+            process.join()
+        assert Store(uri).states([RUN_ID])[RUN_ID].kind == "interrupted"
+
+
+def test_stale_lease_has_one_heir_among_processes(tmp_path: Path, clock: ManualClock) -> None:
+    uri = str(tmp_path)
+    # The real clock of the contenders is far ahead of the manual one, so this lease is long stale to them.
+    Store(uri, clock).run_dir(RUN_ID).acquire_lease(elsewhere(), heartbeat_seconds=None)
+    together = fork.Barrier(CONTENDERS)
+    pipes = [(fork.Pipe(duplex=False), fork.Pipe(duplex=False)) for _ in range(CONTENDERS)]
+    processes = [fork.Process(target=_contend, args=(uri, together, told[1], stop[0])) for told, stop in pipes]
+    for process in processes:
+        process.start()
+    assert all(told[0].poll(PATIENCE_SECONDS) for told, _ in pipes)
+    assert sum(told[0].recv() for told, _ in pipes) == 1
+    for process, (_, stop) in zip(processes, pipes, strict=True):
+        stop[1].send(None)
+        process.join()
+    Store(uri).run_dir(RUN_ID).acquire_lease().release()

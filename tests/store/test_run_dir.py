@@ -1,0 +1,132 @@
+"""Documents and metric logs of a run directory."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clt_ray.store import MetricPoint, RunDir, Store, StoreError
+from clt_ray.store.files import open_files
+from clt_ray.store.metrics import decode_log
+
+finite_or_not = st.floats(allow_nan=True, allow_infinity=True)
+points = st.builds(
+    MetricPoint,
+    step=st.integers(0, 10**9),
+    metrics=st.dictionaries(st.text(max_size=12), finite_or_not, max_size=4),
+    time=st.floats(0, 2e9),
+)
+
+
+def same(one: MetricPoint, other: MetricPoint) -> bool:
+    return repr(one) == repr(other)
+
+
+def test_document_round_trip(run_dir: RunDir) -> None:
+    assert run_dir.read_json("status.json") is None
+    assert not run_dir.exists("status.json")
+    run_dir.write_json("status.json", {"state": "running", "loss": None, "名前": "テスト"})
+    run_dir.write_json("status.json", {"state": "finished", "名前": "テスト"})
+    assert run_dir.read_json("status.json") == {"state": "finished", "名前": "テスト"}
+    assert run_dir.exists("status.json")
+
+
+def test_text_and_names(run_dir: RunDir) -> None:
+    run_dir.write_text("generations/math.es.jsonl", "uno\n")
+    run_dir.write_text("generations/math.fr.jsonl", "deux\n")
+    assert run_dir.read_text("generations/math.fr.jsonl") == "deux\n"
+    assert run_dir.names("generations") == ["math.es.jsonl", "math.fr.jsonl"]
+    assert run_dir.names() == ["generations"]
+    assert run_dir.names("nothing") == []
+    assert run_dir.size("generations") == 9
+    with pytest.raises(FileNotFoundError, match=r"math\.ja"):
+        run_dir.read_text("generations/math.ja.jsonl")
+
+
+def test_broken_document_is_named(run_dir: RunDir) -> None:
+    run_dir.write_text("result.json", '{"half":')
+    with pytest.raises(StoreError, match=r"result\.json: not JSON"):
+        run_dir.read_json("result.json")
+    run_dir.write_text("result.json", "[1]")
+    with pytest.raises(StoreError, match="holds a list"):
+        run_dir.read_json("result.json")
+
+
+@pytest.mark.parametrize("name", ["../other/result.json", "/etc/passwd", "a/../../b"])
+def test_names_stay_inside(run_dir: RunDir, name: str) -> None:
+    with pytest.raises(ValueError, match="inside a run directory"):
+        run_dir.write_text(name, "")
+
+
+def test_metrics_round_trip(run_dir: RunDir) -> None:
+    assert run_dir.metrics("train") == []
+    run_dir.append_metrics("train", 10, {"train/loss": 2.5})
+    run_dir.append_metrics("train", 20, {"train/loss": math.nan, "train/grad_norm": math.inf})
+    first, second = run_dir.metrics("train")
+    assert first == MetricPoint(10, {"train/loss": 2.5}, 1_000_000.0)
+    assert math.isnan(second.metrics["train/loss"])
+    assert second.metrics["train/grad_norm"] == math.inf
+    assert run_dir.metrics("validation") == []
+
+
+def test_every_line_is_json_to_others(run_dir: RunDir) -> None:
+    run_dir.append_metrics("train", 1, {"train/loss": math.nan})
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    assert json.loads(run_dir.read_text("train.jsonl"), parse_constant=refuse)["metrics"] == {"train/loss": "nan"}
+
+
+def test_torn_last_line_is_ignored_and_repaired(run_dir: RunDir) -> None:
+    run_dir.append_metrics("train", 1, {"train/loss": 3.0})
+    whole = run_dir.read_text("train.jsonl")
+    # Even a line that lacks nothing but its newline was never promised to anybody.
+    for torn in (whole[:1], whole[:20], whole[:-1]):
+        run_dir.write_text("train.jsonl", whole + torn)
+        assert [point.step for point in run_dir.metrics("train")] == [1]
+        run_dir.append_metrics("train", 2, {"train/loss": 2.0})
+        assert [point.step for point in run_dir.metrics("train")] == [1, 2]
+
+
+def test_broken_line_in_the_middle_is_named(run_dir: RunDir) -> None:
+    run_dir.write_text("train.jsonl", '{"step": 1, "metrics": {}, "time": 0}\nrubbish\n')
+    with pytest.raises(StoreError, match=r"train\.jsonl: line 2"):
+        run_dir.metrics("train")
+
+
+def test_truncate_forgets_later_steps_of_both_logs(run_dir: RunDir) -> None:
+    for step in (10, 20, 30):
+        run_dir.append_metrics("train", step, {"train/loss": 1.0})
+    run_dir.append_metrics("validation", 25, {"val/loss": 1.0})
+    run_dir.truncate_metrics(after_step=20)
+    assert [point.step for point in run_dir.metrics("train")] == [10, 20]
+    assert run_dir.metrics("validation") == []
+
+
+@given(st.lists(points, max_size=5), st.data())
+@settings(deadline=None)
+def test_any_prefix_of_a_log_reads_as_its_whole_lines(log: list[MetricPoint], data: st.DataObject) -> None:
+    lines = [point.encode() for point in log]
+    content = b"".join(lines)
+    cut = data.draw(st.integers(0, len(content)))
+    whole = content[:cut].count(b"\n")
+    read = decode_log(content[:cut], "train.jsonl")
+    assert len(read) == whole
+    assert all(same(one, other) for one, other in zip(read, log, strict=False))
+
+
+def test_create_is_exclusive(uri: str) -> None:
+    files = open_files(uri)
+    assert files.create("one", b"first")
+    assert not files.create("one", b"second")
+    assert files.read("one") == b"first"
+
+
+def test_file_uri_is_a_path(tmp_path) -> None:
+    store = Store(f"file://{tmp_path}/x")
+    assert store.uri == f"{tmp_path}/x"

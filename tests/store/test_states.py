@@ -1,0 +1,50 @@
+"""What the store says of runs, from their files alone."""
+
+from __future__ import annotations
+
+import pytest
+from store_cases import RUN_ID, ManualClock
+
+from clt_ray.store import Store
+from clt_ray.sweep.plan import RunStatus
+
+
+def kind(store: Store) -> str:
+    return store.states([RUN_ID])[RUN_ID].kind
+
+
+def test_life_of_a_run(store: Store, clock: ManualClock) -> None:
+    run_dir = store.run_dir(RUN_ID)
+    assert store.states([RUN_ID]) == {RUN_ID: RunStatus("missing")}
+    with run_dir.acquire_lease(heartbeat_seconds=None):
+        assert kind(store) == "running"
+        run_dir.write_json("status.json", {"state": "running", "step": 3, "total_steps": 9})
+        assert store.states([RUN_ID])[RUN_ID] == RunStatus("running", 3, 9)
+        clock.now += 61
+        assert store.states([RUN_ID])[RUN_ID] == RunStatus("interrupted", 3, 9)
+    error = {"type": "RunError", "message": "non-finite loss at step 4\nmore"}
+    run_dir.write_json("status.json", {"state": "failed", "step": 4, "total_steps": 9, "error": error})
+    assert store.states([RUN_ID])[RUN_ID] == RunStatus("failed", 4, 9, "RunError: non-finite loss at step 4")
+    with run_dir.acquire_lease(heartbeat_seconds=None):
+        assert kind(store) == "running"
+    run_dir.write_text("result.json", '{"torn')
+    assert kind(store) == "failed"
+    run_dir.write_json("result.json", {})
+    assert kind(store) == "finished"
+    assert store.run_ids() == [RUN_ID]
+
+
+def test_only_what_was_asked(store: Store) -> None:
+    store.run_dir("aaaa").write_json("result.json", {})
+    store.run_dir("bbbb").write_json("result.json", {})
+    assert {run_id: state.kind for run_id, state in store.states(["bbbb", "cccc"]).items()} == {
+        "bbbb": "finished",
+        "cccc": "missing",
+    }
+    assert store.run_ids() == ["aaaa", "bbbb"]
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden"])
+def test_run_ids_are_plain_names(store: Store, name: str) -> None:
+    with pytest.raises(ValueError, match="name of a run"):
+        store.run_dir(name)

@@ -1,0 +1,118 @@
+"""Trees count when they are whole, and only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from store_cases import make_staging
+
+from clt_ray.store import RunDir, TornTreeError
+
+TREE = "checkpoints/weights-000050"
+
+
+def test_commit_and_open(run_dir: RunDir, staging: Path) -> None:
+    assert run_dir.complete_trees("checkpoints/") == []
+    run_dir.commit_tree(staging, TREE)
+    assert not staging.exists()
+    assert run_dir.complete_trees("checkpoints/") == [TREE]
+    assert run_dir.complete_trees("checkpoints/resume") == []
+    folder = run_dir.open_tree(TREE)
+    assert (folder / "shards" / "model.safetensors").read_bytes() == b"weights"
+    assert run_dir.open_tree(TREE) == folder
+    assert run_dir.size(TREE) > len(b"weights")
+
+
+def test_commit_replaces(run_dir: RunDir, staging: Path, tmp_path: Path) -> None:
+    run_dir.commit_tree(staging, TREE)
+    run_dir.open_tree(TREE)
+    run_dir.commit_tree(make_staging(tmp_path / "again", b"better!"), TREE)
+    assert (run_dir.open_tree(TREE) / "shards" / "model.safetensors").read_bytes() == b"better!"
+
+
+def test_marker_in_the_staging_folder_does_not_count(run_dir: RunDir, staging: Path) -> None:
+    (staging / "COMPLETE.json").write_text("{}")
+    run_dir.commit_tree(staging, TREE)
+    assert run_dir.complete_trees("checkpoints/") == [TREE]
+
+
+def test_delete(run_dir: RunDir, staging: Path) -> None:
+    run_dir.commit_tree(staging, TREE)
+    run_dir.delete_tree(TREE)
+    assert run_dir.complete_trees("checkpoints/") == []
+    assert not run_dir.exists(TREE)
+    run_dir.delete_tree(TREE)
+    with pytest.raises(TornTreeError, match="never completed"):
+        run_dir.open_tree(TREE)
+
+
+def test_change_of_size_is_seen_at_once(run_dir: RunDir, staging: Path) -> None:
+    run_dir.commit_tree(staging, TREE)
+    run_dir.write_text(f"{TREE}/shards/model.safetensors", "weig")
+    assert run_dir.complete_trees("checkpoints/") == []
+    with pytest.raises(TornTreeError, match=r"shards/model.safetensors: has 4 bytes"):
+        run_dir.open_tree(TREE)
+
+
+def test_change_of_content_is_seen_on_opening(run_dir: RunDir, staging: Path) -> None:
+    run_dir.commit_tree(staging, TREE)
+    run_dir.write_text(f"{TREE}/shards/model.safetensors", "weighty"[:7])
+    with pytest.raises(TornTreeError, match=r"shards/model.safetensors: sha256") as caught:
+        run_dir.open_tree(TREE)
+    assert isinstance(caught.value, OSError)
+    assert caught.value.file == "shards/model.safetensors"
+
+
+def test_stranger_in_a_tree_is_refused(run_dir: RunDir, staging: Path) -> None:
+    run_dir.commit_tree(staging, TREE)
+    run_dir.write_text(f"{TREE}/pytorch_model.bin", "pickled")
+    assert run_dir.complete_trees("checkpoints/") == []
+    with pytest.raises(TornTreeError, match=r"pytorch_model.bin: is not in the marker"):
+        run_dir.open_tree(TREE)
+
+
+def test_missing_file_is_named(run_dir: RunDir, staging: Path) -> None:
+    run_dir.commit_tree(staging, TREE)
+    marker = run_dir.read_text(f"{TREE}/COMPLETE.json")
+    run_dir.delete_tree(TREE)
+    run_dir.write_text(f"{TREE}/COMPLETE.json", marker)
+    with pytest.raises(TornTreeError, match=r"config.json: is missing"):
+        run_dir.open_tree(TREE)
+
+
+def test_damaged_marker(run_dir: RunDir, staging: Path) -> None:
+    run_dir.commit_tree(staging, TREE)
+    run_dir.write_text(f"{TREE}/COMPLETE.json", "{")
+    assert run_dir.complete_trees("checkpoints/") == []
+    with pytest.raises(TornTreeError, match="not JSON"):
+        run_dir.open_tree(TREE)
+
+
+def test_what_cannot_be_committed(run_dir: RunDir, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such folder"):
+        run_dir.commit_tree(tmp_path / "nowhere", TREE)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="nothing to commit"):
+        run_dir.commit_tree(tmp_path / "empty", TREE)
+    linked = make_staging(tmp_path / "linked")
+    (linked / "cache").symlink_to("/etc/hostname")
+    with pytest.raises(ValueError, match="not a regular file"):
+        run_dir.commit_tree(linked, TREE)
+
+
+def test_staging_on_another_disk(tmp_path: Path) -> None:
+    """A rename between file systems is refused by the kernel; /dev/shm is one of its own."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs two file systems")
+    import tempfile
+
+    from clt_ray.store import Store
+
+    run_dir = Store(str(tmp_path)).run_dir("a")
+    with tempfile.TemporaryDirectory(dir=shared) as elsewhere:
+        staging = make_staging(Path(elsewhere) / "staging")
+        run_dir.commit_tree(staging, TREE)
+        assert not staging.exists()
+    assert run_dir.open_tree(TREE).is_dir()

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from small_sweep import sweep
+
+from clt_ray.sweep import SweepSpec, load_sweep
+
+
+@pytest.fixture
+def write_sweep(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small sweep as a file and gives its path."""
+
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "small.yaml"
+        path.write_text(yaml.safe_dump(sweep(**changes), allow_unicode=True), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def load_text(tmp_path: Path) -> Callable[..., SweepSpec]:
+    """Loads a sweep from the text of a file."""
+
+    def load(text: str, *overrides: str) -> SweepSpec:
+        path = tmp_path / "text.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_sweep(path, overrides)
+
+    return load

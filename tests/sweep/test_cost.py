@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from small_sweep import TPU, runs_of, sweep
+
+from clt_ray.sweep import cost
+from clt_ray.sweep.accelerators import TPUS
+
+
+def test_tokens_follow_rows_epochs_and_the_cut_of_long_rows() -> None:
+    (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"epochs": 3})
+    assert cost.training_tokens(run) == 3 * 10_000 * cost.TOKENS_PER_ROW["math"]
+    (cut,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_length": 100})
+    assert cost.training_tokens(cut) == 10_000 * 100
+    (short,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_steps": 10})
+    assert cost.training_tokens(short) == 10 * 64 * cost.TOKENS_PER_ROW["math"]
+
+
+def test_a_mixed_run_has_the_mean_row_of_its_tasks() -> None:
+    (run,) = runs_of(grid=sweep()["grid"] | {"task": "summarization+instruction+math", "samples_per_language": [0]})
+    assert cost.training_tokens(run) == 10_000 * sum(cost.TOKENS_PER_ROW.values())
+
+
+def test_chip_hours_are_flops_over_what_a_chip_achieves() -> None:
+    (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, hardware=TPU)
+    tokens = cost.training_tokens(run)
+    seconds = 6 * 8_030_261_248 * tokens / (197e12 * cost.UTILISATION)
+    assert cost.chip_hours(run, tokens) == pytest.approx(seconds / 3600)
+
+
+def test_chip_hours_do_not_depend_on_the_size_of_the_slice() -> None:
+    small, large = (
+        runs_of(hardware={"accelerator": "TPU-V5LITEPOD", "topology": topology})[0] for topology in ("4x4", "8x8")
+    )
+    assert cost.chip_hours(small, 1000) == cost.chip_hours(large, 1000)
+
+
+@pytest.mark.parametrize("hardware", [{"accelerator": "CPU"}, {"accelerator": "GPU", "workers": 8}])
+def test_chip_hours_are_unknown_where_the_peak_is(hardware: dict[str, object]) -> None:
+    (run, _) = runs_of(hardware=hardware)
+    assert cost.chip_hours(run, 1000) is None
+
+
+def test_faster_generations_cost_fewer_chip_hours() -> None:
+    assert TPUS["TPU-V5LITEPOD"].peak_flops < TPUS["TPU-V5P"].peak_flops < TPUS["TPU-V6E"].peak_flops

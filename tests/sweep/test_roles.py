@@ -1,0 +1,64 @@
+"""Every configuration field says what it is to a run's identity."""
+
+from __future__ import annotations
+
+from dataclasses import make_dataclass
+from typing import Any
+
+import pytest
+from pydantic import create_model
+
+from clt_ray.sweep import sections, spec
+from clt_ray.sweep.fields import SpecModel
+from clt_ray.sweep.roles import Identity, Role, Runtime, identity_fields, roles
+from clt_ray.sweep.run import Inputs, RunSpec
+
+INSTRUCTIONS = """{model}.{field} does not say what it is to a run's identity. Annotate it with one of:
+
+    Identity[...]   its value can change a run's numbers. It enters run_id, so every run trains again unless the
+                    default gives the old numbers; then leave the default out of the identity document instead.
+    Content[...]    it points at rows, weights or text. Name the content in clt_ray/sweep/inputs.py.
+    Runtime[...]    it decides where, how fast or under which name a run executes. It never enters run_id.
+
+If in doubt, Identity: training again costs chip-hours, taking another run's result for one's own costs the study."""
+
+
+def models() -> list[type[Any]]:
+    found = {
+        value
+        for module in (sections, spec)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, SpecModel) and value is not SpecModel
+    }
+    return [*sorted(found, key=lambda model: model.__name__), Inputs, RunSpec]
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_every_field_has_a_role(model: type[Any]) -> None:
+    for field, role in roles(model).items():
+        assert role is not None, INSTRUCTIONS.format(model=model.__name__, field=field)
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_every_field_is_documented(model: type[Any]) -> None:
+    if issubclass(model, SpecModel):
+        undocumented = [name for name, field in model.model_fields.items() if not field.description]
+        assert not undocumented, f"add a docstring under each of {undocumented} in {model.__name__}"
+
+
+def test_a_forgotten_role_is_noticed() -> None:
+    forgetful = create_model("Forgetful", __base__=SpecModel, told=(Identity[int], 1), untold=(int, 1))
+    assert roles(forgetful) == {"told": Role.IDENTITY, "untold": None}
+    plain = make_dataclass("Plain", [("told", Runtime[int]), ("untold", int)])
+    assert roles(plain) == {"told": Role.RUNTIME, "untold": None}
+
+
+def test_a_new_identity_field_enters_the_identity_by_itself() -> None:
+    grown = create_model("Grown", __base__=sections.ValidationSpec, folds=(Identity[int], 3))
+    assert '"folds":3' in grown().identity_json
+    assert "folds" in identity_fields(grown)
+
+
+def test_only_models_and_dataclasses_have_roles() -> None:
+    with pytest.raises(TypeError, match="int is neither"):
+        roles(int)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clt_ray.languages import (
+    LANGUAGES,
+    STUDY_LANGUAGES,
+    Language,
+    UnknownLanguageError,
+    is_latin,
+    language,
+    nearest_language,
+)
+
+MGSM = {"bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh"}
+
+
+def test_the_languages_of_the_study_and_of_mgsm_are_known() -> None:
+    assert STUDY_LANGUAGES == ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
+    assert set(LANGUAGES) >= MGSM | set(STUDY_LANGUAGES)
+
+
+def test_script_decides_what_is_latin() -> None:
+    latin = {code for code in STUDY_LANGUAGES if is_latin(code)}
+    assert latin == {"en", "es", "fr", "pt"}
+    assert language("ja") == Language("ja", "Japanese", "日本語", "Japanese", "Japonic")
+
+
+def test_codes_and_names_are_unique_and_complete() -> None:
+    assert len({entry.name for entry in LANGUAGES.values()}) == len(LANGUAGES)
+    for code, entry in LANGUAGES.items():
+        assert code == entry.code == code.lower()
+        assert len(code) == 2
+        assert all((entry.name, entry.native_name, entry.script, entry.family))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("jp", "ja"),
+        ("spanish", "es"),
+        ("Spansih", "es"),
+        ("zh-CN", "zh"),
+        ("pt_BR", "pt"),
+        ("français", "fr"),
+        ("FR", "fr"),
+        ("kr", "ko"),
+        ("cn", "zh"),
+    ],
+)
+def test_what_people_write_leads_to_the_language_they_mean(written: str, meant: str) -> None:
+    with pytest.raises(UnknownLanguageError, match=f"did you mean '{meant}'") as caught:
+        language(written)
+    assert caught.value.nearest == meant
+
+
+def test_nothing_is_suggested_for_nonsense() -> None:
+    assert nearest_language("qqqqqqqq") is None
+    with pytest.raises(LookupError, match="unknown language 'qqqqqqqq'"):
+        is_latin("qqqqqqqq")
+
+
+@given(st.sampled_from(sorted(LANGUAGES)))
+def test_every_name_leads_to_its_own_language(code: str) -> None:
+    entry = language(code)
+    assert nearest_language(entry.name) == code
+    assert nearest_language(entry.native_name.upper()) == code
+    assert nearest_language(code.upper()) == code
+
+
+@given(st.text(max_size=12))
+def test_a_suggestion_is_always_a_known_language(text: str) -> None:
+    assert nearest_language(text) in {None, *LANGUAGES}

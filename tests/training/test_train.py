@@ -1,0 +1,166 @@
+"""Training on real files: losses are the model's own, an interrupted run equals an unbroken one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from clt_ray.store import RunDir, Store
+from clt_ray.sweep.load import load_sweep
+from safetensors.torch import load_file
+from sweeps import sweep, write
+
+from clt_ray.data.formatting import encode
+from clt_ray.data.mixture import build_run_data
+from clt_ray.errors import RunError
+from clt_ray.sweep.grid import expand
+from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends import select_backend
+from clt_ray.training.batches import RunBatches, collate
+from clt_ray.training.checkpoints import latest_resume_point, weights_tree
+from clt_ray.training.loss import completion_nll
+from clt_ray.training.model import load_tokenizer, location
+from clt_ray.training.selection import Selection
+from clt_ray.training.train import train
+
+
+def last_run(folder: Path, **changes: Any) -> RunSpec:
+    return expand(load_sweep(write(folder / "sweep.yaml", sweep(**changes))))[-1]
+
+
+def train_run(run: RunSpec, directory: RunDir, staging: Path, progress: Callable[..., Any]) -> Selection:
+    backend = select_backend(run)
+    backend.start(run)
+    data, tokenizer = build_run_data(run), load_tokenizer(run.model)
+    length = run.training.max_length
+    return train(
+        run,
+        [encode(row, tokenizer, length) for row in data.train],
+        {cell: [encode(row, tokenizer, length) for row in rows] for cell, rows in data.validation.items()},
+        tokenizer,
+        backend,
+        directory,
+        progress,
+        staging,
+    )
+
+
+def quiet(**_: Any) -> None:
+    pass
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_at(step: int) -> Callable[..., Any]:
+    def progress(**now: Any) -> None:
+        if now["step"] >= step:
+            raise Interrupted
+
+    return progress
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, RunDir, Selection]:
+    folder = tmp_path_factory.mktemp("unbroken")
+    run = last_run(folder)
+    directory = Store(str(folder / "store")).run_dir(run.run_id)
+    return run, directory, train_run(run, directory, folder / "staging", quiet)
+
+
+def recorded(directory: RunDir, log: str) -> list[tuple[int, dict[str, float]]]:
+    return [
+        (p.step, {name: value for name, value in p.metrics.items() if not name.startswith("perf/")})
+        for p in directory.metrics(log)
+    ]
+
+
+def test_every_planned_validation_is_recorded_for_every_language(unbroken: Any) -> None:
+    run, directory, selection = unbroken
+    points = recorded(directory, "validation")
+    assert [step for step, _ in points] == [2, 4, 6, 8]
+    for _, metrics in points:
+        assert {f"val/math/{language}/loss" for language in run.eval_languages} <= set(metrics)
+        trained = [metrics[f"val/math/{language}/loss"] for language in ("en", "es", "ja")]
+        assert metrics["val/loss"] == pytest.approx(sum(trained) / 3)
+    assert selection.chosen.value == min(metrics["val/loss"] for _, metrics in points)
+    assert points[-1][1]["val/loss"] < points[0][1]["val/loss"]
+
+
+def test_only_the_best_weights_stay_and_transformers_loads_them(unbroken: Any) -> None:
+    from transformers import AutoModelForCausalLM
+
+    _, directory, selection = unbroken
+    assert directory.complete_trees("checkpoints/") == [weights_tree(selection.chosen.step)]
+    path = directory.open_tree(weights_tree(selection.chosen.step))
+    assert not list(path.glob("*.bin")) and not list(path.glob("*.pt"))
+    assert AutoModelForCausalLM.from_pretrained(path).config.model_type == "llama"
+
+
+@pytest.mark.parametrize("step", [2, 4, 6, 8])
+def test_a_run_interrupted_anywhere_equals_an_unbroken_one(unbroken: Any, tmp_path: Path, step: int) -> None:
+    run, whole, selection = unbroken
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    with pytest.raises(Interrupted):
+        train_run(run, directory, tmp_path / "a", interrupt_at(step))
+    resumed = train_run(run, directory, tmp_path / "b", quiet)
+    assert resumed == selection
+    assert recorded(directory, "validation") == recorded(whole, "validation")
+    assert recorded(directory, "train") == recorded(whole, "train")
+    chosen = weights_tree(selection.chosen.step)
+    expected = load_file(whole.open_tree(chosen) / "model.safetensors")
+    actual = load_file(directory.open_tree(chosen) / "model.safetensors")
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)
+
+
+def test_a_torn_checkpoint_is_passed_over(unbroken: Any, tmp_path: Path) -> None:
+    run = unbroken[0]
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    with pytest.raises(Interrupted):
+        train_run(run, directory, tmp_path / "a", interrupt_at(6))
+    point = latest_resume_point(directory)
+    assert point is not None and point.step == 4
+    optimizer = point.state / "optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:-1] + b"x")
+    older = latest_resume_point(directory)
+    assert older is not None and older.step == 2
+
+
+def test_a_finished_training_is_not_repeated(unbroken: Any, tmp_path: Path) -> None:
+    run, directory, selection = unbroken
+    assert train_run(run, directory, tmp_path, interrupt_at(0)) == selection
+
+
+def test_a_non_finite_loss_stops_the_run_before_the_update(tmp_path: Path) -> None:
+    run = last_run(tmp_path, training={"learning_rate": 1e12, "max_grad_norm": None})
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    with pytest.raises(RunError, match=r"is (nan|inf).*learning_rate"):
+        train_run(run, directory, tmp_path / "staging", quiet)
+
+
+def test_the_loss_is_the_models_own_on_labelled_tokens(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    run = last_run(tmp_path)
+    tokenizer = load_tokenizer(run.model)
+    rows = [encode(row, tokenizer, 128) for row in build_run_data(run).train[:7]]
+    batch = collate(rows, tokenizer.pad_token_id)
+    model = AutoModelForCausalLM.from_pretrained(location(run.model), dtype=torch.float32)
+    nll, owners = completion_nll(model, batch)
+    assert nll.mean().item() == pytest.approx(model(**batch).loss.item(), rel=1e-5)
+    assert owners.bincount().tolist() == [sum(label != -100 for label in row.labels) for row in rows]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_processes_share_every_row_of_every_batch_once(world_size: int) -> None:
+    shards = [list(RunBatches(50, 12, 7, 9, rank=rank, world_size=world_size)) for rank in range(world_size)]
+    whole = list(RunBatches(50, 12, 7, 9))
+    assert len(whole) == 9 and sorted(chain(*whole[:5])) == list(range(50))
+    for step, batch in enumerate(whole):
+        assert sorted(chain(*(shard[step] for shard in shards))) == sorted(batch)
