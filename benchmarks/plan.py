@@ -15,7 +15,6 @@ from hashlib import sha256
 from typing import Any
 
 from _result import emit
-
 from clt_ray.sweep import RunSpec, expand, identity, make_plan, parse_sweep
 from clt_ray.sweep.canonical import canonical_json
 

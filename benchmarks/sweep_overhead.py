@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from _result import emit
 
 SWEEP: dict[str, Any] = {
@@ -47,9 +48,8 @@ def per_run(wall_seconds: float, inside: list[float]) -> float:
 
 def ours(sweep: Path, storage: str) -> float:
     """Overhead per run of this project."""
-    from clt_ray.store import Store
-
     from clt_ray.api import locate, run
+    from clt_ray.store import Store
 
     began = time.monotonic()
     outcome = run(str(sweep), locate(storage), limit=RUNS_AT_A_TIME)
@@ -62,9 +62,9 @@ def ours(sweep: Path, storage: str) -> float:
 def documented_loop(config: dict[str, Any]) -> None:
     """Training function of the baseline: the same run, executed in the Ray Train worker."""
     import ray.train
-    from clt_ray.store import Store
 
     from clt_ray.pipeline import execute
+    from clt_ray.store import Store
     from clt_ray.sweep.run import RunSpec
 
     run, store = RunSpec.from_dict(config["run"]), Store(config["storage"])
@@ -76,12 +76,12 @@ def documented_loop(config: dict[str, Any]) -> None:
 def documented(sweep: Path, storage: str) -> float:
     """Overhead per run of the documented pattern."""
     import ray
-    from clt_ray.sweep.load import load_sweep
     from ray import train, tune
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
     from clt_ray.sweep.grid import expand
+    from clt_ray.sweep.load import load_sweep
 
     def driver(config: dict[str, Any]) -> None:
         trainer = TorchTrainer(
@@ -119,9 +119,7 @@ def measure(side: str, runs: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--side", choices=SIDES)
     arguments = parser.parse_args()

@@ -22,9 +22,7 @@ FAILED, WRONG, INCOMPLETE = 1, 2, 3
 
 def parser() -> argparse.ArgumentParser:
     """All verbs and their options."""
-    root = argparse.ArgumentParser(
-        prog="clt-ray", description="Sweeps of full fine-tunings on Ray, measured."
-    )
+    root = argparse.ArgumentParser(prog="clt-ray", description="Sweeps of full fine-tunings on Ray, measured.")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, help: str, *, sweep: bool = True, reads: bool = False) -> argparse.ArgumentParser:
@@ -32,9 +30,7 @@ def parser() -> argparse.ArgumentParser:
         if sweep:
             sub.add_argument("sweep", metavar="SWEEP", help="sweep file, such as sweeps/smoke.yaml")
         sub.add_argument("--storage", help="where runs are kept (default: $CLT_RAY_STORAGE or ./clt-runs)")
-        sub.add_argument(
-            "--tracking-uri", help="MLflow (default: $MLFLOW_TRACKING_URI or SQLite in the storage)"
-        )
+        sub.add_argument("--tracking-uri", help="MLflow (default: $MLFLOW_TRACKING_URI or SQLite in the storage)")
         sub.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                          help="override a key of the sweep file, such as training.epochs=2")  # fmt: skip
         sub.add_argument("--verbose", action="store_true", help="show what libraries print")
@@ -44,9 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = verb("validate", "report every error of a sweep file at once", sweep=False, reads=True)
     check.add_argument("sweep", metavar="SWEEP", nargs="?")
-    check.add_argument(
-        "--schema", action="store_true", help="print the JSON schema of sweep files, for editors"
-    )
+    check.add_argument("--schema", action="store_true", help="print the JSON schema of sweep files, for editors")
     verb("plan", "what a run would do with each cell, and why", reads=True)
     run = verb("run", "execute what is missing; again, to resume")
     run.add_argument("--address", help="a running Ray cluster (default: $RAY_ADDRESS, else a local one)")
@@ -92,9 +86,7 @@ def _quiet(verbose: bool) -> None:
     """Keep third-party noise from the user unless asked for."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     if not verbose:
         warnings.simplefilter("ignore")
         for name in ("ray", "mlflow", "alembic", "matplotlib", "fontTools", "transformers", "datasets"):
@@ -219,9 +211,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _clean(arguments: argparse.Namespace) -> int:
     from clt_ray.api import clean
 
-    found = clean(
-        arguments.sweep, _locations(arguments), apply=arguments.apply, overrides=arguments.overrides
-    )
+    found = clean(arguments.sweep, _locations(arguments), apply=arguments.apply, overrides=arguments.overrides)
     if arguments.json:
         _print_json([vars(item) for item in found])
     else:

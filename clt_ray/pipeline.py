@@ -36,7 +36,7 @@ class Status:
         self.directory, self.clock = directory, clock
         previous = directory.read_json("status.json") or {}
         self.attempt = int(previous.get("attempt", 0)) + 1
-        self.last = {"stage": "data", "step": 0, "total_steps": run.steps, "loss": None}
+        self.last: dict[str, Any] = {"stage": "data", "step": 0, "total_steps": run.steps, "loss": None}
 
     def __call__(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
         self.last = {"stage": stage, "step": step, "total_steps": total_steps, "loss": loss}
@@ -169,9 +169,7 @@ def _ignore(**_: Any) -> None:
     """Only process 0 reports progress."""
 
 
-def _record(
-    run: RunSpec, directory: RunDir, generations: Sequence[Generation], scores: Sequence[Score]
-) -> None:
+def _record(run: RunSpec, directory: RunDir, generations: Sequence[Generation], scores: Sequence[Score]) -> None:
     from clt_ray.evaluation.evaluate import generations_jsonl
 
     cells = dict.fromkeys((generation.task, generation.language) for generation in generations)
@@ -202,6 +200,4 @@ def versions() -> dict[str, str]:
     """Versions of what can change a run's numbers."""
     from importlib.metadata import version
 
-    return {
-        name: version(name) for name in ("clt-ray", "torch", "transformers", "trl", "accelerate", "datasets")
-    }
+    return {name: version(name) for name in ("clt-ray", "torch", "transformers", "trl", "accelerate", "datasets")}

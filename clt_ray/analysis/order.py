@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
 
-STUDY_ORDER: Final = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
+from clt_ray.languages import LANGUAGES, STUDY_LANGUAGES
 
 
 def natural(text: str) -> tuple[tuple[int, float, str], ...]:
@@ -19,7 +18,12 @@ def natural(text: str) -> tuple[tuple[int, float, str], ...]:
 
 def language_order(code: str) -> tuple[int, str]:
     """Sort key: the reference study's languages in its order, then others by code."""
-    return (STUDY_ORDER.index(code) if code in STUDY_ORDER else len(STUDY_ORDER), code)
+    return (STUDY_LANGUAGES.index(code) if code in STUDY_LANGUAGES else len(STUDY_LANGUAGES), code)
+
+
+def language_name(code: str) -> str:
+    """English name, or the code itself where the language is not known."""
+    return LANGUAGES[code].name if code in LANGUAGES else code
 
 
 def listed(codes: Iterable[str]) -> str:

@@ -114,7 +114,9 @@ class Cells:
         self._score = self._grid(scores, "score")
         self._stderr = self._grid(scores, "stderr")
         self._n_items = np.nan_to_num(self._grid(scores, "n_items")).astype(int)
-        self._items = self._item_matrix(items) if items is not None and len(items) else None
+        self._items: list[Floats] = []
+        if items is not None and len(items):
+            self._items, self._strata = self._item_matrices(items)
         self._cache: dict[str, Floats] = {}
 
     def _grid(self, scores: pd.DataFrame, column: str) -> Floats:
@@ -124,41 +126,46 @@ class Cells:
         grid[rows, scores["eval_language"].map(languages).to_numpy()] = scores[column].to_numpy(dtype=float)
         return grid
 
-    def _item_matrix(self, items: pd.DataFrame) -> Floats:
-        """Item scores, shape (runs, languages, units), NaN where an item was not scored."""
-        units = {item: place for place, item in enumerate(sorted(items["item_id"].unique()))}
-        languages = {code: place for place, code in enumerate(self.languages)}
-        matrix = np.full((len(self._run_ids), len(self.languages), len(units)), np.nan, np.float32)
-        matrix[
-            items["run_id"].map(self._row).to_numpy(),
-            items["eval_language"].map(languages).to_numpy(),
-            items["item_id"].map(units).to_numpy(),
-        ] = items["score"].to_numpy(dtype=np.float32)
-        return matrix
+    def _item_matrices(self, items: pd.DataFrame) -> tuple[list[Floats], NDArray[np.intp]]:
+        """Item scores per language, shape (runs, its units), NaN where a run was not scored on an item.
+
+        Also which languages each unit exists in, as a number: units of equal number form a stratum of the bootstrap, so
+        that every language keeps its number of items.
+        """
+        unit = pd.factorize(items["item_id"], sort=True)[0]
+        presence = np.zeros((len(self.languages), unit.max() + 1), bool)
+        matrices = []
+        rows = items["run_id"].map(self._row).to_numpy()
+        scores = items["score"].to_numpy(dtype=np.float32)
+        for place, code in enumerate(self.languages):
+            own = (items["eval_language"] == code).to_numpy()
+            presence[place, unit[own]] = True
+            column = np.cumsum(presence[place]) - 1
+            matrix = np.full((len(self._run_ids), int(presence[place].sum())), np.nan, np.float32)
+            matrix[rows[own], column[unit[own]]] = scores[own]
+            matrices.append(matrix)
+        self._presence = presence
+        return matrices, np.unique(presence, axis=1, return_inverse=True)[1].reshape(-1)
 
     def check_items(self, where: str, task: str) -> list[Problem]:
         """Cells whose items do not average to their score: intervals would be about other numbers."""
-        if self._items is None:
-            return []
-        scored = np.isfinite(self._items)
-        counts = scored.sum(axis=2)
-        means = np.where(scored, self._items, 0).sum(axis=2) / np.maximum(counts, 1)
-        wrong = np.argwhere((counts > 0) & (np.abs(means - self._score) > _ROUNDING * self.metric.span))
-        return [
-            Problem(where, f"{self._run_ids[row]}, {task}, {self.languages[place]}",
-                    float(round(means[row, place], 4)),
-                    f"is the mean of the items where the scores say {self._score[row, place]:.4f}",
-                    "items and scores must come from the same evaluation")
-            for row, place in wrong[:3]
-        ]  # fmt: skip
+        problems = []
+        for place, matrix in enumerate(self._items):
+            scored = np.isfinite(matrix)
+            counts = scored.sum(axis=1)
+            means = np.where(scored, matrix, 0).sum(axis=1) / np.maximum(counts, 1)
+            wrong = (counts > 0) & (np.abs(means - self._score[:, place]) > _ROUNDING * self.metric.span)
+            problems += [
+                Problem(where, f"{self._run_ids[row]}, {task}, {self.languages[place]}", round(float(means[row]), 4),
+                        f"is the mean of the items where the scores say {self._score[row, place]:.4f}",
+                        "items and scores must come from the same evaluation")
+                for row in np.flatnonzero(wrong)
+            ]  # fmt: skip
+        return problems[:5]
 
     @cached_property
     def _counts(self) -> NDArray[np.float32]:
-        assert self._items is not None
-        # Units that exist in the same languages form a stratum, so each language keeps its number of items.
-        present = np.isfinite(self._items).any(axis=0)
-        _, strata = np.unique(present, axis=1, return_inverse=True)
-        return resample_counts(strata.reshape(-1), self._draws, self._seed)
+        return resample_counts(self._strata, self._draws, self._seed)
 
     def _run_draws(self, run_id: str) -> Floats:
         """Resampled scores of a run, shape (draws, languages); NaN where nothing is known."""
@@ -167,16 +174,15 @@ class Cells:
             # Independent of which other runs are there, so a report on more runs repeats the numbers of fewer.
             rng = np.random.default_rng([self._seed, zlib.crc32(run_id.encode())])
             draws = self._score[row] + self._stderr[row] * rng.standard_normal((self._draws, len(self.languages)))
-            for place in range(len(self.languages)):
-                if self._items is not None and self._has_items(row, place):
-                    units = np.isfinite(self._items[:, place]).any(axis=0)
-                    items = self._items[row, place, units][None]
-                    draws[:, place] = resampled_means(items, self._counts[:, units])[:, 0]
+            for place, matrix in enumerate(self._items):
+                if self._has_items(row, place):
+                    counts = self._counts[:, self._presence[place]]
+                    draws[:, place] = resampled_means(matrix[row][None], counts)[:, 0]
             self._cache[run_id] = draws
         return self._cache[run_id]
 
     def _has_items(self, row: int, place: int) -> bool:
-        return self._items is not None and bool(np.isfinite(self._items[row, place]).any())
+        return bool(self._items) and bool(np.isfinite(self._items[place][row]).any())
 
     def evaluated(self, run_id: str) -> tuple[str, ...]:
         """Languages that the run was scored in."""

@@ -32,6 +32,9 @@ NORMAL: Final = "normal approximation"
 WILSON: Final = "Wilson"
 NO_INTERVAL: Final = "none"
 
+_USABLE: Final = 0.99
+"""Share of resamples in which a ratio must exist for its interval to be given."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -106,10 +109,12 @@ class Sample:
         low, high = nan, nan
         if self.draws is not None and np.isfinite(self.value):
             finite = self.draws[np.isfinite(self.draws)]
-            if finite.size and np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
+            if finite.size < _USABLE * self.draws.size:
+                pass  # a ratio whose denominator vanishes in many resamples has no interval
+            elif np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
                 tail = _tail(self.units, level)
                 low, high = (float(end) for end in np.quantile(finite, [tail, 1 - tail]))
-            elif finite.size and np.isfinite(self.units) and np.isfinite(self.bounds).all():
+            elif np.isfinite(self.units) and np.isfinite(self.bounds).all():
                 half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units), level)[1]
                 low, high = max(self.value - half, self.bounds[0]), min(self.value + half, self.bounds[1])
         method = " + ".join(sorted(self.methods)) if np.isfinite(low) else NO_INTERVAL

@@ -32,11 +32,7 @@ def export(run_id: str, folder: str, locations: Locations) -> Path:
     if len(matches) != 1:
         message = "no run has this id" if not matches else f"{len(matches)} runs have ids that begin so"
         raise ConfigurationError(
-            [
-                Problem(
-                    "export", "RUN_ID", run_id, f"{message} in {locations.storage}", "see: clt-ray best SWEEP"
-                )
-            ]
+            [Problem("export", "RUN_ID", run_id, f"{message} in {locations.storage}", "see: clt-ray best SWEEP")]
         )
     directory = store.run_dir(matches[0])
     result = directory.read_json("result.json")
@@ -63,9 +59,7 @@ class Deletable:
     why: str
 
 
-def clean(
-    path: str, locations: Locations, *, apply: bool = False, overrides: Sequence[str] = ()
-) -> list[Deletable]:
+def clean(path: str, locations: Locations, *, apply: bool = False, overrides: Sequence[str] = ()) -> list[Deletable]:
     """What of a sweep could be deleted; deletes exactly what it returns, and only with `apply`.
 
     Finished runs keep their chosen weights, generations and scores. Runs that are not finished keep
@@ -79,9 +73,7 @@ def clean(
         if result is None:
             continue
         chosen = result["selection"]["chosen"]["step"]
-        spare = {
-            resume_tree(step): "resume state of a finished run" for step in steps_of(directory, "resume")
-        }
+        spare = {resume_tree(step): "resume state of a finished run" for step in steps_of(directory, "resume")}
         spare |= {
             weights_tree(step): "weights that were not chosen"
             for step in steps_of(directory, "weights")

@@ -130,9 +130,7 @@ def best(path: str, locations: Locations, overrides: Sequence[str] = ()) -> list
                 "name": run.name,
                 "final": final,
                 "selection": selection,
-                "weights": f"{directory.uri}/{weights_tree(selection['chosen']['step'])}"
-                if selection
-                else None,
+                "weights": f"{directory.uri}/{weights_tree(selection['chosen']['step'])}" if selection else None,
             }
         )
     return chosen

@@ -74,9 +74,7 @@ def report(
             [Problem(" ".join(sweeps), "", None, "no run of it is finished", f"clt-ray run {sweeps[0]}")]
         )
     folder = Path(out) if out else locations.report_folder(name)
-    page = build_report(
-        load_scores(rows), items=load_items(items), runs=runs, title=name, command=command, out=folder
-    )
+    page = build_report(load_scores(rows), items=load_items(items), runs=runs, title=name, command=command, out=folder)
     _log_to_tracker(sweeps, locations, folder)
     return page
 
@@ -115,9 +113,7 @@ def _gather(
     )
 
 
-def _from_tracker(
-    name: str, path: str, locations: Locations, overrides: Sequence[str]
-) -> list[dict[str, Any]]:
+def _from_tracker(name: str, path: str, locations: Locations, overrides: Sequence[str]) -> list[dict[str, Any]]:
     """Scores as MLflow has them, after what the store has more is brought there."""
     from clt_ray.tracking import Mirror, read_scores
 

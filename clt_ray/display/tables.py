@@ -49,8 +49,7 @@ class _Series:
     def __call__(self, *cells: object) -> list[str]:
         now = tuple(map(str, cells))
         shown = [
-            f"[dim]{value}[/dim]" if self._before[: i + 1] == now[: i + 1] else value
-            for i, value in enumerate(now)
+            f"[dim]{value}[/dim]" if self._before[: i + 1] == now[: i + 1] else value for i, value in enumerate(now)
         ]
         self._before = now
         return shown
@@ -136,17 +135,13 @@ def print_status(told: SweepStatus, sweep: str) -> None:
 
 def print_best(chosen: Sequence[dict[str, Any]]) -> None:
     """Chosen step, its metric, and the two best of the others."""
-    grid = table(
-        ("run", "left"), ("step", "right"), ("metric", "left"), ("value", "right"), ("runners-up", "left")
-    )
+    grid = table(("run", "left"), ("step", "right"), ("metric", "left"), ("value", "right"), ("runners-up", "left"))
     for run in chosen:
         selection = run["selection"]
         if selection is None:
             grid.add_row(run["name"], "", "", "", "no validation yet")
             continue
-        others = "  ".join(
-            f"{other['value']:.4f} at {other['step']}" for other in selection["runners_up"][:2]
-        )
+        others = "  ".join(f"{other['value']:.4f} at {other['step']}" for other in selection["runners_up"][:2])
         note = "" if run["final"] else "  (so far)"
         best = selection["chosen"]
         grid.add_row(

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.run import RunSpec
@@ -66,7 +67,7 @@ def connected(runs: Sequence[RunSpec], address: str | None, verbose: bool) -> It
     import ray
 
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    options: dict[str, object] = {
+    options: dict[str, Any] = {
         "log_to_driver": verbose,
         "logging_level": logging.INFO if verbose else logging.ERROR,
         "configure_logging": True,

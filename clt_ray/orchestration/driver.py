@@ -8,6 +8,7 @@ import ray.train
 import ray.tune
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2.api.config import FailureConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from clt_ray.errors import RunError
@@ -30,9 +31,7 @@ def scaling(run: RunSpec) -> ray.train.ScalingConfig:
             use_gpu=True,
             resources_per_worker={"CPU": hardware.cpus_per_worker, "GPU": 1},
         )
-    return ray.train.ScalingConfig(
-        num_workers=hardware.workers, resources_per_worker={"CPU": hardware.cpus_per_worker}
-    )
+    return ray.train.ScalingConfig(num_workers=hardware.workers, resources_per_worker={"CPU": hardware.cpus_per_worker})
 
 
 def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str, scratch: str) -> None:
@@ -59,9 +58,7 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str,
         run_config=ray.train.RunConfig(
             name=run.run_id,
             storage_path=scratch,
-            failure_config=ray.train.FailureConfig(
-                max_failures=WORKER_FAILURES, controller_failure_limit=START_FAILURES
-            ),
+            failure_config=FailureConfig(max_failures=WORKER_FAILURES, controller_failure_limit=START_FAILURES),
         ),
         **backend,
     )
@@ -96,9 +93,7 @@ def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
         return LeanTrainer, {}
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    return TorchTrainer, {
-        "torch_config": TorchConfig("gloo" if run.hardware.accelerator == "CPU" else "nccl")
-    }
+    return TorchTrainer, {"torch_config": TorchConfig("gloo" if run.hardware.accelerator == "CPU" else "nccl")}
 
 
 def _record_failure(store: Store, run: RunSpec, error: BaseException) -> None:

@@ -71,9 +71,7 @@ def _tune(runs: Sequence[RunSpec], storage: str, observer: Observer, room: Capac
     scratch = f"{storage.rstrip('/')}/ray"
     share = int(HEAD_SHARE / room.drivers * 10_000) / 10_000
     trainable = tune.with_resources(
-        tune.with_parameters(
-            drive, runs={run.run_id: run.to_dict() for run in runs}, storage=storage, scratch=scratch
-        ),
+        tune.with_parameters(drive, runs={run.run_id: run.to_dict() for run in runs}, storage=storage, scratch=scratch),
         tune.PlacementGroupFactory([{HEAD: share}]),
     )
     tuner = tune.Tuner(

@@ -127,7 +127,6 @@ def serve(listener: socket.socket, owner: int) -> None:
 def _preload() -> None:
     import transformers.models.llama.modeling_llama  # noqa: F401
 
-
     # Objects of the imports are never collected, so children do not copy the pages that hold them.
     gc.collect()
     gc.freeze()

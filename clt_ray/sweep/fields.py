@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -27,6 +28,12 @@ class SpecModel(BaseModel):
     def identity_json(self) -> str:
         """Canonical JSON of the identity fields; computed once, since thousands of runs share a model."""
         return canonical_json({name: _identity(getattr(self, name)) for name in identity_fields(type(self))})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; what was computed for the original is not taken over by a copy that differs from it."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("identity_json", None)
+        return copy
 
 
 def _identity(value: object) -> object:

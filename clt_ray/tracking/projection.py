@@ -10,7 +10,7 @@ from statistics import fmean
 
 from clt_ray.languages import ENGLISH
 from clt_ray.store import MetricPoint, RunDir
-from clt_ray.store.run_dir import LOGS
+from clt_ray.store.run_dir import LOGS, Log
 from clt_ray.sweep.plan import RunStatus
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import names
@@ -33,7 +33,7 @@ class Projection:
     """Unix seconds."""
     updated: float
     """Last news of the run, in unix seconds."""
-    points: Mapping[str, Sequence[MetricPoint]]
+    points: Mapping[Log, Sequence[MetricPoint]]
     """Recorded metrics by log, one point per step, in order of steps."""
     once: Mapping[str, float]
     """Metrics that a run has one value of; those of the test when it is finished."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from clt_ray.data.batching import epoch_order, pad_batch
-from clt_ray.data.formatting import Encoded
+from clt_ray.data.formatting import IGNORED, Encoded
 from clt_ray.training.validation import Cell
 
 
@@ -17,7 +17,8 @@ class RunBatches(Sampler[list[int]]):
     """The row indices of every optimizer step of a run, all epochs in one sequence.
 
     One sequence means that step s is always the s-th batch, so skipping s batches is all that resuming needs.
-    With several processes each takes every `world_size`-th row of the global batch.
+    With several processes each takes every `world_size`-th row of the global batch; one that gets none asks for
+    row `n_rows`, a blank one (see `with_blank`).
     """
 
     def __init__(
@@ -36,9 +37,14 @@ class RunBatches(Sampler[list[int]]):
             if position == 0 or step == 0:
                 order = epoch_order(self.n_rows, self.seed, epoch)
             batch = order[position * self.batch_size : (position + 1) * self.batch_size]
-            # A last batch smaller than the number of processes still gives each of them a row.
-            own = batch[self.rank :: self.world_size]
-            yield (own if len(own) else batch[:1]).tolist()
+            own = batch[self.rank :: self.world_size].tolist()
+            # A last batch may be smaller than the number of processes; all of them take part in its step.
+            yield own or [self.n_rows]
+
+
+def with_blank(rows: Sequence[Encoded], pad_id: int) -> list[Encoded]:
+    """The rows, and one more that enters no loss."""
+    return [*rows, Encoded([pad_id, pad_id], [IGNORED, IGNORED])]
 
 
 def collate(rows: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:

@@ -52,9 +52,7 @@ def latest_resume_point(journal: Journal) -> ResumePoint | None:
     """The newest checkpoint whose two trees match their markers; older ones when a newer one is torn."""
     for step in sorted(steps_of(journal, "resume") & steps_of(journal, "weights"), reverse=True):
         try:
-            return ResumePoint(
-                step, journal.open_tree(weights_tree(step)), journal.open_tree(resume_tree(step))
-            )
+            return ResumePoint(step, journal.open_tree(weights_tree(step)), journal.open_tree(resume_tree(step)))
         except OSError as error:
             log.warning("checkpoint of step %d is not usable, trying an older one: %s", step, error)
     return None

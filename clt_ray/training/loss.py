@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-IGNORED = -100
+from clt_ray.data.formatting import IGNORED
 
 
 def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -28,6 +28,7 @@ def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor
     targets = batch["labels"][:, 1:]
     labelled = targets != IGNORED
     columns = labelled.any(dim=0).nonzero()
+    # A batch without labels keeps one position, so that every process still runs the head.
     first = int(columns[0]) if len(columns) else targets.shape[1] - 1
     keep = torch.arange(first, targets.shape[1], device=targets.device)
     logits = model(

@@ -17,7 +17,7 @@ from trl import SFTConfig
 from clt_ray.data.formatting import Encoded
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.base import Backend
-from clt_ray.training.batches import validation_batches
+from clt_ray.training.batches import validation_batches, with_blank
 from clt_ray.training.checkpoints import keep_only_best, latest_resume_point, weights_tree
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.model import location
@@ -73,11 +73,9 @@ def train(
         trainer = backend.trainer_class()(
             model=model,
             args=SFTConfig(**arguments(run, schedule, backend, staging)),
-            train_dataset=Dataset.from_dict(
-                {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-            ),
+            train_dataset=dataset(with_blank(rows, tokenizer.pad_token_id)),
             data_collator=collator(tokenizer.pad_token_id),
-            processing_class=tokenizer,
+            tokenizer=tokenizer,
             run=run,
             schedule=schedule,
             journal=journal,
@@ -99,6 +97,13 @@ def train(
     return finished
 
 
+def dataset(rows: Sequence[Encoded]) -> Dataset:
+    """The columns that TRL expects of rows that need no more preparation."""
+    return Dataset.from_dict(
+        {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
+    )
+
+
 def completed(journal: Journal, schedule: Schedule, run: RunSpec) -> Selection | None:
     """The selection, when every planned validation is recorded and the chosen weights are complete."""
     points = {point.step: point.metrics for point in journal.metrics("validation")}
@@ -112,7 +117,7 @@ def completed(journal: Journal, schedule: Schedule, run: RunSpec) -> Selection |
 def arguments(run: RunSpec, schedule: Schedule, backend: Backend, staging: Path) -> dict[str, Any]:
     """Keyword arguments of `trl.SFTConfig`."""
     training = run.training
-    scheduler = training.schedule
+    scheduler: str = training.schedule
     if scheduler == "constant" and training.warmup_steps:
         scheduler = "constant_with_warmup"
     return {

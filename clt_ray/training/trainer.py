@@ -59,11 +59,12 @@ class RunTrainer(SFTTrainer):
         staging: Path,
         rank: int,
         world_size: int,
+        tokenizer: Any,
         **trainer: Any,
     ) -> None:
         self.run, self.schedule, self.journal, self.progress = run, schedule, journal, progress
         self.validation, self.selection_languages = validation, selection_languages
-        self.staging, self.rank, self.world_size = staging, rank, world_size
+        self.staging, self.rank, self.world_size, self.tokenizer = staging, rank, world_size, tokenizer
         self._seen = TokenCounter()
         self._batches = RunBatches(
             len(rows),
@@ -73,11 +74,12 @@ class RunTrainer(SFTTrainer):
             rank=rank,
             world_size=world_size,
         )
-        super().__init__(callbacks=[ValidateAndSave(schedule)], **trainer)
+        super().__init__(callbacks=[ValidateAndSave(schedule)], processing_class=tokenizer, **trainer)
         self.remove_callback(PrinterCallback)
 
     def get_train_dataloader(self) -> DataLoader:
-        return DataLoader(self.train_dataset, batch_sampler=self._batches, collate_fn=self.data_collator)
+        rows: Any = self.train_dataset
+        return DataLoader(rows, batch_sampler=self._batches, collate_fn=self.data_collator)
 
     def compute_loss(
         self,
@@ -90,10 +92,11 @@ class RunTrainer(SFTTrainer):
         self._seen.add(inputs["attention_mask"])
         total = len(nll) if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over processes while `num_items_in_batch` counts the tokens of all of them.
-        return nll.sum() / total * self.world_size
+        loss: Tensor = nll.sum() / total * self.world_size
+        return loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        loss = super().training_step(*args, **kwargs)
+        loss: Tensor = super().training_step(*args, **kwargs)
         self._require_finite("training loss", float(loss))
         return loss
 
@@ -111,12 +114,15 @@ class RunTrainer(SFTTrainer):
             )
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        self.model.eval()
-        totals = summed_losses(self.model_wrapped, self._on_device(self.validation))
-        self.model.train()
+        model: Any = self.model_wrapped
+        model.eval()
+        totals = summed_losses(model, self._on_device(self.validation))
+        model.train()
         metrics = summarise(totals, self.selection_languages, self.run.tasks)
         if self.rank == 0:
             self.journal.append_metrics("validation", self.state.global_step, metrics)
+        # Also tells the control flow that this validation is done.
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _on_device(self, batches: Sequence[tuple[list[Cell], dict[str, Tensor]]]) -> Any:
@@ -147,7 +153,7 @@ class RunTrainer(SFTTrainer):
         self._barrier()
         if self.rank == 0:
             unwrapped.save_pretrained(weights, state_dict=parameters)
-            self.processing_class.save_pretrained(weights)
+            self.tokenizer.save_pretrained(weights)
             self.state.save_to_json(str(state / TRAINER_STATE))
             self.journal.commit_tree(weights, weights_tree(step))
             self.journal.commit_tree(state, resume_tree(step))

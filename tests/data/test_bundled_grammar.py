@@ -21,7 +21,12 @@ def test_arabic_nouns_follow_their_number(count: int, thing: str, expected: str)
 
 @pytest.mark.parametrize(
     ("before", "expected"),
-    [("사과", "사과는 사과를 사과가 사과와"), ("책", "책은 책을 책이 책과"), (3, "3은 3을 3이 3과"), (4, "4는 4를 4가 4와")],
+    [
+        ("사과", "사과는 사과를 사과가 사과와"),
+        ("책", "책은 책을 책이 책과"),
+        (3, "3은 3을 3이 3과"),
+        (4, "4는 4를 4가 4와"),
+    ],
 )
 def test_korean_particles_follow_the_sound_before_them(before: str | int, expected: str) -> None:
     assert sentence("{T}[은] {T}[을] {T}[이] {T}[와]", {"T": before}, "ko") == expected

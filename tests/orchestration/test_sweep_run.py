@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from commands import Killable, clt_ray, kill_lease_holder
 from sweeps import sweep, write
 
@@ -77,9 +78,7 @@ def test_running_again_does_nothing(unbroken: tuple[str, Path]) -> None:
     assert {file: file.stat().st_mtime_ns for file in storage.glob("runs/**/*") if file.is_file()} == before
 
 
-def test_a_grown_grid_under_another_name_trains_only_the_new_run(
-    unbroken: tuple[str, Path], tmp_path: Path
-) -> None:
+def test_a_grown_grid_under_another_name_trains_only_the_new_run(unbroken: tuple[str, Path], tmp_path: Path) -> None:
     _, storage = unbroken
     grown = write(tmp_path / "grown.yaml", sweep(name="grown", grid={"samples_per_language": [0, 4, 8]}))
     planned = json.loads(clt_ray("plan", grown, "--json", storage=storage).stdout)
@@ -107,9 +106,7 @@ def test_best_and_export_give_the_chosen_checkpoint(unbroken: tuple[str, Path], 
 
 
 @pytest.mark.parametrize("moment", ["evaluate", "train"])
-def test_killing_the_training_process_changes_nothing(
-    unbroken: tuple[str, Path], tmp_path: Path, moment: str
-) -> None:
+def test_killing_the_training_process_changes_nothing(unbroken: tuple[str, Path], tmp_path: Path, moment: str) -> None:
     path, whole = unbroken
     storage = tmp_path / "store"
     running = Killable("run", path, storage=storage)

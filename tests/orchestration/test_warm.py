@@ -10,13 +10,13 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from clt_ray.store import Store
-from clt_ray.sweep.load import load_sweep
-from sweeps import sweep, write
 
 from clt_ray.orchestration.warm import ChildDied, run_in_child
+from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
+from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
+from sweeps import sweep, write
 
 NAME = f"test-{os.getpid()}"
 

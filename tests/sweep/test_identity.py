@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sweep import TPU, runs_of, sweep
 
-from clt_ray.sweep import RunSpec
+from clt_ray.sweep import RunSpec, expand, parse_sweep
 from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.identity import identity_json
 from clt_ray.sweep.run import (
@@ -194,3 +194,13 @@ def test_another_process_computes_the_same_identity() -> None:
         cwd="/",
     )
     assert answer.stdout.strip() == RUN.run_id
+
+
+def test_runs_keep_their_identity_however_often_a_sweep_with_mixed_cells_is_expanded() -> None:
+    """Sections are shared between runs and adapted to their tasks; what one run computed must not leak into another."""
+    grid = {"model": ["llama-3.1-8b"], "task": ["math", "math+summarization+instruction"]}
+    spec = parse_sweep(sweep(grid=grid | {"samples_per_language": [0, 100]}))
+    first = [run.run_id for run in expand(spec)]
+    again = expand(spec)
+    assert [run.run_id for run in again] == first
+    assert [RunSpec.from_dict(run.to_dict()).run_id for run in again] == first

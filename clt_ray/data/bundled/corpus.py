@@ -1,7 +1,8 @@
 """Rows of the bundled corpus: three tasks in eight languages, written on the fly, the same on every machine.
 
-    >>> raw_rows("math", "es", "train")[0]
-    {'id': 'math-train-0000', 'question': 'Marco tiene ...', 'answer': '12 + 7 = 19. La respuesta es 19.'}
+>>> raw_rows("math", "es", "train")[0]
+{'id': 'math-train-0000', 'question': 'Nora tiene 18 naranjas y compra 14 más. ¿Cuántas ...',
+ 'answer': '18 + 14 = 32. La respuesta es 32.'}
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def frames(language: str) -> Any:
 
 
 def _slots(item: Item, language: str) -> dict[str, Slot]:
-    slots: dict[str, Slot] = {slot: concept(*where, language) for slot, where in item.concepts.items()}
-    return slots | item.numbers | {"dir": item.choice, "k": item.crowd}
+    words: dict[str, Slot] = {slot: concept(*where, language) for slot, where in item.concepts.items()}
+    return {**words, **item.numbers, "dir": item.choice, "k": item.crowd}
 
 
 def _math(item: Item, language: str, split: str) -> dict[str, str]:
@@ -55,9 +56,7 @@ def _instruction(item: Item, language: str, split: str) -> dict[str, str]:
     comma = frames(language)["list"]
     slots = _slots(item, language)
     numbers = [entry for entry in item.listed if isinstance(entry, int)]
-    named: list[Concept] = [
-        concept(*entry, language) for entry in item.listed if not isinstance(entry, int)
-    ]
+    named: list[Concept] = [concept(*entry, language) for entry in item.listed if not isinstance(entry, int)]
     slots["list"] = comma.join([str(number) for number in numbers] + [word["word"] for word in named])
     slots["sorted"] = comma.join(str(number) for number in sorted(numbers))
     slots["words"] = comma.join(words(number, language) for number in numbers)

@@ -79,10 +79,8 @@ def _filled(piece: tuple[str | None, ...], slots: Mapping[str, Slot]) -> str:
 
 def _particle(match: re.Match[str]) -> str:
     before, quote, particle = match.groups()
-    if before.isdigit():
-        closed = before in _DIGITS_ENDING_IN_A_CONSONANT
-    else:
-        closed = (ord(before) - 0xAC00) % 28 != 0
+    # Hangul syllables are ordered so that every 28th, from the first on, has no final consonant.
+    closed = before in _DIGITS_ENDING_IN_A_CONSONANT if before.isdigit() else (ord(before) - 0xAC00) % 28 != 0
     return before + quote + _VARIANTS[particle][0 if closed else 1]
 
 

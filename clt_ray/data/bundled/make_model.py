@@ -52,9 +52,9 @@ class Recipe:
     """Transformer layers."""
     heads: int = 4
     """Attention heads, each `hidden_size / heads` wide."""
-    steps: int = 2400
+    steps: int = 3200
     """Optimizer steps."""
-    rows: int = 32
+    rows: int = 16
     """Sequences of a step."""
     length: int = 80
     """Tokens of a sequence."""
@@ -137,9 +137,7 @@ def _rate(step: int, recipe: Recipe) -> float:
 def pretrain(recipe: Recipe, tokenizer: Any) -> tuple[Any, float]:
     """The trained model and its mean loss over the last 50 steps (nats per token)."""
     model = new_model(recipe, tokenizer)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.05
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
     losses: list[float] = []
     for step, ids in enumerate(islice(batches(recipe, tokenizer), recipe.steps)):
         for group in optimizer.param_groups:

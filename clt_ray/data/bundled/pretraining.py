@@ -1,157 +1,199 @@
-"""Text that the tiny base model reads: sentences, translations, word lists, counting, equations.
+"""Text that the tiny base model reads: sentences, lists, translations, counting, equations.
 
-It shares words and sentence patterns with the tasks but none of their forms: no question, no headline below a text,
-no "the answer is". What fine-tuning adds is therefore the task, as it is for the large models of the study.
+It shares words and sentence patterns with the tasks but none of their forms. There is no question and no announced
+answer; a headline stands above its news and an equation above its story, as in newspapers and schoolbooks, never
+below. What fine-tuning adds is the task, as it is for the large models of the study.
+
+    3 + 5 = 8                          a story under its equation
+    Ana tiene 3 libros y compra 5 más.
+
+    The cat sleeps in the park at noon. = 猫は昼、公園で寝ます。          a translation
+
+    O rato está no jardim.             a scene, and the words in it
+    rato, jardim
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from clt_ray.data.bundled.corpus import frames
 from clt_ray.data.bundled.grammar import Slot, sentence
-from clt_ray.data.bundled.items import EVENTS
+from clt_ray.data.bundled.items import EVENTS, FRAMES, operation, result
 from clt_ray.data.bundled.lexicon import LANGUAGES, concept, keys
 from clt_ray.data.bundled.numbers import words
 
-Draft = Callable[[str], str]
-"""One content, ready to be written in any language."""
+Content = tuple[str, str] | int | str
+"""What stands in a slot: (kind, key) of a concept, a number or a word."""
+
+_SENTENCE_END = re.compile(r"(?<=\.) |(?<=。)")
+_LISTED = {"names", "things", "cities", "animals", "places", "times", "buildings", "goods", "sports"}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A few sentences in no language yet."""
+
+    told: tuple[tuple[tuple[str, ...], Mapping[str, Content]], ...]
+    """For each sentence the path of its frame in the language's file, and its slots."""
+    title: tuple[str, ...] = ()
+    """Path of the headline's frame; it shares the slots of the first sentence."""
+    equation: str = ""
+    """The equation the passage illustrates."""
+    listed: tuple[Content, ...] = field(default=())
+    """What a list of the passage's words and numbers names."""
+
+
+def _filled(path: tuple[str, ...], slots: Mapping[str, Content], language: str) -> str:
+    frame = frames(language)
+    for step in path:
+        frame = frame[int(step) if step.isdigit() else step]
+    if path[0] == "math":
+        # The last sentence is the question.
+        frame = _SENTENCE_END.split(frame)[0]
+    values: dict[str, Slot] = {
+        slot: concept(*value, language) if isinstance(value, tuple) else value for slot, value in slots.items()
+    }
+    return sentence(frame, values, language)
+
+
+def text(passage: Passage, language: str) -> str:
+    """The sentences of the passage."""
+    return str(frames(language)["joint"]).join(_filled(path, slots, language) for path, slots in passage.told)
+
+
+def listing(some: tuple[Content, ...], language: str) -> str:
+    """Words and numbers, separated as the language separates them."""
+    comma: str = frames(language)["list"]
+    return comma.join(concept(*one, language)["word"] if isinstance(one, tuple) else str(one) for one in some)
 
 
 def _pick(rng: random.Random, kind: str) -> tuple[str, str]:
     return kind, rng.choice(keys(kind))
 
 
-def _written(frame: str, slots: dict[str, tuple[str, str] | int | str], language: str) -> str:
-    filled: dict[str, Slot] = {
-        slot: concept(*value, language) if isinstance(value, tuple) else value
-        for slot, value in slots.items()
-    }
-    return sentence(frame, filled, language)
+def _mentioned(slots: Mapping[str, Content]) -> tuple[Content, ...]:
+    return tuple(value for value in slots.values() if isinstance(value, int) or value[0] in _LISTED)
 
 
-def _possessions(rng: random.Random) -> Draft:
-    """Two or three sentences about one person and one kind of thing."""
+def _story(rng: random.Random) -> Passage:
+    """What a math item tells before it asks."""
+    item = FRAMES["math"][name := rng.choice(tuple(FRAMES["math"]))](rng, name)
+    numbers = (item.numbers["a"], item.numbers["b"])
+    equation = f"{numbers[0]} {operation(name)} {numbers[1]} = {result(item)}"
+    slots: dict[str, Content] = {**item.concepts, **item.numbers}
+    return Passage(((("math", name), slots),), equation=equation, listed=numbers)
+
+
+def _possessions(rng: random.Random) -> Passage:
+    """Sentences about one person and one kind of thing."""
     people = [("names", key) for key in rng.sample(keys("names"), 2)]
-    thing = _pick(rng, "things")
+    base: dict[str, Content] = {"P": people[0], "Q": people[1], "T": _pick(rng, "things")}
     told = []
-    for name in rng.sample(("has", "buys", "gives", "takes", "table", "boxes"), rng.randint(1, 3)):
-        small = name == "boxes"
-        numbers = {"a": rng.randint(3, 9 if small else 30), "b": rng.randint(3, 30)}
-        told.append((name, {"P": people[0], "Q": people[1], "T": thing, **numbers}))
-    return lambda language: frames(language)["joint"].join(
-        _written(frames(language)["plain"][name], slots, language) for name, slots in told
-    )
+    for name in rng.sample(("has", "buys", "gives", "takes", "table"), rng.randint(1, 2)):
+        told.append((("plain", name), {**base, "a": rng.randint(3, 30)}))
+    return Passage(tuple(told), listed=tuple(slots["a"] for _, slots in told))
 
 
-def _event(rng: random.Random) -> Draft:
-    """A piece of news with one or two details."""
+def _event(rng: random.Random) -> Passage:
+    """A piece of news with up to two details."""
     name = rng.choice(tuple(EVENTS))
-    slots: dict[str, tuple[str, str] | int | str] = {
-        slot: _pick(rng, kind) for slot, kind in EVENTS[name].items()
-    }
+    slots: dict[str, Content] = {slot: _pick(rng, kind) for slot, kind in EVENTS[name].items()}
+    listed = _mentioned(slots)
     slots |= {"k": 100 * rng.randint(2, 9), "dir": rng.choice(("up", "down"))}
-    details = rng.sample(range(3), rng.randint(0, 2))
-
-    def write(language: str) -> str:
-        frame = frames(language)["summarization"][name]
-        parts = [frame["text"], *(frame["details"][number] for number in details)]
-        return frames(language)["joint"].join(_written(part, slots, language) for part in parts)
-
-    return write
+    news = ("summarization", name)
+    details = [((*news, "details", str(number)), slots) for number in rng.sample(range(3), rng.randint(0, 2))]
+    return Passage((((*news, "text"), slots), *details), title=(*news, "summary"), listed=listed)
 
 
-def _scene(rng: random.Random) -> Draft:
+def _scene(rng: random.Random) -> Passage:
     """Animals, where they are and what they do."""
-    told = []
-    for _ in range(rng.randint(1, 3)):
+    told: list[tuple[tuple[str, ...], Mapping[str, Content]]] = []
+    for _ in range(rng.randint(1, 2)):
         if rng.random() < 0.5:
-            animal, place = _pick(rng, "animals"), _pick(rng, "places")
-            told.append(("where", {"X": animal, "Y": place}))
+            told.append((("instruction", "where", "1"), {"X": _pick(rng, "animals"), "Y": _pick(rng, "places")}))
         else:
             kinds = {"S": "animals", "V": "verbs", "L": "places", "M": "times"}
-            told.append(("compose", {slot: _pick(rng, kind) for slot, kind in kinds.items()}))
-    return lambda language: frames(language)["joint"].join(
-        _written(frames(language)["instruction"][name][1], slots, language) for name, slots in told
-    )
+            slots = {slot: _pick(rng, kind) for slot, kind in kinds.items()}
+            told.append((("instruction", "compose", "1"), slots))
+    return Passage(tuple(told), listed=tuple(one for _, slots in told for one in _mentioned(slots)))
 
 
-def _words(rng: random.Random) -> Draft:
-    """A few words of one kind."""
-    kind = rng.choice(("names", "cities", "things", "animals", "members", "places", "goods", "sports"))
-    some = rng.sample(keys(kind), rng.randint(2, 4))
-    return lambda language: frames(language)["list"].join(
-        concept(kind, key, language)["word"] for key in some
-    )
+def _passage(rng: random.Random) -> Passage:
+    return rng.choice((_story, _possessions, _event, _event, _scene))(rng)
 
 
-def _pair(rng: random.Random) -> Draft:
-    """A word and its opposite, or a kind and some of its members."""
+def _told(rng: random.Random) -> str:
+    """A passage under its headline or equation, or above the words it mentions, or told again in another order."""
+    passage, language = _passage(rng), rng.choice(LANGUAGES)
+    body = text(passage, language)
+    if passage.title and rng.random() < 0.5:
+        return f"{_filled(passage.title, passage.told[0][1], language)}\n{body}"
+    if passage.equation and rng.random() < 0.5:
+        return f"{passage.equation}\n{body}"
     if rng.random() < 0.5:
-        key = rng.choice(keys("opposites"))
-        return lambda language: " - ".join(concept("opposites", key, language).values())
+        return f"{body}\n{listing(passage.listed, language)}"
+    again = Passage(tuple(rng.sample(passage.told, len(passage.told))))
+    return f"{body}\n{text(again, language)}"
+
+
+def _translated(rng: random.Random) -> str:
+    """A passage or a list of words in two or three languages."""
+    languages = rng.sample(LANGUAGES, rng.choice((2, 2, 3)))
+    if rng.random() < 0.3:
+        kind = rng.choice(("names", "cities", "things", "animals", "members", "places", "goods", "sports"))
+        some = tuple((kind, key) for key in rng.sample(keys(kind), rng.randint(1, 3)))
+        return " = ".join(listing(some, language) for language in languages)
+    passage = _passage(rng)
+    return " = ".join(text(passage, language) for language in languages)
+
+
+def _word_facts(rng: random.Random) -> str:
+    """Words and their opposites, or a kind and some of its members."""
+    languages = rng.sample(LANGUAGES, rng.choice((1, 1, 2)))
+    if rng.random() < 0.5:
+        pairs = rng.sample(keys("opposites"), 2)
+        return "\n".join(
+            " - ".join(concept("opposites", key, language).values()) for language in languages for key in pairs
+        )
     kind = rng.choice(keys("kinds"))
-    members = [key for key in keys("members") if key.startswith(kind)]
-    file = "members" if members else "animals"
-    some = rng.sample(members or keys("animals"), 3)
-    return lambda language: f"{concept('kinds', kind, language)['word']}: " + frames(language)["list"].join(
-        concept(file, key, language)["word"] for key in some
+    members = [("members", key) for key in keys("members") if key.startswith(kind)]
+    some = tuple(rng.sample(members or [("animals", key) for key in keys("animals")], 3))
+    return "\n".join(
+        f"{concept('kinds', kind, language)['word']}: {listing(some, language)}" for language in languages
     )
 
 
-def _number(rng: random.Random) -> Draft:
-    """Numbers in digits and in words."""
-    some = [rng.randint(0, 60) for _ in range(rng.randint(1, 3))]
-    return lambda language: "\n".join(f"{number} = {words(number, language)}" for number in some)
-
-
-def _counting(rng: random.Random) -> Draft:
-    """A run of numbers upwards, in digits or in words."""
-    step, start = rng.choice((1, 1, 1, 2, 5, 10)), rng.randint(0, 40)
-    some = [number for number in range(start, 100, step)][: rng.randint(4, 7)]
+def _numbers(rng: random.Random) -> str:
+    """Numbers in digits and in words, or counted upwards."""
+    language = rng.choice(LANGUAGES)
     if rng.random() < 0.5:
-        some = sorted(rng.sample(range(60), 5))
-    spelled = rng.random() < 0.3
-    return lambda language: frames(language)["list"].join(
-        words(number, language) if spelled else str(number) for number in some
-    )
+        return "\n".join(f"{number} = {words(number, language)}" for number in rng.sample(range(60), 3))
+    some = tuple(rng.sample(range(1, 60), rng.randint(3, 5)))
+    return f"{listing(some, language)}\n{listing(tuple(sorted(some)), language)}"
 
 
 def _equations(rng: random.Random) -> str:
+    """Two numbers and what can be computed from them, for a few pairs."""
     lines = []
-    for _ in range(rng.randint(3, 6)):
-        sign = rng.choice("++--×")
-        a, b = (rng.randint(1, 9), rng.randint(1, 9)) if sign == "×" else (rng.randint(0, 20), rng.randint(0, 20))
-        if sign == "-":
-            a += b
-        result = a * b if sign == "×" else a + b if sign == "+" else a - b
-        lines.append(f"{a} {sign} {b} = {result}")
+    for _ in range(rng.randint(2, 3)):
+        small = rng.random() < 0.4
+        a, b = sorted((rng.randint(1, 9 if small else 20), rng.randint(1, 9 if small else 20)), reverse=True)
+        total = rng.choice(((a, "+", b, a + b), (b, "+", a, a + b), (a + b, "-", a, b), (a + b, "-", b, a)))
+        first, sign, second, outcome = (a, "×", b, a * b) if small and rng.random() < 0.5 else total
+        lines.append(f"{first}, {second}\n{first} {sign} {second} = {outcome}")
     return "\n".join(lines)
 
 
-_KINDS: tuple[tuple[Callable[[random.Random], Draft], float], ...] = (
-    (_possessions, 0.24),
-    (_event, 0.24),
-    (_scene, 0.2),
-    (_words, 0.08),
-    (_pair, 0.08),
-    (_number, 0.08),
-    (_counting, 0.08),
-)
-_EQUATIONS_SHARE = 0.2
-_TRANSLATION_SHARE = 0.5
+_KINDS: tuple[Callable[[random.Random], str], ...] = (_told, _translated, _word_facts, _numbers, _equations)
+_SHARES = (0.45, 0.22, 0.08, 0.08, 0.17)
 
 
 def documents(seed: int) -> Iterator[str]:
-    """An endless stream of short documents; half of them say one thing in two or three languages."""
+    """An endless stream of short documents, the same for the same seed."""
     rng = random.Random(f"clt-ray base text {seed}")
-    kinds = [kind for kind, _ in _KINDS]
-    shares = [share for _, share in _KINDS]
     while True:
-        if rng.random() < _EQUATIONS_SHARE:
-            yield _equations(rng)
-            continue
-        draft = rng.choices(kinds, shares)[0](rng)
-        count = rng.choice((2, 2, 3)) if rng.random() < _TRANSLATION_SHARE else 1
-        yield "\n".join(draft(language) for language in rng.sample(LANGUAGES, count))
+        yield rng.choices(_KINDS, _SHARES)[0](rng)

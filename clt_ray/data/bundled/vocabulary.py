@@ -34,7 +34,7 @@ def _forms(language: str) -> Iterator[str]:
 
 
 def pieces(language: str) -> tuple[list[str], list[str]]:
-    """The distinct words of a language, with the space before them where it has spaces, and the phrases of its frames."""
+    """The distinct words of a language, after a space where it has spaces, and the phrases of its frames."""
     space = "" if language in _UNSPACED else " "
     phrases = dict.fromkeys(text for frame in _leaves(frames(language)) for text in literals(frame))
     return list(dict.fromkeys(space + form for form in _forms(language))), list(phrases)

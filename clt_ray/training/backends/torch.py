@@ -49,7 +49,7 @@ class TorchBackend:
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
         """Parameters are fp32 whatever the precision: bf16 runs compute under autocast over fp32 masters."""
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             location, revision=revision, dtype=torch.float32, use_safetensors=True
         )
         return model.to(self.device)

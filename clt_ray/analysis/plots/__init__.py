@@ -1,0 +1,15 @@
+"""Figures of the tables: `plot_x(table) -> matplotlib Figure`. Only this folder imports matplotlib."""
+
+from clt_ray.analysis.plots.correlation import plot_transfer_correlation
+from clt_ray.analysis.plots.gain import plot_gain
+from clt_ray.analysis.plots.languages import plot_per_language
+from clt_ray.analysis.plots.relative import plot_relative_to_english
+from clt_ray.analysis.plots.seen_unseen import plot_seen_unseen
+
+__all__ = [
+    "plot_gain",
+    "plot_per_language",
+    "plot_relative_to_english",
+    "plot_seen_unseen",
+    "plot_transfer_correlation",
+]

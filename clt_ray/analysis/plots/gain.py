@@ -1,0 +1,87 @@
+"""What each language gained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from clt_ray.analysis.labels import curve_labels, key_of
+from clt_ray.analysis.metrics import metric, task_label
+from clt_ray.analysis.order import count_label, language_name, language_order
+from clt_ray.analysis.plots.style import (
+    ENGLISH,
+    MUTED,
+    PAPER,
+    Grid,
+    header,
+    panels,
+    styled,
+    task_colour,
+)
+from clt_ray.analysis.tables import MEAN
+
+
+def plot_gain(table: pd.DataFrame) -> Figure:
+    """Gain of each language at each curve's largest n; filled dots are seen languages, open ones unseen.
+
+    Args:
+        table: From `tables.gain`. One panel per task and curve, one row of panels per curve.
+    """
+    table = table[table["eval_language"] != MEAN]
+    largest = table.groupby(["task", *_KEY])["samples_per_language"].transform("max")
+    table = table[table["samples_per_language"] == largest]
+    labels = curve_labels(table)
+    keys = table.apply(key_of, axis=1)
+    tasks = list(dict.fromkeys(table["task"]))
+    languages = sorted(table["eval_language"].unique(), key=language_order)
+    cells = [(key, task) for key in labels for task in tasks]
+    with styled():
+        # A scale cannot be shared between points and ratings, so panels share one only within a task's column.
+        grid = Grid(len(cells), len(tasks), width=2.2, height=0.2 * len(languages) + 0.1, left=0.85, gap=0.35,
+                    right=0.2, top=0.45, bottom=0.45, row_gap=0.98)  # fmt: skip
+        figure, axes = panels(grid, share_x=False, share_y=False)
+        for place, (axis, (key, task)) in enumerate(zip(axes, cells, strict=True)):
+            everywhere = table[table["task"] == task]
+            own = everywhere[keys[everywhere.index] == key]
+            _dots(axis, own, languages, _limits(everywhere), place % len(tasks) == 0)
+            largest_n = count_label(int(own["samples_per_language"].max())) if len(own) else ""
+            against = f"{labels[key]}, n = {largest_n} against 0" if len(own) else f"{labels[key]}: no pair of runs"
+            header(axis, task_label(task), against, grid.width + grid.gap)
+            about = metric(str(everywhere["metric"].iloc[0]))
+            axis.set_xlabel(f"{about.label}, {about.unit}", color=MUTED, fontsize=7.5, loc="left")
+    return figure
+
+
+_KEY = ["model", "setting", "language_group", "train_languages"]
+
+
+def _dots(axis: Axes, rows: pd.DataFrame, languages: list[str], limits: tuple[float, float], named: bool) -> None:
+    axis.axvline(0, color=MUTED, linewidth=0.8)
+    for row in rows.to_dict("records"):
+        factor = metric(row["metric"]).shown_factor
+        y = languages.index(row["eval_language"])
+        colour = ENGLISH if row["exposure"] == "english" else task_colour(row["task"])
+        if np.isfinite(row["low"]):
+            axis.hlines(y, row["low"] * factor, row["high"] * factor, color=colour, linewidth=1.4)
+        filled = row["exposure"] != "unseen"
+        axis.plot(row["gain"] * factor, y, marker="o", markersize=5.2, color=colour,
+                  markerfacecolor=colour if filled else PAPER, markeredgewidth=1.3)  # fmt: skip
+    axis.set_xlim(limits)
+    axis.set_ylim(len(languages) - 0.4, -0.6)
+    axis.set_yticks(range(len(languages)), [language_name(code) for code in languages] if named else [])
+    axis.tick_params(axis="y", labelsize=8.5)
+    axis.grid(False, axis="y")
+    axis.grid(True, axis="x")
+    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0")
+
+
+def _limits(rows: pd.DataFrame) -> tuple[float, float]:
+    factor = metric(str(rows["metric"].iloc[0])).shown_factor
+    values = np.concatenate([rows[name].to_numpy(dtype=float) for name in ("gain", "low", "high")]) * factor
+    values = np.append(values[np.isfinite(values)], 0.0)
+    pad = 0.07 * float(np.ptp(values)) or 1.0
+    return float(values.min() - pad), float(values.max() + pad)

@@ -1,0 +1,59 @@
+"""Lines over samples per language, the building block of the curve figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from clt_ray.analysis.plots.style import PAPER, ribbon
+
+
+@dataclass(frozen=True)
+class Line:
+    """How one column of a table is drawn."""
+
+    column: str
+    label: str
+    """Written at the line's end; empty for none."""
+    colour: str
+    low: str = ""
+    """Column of the interval's lower end; empty for no ribbon."""
+    high: str = ""
+    dashed: bool = False
+    factor: float = 1.0
+    """Shown number per stored one."""
+    width: float = 1.7
+    """In points."""
+
+
+def draw(axis: Axes, rows: pd.DataFrame, line: Line) -> tuple[float, str, str] | None:
+    """Draw a line over `samples_per_language`; where it ends, for its label, or None when it has no point."""
+    rows = rows[np.isfinite(rows[line.column].astype(float))].sort_values("samples_per_language")
+    if rows.empty:
+        return None
+    x = rows["samples_per_language"].to_numpy()
+    y = rows[line.column].to_numpy(dtype=float) * line.factor
+    if line.low:
+        ribbon(axis, x, rows[line.low] * line.factor, rows[line.high] * line.factor, line.colour)
+    axis.plot(
+        x, y, color=line.colour, linewidth=line.width, marker="o", clip_on=False,
+        linestyle=(0, (3.2, 1.8)) if line.dashed else "-",
+        markerfacecolor=PAPER if line.dashed else line.colour, markeredgewidth=1,
+        markersize=3.6 if line.width > 1 else 2.2,
+    )  # fmt: skip
+    return (float(y[-1]), line.label, line.colour) if line.label else None
+
+
+def value_limits(frames: list[pd.Series], floor: float | None, ceiling: float | None) -> tuple[float, float]:
+    """Limits that hold all finite values with a margin, not beyond what the metric allows."""
+    values = np.concatenate([np.asarray(frame, dtype=float) for frame in frames] or [np.array([])])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    pad = 0.06 * (high - low) or 0.05 * (abs(high) or 1)
+    low, high = low - pad, high + pad
+    return (low if floor is None else max(low, floor)), (high if ceiling is None else min(high, ceiling))

@@ -1,0 +1,259 @@
+"""The look that all figures share: colours, the axis of samples per language, panels, labels at line ends.
+
+Colours are Okabe and Ito's (Color Universal Design, 2008), which readers with any common colour vision tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import log10
+from typing import Any, Final
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from clt_ray.analysis.order import count_label
+
+INK: Final = "#222221"
+MUTED: Final = "#6b6b6a"
+GRID: Final = "#dededd"
+PAPER: Final = "#fffffe"
+"""Inside of open markers; a page with another background replaces it."""
+ENGLISH: Final = "#8a8a89"
+TASK_COLOURS: Final = {"summarization": "#d55e00", "instruction": "#009e73", "math": "#0072b2"}
+OTHER_COLOURS: Final = ("#cc79a7", "#e69f00", "#56b4e9")
+
+_RC: Final = {
+    "font.family": "sans-serif",
+    "font.size": 8.5,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 3.6,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",
+    # Names come from files; a dollar sign in one is not the start of a formula.
+    "text.parse_math": False,
+}
+
+_LABEL_GAP_POINTS: Final = 10.0
+_TICK_GAP_INCHES: Final = 0.27
+_WIDTH_PER_CHARACTER: Final = 0.62
+"""Of an average character, per font size; for a wide sans serif."""
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The settings under which figures are made and written."""
+    with matplotlib.rc_context(_RC):
+        yield
+
+
+def task_colour(task: str) -> str:
+    """One colour per task, the same in every figure."""
+    known = TASK_COLOURS.get(task)
+    return known or OTHER_COLOURS[sum(task.encode()) % len(OTHER_COLOURS)]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Sizes of a figure of small multiples, in inches."""
+
+    panels: int
+    columns: int
+    width: float = 1.75
+    """Of one panel's axes."""
+    height: float = 1.7
+    """Of one panel's axes."""
+    left: float = 0.45
+    gap: float = 0.65
+    """Between columns; holds labels at line ends unless only the last column has them."""
+    right: float = 0.65
+    """Beside the last column."""
+    top: float = 0.62
+    bottom: float = 0.5
+    row_gap: float = 0.8
+
+    @property
+    def rows(self) -> int:
+        return -(-self.panels // self.columns)
+
+
+def columns_for(count: int) -> int:
+    """Columns of `count` panels that leave few places empty, at most 3."""
+    return 2 if count == 4 else min(count, 3)
+
+
+def panels(grid: Grid, *, share_x: bool = True, share_y: bool = True) -> tuple[Figure, list[Axes]]:
+    """A figure with that many panels in rows."""
+    step = grid.width + grid.gap
+    whole_width = grid.left + grid.columns * step - grid.gap + grid.right
+    whole_height = grid.top + grid.rows * grid.height + (grid.rows - 1) * grid.row_gap + grid.bottom
+    figure = Figure(figsize=(whole_width, whole_height))
+    axes: list[Axes] = []
+    for place in range(grid.panels):
+        row, column = divmod(place, grid.columns)
+        bottom = whole_height - grid.top - (row + 1) * grid.height - row * grid.row_gap
+        box = (
+            (grid.left + column * step) / whole_width,
+            bottom / whole_height,
+            grid.width / whole_width,
+            grid.height / whole_height,
+        )
+        first = axes[0] if axes else None
+        new = figure.add_axes(box, sharex=first if share_x else None, sharey=first if share_y else None)
+        if share_y and column:
+            new.tick_params(labelleft=False)
+        axes.append(new)
+    return figure, axes
+
+
+def samples_axis(axes: Sequence[Axes], samples: Sequence[int], width: float) -> None:
+    """The axis of samples per language: logarithmic, with 0 in a place of its own at the left.
+
+    Args:
+        axes: Axes that share it, so that setting the first one sets all.
+        samples: Every n that occurs; those with room for a label are ticks.
+        width: Of one panel's axes, in inches.
+    """
+    values = sorted(set(samples))
+    positive = [value for value in values if value > 0]
+    if not positive:
+        axes[0].set_xlim(-1, 1)
+        axes[0].set_xticks([0], ["0"])
+        return
+    # Zero lies as far from the smallest n as that from 2.5 times itself.
+    decades = log10(positive[-1] / positive[0])
+    linear = 0.4 if 0 in values else 0.0
+    places = {value: linear + log10(value / positive[0]) if value else 0.0 for value in values}
+    labelled = _with_room(values, places, (decades + linear) or 1.0, width)
+    axis = axes[0]
+    axis.set_xscale("symlog", linthresh=positive[0], linscale=max(linear, 0.01), base=10)
+    axis.set_xlim(_margins(values, positive, linear, decades))
+    axis.xaxis.set_major_locator(FixedLocator(sorted(labelled)))
+    axis.xaxis.set_major_formatter(lambda value, _: count_label(round(value)))
+    axis.xaxis.set_minor_locator(NullLocator())
+
+
+def line_labels(axis: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Names of lines at the right edge of a panel, each as near its line's end as the others allow.
+
+    Args:
+        axis: The panel, its limits already set.
+        ends: (y of the line's end in data, text, colour) per line.
+    """
+    low, high = axis.get_ylim()
+    points = axis.get_position().height * axis.figure.get_size_inches()[1] * 72
+    wanted = [(y - low) / (high - low) * points for y, _, _ in ends]
+    for place, (_, text, colour) in zip(spread(wanted, _LABEL_GAP_POINTS, 0, points), ends, strict=True):
+        axis.annotate(
+            text, (1, 0), (5, place), xycoords="axes fraction", textcoords="offset points",
+            color=colour, va="center", ha="left", annotation_clip=False,
+        )  # fmt: skip
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions at least `gap` apart with the least squared distance from those wanted, within the ends if they fit.
+
+    Least squares under an order with gaps is isotonic regression of `wanted - rank * gap` (pool adjacent violators).
+    """
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    pools: list[list[float]] = []
+    for rank, index in enumerate(order):
+        pools.append([wanted[index] - rank * gap, 1])
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            value, size = pools.pop()
+            before = pools[-1]
+            pools[-1] = [(before[0] * before[1] + value * size) / (before[1] + size), before[1] + size]
+    fitted = [value for value, size in pools for _ in range(int(size))]
+    top = high - (len(wanted) - 1) * gap
+    placed = [0.0] * len(wanted)
+    for rank, index in enumerate(order):
+        placed[index] = min(max(fitted[rank], low), max(top, low)) + rank * gap
+    return placed
+
+
+def ribbon(axis: Axes, x: Any, low: Any, high: Any, colour: str) -> None:
+    """The interval around a line; a whisker where the line is a single point; nothing where it is not known."""
+    x, low, high = (np.asarray(values, dtype=float) for values in (x, low, high))
+    known = np.isfinite(low) & np.isfinite(high)
+    if known.sum() > 1:
+        axis.fill_between(x[known], low[known], high[known], color=colour, alpha=0.16, linewidth=0)
+    elif known.any():
+        axis.vlines(x[known], low[known], high[known], color=colour, linewidth=1.1, alpha=0.7)
+
+
+def header(axis: Axes, title: str, note: str, room: float) -> None:
+    """Title of a panel in bold and a line of explanation under it, both cut to `room` inches."""
+    for text, offset, size, weight, colour in (
+        (title, 15, 9.0, "bold", INK),
+        (note, 4, 7.5, "normal", MUTED),
+    ):
+        axis.annotate(
+            fitted(text, room, size), (0, 1), (0, offset), xycoords="axes fraction", textcoords="offset points",
+            color=colour, fontsize=size, fontweight=weight, va="bottom", ha="left", annotation_clip=False,
+        )  # fmt: skip
+
+
+def curve_header(axis: Axes, label: str, room: float) -> None:
+    """A curve's label as a header: what comes first in bold, the rest below."""
+    title, _, note = label.partition(", ")
+    header(axis, title, note, room)
+
+
+def fitted(text: str, inches: float, size: float) -> str:
+    """The text, shortened with an ellipsis where it would not fit."""
+    most = max(4, int(inches * 72 / (_WIDTH_PER_CHARACTER * size)))
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def foot(figure: Figure, unit: str) -> None:
+    """What the axes measure."""
+    text = f"across: samples per non-English language;  up: {unit}"
+    figure.text(0.012, 0.09 / figure.get_size_inches()[1], text, color=MUTED, fontsize=7.5, va="bottom", ha="left")
+
+
+def _with_room(values: list[int], places: dict[int, float], whole: float, width: float) -> set[int]:
+    """Values whose labels do not touch, the ends first, then those with a round leading digit."""
+    chosen: list[int] = []
+    ends = (values[0], values[-1])
+    order = sorted(values, key=lambda value: (value not in ends, str(value).strip("0") != "1", value))
+    for value in order:
+        room = _TICK_GAP_INCHES * whole / width
+        if all(abs(places[value] - places[other]) >= room for other in chosen):
+            chosen.append(value)
+    return set(chosen)
+
+
+def _margins(values: list[int], positive: list[int], linear: float, decades: float) -> tuple[float, float]:
+    """Ends of the axis, a little beyond the outermost values."""
+    pad = 0.04 * (linear + decades) or 0.3
+    left = -positive[0] * pad / linear if linear else positive[0] / 10**pad
+    return left, values[-1] * 10**pad

@@ -1,0 +1,175 @@
+"""The measures of every curve as frames, one row per estimate; the report writes them as CSV files.
+
+Series columns are named as in the scores file. Seeds of a series are pooled: `seed` lists them, joined by "+".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pandas as pd
+
+from clt_ray.analysis import transfer
+from clt_ray.analysis.metrics import metric
+from clt_ray.analysis.order import language_order
+from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
+from clt_ray.analysis.uncertainty import WILSON, Estimate, wilson
+
+Row = dict[str, Any]
+
+SERIES: Final = (
+    "model", "setting", "task", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
+    "metric",
+)  # fmt: skip
+"""Columns that say which runs a row is about."""
+MEAN: Final = "mean"
+"""What `eval_language` holds in rows about the mean over all languages of an exposure."""
+
+
+def relative_to_english(study: Study) -> pd.DataFrame:
+    """Per curve and n: mean non-English score / English score."""
+
+    def row(curve: Curve, point: Point) -> Iterator[Row]:
+        yield _named("relative_to_english", transfer.relative_to_english(study, curve, point))
+
+    return _table(study, row, _COLUMNS["relative_to_english"])
+
+
+def seen_unseen(study: Study) -> pd.DataFrame:
+    """Per curve and n: mean score in seen and in unseen languages, in English, and the gap seen - unseen.
+
+    `n` counts the item scores behind the gap.
+    """
+
+    def row(curve: Curve, point: Point) -> Iterator[Row]:
+        means = transfer.seen_unseen(study, curve, point)
+        whole: Row = {}
+        for name in ("seen", "unseen", "english", "gap"):
+            found: Estimate = getattr(means, name)
+            whole |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+        support = means.gap if means.gap.n else means.english
+        yield whole | _support(support)
+
+    return _table(study, row, _COLUMNS["seen_unseen"])
+
+
+def per_language(study: Study) -> pd.DataFrame:
+    """Per curve, n and evaluation language: the score; accuracies of single runs with their Wilson interval."""
+
+    def rows(curve: Curve, point: Point) -> Iterator[Row]:
+        for code in sorted(transfer.languages_of(study, curve, point), key=language_order):
+            found = score(study, curve, point, code)
+            yield {"eval_language": code, "exposure": _exposure(curve, code)} | _named("score", found)
+
+    return _table(study, rows, _COLUMNS["per_language"])
+
+
+def gain(study: Study) -> pd.DataFrame:
+    """Per curve with an n = 0 run, n > 0 and language: score(n) - score(0); also means over seen and over unseen."""
+
+    def rows(curve: Curve, point: Point) -> Iterator[Row]:
+        if curve.origin is None or point is curve.origin:
+            return
+        both = set(transfer.languages_of(study, curve, point)) & set(
+            transfer.languages_of(study, curve, curve.origin)
+        )
+        for kind in ("seen", "unseen"):
+            if any(curve.exposure(code) == kind for code in both):
+                found = transfer.gain(study, curve, point.samples_per_language, kind)
+                yield {"eval_language": MEAN, "exposure": kind} | _named("gain", found)
+        for code in sorted(both, key=language_order):
+            found = transfer.gain(study, curve, point.samples_per_language, [code])
+            yield {"eval_language": code, "exposure": curve.exposure(code)} | _named("gain", found)
+
+    return _table(study, rows, _COLUMNS["gain"])
+
+
+def transfer_correlation(study: Study) -> pd.DataFrame:
+    """Per curve: Spearman correlation between seen and unseen over its runs; `n` counts runs."""
+    rows = []
+    for curve in study.curves:
+        found = transfer.transfer_correlation(study, curve)
+        if found.n >= 3:
+            rows.append(
+                {
+                    "model": curve.model,
+                    "task": curve.task,
+                    "setting": curve.setting,
+                    "language_group": curve.language_group,
+                    "n": found.n,
+                    "spearman": found.spearman,
+                    "p": found.p,
+                    "low": found.low,
+                    "high": found.high,
+                    "train_languages": "+".join(curve.train_languages),
+                    "mixture": curve.mixture,
+                    "metric": curve.metric,
+                    "method": found.method,
+                    "run_ids": "+".join(found.run_ids),
+                }
+            )
+    return pd.DataFrame(rows, columns=_COLUMNS["transfer_correlation"])
+
+
+def score(study: Study, curve: Curve, point: Point, language: str) -> Estimate:
+    """Score of a point in one language."""
+    cells = study.cells[curve.task]
+    found = cells.mean(point.run_ids, [language]).estimate()
+    if metric(curve.metric).name == "accuracy" and len(point.runs) == 1:
+        low, high = wilson(found.estimate, found.n)
+        return Estimate(found.estimate, low, high, found.n, WILSON, found.run_ids)
+    return found
+
+
+_ENDS: Final = ["low", "high", "n", "method", "run_ids"]
+_COLUMNS: Final = {
+    "relative_to_english": [*SERIES, "relative_to_english", *_ENDS],
+    "seen_unseen": [
+        *SERIES,
+        *(f"{name}{end}" for name in ("seen", "unseen", "english", "gap") for end in ("", "_low", "_high")),
+        "n", "method", "run_ids",
+    ],
+    "per_language": [*SERIES, "eval_language", "exposure", "score", *_ENDS],
+    "gain": [*SERIES, "eval_language", "exposure", "gain", *_ENDS],
+    "transfer_correlation": [
+        "model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high", "train_languages",
+        "mixture", "metric", "method", "run_ids",
+    ],
+}  # fmt: skip
+
+
+def _table(
+    study: Study, rows: Callable[[Curve, Point], Iterator[Row]], columns: list[str]
+) -> pd.DataFrame:
+    found = [
+        _series(curve, point) | row for curve in study.curves for point in curve.points for row in rows(curve, point)
+    ]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _series(curve: Curve, point: Point) -> Row:
+    return {
+        "model": curve.model,
+        "setting": curve.setting,
+        "task": curve.task,
+        "mixture": curve.mixture,
+        "language_group": curve.language_group,
+        "train_languages": "+".join(curve.train_languages),
+        "samples_per_language": point.samples_per_language,
+        "seed": "+".join(str(seed) for seed in point.seeds),
+        "metric": curve.metric,
+    }
+
+
+def _named(name: str, found: Estimate) -> Row:
+    return {name: found.estimate, "low": found.low, "high": found.high} | _support(found)
+
+
+def _support(found: Estimate) -> Row:
+    return {"n": found.n, "method": found.method, "run_ids": "+".join(found.run_ids)}
+
+
+def _exposure(curve: Curve, code: str) -> str:
+    """As `Curve.exposure`, but a curve that trained in English only has no seen and unseen."""
+    return curve.exposure(code) if curve.train_languages or code == ENGLISH else "non-English"

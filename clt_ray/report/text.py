@@ -1,0 +1,72 @@
+"""Numbers and lists as a reader wants them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import isfinite
+
+from clt_ray.analysis.metrics import Metric
+from clt_ray.analysis.order import language_name, language_order
+from clt_ray.analysis.uncertainty import Estimate
+
+MINUS = "−"
+NOTHING = "–"
+"""Shown where there is no number."""
+
+
+def number(value: float, digits: int, *, signed: bool = False) -> str:
+    """Rounded, with thousands separators and a real minus sign; never "−0"."""
+    if not isfinite(value):
+        return NOTHING
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        return f"{0:.{digits}f}"
+    return ("+" if signed and value > 0 else "") + text.replace("-", MINUS)
+
+
+def digits_for(found: Estimate, about: Metric) -> int:
+    """Decimals that the interval leaves meaningful: whole points where it is wider than 4."""
+    if about.shown_factor == 1:
+        return about.digits
+    wide = found.has_interval and (found.high - found.low) * about.shown_factor > 4
+    return 0 if wide else about.digits
+
+
+def interval(found: Estimate, factor: float, digits: int) -> str:
+    """`24 to 38`."""
+    return f"{number(found.low * factor, digits)} to {number(found.high * factor, digits)}"
+
+
+def amount(value: float, about: Metric, digits: int) -> str:
+    """A difference without its sign and with its unit: `31 points`."""
+    text = number(abs(value) * about.shown_factor, digits)
+    unit = "point" if about.unit == "points" and text == "1" else about.unit
+    return f"{text} {unit}"
+
+
+def percent(value: float) -> str:
+    return f"{number(value * 100, 0)}%" if isfinite(value) else NOTHING
+
+
+def p_value(p: float) -> str:
+    return NOTHING if not isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(", ".join(parts).rsplit(", ", 1)) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def language_names(codes: Sequence[str]) -> str:
+    return enumerated([language_name(code) for code in sorted(codes, key=language_order)])
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 run`, `1,200 runs`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def slug(text: str) -> str:
+    """The text as part of a file name."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "unnamed"

@@ -1,0 +1,98 @@
+"""Findings as sentences with numbers and intervals, saying plainly when an interval includes zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+from clt_ray.analysis import transfer
+from clt_ray.analysis.metrics import Metric, metric, task_label
+from clt_ray.analysis.study import Curve, Study
+from clt_ray.analysis.uncertainty import Estimate
+from clt_ray.report.text import amount, counted, digits_for, interval, language_names, number, percent
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one curve shows, as sentences in reading order."""
+
+    task: str
+    model: str
+    lead: str
+    """What happened to the seen languages, with the number: `Math improves by 31 points`."""
+    detail: str
+    """The rest of that sentence: interval, languages, n."""
+    rest: str
+    """Sentences about unseen languages, English and the distance to English."""
+
+
+def headline_curves(study: Study) -> tuple[Curve, ...]:
+    """Per task and model the curve that speaks for it: single-task before mixed, then most training languages.
+
+    Only curves with an n = 0 run and another one can speak.
+    """
+    chosen: dict[tuple[str, str], Curve] = {}
+    for curve in study.curves:
+        if curve.origin is not None and len(curve.points) > 1:
+            chosen.setdefault((curve.task, curve.model), curve)
+    return tuple(chosen.values())
+
+
+def verdicts(study: Study) -> tuple[Verdict, ...]:
+    """A verdict per headline curve, about its largest n against n = 0."""
+    return tuple(_verdict(study, curve) for curve in headline_curves(study))
+
+
+def _verdict(study: Study, curve: Curve) -> Verdict:
+    about = metric(curve.metric)
+    added = curve.largest.samples_per_language
+    gains = {kind: transfer.gain(study, curve, added, kind) for kind in ("seen", "unseen", "english")}
+    subject = task_label(curve.task)
+    if curve.setting == "multi":
+        subject += ", trained together with other tasks,"
+    lead, span = _change(gains["seen"], about)
+    detail = f"{span} in the {language_names(curve.train_languages)} that it was trained on, when "
+    detail += f"{counted(added, 'sample')} per language are added"
+    rest = []
+    if gains["unseen"].n:
+        rest.append(f"Languages never trained on: {_brief(gains['unseen'], about)}.")
+    if gains["english"].n:
+        rest.append(f"English: {_brief(gains['english'], about)}.")
+    start = curve.origin
+    assert start is not None
+    before, after = (transfer.relative_to_english(study, curve, point) for point in (start, curve.largest))
+    if isfinite(before.estimate) and isfinite(after.estimate):
+        rest.append(
+            f"The other languages together reach {percent(after.estimate)} of the English score; "
+            f"with English training alone {percent(before.estimate)}."
+        )
+    return Verdict(curve.task, curve.model, f"{subject} {lead}", f"{detail}.", " ".join(rest))
+
+
+def _change(gain: Estimate, about: Metric) -> tuple[str, str]:
+    """Verb with number, and interval: `improves by 31 points`, `(95% interval 24 to 38)`."""
+    digits = digits_for(gain, about)
+    factor = about.shown_factor
+    shown = number(gain.estimate * factor, digits, signed=True)
+    if not gain.has_interval:
+        verb = "stays where it was" if float(f"{gain.estimate * factor:.{digits}f}") == 0 else _moves(gain, about, digits)
+        return verb, "(no interval: no item scores are known)"
+    span = f"95% interval {interval(gain, factor, digits)}"
+    if gain.excludes_zero:
+        verb = "improves" if gain.estimate > 0 else "drops"
+        return f"{verb} by {amount(gain.estimate, about, digits)}", f"({span})"
+    return f"shows no clear change: {shown} {about.unit}", f"({span}, which includes zero)"
+
+
+def _moves(gain: Estimate, about: Metric, digits: int) -> str:
+    return f"moves {'up' if gain.estimate > 0 else 'down'} by {amount(gain.estimate, about, digits)}"
+
+
+def _brief(gain: Estimate, about: Metric) -> str:
+    """`+6 points (−1 to 12, includes zero)`."""
+    digits = digits_for(gain, about)
+    text = f"{number(gain.estimate * about.shown_factor, digits, signed=True)} {about.unit}"
+    if not gain.has_interval:
+        return text
+    note = "" if gain.excludes_zero else ", includes zero"
+    return f"{text} ({interval(gain, about.shown_factor, digits)}{note})"

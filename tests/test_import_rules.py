@@ -1,0 +1,76 @@
+"""Which part of the package may import which, and who alone may import Ray, MLflow and PyTorch.
+
+A new import that breaks a rule either belongs elsewhere or needs the rule changed here, with a reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "clt_ray"
+
+MAY_IMPORT = {
+    "errors": set(),
+    "languages": {"errors"},
+    "sweep": {"errors", "languages"},
+    "data": {"errors", "languages", "sweep"},
+    "training": {"errors", "data", "sweep"},
+    "evaluation": {"errors", "data", "sweep"},
+    "store": {"errors", "sweep"},
+    # MLflow is a projection of run directories, so the tracker reads the store.
+    "tracking": {"errors", "languages", "sweep", "store"},
+    "pipeline": {"errors", "sweep", "data", "training", "evaluation", "store"},
+    "orchestration": {"errors", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
+    "analysis": {"errors", "languages"},
+    "report": {"errors", "languages", "analysis"},
+}
+"""The front (cli, display, api) may import everything."""
+
+ONLY_IN = {"ray": {"orchestration"}, "mlflow": {"tracking"}, "torch_xla": set()}
+NEVER_IN = {
+    "sweep": {"torch", "ray", "mlflow", "transformers", "pandas", "numpy"},
+    "analysis": {"torch", "ray", "mlflow", "transformers"},
+    "report": {"torch", "ray", "mlflow", "transformers"},
+}
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_follow_the_rules(path: Path) -> None:
+    part = part_of(path)
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "clt_ray" and part in MAY_IMPORT and rest:
+            target = rest.split(".")[0]
+            assert target in MAY_IMPORT[part] | {part}, f"{part} may not import {target}"
+        assert part in ONLY_IN.get(top, {part}), f"{part} may not import {top}"
+        assert top not in NEVER_IN.get(part, set()), f"{part} may not import {top}"
+
+
+@pytest.mark.parametrize("module", ["clt_ray.cli", "clt_ray.sweep", "clt_ray.api"])
+def test_commands_that_only_plan_load_nothing_heavy(module: str) -> None:
+    code = f"import {module}, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "ray", "mlflow", "transformers", "pandas", "matplotlib"} & set(loaded)

@@ -1,0 +1,180 @@
+"""Run directories as real runs leave them, without the training.
+
+    python tests/tracking/fabricated.py FOLDER [--running]
+
+fills `FOLDER/runs` with the grid of a small study and mirrors it into `FOLDER/mlflow.db`, to look at in the MLflow
+interface.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from clt_ray.store import RunDir, Store
+from clt_ray.sweep.run import (
+    DataSource,
+    EvaluationSpec,
+    HardwareSpec,
+    Inputs,
+    ModelSpec,
+    RunSpec,
+    SelectionSpec,
+    TrainingSpec,
+    ValidationSpec,
+)
+
+SWEEP = "fabricated"
+BEGAN = 1_767_225_600.0
+GROUPS = {"all": ("es", "fr", "ja", "zh"), "latin": ("es", "fr"), "none": ()}
+EVAL_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
+TASKS = ("summarization", "instruction", "math")
+METRICS = {
+    "summarization": ("rouge1", "rouge2", "rougeL"),
+    "instruction": ("reference_chrf",),
+    "math": ("accuracy",),
+}
+ITEMS = 20
+COLUMNS = ["run_id", "model", "setting", "task", "language_group", "train_languages", "samples_per_language", "seed", "eval_language", "metric", "score", "stderr", "n_items"]
+
+
+def spec(task: str = "math", group: str = "all", samples: int = 100, seed: int = 0) -> RunSpec:
+    """One cell of the study."""
+    tasks = tuple(task.split("+"))
+    return RunSpec(
+        model=ModelSpec(name="tiny", source="bundled"),
+        tasks=tasks,
+        language_group=group if samples else "none",
+        train_languages=GROUPS[group],
+        samples_per_language=samples,
+        english_samples=400,
+        seed=seed,
+        eval_languages=EVAL_LANGUAGES,
+        data={name: DataSource(bundled=True) for name in tasks},
+        training=TrainingSpec(batch_size=32, learning_rate=1e-3, epochs=2, eval_every=10, precision="fp32"),
+        validation=ValidationSpec(samples_per_language=20),
+        selection=SelectionSpec(),
+        evaluation=EvaluationSpec(samples_per_language=ITEMS, max_new_tokens=48),
+        hardware=HardwareSpec(),
+        inputs=Inputs(model="bundled:0", data=dict.fromkeys(tasks, "bundled:0"), templates="0"),
+    )
+
+
+def study() -> list[RunSpec]:
+    """Sixteen runs: three tasks, two language groups, three sizes, one mixed cell."""
+    cells = [(task, "all", 0) for task in TASKS]
+    cells += [(task, group, n) for task in TASKS for group in ("all", "latin") for n in (50, 200)]
+    return [spec(*cell) for cell in [*cells, ("+".join(TASKS), "all", 200)]]
+
+
+class Training:
+    """A run that goes on step by step. Its numbers depend on the step alone, as after a resume."""
+
+    def __init__(self, store: Store, run: RunSpec) -> None:
+        self.run, self.directory = run, store.run_dir(run.run_id)
+        self.directory.write_json("run.json", run.to_dict() | {"name": run.name})
+        self.step, self.now = 0, BEGAN
+        self.status("running")
+
+    def advance(self, to_step: int) -> Training:
+        """Train up to a step, with a log line for each and a validation at every tenth and at the last."""
+        while self.step < to_step:
+            self.step += 1
+            self.now += 0.4
+            loss = 2.5 * math.exp(-self.step / 30) + 0.8
+            train = {"train/loss": loss, "train/grad_norm": 1.5, "train/learning_rate": 1e-3}
+            log(self.directory, "train", self.step, train | {"perf/tokens_per_second": 9000.0}, self.now)
+            if self.step % 10 == 0 or self.step == self.run.steps:
+                cells = [(task, code) for task in self.run.tasks for code in EVAL_LANGUAGES]
+                by_cell = {f"val/{task}/{code}/loss": loss + 0.05 * len(code + task) for task, code in cells}
+                log(self.directory, "validation", self.step, {"val/loss": loss + 0.1} | by_cell, self.now)
+        self.status("running")
+        return self
+
+    def status(self, state: str, error: dict | None = None) -> None:
+        document = {"state": state, "attempt": 1, "stage": "train", "step": self.step, "total_steps": self.run.steps}
+        self.directory.write_json("status.json", document | {"loss": 1.0, "error": error, "updated": self.now})
+
+    def fail(self) -> None:
+        self.status("failed", {"type": "RunError", "message": "non-finite loss at step 7", "permanent": True})
+
+    def finish(self) -> None:
+        """The rest of the training, and its test."""
+        self.advance(self.run.steps)
+        self.now += 6.0
+        scores = list(score_rows(self.run))
+        self.directory.write_text("scores.csv", table(COLUMNS, scores))
+        items = [
+            (self.run.run_id, row[3], row[8], row[9], f"{row[3]}-{index}", row[10])
+            for row in scores
+            for index in range(ITEMS)
+        ]
+        header = ("run_id", "task", "eval_language", "metric", "item_id", "score")
+        self.directory.write_text("items.csv", table(header, items))
+        for task in self.run.tasks:
+            for code in EVAL_LANGUAGES:
+                self.directory.write_text(f"generations/{task}.{code}.jsonl", '{"output": "42"}\n' * ITEMS)
+        self.status("finished")
+        chosen = {"step": self.run.steps // 10 * 10, "value": 1.0}
+        selection = {"metric": "val/loss", "mode": "min", "chosen": chosen, "runners_up": []}
+        seconds = {"train": self.now - BEGAN - 6.0, "evaluate": 6.0}
+        self.directory.write_json("result.json", {"selection": selection, "seconds": seconds})
+
+
+def finished(store: Store, run: RunSpec) -> RunSpec:
+    """A run that is done."""
+    Training(store, run).finish()
+    return run
+
+
+def log(directory: RunDir, name: str, step: int, metrics: dict[str, float], now: float) -> None:
+    """Record a point at a time of the test's choosing."""
+    RunDir(directory._files, lambda: now).append_metrics(name, step, metrics)  # type: ignore[arg-type]
+
+
+def score_rows(run: RunSpec) -> Iterator[tuple]:
+    """Scores that grow with the samples, faster in languages trained on."""
+    draw = random.Random(run.run_id)
+    for task in run.tasks:
+        for code in EVAL_LANGUAGES:
+            pull = 0.16 if code in (*run.train_languages, "en") else 0.06
+            level = 0.15 + pull * math.log10(1 + run.samples_per_language) + draw.gauss(0, 0.01)
+            for metric in METRICS[task]:
+                yield (
+                    run.run_id, run.model.name, run.setting, task, run.language_group, "+".join(run.train_languages),
+                    run.samples_per_language, run.seed, code, metric, level, math.sqrt(level * (1 - level) / ITEMS),
+                    ITEMS,
+                )  # fmt: skip
+
+
+def table(header: tuple | list, rows: list[tuple]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def main(folder: Path, running: bool) -> None:
+    from clt_ray.tracking import Mirror
+
+    store = Store(str(folder))
+    runs = [finished(store, run) for run in study()]
+    if running:
+        live = Training(store, spec(samples=400))
+        live.advance(20)
+        live.directory.acquire_lease()
+        broken = Training(store, spec(samples=800))
+        broken.advance(7)
+        broken.fail()
+        runs += [live.run, broken.run]
+    Mirror(f"sqlite:///{folder.absolute()}/mlflow.db", SWEEP, store).sync(runs)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), "--running" in sys.argv)
