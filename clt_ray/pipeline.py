@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from clt_ray.errors import CltRayError
 from clt_ray.evaluation.evaluate import Generation, Score
@@ -27,6 +27,9 @@ from clt_ray.sweep.run import RunSpec
 Clock = Callable[[], float]
 
 HANDOVER_SECONDS = 10.0
+"""How long a run waits for a holder that is being killed; a live one keeps it for ever."""
+
+Outcome = Literal["finished", "failed", "held"]
 
 
 class Status:
@@ -57,7 +60,7 @@ class Status:
         self.directory.write_json("status.json", document | self.last)
 
 
-def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None = None) -> bool:
+def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None = None) -> Outcome:
     """Carry one run to its result, or as far as it goes.
 
     Args:
@@ -67,36 +70,45 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None =
         scratch: Local folder for staging, shared by the processes of the run; a temporary one by default.
 
     Returns:
-        True when the run is finished, False when it failed in a way that repeating would not mend (the reason
-        is in its status.json).
+        `finished`; `failed` in a way that repeating would not mend (the reason is in its status.json); or `held`:
+        somebody else is executing the run.
 
     Raises:
-        LeaseHeld: Somebody else is executing the run.
         Exception: Anything else that went wrong; the status says so, and the caller may try again.
     """
     directory = store.run_dir(run.run_id)
     if directory.exists("result.json"):
-        return True
+        return "finished"
     if rank != 0:
-        return _stages(run, directory, None, scratch)
-    with _lease(directory):
+        _stages(run, directory, None, scratch)
+        return "finished"
+    try:
+        lease = _lease(directory)
+    except LeaseHeld:
+        return "held"
+    with lease:
         directory.write_json("run.json", run.to_dict() | {"name": run.name})
         status = Status(directory, run)
         status.stage("data")
         try:
-            return _stages(run, directory, status, scratch)
+            _stages(run, directory, status, scratch)
+            return "finished"
         except LeaseLost:
-            raise
+            return "held"
         except CltRayError as error:
             status.failed(error, permanent=True)
-            return False
+            return "failed"
         except Exception as error:
             status.failed(error, permanent=False)
             raise
 
 
 def _lease(directory: RunDir) -> Lease:
-    """The run's lease; a holder that is being killed is given a moment to be gone."""
+    """The run's lease.
+
+    Raises:
+        LeaseHeld: Somebody else has it, and has had it for a while.
+    """
     deadline = time.monotonic() + HANDOVER_SECONDS
     while True:
         try:
@@ -104,10 +116,10 @@ def _lease(directory: RunDir) -> Lease:
         except LeaseHeld:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.2)
+        time.sleep(HANDOVER_SECONDS / 50)
 
 
-def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Path | None) -> bool:
+def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Path | None) -> None:
     # Heavy libraries load here, so that finding a finished run costs nothing.
     from clt_ray.data.formatting import encode
     from clt_ray.data.mixture import build_run_data
@@ -140,7 +152,7 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Pat
         shutil.rmtree(staging, ignore_errors=True)
     trained = time.monotonic()
     if backend.rank != 0:
-        return True
+        return
     assert status is not None
     status.stage("evaluate")
     weights = directory.open_tree(weights_tree(selection.chosen.step))
@@ -162,7 +174,6 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Pat
             "versions": versions(),
         },
     )
-    return True
 
 
 def _ignore(**_: Any) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+POLL = threading.Event()
 
 
 def clt_ray(*arguments: str, storage: Path, timeout_seconds: float = 300) -> subprocess.CompletedProcess[str]:
@@ -24,17 +28,18 @@ class Killable:
             command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def wait_for(self, word: str, times: int = 1) -> None:
-        """Read output until a line that starts with `word` has come `times` times."""
-        assert self.process.stdout is not None
-        seen: list[str] = []
-        for line in self.process.stdout:
-            seen.append(line)
-            if line.startswith(word):
-                times -= 1
-            if times == 0:
-                return
-        raise AssertionError("ended without it:\n" + "".join(seen))
+    def wait_for_stage(self, stage: str, storage: Path) -> str:
+        """Wait until some run has reached a stage (data, train, evaluate) or the state `finished`; its id."""
+        while self.process.poll() is None:
+            for status in storage.glob("runs/*/status.json"):
+                told = json.loads(status.read_text())
+                if stage in (told["stage"], told["state"]):
+                    return status.parent.name
+            POLL.wait(0.02)
+        raise AssertionError(f"ended before any run was at {stage}:\n{self.output()}")
+
+    def output(self) -> str:
+        return self.process.communicate(timeout=300)[0]
 
     def kill_driver(self) -> None:
         self.process.kill()
@@ -54,17 +59,9 @@ class Killable:
         self.process.wait()
 
 
-def kill_lease_holder(storage: Path) -> str | None:
-    """SIGKILL the process that trains some run; the run's id, or None when no run has a lease."""
-    import json
-
-    for lease in storage.glob("runs/*/lease.json"):
-        try:
-            _kill(json.loads(lease.read_text())["owner"]["pid"])
-        except (FileNotFoundError, ValueError):
-            continue
-        return lease.parent.name
-    return None
+def kill_lease_holder(storage: Path, run_id: str) -> None:
+    """SIGKILL the process that executes a run."""
+    _kill(json.loads((storage / "runs" / run_id / "lease.json").read_text())["owner"]["pid"])
 
 
 def _kill(process: int) -> None:

@@ -72,7 +72,5 @@ def sweep(
                     for item, value in zip(ids, values, strict=True)
                 ]
                 stderr = float(values.std(ddof=1) / len(values) ** 0.5)
-                scores.append(
-                    about | cell | {"score": float(values.mean()), "stderr": stderr, "n_items": len(values)}
-                )
+                scores.append(about | cell | {"score": float(values.mean()), "stderr": stderr, "n_items": len(values)})
     return pd.DataFrame(scores), pd.DataFrame(items)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ import pandas as pd
 from clt_ray.analysis.metrics import METRICS
 from clt_ray.errors import ConfigurationError, Problem
 
-Source = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]
+Source: TypeAlias = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]
 
 TEXT: Final = "text"
 OPTIONAL_TEXT: Final = "text or empty"
@@ -196,9 +196,7 @@ def _convert(values: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
     return numbers.where(whole, 0).astype("int64"), ~whole
 
 
-def _bad_rows(
-    frame: pd.DataFrame, column: str, bad: pd.Series, message: str, remedy: str, where: str
-) -> list[Problem]:
+def _bad_rows(frame: pd.DataFrame, column: str, bad: pd.Series, message: str, remedy: str, where: str) -> list[Problem]:
     rows = frame.index[bad.to_numpy(dtype=bool)]
     problems = [
         Problem(where, f"row {row}, column {column}", frame.at[row, column], message, remedy)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from clt_ray.analysis.order import listed
@@ -34,10 +32,12 @@ def curve_labels(frame: pd.DataFrame) -> dict[Key, str]:
             parts.append(row["model"])
         if row["setting"] == "multi" and varies["setting"]:
             parts.append("mixed tasks" if mixtures < 2 else f"mixed {row['mixture']}")
+        elif varies["setting"] and not varies["model"] and not varies["train_languages"]:
+            parts.append("single task")
         if varies["train_languages"] or not parts:
             parts.append(listed(row["train_languages"].split("+")) if row["train_languages"] else "English only")
         labels[key_of(row)] = ", ".join(parts)
-    return _told_apart(labels, rows)
+    return _told_apart(labels)
 
 
 def key_of(row: dict[str, str] | pd.Series) -> Key:
@@ -45,14 +45,8 @@ def key_of(row: dict[str, str] | pd.Series) -> Key:
     return tuple(str(row[name]) for name in ("model", "setting", "language_group", "train_languages"))
 
 
-def _told_apart(labels: dict[Key, str], rows: pd.DataFrame) -> dict[Key, str]:
+def _told_apart(labels: dict[Key, str]) -> dict[Key, str]:
     """Labels with the group's name where two groups of equal languages would read the same."""
     seen = pd.Series(list(labels.values()))
     repeated = set(seen[seen.duplicated()])
     return {key: f"{label} ({key[2]})" if label in repeated else label for key, label in labels.items()}
-
-
-def without_curves(frame: pd.DataFrame, dropped: Iterable[Key]) -> pd.DataFrame:
-    """The table less some curves."""
-    unwanted = set(dropped)
-    return frame[[key_of(row) not in unwanted for _, row in frame.iterrows()]]

@@ -114,6 +114,7 @@ class Cells:
         self._score = self._grid(scores, "score")
         self._stderr = self._grid(scores, "stderr")
         self._n_items = np.nan_to_num(self._grid(scores, "n_items")).astype(int)
+        self._stderr = self._without_certainty()
         self._items: list[Floats] = []
         if items is not None and len(items):
             self._items, self._strata = self._item_matrices(items)
@@ -125,6 +126,18 @@ class Cells:
         rows = scores["run_id"].map(self._row).to_numpy()
         grid[rows, scores["eval_language"].map(languages).to_numpy()] = scores[column].to_numpy(dtype=float)
         return grid
+
+    def _without_certainty(self) -> Floats:
+        """Standard errors, those of 0 at the ends of the scale replaced.
+
+        No success in n items does not mean that none is possible: two successes and two failures are added (Agresti and
+        Coull, The American Statistician 52, 1998).
+        """
+        share = (self._score - self.metric.low) / self.metric.span
+        items = np.maximum(self._n_items, 1)
+        adjusted = (share * items + 2) / (items + 4)
+        usual = self.metric.span * np.sqrt(adjusted * (1 - adjusted) / (items + 4))
+        return np.where((self._stderr == 0) & ((share == 0) | (share == 1)), usual, self._stderr)
 
     def _item_matrices(self, items: pd.DataFrame) -> tuple[list[Floats], NDArray[np.intp]]:
         """Item scores per language, shape (runs, its units), NaN where a run was not scored on an item.
@@ -225,9 +238,7 @@ class Study:
     """By task."""
 
     @classmethod
-    def of(
-        cls, scores: pd.DataFrame, items: pd.DataFrame | None = None, *, draws: int = DRAWS, seed: int = 0
-    ) -> Study:
+    def of(cls, scores: pd.DataFrame, items: pd.DataFrame | None = None, *, draws: int = DRAWS, seed: int = 0) -> Study:
         """Arrange scores, with item scores where they are known.
 
         Args:
@@ -239,7 +250,7 @@ class Study:
         Raises:
             ConfigurationError: Runs of a task share no primary metric, or items contradict the scores.
         """
-        primary = primary_scores(scores)
+        primary = primary_scores(scores.reset_index(drop=True))
         cells = {}
         problems: list[Problem] = []
         for task in sorted(primary["task"].unique(), key=task_order):

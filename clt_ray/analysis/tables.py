@@ -71,9 +71,7 @@ def gain(study: Study) -> pd.DataFrame:
     def rows(curve: Curve, point: Point) -> Iterator[Row]:
         if curve.origin is None or point is curve.origin:
             return
-        both = set(transfer.languages_of(study, curve, point)) & set(
-            transfer.languages_of(study, curve, curve.origin)
-        )
+        both = set(transfer.languages_of(study, curve, point)) & set(transfer.languages_of(study, curve, curve.origin))
         for kind in ("seen", "unseen"):
             if any(curve.exposure(code) == kind for code in both):
                 found = transfer.gain(study, curve, point.samples_per_language, kind)
@@ -139,9 +137,7 @@ _COLUMNS: Final = {
 }  # fmt: skip
 
 
-def _table(
-    study: Study, rows: Callable[[Curve, Point], Iterator[Row]], columns: list[str]
-) -> pd.DataFrame:
+def _table(study: Study, rows: Callable[[Curve, Point], Iterator[Row]], columns: list[str]) -> pd.DataFrame:
     found = [
         _series(curve, point) | row for curve in study.curves for point in curve.points for row in rows(curve, point)
     ]

@@ -73,16 +73,14 @@ def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
     others = [code for code in languages if code != ENGLISH]
     if not others or ENGLISH not in languages:
         return mean([]).estimate()
-    return mean(
-        [cells.mean([run_id], others) / cells.mean([run_id], [ENGLISH]) for run_id in point.run_ids]
-    ).estimate()
+    return mean([cells.mean([run_id], others) / cells.mean([run_id], [ENGLISH]) for run_id in point.run_ids]).estimate()
 
 
 def seen_unseen(study: Study, curve: Curve, point: Point) -> SeenUnseen:
     """Seen, unseen and English means of a point, and the gap between seen and unseen."""
     parts = {kind: _exposed(study, curve, point, kind) for kind in ("seen", "unseen", "english")}
     gap = parts["seen"] - parts["unseen"]
-    return SeenUnseen(*(part.estimate() for part in parts.values()), gap=gap.estimate())
+    return SeenUnseen(gap=gap.estimate(), **{kind: part.estimate() for kind, part in parts.items()})
 
 
 def gain(study: Study, curve: Curve, samples_per_language: int, languages: Sequence[str] | str) -> Estimate:
@@ -92,7 +90,7 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
         study: The scores.
         curve: The curve to read.
         samples_per_language: n.
-        languages: Codes, or "seen" or "unseen"; those that were not evaluated at both points are left out.
+        languages: Codes, or "seen", "unseen" or "english"; those that were not evaluated at both points are left out.
 
     Raises:
         KeyError: The curve has no run at n.
@@ -100,7 +98,11 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
     """
     start, end = _matched(curve, samples_per_language)
     common = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end))
-    wanted = [code for code in sorted(common) if code in languages or curve.exposure(code) == languages]
+    # A kind is compared whole: "en" is a part of the word "seen".
+    if isinstance(languages, str):
+        wanted = [code for code in sorted(common) if curve.exposure(code) == languages]
+    else:
+        wanted = [code for code in sorted(common) if code in languages]
     cells = study.cells[curve.task]
     return (cells.mean(end.run_ids, wanted) - cells.mean(start.run_ids, wanted)).estimate()
 
@@ -182,10 +184,11 @@ def _matched(curve: Curve, samples_per_language: int) -> tuple[Point, Point]:
     if start is None:
         raise ValueError(f"no run with n = 0 for {curve.model} {curve.task} {curve.language_group}")
     shared = set(start.seeds) & set(end.seeds) or {*start.seeds, *end.seeds}
-    return tuple(  # type: ignore[return-value]
-        Point(point.samples_per_language, tuple(run for run in point.runs if run[0] in shared))
-        for point in (start, end)
-    )
+    return _of_seeds(start, shared), _of_seeds(end, shared)
+
+
+def _of_seeds(point: Point, seeds: set[int]) -> Point:
+    return Point(point.samples_per_language, tuple(run for run in point.runs if run[0] in seeds))
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -22,6 +22,7 @@ from clt_ray.sweep.spec import SweepSpec
 log = logging.getLogger(__name__)
 
 MIRROR_SECONDS = 5.0
+OTHERS_POLL_SECONDS = 0.5
 PILOT_VALIDATIONS = 2
 
 
@@ -77,21 +78,38 @@ def run(
         overrides = [*overrides, *pilot_overrides(load_sweep(path, overrides))]
     spec = load_sweep(path, overrides)
     runs = expand(spec)
+    if pilot:
+        runs = tuple(_extremes(runs))
     store = Store(locations.storage)
+    mirror = TrackingMirror(spec, store, locations)
     plan = make_plan(spec, store.states([run.run_id for run in runs]))
     announce(plan)
-    wanted = set(plan.run_ids("run", "resume"))
-    missing = [run for run in runs if run.run_id in wanted]
-    if pilot:
-        missing = _extremes(missing)
-    preflight(missing)
-    mirror = TrackingMirror(spec, store, locations)
-    if missing:
-        _execute(missing, len(runs) - len(missing), store, locations, mirror, address, limit, verbose, show)
+    attempted: set[str] = set()
+    while True:
+        wanted = set(plan.run_ids("run", "resume")) - attempted
+        missing = [run for run in runs if run.run_id in wanted]
+        if missing:
+            preflight(missing)
+            _execute(missing, len(runs) - len(missing), store, locations, mirror, address, limit, verbose, show)
+            attempted |= wanted
+        plan = make_plan(spec, store.states([run.run_id for run in runs]))
+        blocked = plan.run_ids("blocked")
+        if not blocked:
+            break
+        _wait_for_others(blocked, store)
+        attempted -= set(blocked)
+        plan = make_plan(spec, store.states([run.run_id for run in runs]))
     mirror.update(runs, force=True)
     after = status(path, locations, overrides)
     mirror.finish(path, after)
-    return RunOutcome(after, len(missing), time.monotonic() - began, mirror.trouble)
+    return RunOutcome(after, len(attempted), time.monotonic() - began, mirror.trouble)
+
+
+def _wait_for_others(run_ids: Sequence[str], store: Store) -> None:
+    """Return when another process has finished or given up one of the runs it executes."""
+    log.warning("waiting for %d runs that another process executes; Ctrl-C leaves it to that process", len(run_ids))
+    while all(state.kind == "running" for state in store.states(run_ids).values()):
+        time.sleep(OTHERS_POLL_SECONDS)
 
 
 def _execute(

@@ -62,16 +62,16 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str,
         ),
         **backend,
     )
+    store = Store(storage)
     try:
-        result = trainer.fit()
-        finished = bool(result.return_value and result.return_value["finished"])
+        outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as error:
-        _record_failure(Store(storage), run, error)
+        _record_failure(store, run, error)
         raise RunError(f"{run.name}: {last_line(error)}") from error
-    if not finished:
-        status = Store(storage).run_dir(run.run_id).read_json("status.json") or {}
+    if outcome == "failed":
+        status = store.run_dir(run.run_id).read_json("status.json") or {}
         raise RunError(f"{run.name}: {(status.get('error') or {}).get('message', 'failed')}")
-    ray.tune.report({"finished": 1})
+    ray.tune.report({str(outcome): 1})
 
 
 class LeanTrainer(DataParallelTrainer):
@@ -98,6 +98,8 @@ def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
 
 def _record_failure(store: Store, run: RunSpec, error: BaseException) -> None:
     """A worker that was killed could not say so itself."""
+    if store.states([run.run_id])[run.run_id].kind in ("running", "finished"):
+        return
     directory = store.run_dir(run.run_id)
     status = directory.read_json("status.json") or {"attempt": 0, "stage": "start", "step": 0, "loss": None}
     if status.get("state") == "failed":

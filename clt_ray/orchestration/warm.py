@@ -20,6 +20,7 @@ import array
 import contextlib
 import fcntl
 import gc
+import importlib
 import json
 import os
 import select
@@ -34,6 +35,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clt_ray.pipeline import Outcome, execute
+from clt_ray.store import Store
+from clt_ray.sweep.run import RunSpec
+
+PRELOADED = (
+    "clt_ray.training.backends.torch",
+    "clt_ray.training.train",
+    "clt_ray.evaluation.evaluate",
+    "clt_ray.data.mixture",
+    "transformers.models.llama.modeling_llama",
+    "transformers.models.cohere.modeling_cohere",
+    "transformers.generation.utils",
+)
+"""What every run imports."""
+
 OWNER_CHECK_SECONDS = 1.0
 WAITING_CLIENTS = 64
 
@@ -42,7 +58,7 @@ class ChildDied(RuntimeError):
     """The training process ended without an answer, killed or out of memory."""
 
 
-def run_in_child(payload: dict[str, Any], name: str) -> bool:
+def run_in_child(payload: dict[str, Any], name: str) -> Outcome:
     """Execute a run in a child of this node's warm process, starting that process if need be.
 
     Args:
@@ -50,7 +66,7 @@ def run_in_child(payload: dict[str, Any], name: str) -> bool:
         name: Names the warm process; workers that give the same name share it.
 
     Returns:
-        Whether the run finished; False when it failed permanently.
+        What `clt_ray.pipeline.execute` returned.
 
     Raises:
         ChildDied: The child was killed.
@@ -70,7 +86,8 @@ def run_in_child(payload: dict[str, Any], name: str) -> bool:
     answer = json.loads(line)
     if "error" in answer:
         raise RuntimeError(answer["error"])
-    return bool(answer["finished"])
+    outcome: Outcome = answer["outcome"]
+    return outcome
 
 
 def _folder() -> Path:
@@ -125,8 +142,8 @@ def serve(listener: socket.socket, owner: int) -> None:
 
 
 def _preload() -> None:
-    import transformers.models.llama.modeling_llama  # noqa: F401
-
+    for module in PRELOADED:
+        importlib.import_module(module)
     # Objects of the imports are never collected, so children do not copy the pages that hold them.
     gc.collect()
     gc.freeze()
@@ -146,7 +163,7 @@ def _child(connection: socket.socket) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         request = _receive(connection)
         threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
-        answer: dict[str, Any] = {"finished": execute_payload(request)}
+        answer: dict[str, Any] = {"outcome": execute_payload(request)}
     except BaseException:
         answer = {"error": traceback.format_exc()}
     with contextlib.suppress(OSError):
@@ -177,12 +194,8 @@ def _die_with(connection: socket.socket) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def execute_payload(payload: dict[str, Any]) -> bool:
+def execute_payload(payload: dict[str, Any]) -> Outcome:
     """Execute `{"run": RunSpec.to_dict(), "storage": uri}` in this process."""
-    from clt_ray.pipeline import execute
-    from clt_ray.store import Store
-    from clt_ray.sweep.run import RunSpec
-
     return execute(
         RunSpec.from_dict(payload["run"]),
         Store(payload["storage"]),

@@ -11,16 +11,17 @@ import ray
 import ray.train
 
 from clt_ray.orchestration.warm import execute_payload, run_in_child
+from clt_ray.pipeline import Outcome
 
 
-def train_loop(config: dict[str, Any]) -> dict[str, bool]:
+def train_loop(config: dict[str, Any]) -> Outcome:
     """Ray Train's training function.
 
     Args:
         config: `run` (RunSpec.to_dict()) and `storage` (URI).
 
     Returns:
-        `{"finished": bool}`; False when the run failed for good and its status says why.
+        What `clt_ray.pipeline.execute` returned in this process.
     """
     context = ray.train.get_context()
     payload = {"run": config["run"], "storage": config["storage"], "rank": context.get_world_rank()}
@@ -32,8 +33,8 @@ def train_loop(config: dict[str, Any]) -> dict[str, bool]:
         payload["scratch"] = str(scratch)
     # Only where the import is a sizeable part of a run, and where forking is sound.
     if hardware["accelerator"] == "CPU" and alone and sys.platform == "linux":
-        return {"finished": run_in_child(payload, _warm_name())}
-    return {"finished": execute_payload(payload)}
+        return run_in_child(payload, _warm_name())
+    return execute_payload(payload)
 
 
 def _warm_name() -> str:

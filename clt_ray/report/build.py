@@ -24,7 +24,7 @@ from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.report import html_tables
 from clt_ray.report.evidence import evidence, limits
 from clt_ray.report.figures import Exhibit, exhibits
-from clt_ray.report.verdicts import headline_curves, verdicts
+from clt_ray.report.verdicts import headline_curves, introduction, verdicts
 
 _HERE: Final = Path(__file__).parent
 _PACKAGES: Final = ("clt-ray", "numpy", "pandas", "scipy", "matplotlib")
@@ -65,8 +65,8 @@ def build_report(
         ConfigurationError: No scores, metrics that cannot share a curve, or items that contradict the scores.
     """
     if scores.empty:
-        problem = Problem("report", "", None, "there are no scores to report on", "finish a run first: clt-ray run SWEEP")
-        raise ConfigurationError([problem])
+        remedy = "finish a run first: clt-ray run SWEEP"
+        raise ConfigurationError([Problem("report", "", None, "there are no scores to report on", remedy)])
     runs = list(runs or ())
     study = Study.of(scores, items)
     tables = {
@@ -81,26 +81,31 @@ def build_report(
     }
     behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
     shown = exhibits(tables, headline_curves(study), behind)
-    page = _environment().get_template("page.html").render(
-        title=title,
-        question=question,
-        verdicts=verdicts(study),
-        task_label=task_label,
-        evidence=evidence(study, tables["gain"], runs),
-        limits=limits(study, tables["gain"], runs),
-        exhibits=shown,
-        tasks=study.tasks,
-        summary=html_tables.summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
-        languages={task: html_tables.languages(tables["per_language"], task) for task in study.tasks},
-        correlations=html_tables.correlations(tables["transfer_correlation"]),
-        runs=html_tables.run_table(scores, runs, mlflow_url),
-        long=_LONG,
-        citation=_citation(scores, reference),
-        command=command,
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        versions=_versions(),
-        style=Markup((_HERE / "page.css").read_text("utf-8")),
-        script=Markup((_HERE / "page.js").read_text("utf-8")),
+    page = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            question=question,
+            introduction=introduction(study),
+            verdicts=verdicts(study),
+            task_label=task_label,
+            evidence=evidence(study, tables["gain"], runs),
+            limits=limits(study, tables["gain"], runs),
+            exhibits=shown,
+            tasks=study.tasks,
+            summary=html_tables.summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
+            languages={task: html_tables.languages(tables["per_language"], task) for task in study.tasks},
+            correlations=html_tables.correlations(tables["transfer_correlation"]),
+            runs=html_tables.run_table(scores, runs, mlflow_url),
+            long=_LONG,
+            citation=_citation(scores, reference),
+            command=command,
+            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            versions=_versions(),
+            style=Markup((_HERE / "page.css").read_text("utf-8")),
+            script=Markup((_HERE / "page.js").read_text("utf-8")),
+        )
     )
     return _write(out, page, scores, tables, shown)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.order import natural
 from clt_ray.analysis.study import ENGLISH, Study
+from clt_ray.analysis.tables import MEAN
 from clt_ray.analysis.uncertainty import BOOTSTRAP, NO_INTERVAL, NORMAL
 from clt_ray.report.text import counted, enumerated, language_names, percent
 
@@ -35,7 +36,7 @@ def evidence(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]
         facts.append(("Never trained on", language_names(sorted(evaluated - trained - {ENGLISH}))))
     facts += [
         ("Measured", "; ".join(f"{task_label(task)}: {_items_text(task, low, high, study)}"
-                               for task, low, high in items.itertuples())),
+                               for task, low, high in items.loc[list(study.tasks)].itertuples())),
         ("Intervals", f"95%, {_methods_text(gains)}"),
     ]  # fmt: skip
     return facts
@@ -47,14 +48,15 @@ def limits(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]])
     found = []
     missing = [run for run in runs if run.get("state") != "finished"]
     if missing:
-        found.append(f"{counted(len(missing), 'run')} of the sweep did not finish and are not in any number here "
-                     "(listed below).")  # fmt: skip
+        are = "is" if len(missing) == 1 else "are"
+        found.append(f"{counted(len(missing), 'run')} of the sweep did not finish and {are} left out of all numbers; "
+                     "the table of runs says which and why.")  # fmt: skip
     if "tiny" in set(scores["model"]):
         found.append("The model is the bundled tiny one on generated text: its numbers show that the method works, "
                      "not how far languages transfer in models that people use.")  # fmt: skip
-    series = scores.drop_duplicates("run_id").groupby(
-        ["model", "setting", "language_group", "samples_per_language"]
-    )["seed"]
+    series = scores.drop_duplicates("run_id").groupby(["model", "setting", "language_group", "samples_per_language"])[
+        "seed"
+    ]
     if series.nunique().max() == 1:
         found.append("Every run was trained with one seed. Training the same run again would give other numbers; the "
                      "intervals cover the choice of test items, not that.")  # fmt: skip
@@ -79,7 +81,7 @@ def _runs_text(scored: int, runs: Sequence[Mapping[str, Any]]) -> str:
     if not runs:
         return f"{counted(scored, 'run')} with scores"
     states = pd.Series([str(run.get("state", "")) for run in runs]).value_counts()
-    told = [f"{states.get('finished', 0)} of {len(runs)} finished"]
+    told = [f"{states.get('finished', 0)} of {counted(len(runs), 'run')} finished"]
     told += [f"{count} {state}" for state, count in states.items() if state != "finished"]
     return ", ".join(told)
 
@@ -100,17 +102,15 @@ def _methods_text(gains: pd.DataFrame) -> str:
 
 
 def _about_intervals(gains: pd.DataFrame) -> list[str]:
-    bare = gains[gains["method"] == NO_INTERVAL]
+    bare = gains[(gains["method"] == NO_INTERVAL) & (gains["eval_language"] == MEAN)]
     told = []
     if len(bare):
         tasks = enumerated([task_label(task).lower() for task in bare["task"].unique()])
         told.append(f"For {tasks} no item scores or standard errors are known, so differences come without an "
                     "interval; small ones may be chance.")  # fmt: skip
-    bounded = gains[(gains["eval_language"] != "mean") & gains["low"].notna()]
+    bounded = gains[(gains["eval_language"] != MEAN) & gains["low"].notna()]
     if len(bounded):
         unclear = ((bounded["low"] <= 0) & (bounded["high"] >= 0)).mean()
         told.append(f"Of the {counted(len(bounded), 'gain')} of single languages with an interval, {percent(unclear)} "
                     f"include zero. The intervals are not corrected for looking at so many.")  # fmt: skip
     return told
-
-

@@ -170,4 +170,5 @@ def _of(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
         for curve in curves
     }
     columns = ["task", "model", "setting", "mixture", "language_group", "train_languages"]
-    return table[[key in wanted for key in table[columns].itertuples(index=False, name=None)]]
+    kept = [key in wanted for key in table[columns].itertuples(index=False, name=None)]
+    return table[pd.Series(kept, index=table.index, dtype=bool)]

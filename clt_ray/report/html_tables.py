@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.labels import CURVE, curve_labels, key_of
+from clt_ray.analysis.labels import CURVE, curve_labels
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.order import language_name, language_order, listed, natural
 from clt_ray.analysis.tables import MEAN
@@ -81,12 +81,12 @@ def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> 
         gap = gapped[key]
         row.append(quantity(gap["gap"], gap["gap_low"], gap["gap_high"], about.shown_factor, about.digits, signed=True))
         first = part.iloc[0]
-        before = percent(first["relative_to_english"]) if first["samples_per_language"] == 0 else NOTHING
-        row.append(Cell(f"{before} → {percent(last['relative_to_english'])}", last["relative_to_english"], numeric=True))
+        before = f"{percent(first['relative_to_english'])} → " if first["samples_per_language"] == 0 else ""
+        row.append(Cell(before + percent(last["relative_to_english"]), last["relative_to_english"], numeric=True))
         rows.append(tuple(row))
     caption = (
         "Every curve at its largest n, against n = 0. Gains and gaps in points; judge ratings on their 1–5 scale. "
-        "Bold where the 95% interval excludes zero."
+        "A gain is bold where its 95% interval excludes zero."
     )
     heads = ("Task", "Model", "Setting", "Trained on", "n", "Gain, seen", "Gain, unseen", "Seen − unseen",
              "Relative to English")  # fmt: skip
@@ -96,7 +96,7 @@ def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> 
 def languages(table: pd.DataFrame, task: str) -> Table:
     """Scores of a task: one row per curve and n, one column per language.
 
-    Bold is the best n of a curve in a language where the runner-up lies below its interval.
+    Bold is the best n of a curve in a language, where it and the runner-up lie outside each other's intervals.
     """
     rows_of_task = table[table["task"] == task]
     about = metric(str(rows_of_task["metric"].iloc[0]))
@@ -119,7 +119,7 @@ def languages(table: pd.DataFrame, task: str) -> Table:
             rows.append(tuple(row))
     caption = (
         f"{task_label(task)}: {about.label}, {about.unit}, with 95% intervals where known. "
-        "Bold: the best n of a curve, where the runner-up lies outside its interval."
+        "Bold: the best n of a curve, where it and the runner-up lie outside each other's intervals."
     )
     heads = ("Runs", "n", *(language_name(code) for code in codes))
     return Table("per_language", caption, heads, tuple(rows))
@@ -140,7 +140,10 @@ def correlations(table: pd.DataFrame) -> Table:
                 Cell(p_value(row["p"]), row["p"], numeric=True),
             )
         )
-    caption = "Spearman correlation of the seen and the unseen mean over the runs of a curve, n = 0 included."
+    caption = (
+        "Spearman correlation of the seen and the unseen mean over the runs of a curve, n = 0 included. "
+        "Bold where the interval excludes zero."
+    )
     heads = ("Task", "Model", "Setting", "Trained on", "Runs", "Spearman ρ", "p")
     return Table("transfer_correlation", caption, heads, tuple(rows))
 
@@ -181,9 +184,12 @@ def _gain_cell(row: pd.Series | None, factor: float, digits: int) -> Cell:
 
 
 def _clear_best(rows: pd.DataFrame) -> int | None:
-    """n of the best score, if the second best lies below its interval."""
+    """n of the best score, if it and the second best each lie outside the other's interval."""
     ranked = rows.sort_values("score", ascending=False)
-    if len(ranked) < 2 or not ranked["low"].iloc[0] > ranked["score"].iloc[1]:
+    if len(ranked) < 2:
+        return None
+    first, second = ranked.iloc[0], ranked.iloc[1]
+    if not (first["low"] > second["score"] and first["score"] > second["high"]):
         return None
     return int(ranked["samples_per_language"].iloc[0])
 

@@ -55,7 +55,7 @@ def p_value(p: float) -> str:
 
 def enumerated(parts: Sequence[str]) -> str:
     """`a, b and c`."""
-    return " and ".join(", ".join(parts).rsplit(", ", 1)) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
 
 
 def language_names(codes: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from math import isfinite
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.metrics import Metric, metric, task_label
-from clt_ray.analysis.study import Curve, Study
+from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Estimate
 from clt_ray.report.text import amount, counted, digits_for, interval, language_names, number, percent
 
@@ -38,6 +38,23 @@ def headline_curves(study: Study) -> tuple[Curve, ...]:
     return tuple(chosen.values())
 
 
+def shared_training(study: Study) -> tuple[str, ...]:
+    """Training languages of the headline curves if all train on the same, else ()."""
+    found = {curve.train_languages for curve in headline_curves(study)}
+    return found.pop() if len(found) == 1 else ()
+
+
+def introduction(study: Study) -> str:
+    """What the verdicts compare, and which languages they mean by seen and unseen."""
+    text = "Each compares the largest number of samples per language with training in English alone."
+    trained = shared_training(study)
+    if trained:
+        evaluated = set(study.scores["eval_language"]) - {ENGLISH, *trained}
+        text += f" Seen languages are those trained on: {language_names(trained)}."
+        text += f" Unseen ones never appear in training: {language_names(sorted(evaluated))}." if evaluated else ""
+    return text
+
+
 def verdicts(study: Study) -> tuple[Verdict, ...]:
     """A verdict per headline curve, about its largest n against n = 0."""
     return tuple(_verdict(study, curve) for curve in headline_curves(study))
@@ -51,11 +68,11 @@ def _verdict(study: Study, curve: Curve) -> Verdict:
     if curve.setting == "multi":
         subject += ", trained together with other tasks,"
     lead, span = _change(gains["seen"], about)
-    detail = f"{span} in the {language_names(curve.train_languages)} that it was trained on, when "
-    detail += f"{counted(added, 'sample')} per language are added"
+    named = "" if shared_training(study) else f" ({language_names(curve.train_languages)})"
+    detail = f"{span} in seen languages{named} when {counted(added, 'sample')} per language are added"
     rest = []
     if gains["unseen"].n:
-        rest.append(f"Languages never trained on: {_brief(gains['unseen'], about)}.")
+        rest.append(f"Unseen languages: {_brief(gains['unseen'], about)}.")
     if gains["english"].n:
         rest.append(f"English: {_brief(gains['english'], about)}.")
     start = curve.origin
@@ -75,8 +92,9 @@ def _change(gain: Estimate, about: Metric) -> tuple[str, str]:
     factor = about.shown_factor
     shown = number(gain.estimate * factor, digits, signed=True)
     if not gain.has_interval:
-        verb = "stays where it was" if float(f"{gain.estimate * factor:.{digits}f}") == 0 else _moves(gain, about, digits)
-        return verb, "(no interval: no item scores are known)"
+        still = float(f"{gain.estimate * factor:.{digits}f}") == 0
+        moves = f"moves {'up' if gain.estimate > 0 else 'down'} by {amount(gain.estimate, about, digits)}"
+        return "does not move" if still else moves, "(no interval: no item scores are known)"
     span = f"95% interval {interval(gain, factor, digits)}"
     if gain.excludes_zero:
         verb = "improves" if gain.estimate > 0 else "drops"
@@ -84,14 +102,12 @@ def _change(gain: Estimate, about: Metric) -> tuple[str, str]:
     return f"shows no clear change: {shown} {about.unit}", f"({span}, which includes zero)"
 
 
-def _moves(gain: Estimate, about: Metric, digits: int) -> str:
-    return f"moves {'up' if gain.estimate > 0 else 'down'} by {amount(gain.estimate, about, digits)}"
-
-
 def _brief(gain: Estimate, about: Metric) -> str:
     """`+6 points (−1 to 12, includes zero)`."""
     digits = digits_for(gain, about)
-    text = f"{number(gain.estimate * about.shown_factor, digits, signed=True)} {about.unit}"
+    text = f"{'−' if gain.estimate < 0 else '+'}{amount(gain.estimate, about, digits)}"
+    if float(f"{gain.estimate * about.shown_factor:.{digits}f}") == 0:
+        text = "no change"
     if not gain.has_interval:
         return text
     note = "" if gain.excludes_zero else ", includes zero"

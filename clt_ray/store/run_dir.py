@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,6 +66,10 @@ class RunDir:
         if data is None:
             raise FileNotFoundError(f"{self.uri}/{name}")
         return data.decode()
+
+    def read_texts(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of some text files that exist, by name; read in parallel from an object store."""
+        return {name: data.decode() for name, data in self._files.read_many(map(_checked, names)).items()}
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a text file, whole like `write_json`."""

@@ -16,6 +16,9 @@ from clt_ray.tracking.projection import Projection
 METRICS_PER_CALL = 900
 """MLflow takes 1000 metrics, params and tags per call, all together."""
 
+ONCE_STEP = 0
+"""Step of metrics with one value; MLflow draws a metric as bars when it has no later step, and else as a line."""
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -107,7 +110,7 @@ def _entries(client: Any, child: Any, cursor: Cursor, told: Projection, trusted:
             steps[log] = new[-1].step
     milliseconds = int(told.updated * 1000)
     once = [
-        Metric(name, value, milliseconds, told.chosen_step)
+        Metric(name, value, milliseconds, ONCE_STEP)
         for name, value in told.once.items()
         if name not in child.data.metrics
     ]

@@ -7,13 +7,15 @@ from urllib.parse import quote
 
 from clt_ray.tracking import names
 from clt_ray.tracking.client import sqlite_folder
+from clt_ray.tracking.view import SAVED_VIEW_TAG, saved_view
 
 ARTIFACTS = "mlartifacts"
 NOTE = """One run per cell of the sweep, and one parent for the sweep itself.
 
-* Only the runs of the grid: filter by `tags."clt.kind" = 'run'`.
-* Scores in percent of one are `test/<task>/<language>/<metric>`; `test/<task>/seen` and `test/<task>/unseen` are means
-  over languages, without English.
+* The runs of the grid, with scores against samples per language: the view "Scores by samples per language".
+* The same as a filter: `tags."clt.kind" = 'run'`.
+* Scores are fractions of one. `test/<task>/<language>/<metric>` is one language. Means over languages, none of which
+  counts English: `test/<task>/non_english`, and of these the ones trained on (`seen`) and the others (`unseen`).
 * `samples_per_language` is a parameter and a metric, so charts can have it on either axis.
 """
 
@@ -47,4 +49,5 @@ def _tags(sweep: str) -> dict[str, str]:
         "mlflow.note.content": NOTE,
         # Otherwise the page opens on traces of language-model applications, of which there are none.
         "mlflow.experimentKind": "custom_model_development",
+        SAVED_VIEW_TAG: saved_view(),
     }

@@ -17,8 +17,13 @@ STDERR, ITEMS = "_stderr", "n_items"
 TEST = "test"
 
 PRIMARY = {"summarization": "rougeL", "math": "accuracy"}
-"""The metric whose means over languages are logged as `test/<task>/seen` and `test/<task>/unseen`; for tasks not
-named here, the first of the scores file."""
+"""The metric whose means over languages are logged as `test/<task>/<mean>`; for tasks not named here, the first of
+the scores file."""
+
+SEEN, UNSEEN, NON_ENGLISH = "seen", "unseen", "non_english"
+MEANS = (NON_ENGLISH, SEEN, UNSEEN)
+"""Unweighted means over languages: all but English, those the run trained on, and the others. Only the first is over
+the same languages at every number of samples: a run of English alone has seen none."""
 
 
 def params(run: RunSpec) -> dict[str, str]:
@@ -59,12 +64,12 @@ def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:
     }
 
 
-def test_metric(task: str, language: str, metric: str) -> str:
+def score_metric(task: str, language: str, metric: str) -> str:
     """Name of a test metric in one language."""
     return f"{TEST}/{task}/{language}/{metric}"
 
 
-def parse_test_metric(name: str) -> tuple[str, str, str] | None:
+def parse_score_metric(name: str) -> tuple[str, str, str] | None:
     """(task, language, metric) of a test metric in one language; None for any other name."""
     parts = name.split("/")
     return (parts[1], parts[2], parts[3]) if len(parts) == 4 and parts[0] == TEST else None

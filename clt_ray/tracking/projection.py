@@ -37,8 +37,6 @@ class Projection:
     """Recorded metrics by log, one point per step, in order of steps."""
     once: Mapping[str, float]
     """Metrics that a run has one value of; those of the test when it is finished."""
-    chosen_step: int
-    """Step of the checkpoint that was tested, which is the step of `once`; 0 before that is known."""
     tags: Mapping[str, str]
     """Tags that a run gets as it goes on."""
 
@@ -56,45 +54,44 @@ def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
     tags = {names.ATTEMPT: str(told.get("attempt", 1))}
     # As a metric too, since charts of MLflow plot metrics against metrics.
     once = {names.SAMPLES: float(run.samples_per_language)}
-    chosen = 0
     if state.error:
         tags[names.ERROR] = state.error[:ERROR_CHARACTERS]
     if state.kind == "finished":
         result = directory.read_json("result.json") or {}
         seconds = {stage: float(value) for stage, value in (result.get("seconds") or {}).items()}
         started = min(started, updated - sum(seconds.values()))
-        chosen = int(result["selection"]["chosen"]["step"])
-        tags[names.CHOSEN_STEP] = str(chosen)
-        once |= test_metrics(run, directory.read_text("scores.csv"))
+        tags[names.CHOSEN_STEP] = str(result["selection"]["chosen"]["step"])
+        once |= score_metrics(run, directory.read_text("scores.csv"))
         once |= {f"perf/{stage}_seconds": value for stage, value in seconds.items()}
-    return Projection(RUN_STATUS[state.kind], started, updated, points, once, chosen, tags)
+    return Projection(RUN_STATUS[state.kind], started, updated, points, once, tags)
 
 
-def test_metrics(run: RunSpec, scores: str) -> dict[str, float]:
+def score_metrics(run: RunSpec, scores: str) -> dict[str, float]:
     """Metrics of a scores file: each score with its standard error and number of items, and the unweighted means
-    of each task's main score over the languages that the run trained on and over the others, without English."""
+    of each task's main score over languages, none of which counts English."""
     metrics: dict[str, float] = {}
     means: dict[str, dict[str, list[float]]] = {}
     main = dict(names.PRIMARY)
     for row in csv.DictReader(io.StringIO(scores)):
         task, language, metric = row["task"], row["eval_language"], row["metric"]
-        name = names.test_metric(task, language, metric)
+        name = names.score_metric(task, language, metric)
         metrics[name] = float(row["score"])
         if row["stderr"]:
             metrics[name + names.STDERR] = float(row["stderr"])
-        metrics[names.test_metric(task, language, names.ITEMS)] = float(row["n_items"])
+        metrics[names.score_metric(task, language, names.ITEMS)] = float(row["n_items"])
         if metric == main.setdefault(task, metric) and language != ENGLISH:
-            side = "seen" if language in run.train_languages else "unseen"
-            means.setdefault(task, {}).setdefault(side, []).append(float(row["score"]))
-    for task, sides in means.items():
-        metrics |= {f"{names.TEST}/{task}/{side}": fmean(values) for side, values in sides.items()}
+            side = names.SEEN if language in run.train_languages else names.UNSEEN
+            for mean in (side, names.NON_ENGLISH):
+                means.setdefault(task, {}).setdefault(mean, []).append(float(row["score"]))
+    for task, values_of in means.items():
+        metrics |= {f"{names.TEST}/{task}/{side}": fmean(values) for side, values in values_of.items()}
     return metrics
 
 
 def artifacts(directory: RunDir) -> dict[str, str]:
     """Texts that MLflow keeps of a finished run, by path."""
-    paths = [*TEXTS, *(f"{folder}/{name}" for folder in FOLDERS for name in directory.names(folder))]
-    return {path: directory.read_text(path) for path in paths if directory.exists(path)}
+    in_folders = (f"{folder}/{name}" for folder in FOLDERS for name in directory.names(folder))
+    return directory.read_texts([*TEXTS, *in_folders])
 
 
 def _last_per_step(points: Sequence[MetricPoint]) -> list[MetricPoint]:

@@ -64,16 +64,23 @@ def read_validation(tracking_uri: str, sweep_name: str, run_id: str, metric: str
 
 
 def _finished(client: Any, sweep_name: str) -> Iterator[Any]:
+    """The finished children of a sweep, each run once."""
     experiment = find_experiment(client, sweep_name)
-    if experiment is not None:
-        condition = f"{names.tag_filter(kind='run')} AND attributes.status = 'FINISHED'"
-        yield from search(client, experiment, condition)
+    if experiment is None:
+        return
+    seen: set[str] = set()
+    for run in search(client, experiment, f"{names.tag_filter(kind='run')} AND attributes.status = 'FINISHED'"):
+        # A run deleted by hand and mirrored anew is there twice once its experiment is restored.
+        run_id = run.data.tags[names.RUN_ID]
+        if run_id not in seen:
+            seen.add(run_id)
+            yield run
 
 
 def _rows(run: Any) -> Iterator[dict[str, Any]]:
     params, metrics = run.data.params, run.data.metrics
     for name, value in metrics.items():
-        parsed = names.parse_test_metric(name)
+        parsed = names.parse_score_metric(name)
         if parsed is None or parsed[2] == names.ITEMS or name.endswith(names.STDERR):
             continue
         task, language, metric = parsed
@@ -90,5 +97,5 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
             "metric": metric,
             "score": value,
             "stderr": metrics.get(name + names.STDERR),
-            "n_items": int(metrics[names.test_metric(task, language, names.ITEMS)]),
+            "n_items": int(metrics[names.score_metric(task, language, names.ITEMS)]),
         }

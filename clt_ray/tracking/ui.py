@@ -8,6 +8,7 @@ import sys
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.tracking.client import connect, quiet_environment, reachable, sqlite_folder
 from clt_ray.tracking.experiment import ARTIFACTS, find_experiment
+from clt_ray.tracking.view import view_query
 
 
 def ui_command(tracking_uri: str, port: int) -> list[str]:
@@ -41,4 +42,6 @@ def experiment_url(tracking_uri: str, sweep_name: str, port: int) -> str:
     server = tracking_uri if tracking_uri.startswith("http") else f"http://127.0.0.1:{port}"
     with reachable(tracking_uri):
         experiment = find_experiment(connect(tracking_uri), sweep_name)
-    return f"{server.rstrip('/')}/#/experiments" + (f"/{experiment}/runs" if experiment else "")
+    return f"{server.rstrip('/')}/#/experiments" + (
+        f"/{experiment}/runs?{view_query(chart=True)}" if experiment else ""
+    )

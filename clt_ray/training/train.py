@@ -99,9 +99,7 @@ def train(
 
 def dataset(rows: Sequence[Encoded]) -> Dataset:
     """The columns that TRL expects of rows that need no more preparation."""
-    return Dataset.from_dict(
-        {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    )
+    return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
 
 
 def completed(journal: Journal, schedule: Schedule, run: RunSpec) -> Selection | None:

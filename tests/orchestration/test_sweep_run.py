@@ -105,15 +105,13 @@ def test_best_and_export_give_the_chosen_checkpoint(unbroken: tuple[str, Path], 
     assert clt_ray("export", chosen["run_id"], str(out), storage=storage).returncode == 2
 
 
-@pytest.mark.parametrize("moment", ["evaluate", "train"])
+@pytest.mark.parametrize("moment", ["train", "evaluate"])
 def test_killing_the_training_process_changes_nothing(unbroken: tuple[str, Path], tmp_path: Path, moment: str) -> None:
     path, whole = unbroken
     storage = tmp_path / "store"
     running = Killable("run", path, storage=storage)
-    running.wait_for(moment)
-    killed = kill_lease_holder(storage)
-    assert killed is not None
-    output, _ = running.process.communicate(timeout=300)
+    kill_lease_holder(storage, running.wait_for_stage(moment, storage))
+    output = running.output()
     assert running.process.returncode == 0, output
     pd.testing.assert_frame_equal(scores(storage), scores(whole))
 
@@ -126,7 +124,7 @@ def test_killing_the_driver_or_all_loses_nothing(
     path, whole = unbroken
     storage = tmp_path / "store"
     running = Killable("run", path, storage=storage)
-    running.wait_for(moment)
+    running.wait_for_stage(moment, storage)
     running.kill_everything() if everything else running.kill_driver()
     done = clt_ray("run", path, storage=storage)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> RunSpec:
 
 def test_the_child_executes_the_run(run: RunSpec, tmp_path: Path) -> None:
     storage = str(tmp_path / "store")
-    assert run_in_child({"run": run.to_dict(), "storage": storage}, NAME) is True
+    assert run_in_child({"run": run.to_dict(), "storage": storage}, NAME) == "finished"
     assert Store(storage).run_dir(run.run_id).exists("result.json")
 
 
@@ -55,7 +55,7 @@ def test_a_killed_child_is_an_error(run: RunSpec, tmp_path: Path) -> None:
     with pytest.raises(ChildDied):
         run_in_child({"run": run.to_dict(), "storage": storage}, NAME)
     assert process.wait() == 0
-    assert run_in_child({"run": run.to_dict(), "storage": storage}, NAME) is True
+    assert run_in_child({"run": run.to_dict(), "storage": storage}, NAME) == "finished"
 
 
 def test_the_child_dies_with_its_client(run: RunSpec, tmp_path: Path) -> None:
@@ -75,6 +75,6 @@ def test_the_child_dies_with_its_client(run: RunSpec, tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     # Its lease can be taken over at once, since its process is gone or about to be.
-    assert run_in_child({"run": run.to_dict(), "storage": storage}, NAME) is True
+    assert run_in_child({"run": run.to_dict(), "storage": storage}, NAME) == "finished"
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)

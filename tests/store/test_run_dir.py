@@ -39,6 +39,7 @@ def test_text_and_names(run_dir: RunDir) -> None:
     run_dir.write_text("generations/math.es.jsonl", "uno\n")
     run_dir.write_text("generations/math.fr.jsonl", "deux\n")
     assert run_dir.read_text("generations/math.fr.jsonl") == "deux\n"
+    assert run_dir.read_texts(["generations/math.es.jsonl", "none"]) == {"generations/math.es.jsonl": "uno\n"}
     assert run_dir.names("generations") == ["math.es.jsonl", "math.fr.jsonl"]
     assert run_dir.names() == ["generations"]
     assert run_dir.names("nothing") == []

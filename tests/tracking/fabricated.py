@@ -40,7 +40,21 @@ METRICS = {
     "math": ("accuracy",),
 }
 ITEMS = 20
-COLUMNS = ["run_id", "model", "setting", "task", "language_group", "train_languages", "samples_per_language", "seed", "eval_language", "metric", "score", "stderr", "n_items"]
+COLUMNS = [
+    "run_id",
+    "model",
+    "setting",
+    "task",
+    "language_group",
+    "train_languages",
+    "samples_per_language",
+    "seed",
+    "eval_language",
+    "metric",
+    "score",
+    "stderr",
+    "n_items",
+]
 
 
 def spec(task: str = "math", group: str = "all", samples: int = 100, seed: int = 0) -> RunSpec:

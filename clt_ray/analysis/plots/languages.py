@@ -14,6 +14,7 @@ from clt_ray.analysis.plots.lines import Line, draw, value_limits
 from clt_ray.analysis.plots.style import (
     OTHER_COLOURS,
     Grid,
+    LineEnd,
     foot,
     line_labels,
     panels,
@@ -44,18 +45,19 @@ def plot_per_language(table: pd.DataFrame) -> Figure:
         longest = max(len(label) for label in labels.values())
         many = len(labels) > 1
         right = min(1.9, 0.18 + 0.07 * longest) if many else 0.2
-        grid = Grid(len(languages), columns, width=1.6, height=1.25, gap=0.25, right=right, top=0.45, row_gap=0.62)
+        grid = Grid(len(languages), columns, width=1.6, height=1.25, gap=0.25, right=right, top=0.32, row_gap=0.62)
         figure, axes = panels(grid)
         shown = [table[name] * factor for name in ("score", "low", "high")]
         axes[0].set_ylim(value_limits(shown, about.low * factor, about.high * factor))
         samples_axis(axes, table["samples_per_language"].to_list(), grid.width)
         for place, (axis, code) in enumerate(zip(axes, languages, strict=True)):
             rows = table[table["eval_language"] == code]
-            ends = []
+            ends: list[LineEnd] = []
             for (key, label), colour in zip(labels.items(), colours, strict=False):
                 own = rows[keys[rows.index] == key]
                 unseen = len(own) > 0 and own["exposure"].iloc[0] == "unseen"
-                end = draw(axis, own, Line("score", label, colour, "low", "high", unseen, factor, 1.4))
+                shift = -4.0 * len(ends)
+                end = draw(axis, own, Line("score", label, colour, "low", "high", unseen, factor, 1.4, shift))
                 ends += [end] if end else []
             axis.set_title(language_name(code), pad=5)
             if many and (place % columns == columns - 1 or place == len(languages) - 1):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
 
-from clt_ray.analysis.plots.style import PAPER, ribbon
+from clt_ray.analysis.plots.style import PAPER, LineEnd, ribbon
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,29 @@ class Line:
     """Shown number per stored one."""
     width: float = 1.7
     """In points."""
+    shift: float = 0.0
+    """Points to the right for a line of a single point, so that whiskers at the same n stand side by side."""
 
 
-def draw(axis: Axes, rows: pd.DataFrame, line: Line) -> tuple[float, str, str] | None:
+def draw(axis: Axes, rows: pd.DataFrame, line: Line) -> LineEnd | None:
     """Draw a line over `samples_per_language`; where it ends, for its label, or None when it has no point."""
     rows = rows[np.isfinite(rows[line.column].astype(float))].sort_values("samples_per_language")
     if rows.empty:
         return None
     x = rows["samples_per_language"].to_numpy()
     y = rows[line.column].to_numpy(dtype=float) * line.factor
-    if line.low:
+    place = axis.transData
+    if len(x) == 1:
+        figure = axis.get_figure(root=True)
+        assert figure is not None
+        place = place + ScaledTranslation(line.shift / 72, 0, figure.dpi_scale_trans)
+    if line.low and len(x) == 1:
+        axis.plot([x[0]] * 2, [rows[end].iloc[0] * line.factor for end in (line.low, line.high)],
+                  color=line.colour, linewidth=1.1, alpha=0.7, transform=place)  # fmt: skip
+    elif line.low:
         ribbon(axis, x, rows[line.low] * line.factor, rows[line.high] * line.factor, line.colour)
     axis.plot(
-        x, y, color=line.colour, linewidth=line.width, marker="o", clip_on=False,
+        x, y, color=line.colour, linewidth=line.width, marker="o", clip_on=False, transform=place,
         linestyle=(0, (3.2, 1.8)) if line.dashed else "-",
         markerfacecolor=PAPER if line.dashed else line.colour, markeredgewidth=1,
         markersize=3.6 if line.width > 1 else 2.2,

@@ -47,7 +47,7 @@ def plot_relative_to_english(table: pd.DataFrame, reference: pd.DataFrame | None
             ends = [(100.0, "English", MUTED)]
             for task in rows["task"].unique():
                 line = Line("relative_to_english", task_label(task).split()[0], task_colour(task), "low", "high",
-                            factor=100)  # fmt: skip
+                            factor=100, shift=5.0 - 5 * len(ends))  # fmt: skip
                 end = draw(axis, rows[rows["task"] == task], line)
                 ends += [end] if end else []
             curve_header(axis, label, grid.width + grid.gap)

@@ -35,8 +35,8 @@ def plot_seen_unseen(table: pd.DataFrame) -> Figure:
     colour = task_colour(task)
     factor = about.shown_factor
     lines = (
-        Line("english", "English", ENGLISH, "english_low", "english_high", factor=factor, width=1.2),
-        Line("seen", "seen", colour, "seen_low", "seen_high", factor=factor),
+        Line("english", "English", ENGLISH, "english_low", "english_high", factor=factor, width=1.2, shift=-10),
+        Line("seen", "seen", colour, "seen_low", "seen_high", factor=factor, shift=-5),
         Line("unseen", "unseen", colour, "unseen_low", "unseen_high", dashed=True, factor=factor),
     )
     with styled():

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import log10
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import matplotlib
 import numpy as np
@@ -28,7 +28,7 @@ ENGLISH: Final = "#8a8a89"
 TASK_COLOURS: Final = {"summarization": "#d55e00", "instruction": "#009e73", "math": "#0072b2"}
 OTHER_COLOURS: Final = ("#cc79a7", "#e69f00", "#56b4e9")
 
-_RC: Final = {
+_RC: Final[dict[Any, Any]] = {
     "font.family": "sans-serif",
     "font.size": 8.5,
     "text.color": INK,
@@ -69,6 +69,10 @@ _WIDTH_PER_CHARACTER: Final = 0.62
 """Of an average character, per font size; for a wide sans serif."""
 
 
+LineEnd: TypeAlias = tuple[float, str, str]
+"""Where a line ends: y in data, the text to write there, its colour."""
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """The settings under which figures are made and written."""
@@ -97,7 +101,7 @@ class Grid:
     """Between columns; holds labels at line ends unless only the last column has them."""
     right: float = 0.65
     """Beside the last column."""
-    top: float = 0.62
+    top: float = 0.5
     bottom: float = 0.5
     row_gap: float = 0.8
 
@@ -162,15 +166,17 @@ def samples_axis(axes: Sequence[Axes], samples: Sequence[int], width: float) -> 
     axis.xaxis.set_minor_locator(NullLocator())
 
 
-def line_labels(axis: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+def line_labels(axis: Axes, ends: Sequence[LineEnd]) -> None:
     """Names of lines at the right edge of a panel, each as near its line's end as the others allow.
 
     Args:
         axis: The panel, its limits already set.
-        ends: (y of the line's end in data, text, colour) per line.
+        ends: Of the lines.
     """
     low, high = axis.get_ylim()
-    points = axis.get_position().height * axis.figure.get_size_inches()[1] * 72
+    figure = axis.get_figure(root=True)
+    assert figure is not None
+    points = axis.get_position().height * figure.get_size_inches()[1] * 72
     wanted = [(y - low) / (high - low) * points for y, _, _ in ends]
     for place, (_, text, colour) in zip(spread(wanted, _LABEL_GAP_POINTS, 0, points), ends, strict=True):
         axis.annotate(
@@ -201,13 +207,10 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def ribbon(axis: Axes, x: Any, low: Any, high: Any, colour: str) -> None:
-    """The interval around a line; a whisker where the line is a single point; nothing where it is not known."""
+    """The interval around a line, where it is known."""
     x, low, high = (np.asarray(values, dtype=float) for values in (x, low, high))
     known = np.isfinite(low) & np.isfinite(high)
-    if known.sum() > 1:
-        axis.fill_between(x[known], low[known], high[known], color=colour, alpha=0.16, linewidth=0)
-    elif known.any():
-        axis.vlines(x[known], low[known], high[known], color=colour, linewidth=1.1, alpha=0.7)
+    axis.fill_between(x[known], low[known], high[known], color=colour, alpha=0.16, linewidth=0)
 
 
 def header(axis: Axes, title: str, note: str, room: float) -> None:

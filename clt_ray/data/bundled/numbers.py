@@ -47,5 +47,10 @@ def words(number: int, language: str) -> str:
     if ones == 0:
         return str(stem)
     # Arabic says the ones first.
-    joint: dict[str, str] = {"en": "{tens}-{ones}", "es": "{tens} y {ones}", "pt": "{tens} e {ones}", "ar": "{ones} و{tens}"}
+    joint: dict[str, str] = {
+        "en": "{tens}-{ones}",
+        "es": "{tens} y {ones}",
+        "pt": "{tens} e {ones}",
+        "ar": "{ones} و{tens}",
+    }
     return joint[language].format(tens=stem, ones=small[ones])

@@ -162,9 +162,7 @@ def _word_facts(rng: random.Random) -> str:
     kind = rng.choice(keys("kinds"))
     members = [("members", key) for key in keys("members") if key.startswith(kind)]
     some = tuple(rng.sample(members or [("animals", key) for key in keys("animals")], 3))
-    return "\n".join(
-        f"{concept('kinds', kind, language)['word']}: {listing(some, language)}" for language in languages
-    )
+    return "\n".join(f"{concept('kinds', kind, language)['word']}: {listing(some, language)}" for language in languages)
 
 
 def _numbers(rng: random.Random) -> str:

@@ -1,0 +1,120 @@
+"""Figures: labels keep apart, curves are told apart, and everything asked for is drawn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import synthetic_scores
+from clt_ray.analysis import plots, tables
+from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.labels import CURVE, curve_labels
+from clt_ray.analysis.order import count_label, natural
+from clt_ray.analysis.plots.style import fitted, spread
+from clt_ray.analysis.study import Study
+
+positions = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=8)
+
+
+@given(positions)
+def test_labels_keep_their_distance_and_order(wanted: list[float]) -> None:
+    placed = spread(wanted, 10, 0, 200)
+    in_order = sorted(placed)
+    assert all(after - before >= 10 - 1e-6 for before, after in pairwise(in_order))
+    assert min(placed) >= -1e-6 and max(placed) <= 200 + 1e-6
+    assert sorted(range(len(wanted)), key=lambda place: (wanted[place], place)) == sorted(
+        range(len(placed)), key=lambda place: placed[place]
+    )
+
+
+@given(st.lists(st.floats(0, 200, allow_nan=False), min_size=2, max_size=2))
+def test_labels_with_room_stay_where_they_are_wanted(wanted: list[float]) -> None:
+    if abs(wanted[0] - wanted[1]) >= 10:
+        assert spread(wanted, 10, 0, 200) == pytest.approx(wanted)
+
+
+def test_people_sort_and_count() -> None:
+    assert sorted(["m-35b", "m-8b", "m-8.5b"], key=natural) == ["m-8b", "m-8.5b", "m-35b"]
+    assert [count_label(n) for n in (0, 400, 1000, 1500)] == ["0", "400", "1k", "1.5k"]
+    assert fitted("a" * 100, 1.0, 9).endswith("…")
+
+
+def test_labels_name_only_what_differs() -> None:
+    rows = [
+        ["tiny", "single", "math", "all", "es+fr"],
+        ["tiny", "multi", "summarization+math", "all", "es+fr"],
+    ]
+    assert list(curve_labels(pd.DataFrame(rows[:1], columns=CURVE)).values()) == ["tiny"]
+    assert list(curve_labels(pd.DataFrame(rows, columns=CURVE)).values()) == ["single task", "mixed tasks"]
+    groups = [["tiny", "single", "math", name, "es+fr"] for name in ("a", "b")]
+    assert len(set(curve_labels(pd.DataFrame(groups, columns=CURVE)).values())) == 2
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    scores, items = synthetic_scores.sweep(items_per_language=20)
+    return Study.of(load_scores(scores), load_items(items))
+
+
+def texts(figure: object) -> set[str]:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    assert isinstance(figure, Figure)
+    return {found.get_text() for found in figure.findobj(Text)}
+
+
+def test_every_curve_has_its_panel_and_every_line_its_label(study: Study) -> None:
+    seen = tables.seen_unseen(study)
+    figure = plots.plot_seen_unseen(seen[seen["task"] == "math"])
+    assert len(figure.axes) == 3
+    assert {"seen", "unseen", "English", "es fr ja zh", "es fr", "mixed tasks"} <= texts(figure)
+    assert not any(axis.get_legend() for axis in figure.axes)
+    relative = plots.plot_relative_to_english(tables.relative_to_english(study))
+    assert {"Math", "Summarization", "Instruction", "English"} <= texts(relative)
+
+
+def test_languages_share_axes_and_have_latin_names(study: Study) -> None:
+    table = tables.per_language(study)
+    figure = plots.plot_per_language(table[table["task"] == "math"])
+    assert len(figure.axes) == 8
+    assert len({axis.get_ylim() for axis in figure.axes}) == 1
+    titles = {axis.get_title(loc="left") for axis in figure.axes}
+    assert {"Japanese", "Arabic", "English"} <= titles
+
+
+def test_gain_and_correlation(study: Study) -> None:
+    gain = tables.gain(study)
+    figure = plots.plot_gain(gain[gain["language_group"] == "all"])
+    assert len(figure.axes) == 3
+    seen = tables.seen_unseen(study)
+    assert len(plots.plot_transfer_correlation(seen[seen["language_group"] == "all"]).axes) == 3
+
+
+def test_zero_has_a_place_of_its_own(study: Study) -> None:
+    seen = tables.seen_unseen(study)
+    axis = plots.plot_seen_unseen(seen[seen["task"] == "math"]).axes[0]
+    zero, fifty, most = (axis.transData.transform((n, 0))[0] for n in (0, 50, 200))
+    assert zero < fifty < most
+    assert axis.get_xlim()[0] < 0 < axis.get_xlim()[1]
+
+
+@pytest.mark.parametrize("samples", [[0], [100], [0, 100], [100, 200]])
+def test_curves_of_few_points(study: Study, samples: list[int]) -> None:
+    table = tables.seen_unseen(study).query("task == 'math' and language_group == 'all' and setting == 'single'")
+    rows = [table.iloc[[0]].assign(samples_per_language=n) for n in samples]
+    assert plots.plot_seen_unseen(pd.concat(rows)).axes
+
+
+@pytest.mark.parametrize("module", ["tables", "frames", "transfer", "reference"])
+def test_only_plots_load_matplotlib(module: str) -> None:
+    code = (
+        f"import sys, clt_ray.analysis.{module}; sys.exit('matplotlib' in sys.modules or 'scipy.stats' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,221 @@
+"""The report as a reader gets it: what it says, what it lists, what it lets into the page."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import synthetic_scores
+from clt_ray.analysis.frames import SCORE_COLUMNS, load_items, load_scores
+from clt_ray.analysis.reference import reference_scores
+from clt_ray.errors import ConfigurationError
+from clt_ray.report import build_report
+
+EVIL = "<script>alert('$x_1$')</script>--><b>&\"日本語"
+
+
+class Page(HTMLParser):
+    """Tags, ids, links and visible text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._hidden = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, found in self.tags if (value := found.get(attribute))]
+
+
+def build(out: Path, **changes: object) -> Page:
+    scores, items = synthetic_scores.sweep()
+    given = {
+        "scores": load_scores(scores), "items": load_items(items), "runs": synthetic_scores.runs(), "title": "smoke",
+        "command": "clt-ray report sweeps/smoke.yaml",
+    }  # fmt: skip
+    given |= changes
+    page = build_report(given.pop("scores"), out=out, **given)  # type: ignore[arg-type]
+    assert page == out / "index.html"
+    return Page(page.read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return build(folder, question="How much is enough?", mlflow_url="http://127.0.0.1:5000/#/experiments/1")
+
+
+def test_findings_say_numbers_intervals_and_zero(page: Page) -> None:
+    for task in ("Summarization", "Instruction following", "Math"):
+        assert re.search(rf"{task} improves by \d+(\.\d)? points \(95% interval [\d.]+ to [\d.]+\) in seen", page.words)
+    assert "200 samples per language are added" in page.words
+    assert "Spanish, French, Japanese and Chinese" in page.words
+    assert re.search(r"Unseen languages: [+−]\d", page.words)
+    assert re.search(r"English: \S+ points? \(−[\d.]+ to [\d.]+, includes zero\)", page.words)
+    assert "How much is enough?" in page.words
+
+
+def test_limits_are_read_off_the_scores(page: Page) -> None:
+    assert "Every run was trained with one seed" in page.words
+    assert "bundled tiny one" in page.words
+    assert "not by a judge" in page.words
+    assert "50 items per language" in page.words
+
+
+def test_no_network_and_no_second_file_is_needed(page: Page) -> None:
+    assert not [link for link in page.values("src") if link]
+    outside = [link for link in page.values("href") if link.startswith(("http:", "https:", "//"))]
+    assert all(link.startswith("http://127.0.0.1:5000/") for link in outside)
+    assert {tag for tag, _ in page.tags} & {"link", "iframe", "img", "object"} == set()
+
+
+def test_every_link_beside_the_page_exists(page: Page, folder: Path) -> None:
+    local = [link for link in page.values("href") if not link.startswith(("http", "#"))]
+    assert local and all((folder / link).is_file() for link in local)
+    anchors = [link[1:] for link in page.values("href") if link.startswith("#")]
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert set(anchors) <= set(ids)
+
+
+def test_figures_have_words_text_and_no_fixed_ink(page: Page, folder: Path) -> None:
+    charts = [found for tag, found in page.tags if tag == "svg"]
+    assert len(charts) == len(list((folder / "figures").glob("*.svg"))) >= 9
+    assert all(len(chart["aria-label"] or "") > 30 for chart in charts)
+    source = (folder / "index.html").read_text("utf-8")
+    inside = re.findall(r"<svg.*?</svg>", source, flags=re.DOTALL)
+    assert all("var(--ink)" in chart and "<text" in chart and "<style" not in chart for chart in inside)
+    assert "#222221" not in "".join(inside)
+    assert "prefers-color-scheme: dark" in source and "@page" in source
+    for file in (folder / "figures").glob("*.svg"):
+        ElementTree.parse(file)
+        assert (file.with_suffix(".png")).read_bytes().startswith(b"\x89PNG")
+
+
+def test_tables_as_the_design_names_them(page: Page, folder: Path) -> None:
+    found = {path.stem: list(pd.read_csv(path).columns) for path in (folder / "tables").glob("*.csv")}
+    assert set(found) == {"relative_to_english", "seen_unseen", "gain", "per_language", "transfer_correlation"}
+    assert found["transfer_correlation"][:9] == [
+        "model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high",
+    ]  # fmt: skip
+    assert {"model", "setting", "task", "language_group", "train_languages", "samples_per_language", "seed"} <= set(
+        found["gain"]
+    )
+    scores = pd.read_csv(folder / "scores.csv")
+    assert list(scores.columns) == list(SCORE_COLUMNS)
+    pd.testing.assert_frame_equal(load_scores(folder / "scores.csv"), load_scores(scores))
+
+
+def test_runs_are_listed_in_human_order_with_their_links(page: Page) -> None:
+    runs = page.words[page.words.index("Run id") :]
+    order = ["tiny-math-none-0-0", "tiny-math-all-50-0", "tiny-math-all-200-0", "tiny-math-latin-200-0"]
+    assert sorted(order, key=runs.index) == order
+    links = [link for link in page.values("href") if "searchFilter" in link]
+    assert len(links) == 13 and "tags.%60clt.run_id%60" in links[0]
+
+
+def test_missing_and_failed_runs_are_told(tmp_path: Path) -> None:
+    runs = synthetic_scores.runs()
+    failed, waiting = runs[4]["run_id"], runs[8]["run_id"]
+    runs[4] |= {"state": "failed", "error": "RuntimeError: loss is not finite at step 40"}
+    runs[8] |= {"state": "waiting"}
+    scores, items = synthetic_scores.sweep()
+    left = ~scores["run_id"].isin([failed, waiting])
+    kept = items[~items["run_id"].isin([failed, waiting])]
+    page = build(tmp_path, scores=load_scores(scores[left]), items=load_items(kept), runs=runs)
+    assert "11 of 13 runs finished, 1 failed, 1 waiting" in page.words
+    assert "2 runs of the sweep did not finish" in page.words
+    assert "RuntimeError: loss is not finite at step 40" in page.words
+    assert failed in page.words and waiting in page.words
+
+
+def test_text_from_models_and_files_stays_text(tmp_path: Path) -> None:
+    scores, items = synthetic_scores.sweep(model="tiny")
+    runs = synthetic_scores.runs()
+    groups = scores["language_group"].where(scores["language_group"] == "none", scores["language_group"] + EVIL)
+    runs[0] |= {"state": "failed", "error": EVIL, "url": "javascript:alert(1)"}
+    page = build(
+        tmp_path,
+        scores=load_scores(scores.assign(model=EVIL, language_group=groups)),
+        items=load_items(items),
+        runs=runs,
+        title=EVIL,
+        question=EVIL,
+        command=f"clt-ray report {EVIL}",
+        mlflow_url="javascript:alert(2)",
+    )
+    source = (tmp_path / "index.html").read_text("utf-8")
+    assert "<script>alert" not in source and "<b>" not in source
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not any(link.startswith("javascript") for link in page.values("href"))
+    assert page.words.count("alert('$x_1$')") > 5
+    for file in (tmp_path / "figures").glob("*.svg"):
+        ElementTree.parse(file)
+
+
+def test_reference_study(tmp_path: Path) -> None:
+    page = build(tmp_path, scores=reference_scores(), items=None, runs=None, title="Reference study")
+    assert "Shimabucoro" in page.words
+    assert re.search(r"Math improves by 2\d points", page.words)
+    assert "no interval: no item scores are known" in page.words
+    assert "For summarization and instruction following no item scores" in page.words
+    assert "152 runs with scores" in page.words
+
+
+def test_one_run_alone_has_a_page(tmp_path: Path) -> None:
+    scores, _ = synthetic_scores.sweep()
+    one = scores[scores["run_id"] == "tiny-math-none-0-0"]
+    page = build(tmp_path, scores=load_scores(one), items=None, runs=None)
+    assert "nothing can be said yet about what they add" in page.words
+    assert "English only" in page.words
+
+
+def test_own_runs_before_the_reference(tmp_path: Path) -> None:
+    page = build(tmp_path, reference=reference_scores())
+    assert "Thin lines: the reference study" in page.words and "Shimabucoro" in page.words
+
+
+def test_several_seeds_are_pooled_and_said(tmp_path: Path) -> None:
+    scores, items = synthetic_scores.sweep(seeds=(0, 1, 2), items_per_language=20)
+    page = build(tmp_path, scores=load_scores(scores), items=load_items(items), runs=synthetic_scores.runs((0, 1, 2)))
+    assert "3 (0, 1, 2)" in page.words
+    assert "Every run was trained with one seed" not in page.words
+
+
+def test_nothing_to_report(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there are no scores to report on"):
+        build(tmp_path, scores=pd.DataFrame(columns=list(SCORE_COLUMNS)), items=None)
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_equal_scores_give_equal_figures_and_tables(tmp_path: Path) -> None:
+    build(tmp_path / "one")
+    build(tmp_path / "two")
+    for one in sorted((tmp_path / "one").rglob("*.[cs]*")):
+        if one.suffix in (".csv", ".svg"):
+            assert one.read_bytes() == (tmp_path / "two" / one.relative_to(tmp_path / "one")).read_bytes()

@@ -1,0 +1,25 @@
+"""What tests ask MLflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def runs(client: Any, sweep: str, kind: str = "run") -> list[Any]:
+    experiment = client.get_experiment_by_name(sweep)
+    return list(client.search_runs([experiment.experiment_id], f"tags.`clt.kind` = '{kind}'"))
+
+
+def only_run(client: Any, sweep: str, kind: str = "run") -> Any:
+    (run,) = runs(client, sweep, kind)
+    return run
+
+
+def steps(client: Any, run: Any, metric: str) -> list[int]:
+    return sorted(point.step for point in client.get_metric_history(run.info.run_id, metric))
+
+
+def assert_each_step_once(client: Any, run: Any) -> None:
+    for metric in run.data.metrics:
+        logged = steps(client, run, metric)
+        assert len(logged) == len(set(logged)), f"{metric} is there twice: {logged}"

@@ -1,0 +1,56 @@
+"""What comes back from MLflow is what the runs wrote."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from fabricated import COLUMNS, ITEMS, SWEEP, Training, finished, spec
+
+from clt_ray.store import Store
+from clt_ray.tracking import Mirror, read_items, read_scores, read_validation
+
+
+def rows(store: Store, run_id: str) -> list[dict[str, Any]]:
+    text = store.run_dir(run_id).read_text("scores.csv")
+    whole = {"samples_per_language": int, "seed": int, "score": float, "stderr": float, "n_items": int}
+    return [
+        {name: whole.get(name, str)(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def test_scores_round_trip(tracking_uri: str, store: Store) -> None:
+    some = [finished(store, spec("summarization+math")), finished(store, spec("math", samples=0))]
+    unfinished = Training(store, spec("math", seed=1)).advance(5)
+    Mirror(tracking_uri, SWEEP, store).sync([*some, unfinished.run])
+    read = read_scores(tracking_uri, SWEEP)
+    assert tuple(read[0]) == tuple(COLUMNS)
+    key = ("run_id", "task", "eval_language", "metric")
+    wrote = sorted(
+        (row for run in some for row in rows(store, run.run_id)), key=lambda row: [row[name] for name in key]
+    )
+    assert read == wrote
+
+
+def test_items(tracking_uri: str, store: Store) -> None:
+    run = finished(store, spec("math"))
+    Mirror(tracking_uri, SWEEP, store).sync([run])
+    items = read_items(tracking_uri, SWEEP)
+    assert len(items) == ITEMS * len(run.eval_languages)
+    assert items[0].keys() == {"run_id", "task", "eval_language", "metric", "item_id", "score"}
+    assert isinstance(items[0]["score"], float)
+
+
+def test_validation_curve(tracking_uri: str, store: Store) -> None:
+    run = finished(store, spec("math"))
+    Mirror(tracking_uri, SWEEP, store).sync([run])
+    recorded = [(point.step, point.metrics["val/loss"]) for point in store.run_dir(run.run_id).metrics("validation")]
+    assert read_validation(tracking_uri, SWEEP, run.run_id, "val/loss") == recorded
+    assert read_validation(tracking_uri, SWEEP, run.run_id, "val/nothing") == []
+    assert read_validation(tracking_uri, "unknown sweep", run.run_id, "val/loss") == []
+
+
+def test_unknown_sweep_has_no_scores(tracking_uri: str) -> None:
+    assert read_scores(tracking_uri, "unknown") == []
+    assert read_items(tracking_uri, "unknown") == []

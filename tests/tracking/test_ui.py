@@ -1,0 +1,63 @@
+"""The command, the address and the view of MLflow's interface."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from fabricated import SWEEP, finished, spec
+
+from clt_ray.errors import ConfigurationError
+from clt_ray.store import Store
+from clt_ray.tracking import Mirror, TrackerUnavailable, experiment_url, ui_command
+from clt_ray.tracking.view import SAVED_VIEW_TAG
+
+
+def test_command_serves_on_this_machine_only(tracking_uri: str) -> None:
+    command = ui_command(tracking_uri, 5001)
+    assert command[:4] == [sys.executable, "-m", "mlflow", "ui"]
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert command[command.index("--port") + 1] == "5001"
+
+
+def test_tracking_server_has_its_own_interface() -> None:
+    with pytest.raises(ConfigurationError, match="open http://tracker:5000 in a browser"):
+        ui_command("http://tracker:5000", 5001)
+
+
+def test_address_before_and_after_the_first_run(tracking_uri: str, store: Store) -> None:
+    assert experiment_url(tracking_uri, SWEEP, 5001) == "http://127.0.0.1:5001/#/experiments"
+    Mirror(tracking_uri, SWEEP, store).sync([finished(store, spec())])
+    url = experiment_url(tracking_uri, SWEEP, 5001)
+    assert url.startswith("http://127.0.0.1:5001/#/experiments/1/runs?")
+    assert "viewStateShareKey=clt-ray" in url
+
+
+def test_view_shows_metrics_that_runs_have(tracking_uri: str, store: Store, client) -> None:
+    run = finished(store, spec("summarization+instruction+math"))
+    Mirror(tracking_uri, SWEEP, store).sync([run])
+    experiment = client.get_experiment_by_name(SWEEP)
+    view = json.loads(json.loads(experiment.tags[SAVED_VIEW_TAG])["state"])
+    (child,) = client.search_runs([experiment.experiment_id], view["searchFilter"], order_by=[view["orderByKey"]])
+    shown = {
+        axis["key"]
+        for chart in view["compareRunCharts"]
+        if "xaxis" in chart
+        for axis in (chart["xaxis"], chart["yaxis"])
+    }
+    shown |= {chart["metricKey"] for chart in view["compareRunCharts"] if "metricKey" in chart}
+    assert shown <= set(child.data.metrics)
+    columns = {column.split("`")[1] for column in view["selectedColumns"]}
+    assert columns <= {*child.data.metrics, *child.data.params, *child.data.tags}
+
+
+def test_unreachable_server_is_said_so() -> None:
+    with pytest.raises(TrackerUnavailable, match=r"MLflow at http://127\.0\.0\.1:1"):
+        experiment_url("http://127.0.0.1:1", SWEEP, 5001)
+
+
+def test_importing_tracking_does_not_import_mlflow() -> None:
+    code = "import sys, clt_ray.tracking; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
