@@ -36,7 +36,7 @@ def curve_labels(frame: pd.DataFrame) -> dict[Key, str]:
             parts.append("single task")
         if varies["train_languages"] or not parts:
             parts.append(listed(row["train_languages"].split("+")) if row["train_languages"] else "English only")
-        labels[key_of(row)] = ", ".join(parts)
+        labels[key_of(row)] = ", ".join(parts)  # type: ignore[arg-type]
     return _told_apart(labels)
 
 

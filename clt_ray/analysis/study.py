@@ -272,7 +272,7 @@ def _items_of(items: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame | 
         return None
     found = items[(items["task"] == rows["task"].iloc[0]) & (items["metric"] == rows["metric"].iloc[0])]
     cells = pd.MultiIndex.from_frame(rows[["run_id", "eval_language"]])
-    return found[pd.MultiIndex.from_frame(found[["run_id", "eval_language"]]).isin(cells)]
+    return found[pd.MultiIndex.from_frame(found[["run_id", "eval_language"]]).isin(cells)]  # type: ignore[no-any-return]
 
 
 def _curves(scores: pd.DataFrame) -> tuple[Curve, ...]:

@@ -154,7 +154,7 @@ def run_table(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]], mlflow_ur
     facts: dict[str, dict[str, Any]] = {}
     for run_id, part in scores.groupby("run_id", sort=False):
         first = part.iloc[0]
-        facts[str(run_id)] = {**first.to_dict(), "task": "+".join(sorted(part["task"].unique(), key=task_order))}
+        facts[str(run_id)] = {**first.to_dict(), "task": "+".join(sorted(part["task"].unique(), key=task_order))}  # type: ignore[dict-item]
     for run_id, run in told.items():
         facts.setdefault(run_id, dict(run))
     rows = []

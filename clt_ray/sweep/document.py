@@ -81,7 +81,7 @@ def dotted(path: KeyPath) -> str:
 class _Yaml12Loader(yaml.SafeLoader):
     """Safe loader with the scalar rules of YAML 1.2's core schema."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
 
 for _tag, _pattern, _first in (
@@ -100,7 +100,7 @@ for _tag, _pattern, _first in (
 _Yaml12Loader.add_constructor(
     # YAML 1.1, which most people know from PyYAML, also allows 10_000; unlike there, a leading 0 means nothing.
     "tag:yaml.org,2002:int",
-    lambda loader, node: int(loader.construct_scalar(node)),
+    lambda loader, node: int(loader.construct_scalar(node)),  # type: ignore[arg-type]
 )
 
 
