@@ -18,6 +18,11 @@ pytestmark = pytest.mark.serial
 
 ROOT = Path(__file__).parents[2]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+# A token that some other local cluster left in the home directory would switch authentication on for the head only.
+ENVIRONMENT = os.environ | {
+    "RAY_AUTH_MODE": "disabled",
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+}
 
 
 def free_port() -> int:
@@ -35,10 +40,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}", "--disable-usage-stats",
         f"--temp-dir={session}",
     ]  # fmt: skip
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    head = subprocess.Popen(
-        start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"PATH": path}
-    )
+    head = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
     assert head.stdout is not None
     for line in head.stdout:
         if "Ray runtime started" in line:
@@ -55,7 +57,7 @@ def test_the_same_sweep_runs_as_a_ray_job(dashboard: str, tmp_path: Path) -> Non
             *RAY, "job", "submit", "--address", dashboard, "--working-dir", str(ROOT), "--",
             "clt-ray", "run", "sweeps/.test-job.yaml", "--storage", str(tmp_path / "store"),
         ]  # fmt: skip
-        done = subprocess.run(submit, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(submit, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
     finally:
         Path(path).unlink()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,14 +50,16 @@ class Recipe:
     """Transformer layers."""
     heads: int = 4
     """Attention heads, each `hidden_size / heads` wide."""
-    steps: int = 3200
+    steps: int = 2800
     """Optimizer steps."""
     rows: int = 16
     """Sequences of a step."""
     length: int = 80
     """Tokens of a sequence."""
-    learning_rate: float = 3e-3
-    """Peak of the learning rate; it falls to a tenth along a cosine."""
+    matrix_rate: float = 1e-2
+    """Peak learning rate of the matrices inside the layers."""
+    embedding_rate: float = 8e-3
+    """Peak learning rate of the embeddings and the norms."""
 
 
 def train_tokenizer(recipe: Recipe) -> Any:
@@ -129,24 +129,38 @@ def batches(recipe: Recipe, tokenizer: Any) -> Iterator[Tensor]:
 
 
 def _rate(step: int, recipe: Recipe) -> float:
-    warmup = 100
-    progress = step / recipe.steps
-    return min(1.0, (step + 1) / warmup) * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
+    """Factor on the learning rates: up over 50 steps, then down to a tenth in a straight line."""
+    return min(1.0, (step + 1) / 50) * (1 - 0.9 * step / recipe.steps)
+
+
+def _optimizers(recipe: Recipe, model: Any) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between the layers, AdamW for the embeddings and the norms.
+
+    On this text Muon needs about a third of AdamW's steps (https://kellerjordan.github.io/posts/muon/).
+    """
+    inner = {name: weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name}
+    outer = [weight for name, weight in model.named_parameters() if name not in inner]
+    return [
+        torch.optim.Muon(inner.values(), lr=recipe.matrix_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(outer, lr=recipe.embedding_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
 
 
 def pretrain(recipe: Recipe, tokenizer: Any) -> tuple[Any, float]:
     """The trained model and its mean loss over the last 50 steps (nats per token)."""
     model = new_model(recipe, tokenizer)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
+    optimizers = _optimizers(recipe, model)
+    groups = [(group, group["lr"]) for optimizer in optimizers for group in optimizer.param_groups]
     losses: list[float] = []
     for step, ids in enumerate(islice(batches(recipe, tokenizer), recipe.steps)):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * _rate(step, recipe)
+        for group, peak in groups:
+            group["lr"] = peak * _rate(step, recipe)
         loss = model(input_ids=ids, labels=ids, use_cache=False).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+        model.zero_grad()
         losses.append(loss.item())
         if (step + 1) % 200 == 0:
             print(f"step {step + 1} of {recipe.steps}  loss {sum(losses[-50:]) / 50:.3f}", flush=True)
@@ -162,7 +176,6 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     recipe = Recipe(seed=arguments.seed, steps=arguments.steps)
-    random.seed(recipe.seed)
     folder = arguments.out / "model"
     started = time.perf_counter()
     tokenizer = train_tokenizer(recipe)
