@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from clt_ray.errors import CltRayError
 from clt_ray.evaluation.evaluate import Generation, Score
-from clt_ray.store import Lease, LeaseHeld, LeaseLost, RunDir, Store
+from clt_ray.store import Lease, LeaseHeld, LeaseLost, RunDir, Store, TornTreeError
 from clt_ray.sweep.run import RunSpec
 
 Clock = Callable[[], float]
@@ -96,7 +96,9 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None =
         except LeaseLost:
             return "held"
         except CltRayError as error:
-            status.failed(error, permanent=True)
+            status.failed(error, permanent=not isinstance(error, TornTreeError))
+            if isinstance(error, TornTreeError):
+                raise
             return "failed"
         except Exception as error:
             status.failed(error, permanent=False)
@@ -155,7 +157,13 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Pat
         return
     assert status is not None
     status.stage("evaluate")
-    weights = directory.open_tree(weights_tree(selection.chosen.step))
+    chosen = weights_tree(selection.chosen.step)
+    try:
+        weights = directory.open_tree(chosen)
+    except TornTreeError:
+        # The next attempt trains again from before it.
+        directory.delete_tree(chosen)
+        raise
     model = backend.load_model(str(weights), None, run.training.precision)
     generations = evaluate(run, data.test, model, tokenizer, backend)
     scores = summarise(run, generations)

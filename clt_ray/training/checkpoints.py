@@ -13,6 +13,7 @@ Example, validating every 50 steps, with the best loss at 50, after step 200 is 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +49,19 @@ class ResumePoint:
     """Local directory with optimizer, scheduler and random state."""
 
 
-def latest_resume_point(journal: Journal) -> ResumePoint | None:
-    """The newest checkpoint whose two trees match their markers; older ones when a newer one is torn."""
-    for step in sorted(steps_of(journal, "resume") & steps_of(journal, "weights"), reverse=True):
+def latest_resume_point(journal: Journal, best_until: Callable[[int], int]) -> ResumePoint | None:
+    """The newest checkpoint that is whole, and from which the best weights so far can still be had.
+
+    Args:
+        journal: The run's record.
+        best_until: Step of the best checkpoint among those up to a step. Where its weights are lost or torn,
+            training has to go back to before it.
+    """
+    weights = steps_of(journal, "weights")
+    for step in sorted(steps_of(journal, "resume") & weights, reverse=True):
+        if best_until(step) not in weights:
+            log.warning("the best weights until step %d are lost, going back to before them", step)
+            continue
         try:
             return ResumePoint(step, journal.open_tree(weights_tree(step)), journal.open_tree(resume_tree(step)))
         except OSError as error:

@@ -60,7 +60,7 @@ def train(
 
     finished = completed(journal, schedule, run)
     if finished is None:
-        resume = latest_resume_point(journal)
+        resume = latest_resume_point(journal, lambda step: best_until(journal, step, run))
         backend.barrier()
         if backend.rank == 0:
             journal.truncate_metrics(after_step=resume.step if resume else 0)
@@ -110,6 +110,12 @@ def completed(journal: Journal, schedule: Schedule, run: RunSpec) -> Selection |
     selection = select(points.items(), run.selection.metric, run.selection.mode)
     chosen = weights_tree(selection.chosen.step)
     return selection if chosen in journal.complete_trees("checkpoints/") else None
+
+
+def best_until(journal: Journal, step: int, run: RunSpec) -> int:
+    """Step of the best checkpoint among those up to a step."""
+    points = [(point.step, point.metrics) for point in journal.metrics("validation") if point.step <= step]
+    return select(points, run.selection.metric, run.selection.mode).chosen.step
 
 
 def arguments(run: RunSpec, schedule: Schedule, backend: Backend, staging: Path) -> dict[str, Any]:

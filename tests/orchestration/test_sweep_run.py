@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -79,7 +80,8 @@ def test_running_again_does_nothing(unbroken: tuple[str, Path]) -> None:
 
 
 def test_a_grown_grid_under_another_name_trains_only_the_new_run(unbroken: tuple[str, Path], tmp_path: Path) -> None:
-    _, storage = unbroken
+    storage = tmp_path / "store"
+    shutil.copytree(unbroken[1], storage)
     grown = write(tmp_path / "grown.yaml", sweep(name="grown", grid={"samples_per_language": [0, 4, 8]}))
     planned = json.loads(clt_ray("plan", grown, "--json", storage=storage).stdout)
     assert [run["action"] for run in planned["runs"]] == ["skip", "run", "skip"]
@@ -116,8 +118,17 @@ def test_killing_the_training_process_changes_nothing(unbroken: tuple[str, Path]
     pd.testing.assert_frame_equal(scores(storage), scores(whole))
 
 
-@pytest.mark.parametrize("everything", [False, True])
-@pytest.mark.parametrize("moment", ["data", "train", "finished"])
+@pytest.mark.parametrize(
+    ("moment", "everything"),
+    [
+        ("data", False),
+        ("train", True),
+        ("finished", False),
+        pytest.param("data", True, marks=pytest.mark.slow),
+        pytest.param("train", False, marks=pytest.mark.slow),
+        pytest.param("finished", True, marks=pytest.mark.slow),
+    ],
+)
 def test_killing_the_driver_or_all_loses_nothing(
     unbroken: tuple[str, Path], tmp_path: Path, moment: str, everything: bool
 ) -> None:

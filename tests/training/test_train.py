@@ -24,7 +24,7 @@ from clt_ray.training.checkpoints import latest_resume_point, weights_tree
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
 from clt_ray.training.selection import Selection
-from clt_ray.training.train import train
+from clt_ray.training.train import best_until, train
 from sweeps import sweep, write
 
 
@@ -124,12 +124,13 @@ def test_a_torn_checkpoint_is_passed_over(unbroken: Any, tmp_path: Path) -> None
     directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
     with pytest.raises(Interrupted):
         train_run(run, directory, tmp_path / "a", interrupt_at(6))
-    point = latest_resume_point(directory)
+    point = latest_resume_point(directory, lambda step: best_until(directory, step, run))
     assert point is not None and point.step == 4
     optimizer = point.state / "optimizer.pt"
     optimizer.write_bytes(optimizer.read_bytes()[:-1] + b"x")
-    older = latest_resume_point(directory)
+    older = latest_resume_point(directory, lambda step: best_until(directory, step, run))
     assert older is not None and older.step == 2
+    assert latest_resume_point(directory, lambda step: 1) is None
 
 
 def test_a_finished_training_is_not_repeated(unbroken: Any, tmp_path: Path) -> None:
