@@ -80,6 +80,7 @@ class Monitor:
         self._seen = {run.run_id: Live(run, "waiting") for run in runs}
         self._already_done, self._store, self._show, self._mirror = already_done, store, show, mirror
         self._clock, self._began = clock, clock()
+        self._first_start: float | None = None
         self._active: set[str] = set()
         self._ended: set[str] = set()
         self._lock, self._stop = threading.Lock(), threading.Event()
@@ -97,6 +98,8 @@ class Monitor:
     def started(self, run_id: str) -> None:
         with self._lock:
             self._active.add(run_id)
+            # Ray's own start-up comes before and is no measure of the runs' speed.
+            self._first_start = self._first_start or self._clock()
 
     def ended(self, run_id: str) -> None:
         with self._lock:
@@ -152,11 +155,11 @@ class Monitor:
             failed=tuple(by_state["failed"]),
             waiting=len(by_state["waiting"]),
             elapsed_seconds=elapsed,
-            eta_seconds=self._eta(by_state, elapsed),
+            eta_seconds=self._eta(by_state),
             changed=tuple(changed),
         )
 
-    def _eta(self, by_state: Mapping[str, Sequence[Live]], elapsed: float) -> float | None:
+    def _eta(self, by_state: Mapping[str, Sequence[Live]]) -> float | None:
         """Work left over work done per second; work is optimizer steps, with half a run's steps as the cost of
         everything around them."""
 
@@ -164,11 +167,11 @@ class Monitor:
             return 1.5 * live.run.steps
 
         done = sum(work(live) for live in by_state["finished"])
-        if not done:
+        if not done or self._first_start is None:
             return None
         left = sum(work(live) for live in by_state["waiting"])
         for live in by_state["running"]:
             part = live.step / live.total_steps if live.total_steps else 0.0
             done += part * live.run.steps
             left += work(live) - part * live.run.steps
-        return elapsed * left / done
+        return (self._clock() - self._first_start) * left / done

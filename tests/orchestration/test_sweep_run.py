@@ -145,6 +145,18 @@ def test_killing_the_driver_or_all_loses_nothing(
     )
 
 
+def test_two_processes_train_one_run_as_one_process_does(unbroken: tuple[str, Path], tmp_path: Path) -> None:
+    document = sweep(grid={"samples_per_language": [8]}, hardware={"accelerator": "CPU", "workers": 2})
+    storage = tmp_path / "store"
+    done = clt_ray("run", write(tmp_path / "sweep.yaml", document), storage=storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for run_id, points in validations(storage).items():
+        alone = validations(unbroken[1])[run_id]
+        assert [point["step"] for point in points] == [point["step"] for point in alone]
+        for together, single in zip(points, alone, strict=True):
+            assert together["metrics"] == pytest.approx(single["metrics"], rel=1e-5)
+
+
 def test_a_run_that_cannot_work_fails_with_its_real_error(tmp_path: Path) -> None:
     path = write(
         tmp_path / "sweep.yaml", sweep(name="diverges", training={"learning_rate": 1e12, "max_grad_norm": None})
