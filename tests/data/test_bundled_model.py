@@ -93,11 +93,6 @@ def test_the_base_model_read_no_task(tokenizer: Any) -> None:
         assert announcement not in text
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a few articles of the summarization test set occur as plain prose in the pretraining text; "
-    "the base model has to be made again without them",
-)
 def test_the_base_model_read_no_test_row() -> None:
     text = "\n".join(islice(documents(1), 20_000))
     for language in LANGUAGES:
