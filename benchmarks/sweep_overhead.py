@@ -10,7 +10,7 @@ process starts, imports, placement, polling, tracking, teardown.
 * baseline: the pattern of Ray's documentation, one `TorchTrainer` per trial with `TuneReportCallback`
   (https://docs.ray.io/en/latest/train/user-guides/hyperparameter-optimization.html), with no tracker.
 
-    python benchmarks/sweep_overhead.py [--runs 8]
+    python benchmarks/sweep_overhead.py [--runs 12]
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def measure(side: str, runs: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=12)
     parser.add_argument("--side", choices=SIDES)
     arguments = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0", TOKENIZERS_PARALLELISM="false")
