@@ -58,7 +58,7 @@ class Files(Protocol):
         """Remove a folder with all that is in it, in no particular order."""
 
     def put_tree(self, staging: Path, path: str) -> None:
-        """Bring a local folder to `path`, where nothing is; the local folder may be gone afterwards."""
+        """Bring a local folder's files to `path`, beside those of other names; the local folder may be gone then."""
 
     def get_tree(self, path: str, checksum: str) -> Path:
         """A local folder with the tree's files: the tree itself where it is local, else a copy.

@@ -15,6 +15,7 @@ from uuid import uuid4
 from clt_ray.store.files import TEMPORARY
 
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NOT_RENAMED = {errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST}
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -111,9 +112,9 @@ class LocalFiles:
         try:
             os.rename(staging, target)
         except OSError as error:
-            if error.errno != errno.EXDEV:
+            if error.errno not in _NOT_RENAMED:
                 raise
-            shutil.copytree(staging, target)
+            shutil.copytree(staging, target, copy_function=shutil.move, dirs_exist_ok=True)
         for folder, _, names in os.walk(target):
             for name in names:
                 _sync(Path(folder, name))

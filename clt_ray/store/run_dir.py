@@ -14,6 +14,7 @@ from clt_ray.store.files import Files
 from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, acquire
 from clt_ray.store.metrics import MetricPoint, decode_log
 from clt_ray.store.owner import Owner
+from clt_ray.store.trees import FileRecord
 
 Log = Literal["train", "validation"]
 LOGS: tuple[Log, ...] = ("train", "validation")
@@ -106,6 +107,24 @@ class RunDir:
         """
         self._may_write()
         trees.commit(self._files, staging, _checked(name))
+
+    def put_part(self, staging: Path, name: str) -> dict[str, FileRecord]:
+        """Bring one machine's files of tree `name` in; the local folder is gone then.
+
+        Machines without the lease may do this, since nothing counts before the one that has it calls `seal_tree`.
+
+        Returns:
+            What the files are.
+
+        Raises:
+            ValueError: As `commit_tree`.
+        """
+        return trees.put_part(self._files, staging, _checked(name))
+
+    def seal_tree(self, name: str, records: Mapping[str, FileRecord]) -> None:
+        """Declare a tree whole whose machines have all brought their parts; `records` are those of all files."""
+        self._may_write()
+        trees.seal(self._files, _checked(name), records)
 
     def complete_trees(self, prefix: str) -> list[str]:
         """Names of the committed trees that begin with `prefix` and whose files have their recorded sizes."""

@@ -45,11 +45,37 @@ def commit(files: Files, staging: Path, name: str) -> None:
     Raises:
         ValueError: The folder is missing, is empty, or has something in it that is not a regular file.
     """
+    _regular_files(staging)
+    delete(files, name)
+    seal(files, name, put_part(files, staging, name))
+
+
+def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
+    """Bring a local folder's files into tree `name`, beside those already there; the folder is gone then.
+
+    Several machines may each bring a part, of different files. The tree counts once one of them has sealed it.
+
+    Returns:
+        What the files are, for `seal`.
+
+    Raises:
+        ValueError: As `commit`.
+    """
     (staging / MARKER).unlink(missing_ok=True)
     records = {path: _record(staging / path) for path in _regular_files(staging)}
-    delete(files, name)
     files.put_tree(staging, name)
     shutil.rmtree(staging, ignore_errors=True)
+    return records
+
+
+def seal(files: Files, name: str, records: Records) -> None:
+    """Declare tree `name` whole.
+
+    Args:
+        files: Where it is.
+        name: Of the tree.
+        records: Of all its files, those of all parts.
+    """
     marker = {"files": {path: asdict(record) for path, record in records.items()}}
     files.write(f"{name}/{MARKER}", json.dumps(marker, ensure_ascii=False, indent=1, sort_keys=True).encode())
 

@@ -31,6 +31,34 @@ def test_commit_replaces(run_dir: RunDir, staging: Path, tmp_path: Path) -> None
     assert (run_dir.open_tree(TREE) / "shards" / "model.safetensors").read_bytes() == b"better!"
 
 
+def test_machines_bring_their_parts_and_one_of_them_seals(run_dir: RunDir, tmp_path: Path) -> None:
+    records = {}
+    for host in range(3):
+        part = tmp_path / f"host-{host}"
+        (part / "shards").mkdir(parents=True)
+        (part / "shards" / f"{host}.distcp").write_bytes(bytes([host]) * 3)
+        records |= run_dir.put_part(part, TREE)
+        assert not part.exists()
+        assert run_dir.complete_trees("checkpoints/") == []
+    run_dir.seal_tree(TREE, records)
+    assert run_dir.complete_trees("checkpoints/") == [TREE]
+    folder = run_dir.open_tree(TREE)
+    assert [(folder / "shards" / f"{host}.distcp").read_bytes() for host in range(3)] == [
+        b"\0" * 3,
+        b"\1" * 3,
+        b"\2" * 3,
+    ]
+
+
+def test_a_part_that_nobody_recorded_makes_the_tree_torn(run_dir: RunDir, staging: Path, tmp_path: Path) -> None:
+    records = run_dir.put_part(staging, TREE)
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "9.distcp").write_bytes(b"?")
+    run_dir.put_part(tmp_path / "late", TREE)
+    run_dir.seal_tree(TREE, records)
+    assert run_dir.complete_trees("checkpoints/") == []
+
+
 def test_marker_in_the_staging_folder_does_not_count(run_dir: RunDir, staging: Path) -> None:
     (staging / "COMPLETE.json").write_text("{}")
     run_dir.commit_tree(staging, TREE)
