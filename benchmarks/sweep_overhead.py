@@ -98,7 +98,7 @@ def documented(sweep: Path, storage: str) -> float:
 
     runs = expand(load_sweep(str(sweep)))
     began = time.monotonic()
-    ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, log_to_driver=False)
+    ray.init("local", _node_ip_address="127.0.0.1", include_dashboard=False, log_to_driver=False)
     trainable = tune.with_resources(driver, tune.PlacementGroupFactory([{"node:__internal_head__": 0.01}]))
     results = tune.Tuner(
         trainable,

@@ -11,7 +11,8 @@ before any thread or tensor exists, and forks a fresh child for every run:
 
 The child inherits no state of other runs, and its life is tied to the connection: when the Ray worker dies, by
 whatever signal, the child does too, so Ray's retry never meets a second copy. When the child dies, the worker
-raises and Ray Train counts a worker failure. The warm process leaves when its owner, the raylet, is gone.
+raises and Ray Train counts a worker failure. The warm process leaves when its owner (the raylet, or the sweep that
+prepared it) or the file of its socket is gone.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ PRELOADED = (
     "transformers.generation.utils",
 )
 """What every run imports."""
+
+DETACHED = f"import os; os.fork() and os._exit(0); from {__name__} import main; main()"
+"""Starts the warm process as nobody's child: a Ray worker that exits kills the children it has."""
 
 OWNER_CHECK_SECONDS = 1.0
 WAITING_CLIENTS = 64
@@ -90,6 +94,29 @@ def run_in_child(payload: dict[str, Any], name: str) -> Outcome:
     return outcome
 
 
+def warm_name() -> str:
+    """Name of the warm process of this node and Ray job."""
+    import ray
+
+    runtime = ray.get_runtime_context()
+    return f"{runtime.get_node_id()[:12]}-{runtime.get_job_id()}"
+
+
+def prepare(name: str) -> None:
+    """Start this machine's warm process, owned by this process, while Ray still starts its own."""
+    with contextlib.suppress(OSError):
+        _start(_socket(name), owner=os.getpid())
+
+
+def dismiss(name: str) -> None:
+    """Let the warm process go."""
+    _socket(name).unlink(missing_ok=True)
+
+
+def _socket(name: str) -> Path:
+    return _folder() / f"{name}.sock"
+
+
 def _folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"clt-ray-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -100,37 +127,38 @@ def _folder() -> Path:
 
 @contextlib.contextmanager
 def _connect(name: str) -> Iterator[socket.socket]:
-    path = _folder() / f"{name}.sock"
+    path = _socket(name)
     with open(path.with_suffix(".lock"), "w") as lock, socket.socket(socket.AF_UNIX) as connection:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
-            _start(path)
+            _start(path, owner=os.getppid())
             connection.connect(str(path))
         fcntl.flock(lock, fcntl.LOCK_UN)
         yield connection
 
 
-def _start(path: Path) -> None:
+def _start(path: Path, owner: int) -> None:
     """Start the warm process on a socket that already listens, so that nobody waits for it to come up."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(WAITING_CLIENTS)
-        subprocess.Popen(
-            [sys.executable, "-m", __name__, str(listener.fileno()), str(os.getppid()), str(path)],
+        subprocess.run(
+            [sys.executable, "-c", DETACHED, str(listener.fileno()), str(owner), str(path)],
             pass_fds=[listener.fileno()],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
+            check=True,
         )
 
 
-def serve(listener: socket.socket, owner: int) -> None:
-    """Fork a child for every connection until the owner process is gone."""
+def serve(listener: socket.socket, owner: int, path: Path) -> None:
+    """Fork a child for every connection until the owner process or the socket's file is gone."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _preload()
-    while _alive(owner):
+    while _alive(owner) and path.exists():
         readable, _, _ = select.select([listener], [], [], OWNER_CHECK_SECONDS)
         if not readable:
             continue
@@ -200,13 +228,13 @@ def execute_payload(payload: dict[str, Any]) -> Outcome:
         RunSpec.from_dict(payload["run"]),
         Store(payload["storage"]),
         rank=payload.get("rank", 0),
-        scratch=Path(payload["scratch"]) if payload.get("scratch") else None,
     )
 
 
-if __name__ == "__main__":
-    descriptor, owner_process, socket_path = sys.argv[1:]
+def main() -> None:
+    """Entry of the warm process: listening socket's descriptor, owner's process id and socket path as arguments."""
+    descriptor, owner, path = sys.argv[1:]
     try:
-        serve(socket.socket(fileno=int(descriptor)), int(owner_process))
+        serve(socket.socket(fileno=int(descriptor)), int(owner), Path(path))
     finally:
-        Path(socket_path).unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
