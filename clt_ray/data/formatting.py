@@ -1,8 +1,15 @@
 """Rows as tokens: the model's chat format when it has one, plain text otherwise.
 
+    plain   <s>Question: 3 + 5?\\nAnswer:| The answer is 8.</s>
+    chat    <s>[user] Solve this math problem ...\\n\\nQuestion: 3 + 5?\\nAnswer:[end][assistant]|The answer is 8.[end]
+
+The model learns what follows the bar, which is also where generation starts. A chat model is told what to do in the
+row's language (`templates.instruction`); a base model sees the labelled text alone.
+
 The prompt and the completion are tokenised apart and joined as ids. So the prompt's ids are a prefix of the full
 ids by construction, and what is learned after a prompt in training is exactly what follows it in generation; a
-tokenizer that sees both at once may merge characters across the border.
+tokenizer that sees both at once may merge characters across the border. In the chat formats of Llama 3 and Aya a
+marker stands at the border and nothing can merge: the ids are those that `apply_chat_template` gives.
 
 When a row is too long, the completion keeps at least half of the room, and the middle of the prompt goes: its
 start holds the text's most telling part and the first special token, its end the words that ask for an answer.
@@ -10,15 +17,23 @@ start holds the text's most telling part and the first special token, its end th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from clt_ray.data.rows import Row
+from clt_ray.data.templates import instruction
 
 IGNORED = -100
 """Label of a token that enters no loss."""
 KEPT_TAIL = 32
 """Tokens at the end of a cut prompt that stay: the template's closing words and the chat format's turn markers."""
+CHAT_DATE = "26 Jul 2024"
+"""Today's date for chat formats that mention it, as in Llama 3.1's own; the real one would change a run's rows
+overnight."""
+SHOT_SEPARATOR = "\n\n"
+"""Between exemplars, where there is no chat format to part them."""
 
 
 @dataclass(frozen=True)
@@ -54,48 +69,90 @@ def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
     return Encoded(prompt + completion, [IGNORED] * len(prompt) + completion, truncated)
 
 
-def encode_prompt(row: Row, tokenizer: Any, max_length: int | None = None) -> list[int]:
+def encode_prompt(row: Row, tokenizer: Any, max_length: int | None = None, *, shots: Sequence[Row] = ()) -> list[int]:
     """What generation starts from: the tokens that come before the completion in `encode`.
 
     Args:
         row: Its completion is not read.
         tokenizer: A Hugging Face tokenizer.
         max_length: Most tokens of the result; None keeps all.
+        shots: Worked examples to show first, with completions: earlier turns of a chat, paragraphs of plain text.
     """
-    prompt = _prompt(row, tokenizer)[0]
+    prompt = _prompt(row, tokenizer, shots)[0]
     return prompt if max_length is None else _without_middle(prompt, max_length)
 
 
+def end_of_turn_id(tokenizer: Any) -> int:
+    """The token that ends a reply: the chat format's own, such as Llama 3's `<|eot_id|>`, or the end of text."""
+    if has_chat_format(tokenizer):
+        turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+        reply = _chat(tokenizer, turns).rpartition("!")[2]
+        special = _special_ids(tokenizer)
+        for token in _tokens(reply, tokenizer):
+            if token in special:
+                return int(token)
+    return int(tokenizer.eos_token_id)
+
+
+def has_chat_format(tokenizer: Any) -> bool:
+    """Whether the tokenizer says how turns of a conversation are written."""
+    return bool(getattr(tokenizer, "chat_template", None))
+
+
 def _parts(row: Row, tokenizer: Any) -> tuple[list[int], list[int]]:
-    prompt, prompt_text = _prompt(row, tokenizer)
-    if prompt_text is None:
-        separator = "" if row.prompt[-1:].isspace() else " "
-        return prompt, [*_tokens(separator + row.completion, tokenizer), tokenizer.eos_token_id]
-    turns = [*_user_turn(row), {"role": "assistant", "content": row.completion}]
-    full_text = tokenizer.apply_chat_template(turns, tokenize=False)
+    prompt, shown = _prompt(row, tokenizer)
+    if shown is None:
+        return prompt, [*_tokens(_separator(row) + row.completion, tokenizer), tokenizer.eos_token_id]
+    whole = _chat(tokenizer, [*_user_turn(row), _assistant_turn(row)])
     # A format that rewrites earlier turns has no common prefix to continue from; the text goes in as it is.
-    rest = full_text[len(prompt_text) :] if full_text.startswith(prompt_text) else row.completion
+    rest = whole[len(shown) :] if whole.startswith(shown) else row.completion
     completion = _tokens(rest, tokenizer)
-    if tokenizer.eos_token_id not in completion:
+    # Most formats close the turn themselves, some with a line end behind the marker.
+    if not _special_ids(tokenizer) & set(completion[-2:]):
         completion.append(tokenizer.eos_token_id)
     return prompt, completion
 
 
-def _prompt(row: Row, tokenizer: Any) -> tuple[list[int], str | None]:
+def _prompt(row: Row, tokenizer: Any, shots: Sequence[Row] = ()) -> tuple[list[int], str | None]:
     """Ids of the prompt, and its text in the chat format when there is one."""
-    if not getattr(tokenizer, "chat_template", None):
-        ids = list(tokenizer(row.prompt)["input_ids"])
-        return (ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids), None
-    text = tokenizer.apply_chat_template(_user_turn(row), tokenize=False, add_generation_prompt=True)
-    return _tokens(text, tokenizer), text
+    if has_chat_format(tokenizer):
+        turns = [turn for shot in shots for turn in (*_user_turn(shot), _assistant_turn(shot))]
+        text = _chat(tokenizer, [*turns, *_user_turn(row)], add_generation_prompt=True)
+        return _tokens(text, tokenizer), text
+    shown = [f"{shot.prompt}{_separator(shot)}{shot.completion}" for shot in shots]
+    ids = _tokens(SHOT_SEPARATOR.join([*shown, row.prompt]), tokenizer, add_special_tokens=True)
+    return (ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids), None
 
 
 def _user_turn(row: Row) -> list[dict[str, str]]:
-    return [{"role": "user", "content": row.prompt.rstrip()}]
+    told = instruction(row.task, row.language)
+    return [{"role": "user", "content": f"{told}\n\n{row.prompt}".strip()}]
 
 
-def _tokens(text: str, tokenizer: Any) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def _assistant_turn(row: Row) -> dict[str, str]:
+    return {"role": "assistant", "content": row.completion}
+
+
+def _chat(tokenizer: Any, turns: Sequence[dict[str, str]], add_generation_prompt: bool = False) -> str:
+    text: str = tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=add_generation_prompt, date_string=CHAT_DATE
+    )
+    return text
+
+
+def _separator(row: Row) -> str:
+    return "" if row.prompt[-1:].isspace() else " "
+
+
+@lru_cache(maxsize=8)
+def _special_ids(tokenizer: Any) -> frozenset[int]:
+    added = {token for token, entry in tokenizer.added_tokens_decoder.items() if entry.special}
+    return frozenset(added | set(tokenizer.all_special_ids))
+
+
+def _tokens(text: str, tokenizer: Any, add_special_tokens: bool = False) -> list[int]:
+    # Not verbose: what is too long for the model is cut or refused here, and told in other words.
+    return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
 
 
 def _without_middle(ids: list[int], length: int) -> list[int]:

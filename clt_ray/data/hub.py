@@ -1,18 +1,19 @@
 """Data sets of the study on the Hugging Face hub: where each split is, and under which names.
 
 A sweep file names the training set (`data: {math: {dataset: laihuiyuan/mCoT-MATH}}`); `KNOWN` says where that
-set's own splits and the task's test set are. Every entry gives files inside the data set's repository, so no
-loading script runs and a local copy with the same layout reads the same way. A data set that is not listed must
-carry the task's own column names (`clt_ray.data.rows.COLUMNS`) in splits called train, validation and test.
+set's own splits, the task's test set and its few-shot exemplars are. Every entry gives files inside a repository,
+so no loading script runs and a local copy with the same layout reads the same way (`clt_ray.data.hub_rows`). A data
+set that is not listed must carry the task's own column names (`clt_ray.data.rows.COLUMNS`) in splits called train,
+validation and test, with one configuration per language or one that the sweep file names.
+
+Revisions are branches, because a commit that nobody checked would be worse than none. `hub_rows` records the commit
+it read; put that into `revision` to pin it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from clt_ray.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class HubFiles:
     revision: str | None = None
     """Branch, tag or commit; None is the main branch."""
     config: str | None = None
-    """Configuration to ask for when `files` is None."""
+    """Configuration to ask for when `files` is None; None is the one named like the language."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Our column -> theirs, where they differ."""
     language_column: str | None = None
-    """Column that tells languages apart in a file that mixes them; compared up to its first hyphen."""
+    """Column that tells languages apart in a file that mixes them; its value is compared up to the first hyphen."""
     only: Mapping[str, str] = field(default_factory=dict)
     """Further columns and the value a row must have there."""
 
@@ -52,6 +53,9 @@ _LANGUAGE_NAMES = {
     "ko": "Korean", "pt": "Portuguese", "de": "German", "ru": "Russian",
 }  # fmt: skip
 _MCOT_LANGUAGES = ("en", "es", "fr", "ja", "zh", "de", "ru", "bn", "sw", "te", "th")
+_MCOT_NAMES = {code: code for code in _MCOT_LANGUAGES}
+# MGSM has no Arabic, Korean and Portuguese; P-MMEval has expert-reviewed translations of the same items.
+_P_MMEVAL_NAMES = {code: code for code in ("ar", "ko", "pt")}
 _DOLLY_COLUMNS = {"prompt": "inputs", "completion": "targets"}
 
 
@@ -66,34 +70,51 @@ def _dolly(variant: str, names: Mapping[str, str], **only: str) -> HubFiles:
     )  # fmt: skip
 
 
+_DOLLY = (
+    _dolly("dolly_human_edited", {"ar": "arb", "es": "spa", "fr": "fra", "ru": "rus"}),
+    _dolly("dolly_machine_translated", {"zh": "zho"}, script="Hans"),
+    _dolly(
+        "dolly_machine_translated",
+        {"en": "eng", "ja": "jpn", "ko": "kor", "pt": "por", "de": "deu", "bn": "ben", "te": "tel"},
+    ),
+)
+_MGSM = {
+    "test": (
+        HubFiles(
+            "juletxara/mgsm", _MCOT_NAMES, "{name}/test/*.parquet", revision=CONVERTED,
+            columns={"answer": "answer_number"},
+        ),
+        HubFiles("Qwen/P-MMEval", _P_MMEVAL_NAMES, "mgsm/test/{name}.jsonl"),
+    ),
+    # The answers of these are worked out in words, as an exemplar's must be.
+    "exemplars": (
+        HubFiles("juletxara/mgsm", _MCOT_NAMES, "{name}/train/*.parquet", revision=CONVERTED),
+        HubFiles("Qwen/P-MMEval", _P_MMEVAL_NAMES, "mgsm/val/{name}.jsonl"),
+    ),
+}  # fmt: skip
+
 KNOWN: Mapping[str, Mapping[str, tuple[HubFiles, ...]]] = {
     "csebuetnlp/xlsum": {split: _xlsum(split) for split in ("train", "validation", "test")},
     "laihuiyuan/mCoT-MATH": {
+        # The older file beside it, mcot_math.json, does not say which row is in which language.
         "train": (
-            HubFiles(
-                "laihuiyuan/mCoT-MATH", {code: code for code in _MCOT_LANGUAGES}, "lang-id/mcot-math.json",
-                language_column="lang-id",
-            ),
+            HubFiles("laihuiyuan/mCoT-MATH", _MCOT_NAMES, "lang-id/mcot-math.json", language_column="lang-id"),
         ),
-        "test": (
-            HubFiles(
-                "juletxara/mgsm", {code: code for code in _MCOT_LANGUAGES}, "{name}/test/*.parquet",
-                revision=CONVERTED, columns={"answer": "answer_number"},
-            ),
-            # MGSM has no Arabic, Korean and Portuguese; these are expert-reviewed translations of the same items.
-            HubFiles("Qwen/P-MMEval", {code: code for code in ("ar", "ko", "pt")}, "mgsm/test/{name}.jsonl"),
-        ),
+        **_MGSM,
     },
     "lightblue/tagengo-gpt4": {
-        "train": (HubFiles("lightblue/tagengo-gpt4", _LANGUAGE_NAMES, language_column="language"),),
-        "test": (
-            _dolly("dolly_human_edited", {"ar": "arb", "es": "spa", "fr": "fra", "ru": "rus"}),
-            _dolly("dolly_machine_translated", {"zh": "zho"}, script="Hans"),
-            _dolly(
-                "dolly_machine_translated",
-                {"en": "eng", "ja": "jpn", "ko": "kor", "pt": "por", "de": "deu", "bn": "ben", "te": "tel"},
+        "train": (
+            HubFiles("lightblue/tagengo-gpt4", _LANGUAGE_NAMES, "**/*.parquet", language_column="language"),
+        ),
+        "test": _DOLLY,
+    },
+    "anon8231489123/ShareGPT_Vicuna_unfiltered": {
+        "train": (
+            HubFiles(
+                "anon8231489123/ShareGPT_Vicuna_unfiltered", {"en": "en"}, "ShareGPT_V3_unfiltered_cleaned_split.json"
             ),
         ),
+        "test": _DOLLY,
     },
 }  # fmt: skip
 """Data set named in a sweep file -> split -> files; the first entry that lists a language serves it."""
@@ -107,39 +128,14 @@ def files_for(
     Args:
         dataset: Repository named in the sweep file.
         language: ISO code.
-        split: train, validation or test.
+        split: train, validation, test or exemplars.
         config: Configuration of a data set that is not in `KNOWN`; the language code by default.
         revision: Replaces the revision of files that come from `dataset` itself.
     """
     if dataset not in KNOWN:
-        return HubFiles(dataset, {language: language}, None, split, revision, config or language)
+        return HubFiles(dataset, {language: language}, None, split, revision, config)
     for files in KNOWN[dataset].get(split, ()):
         if language in files.names:
             own = files.dataset == dataset and revision is not None
             return HubFiles(**{**vars(files), "revision": revision}) if own else files
     return None
-
-
-def read(files: HubFiles, language: str) -> Iterator[dict[str, Any]]:
-    """Raw rows under our column names, in the order of the files.
-
-    Raises:
-        DataError: The data set or its files are not there. Network failures pass through, as they may mend.
-    """
-    from datasets import load_dataset
-
-    name = files.names[language]
-    arguments: dict[str, Any] = {"revision": files.revision, "split": files.split, "name": files.config}
-    if files.files is not None:
-        arguments |= {"data_files": files.files.replace("{name}", name), "split": "train", "name": None}
-    try:
-        table = load_dataset(files.dataset, **arguments)
-    except FileNotFoundError as error:
-        raise DataError(f"data set {files.dataset}, {language} {files.split}: {error}") from error
-    if files.language_column is not None:
-        table = table.filter(lambda value: str(value).partition("-")[0] == name, input_columns=[files.language_column])
-    for column, wanted in files.only.items():
-        table = table.filter(lambda value, wanted=wanted: value == wanted, input_columns=[column])
-    renamed = {theirs: ours for ours, theirs in files.columns.items()}
-    for row in table:
-        yield {renamed.get(column, column): value for column, value in row.items() if column not in files.columns}

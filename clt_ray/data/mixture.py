@@ -4,6 +4,9 @@ The mixture of a run is, for each of its tasks, `english_samples` English rows a
 every other training language. Worked example: math and summarization on es and ja with 10 English and 4 other
 samples give 2 x (10 + 2 x 4) = 36 rows. The 4 Spanish math rows are the same in every run with that seed, and they
 are among the 8 that a run with twice as many uses (`clt_ray.data.sampling`).
+
+The equal-volume control of that run also has 36 rows: of each task the first 10 + 2 x 4 English ones, of which the
+first 10 are the English rows of the run that it controls for.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from clt_ray.data.sampling import nested_sample
 from clt_ray.data.sources import describe
 from clt_ray.errors import DataError, Problem
 from clt_ray.languages import ENGLISH
+from clt_ray.sweep.metrics import language_metric
 from clt_ray.sweep.run import DataSource, RunSpec
 
 Cell = tuple[str, str]
@@ -36,6 +40,8 @@ class RunData:
     """(task, language) -> rows, for every evaluation language that has some."""
     dropped: dict[str, dict[str, int]]
     """`<task>/<split>/<language>` -> reason -> rows of the source left out."""
+    origins: tuple[str, ...] = ()
+    """What the rows came from, hub data sets with the commit that was read."""
 
     def dropped_rows(self) -> dict[str, dict[str, int]]:
         """`dropped` as plain JSON."""
@@ -55,22 +61,25 @@ def build_run_data(run: RunSpec) -> RunData:
     validation: dict[Cell, tuple[Row, ...]] = {}
     test: dict[Cell, tuple[Row, ...]] = {}
     dropped: dict[str, dict[str, int]] = {}
+    origins: dict[str, None] = {}
     for task in run.tasks:
         for language in _languages(run):
-            wanted = _wanted(run, language)
+            wanted = run.rows_in(language)
             pools = load_pools(
                 run.data[task], task, language, run.validation.samples_per_language, with_train=wanted > 0
             )
             if len(pools.train) < wanted:
-                raise DataError(str(_shortage(run.data[task], task, language, len(pools.train), wanted)))
+                short = _shortage(run.data[task], task, language, len(pools.train), wanted, run.replaced_languages > 0)
+                raise DataError(str(short))
             train += nested_sample(pools.train, wanted, task, language, run.seed)
             if language in run.eval_languages:
                 validation[task, language] = pools.validation
                 test[task, language] = pools.test[: run.evaluation.samples_per_language]
             dropped |= _dropped(task, language, pools)
+            origins |= dict.fromkeys(pools.origins)
         if not any(rows for (of, _), rows in test.items() if of == task):
             raise DataError(str(_no_test(run.data[task], task, run.eval_languages)))
-    return RunData(tuple(train), _filled(validation), _filled(test), dropped)
+    return RunData(tuple(train), _filled(validation), _filled(test), dropped, tuple(origins))
 
 
 def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
@@ -82,8 +91,8 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
         runs: Of one sweep or several.
 
     Returns:
-        One problem per source, task and language that is short of rows for the largest run, and one per source
-        and task without any test row. Empty when all is there.
+        One problem per source, task and language that is short of rows for the largest run or has no row to select
+        by, and one per source and task without any test row. Empty when all is there.
     """
     problems: list[Problem] = []
     without_tests: dict[tuple[DataSource, str], list[str]] = {}
@@ -99,7 +108,9 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
             with_tests.add(place)
             continue
         if len(pools.train) < need.train_rows:
-            problems.append(_shortage(source, task, language, len(pools.train), need.train_rows))
+            problems.append(_shortage(source, task, language, len(pools.train), need.train_rows, need.control))
+        if need.selects and not pools.validation:
+            problems.append(_no_validation(source, task, language))
         if need.evaluated and pools.test:
             with_tests.add(place)
         elif need.evaluated:
@@ -114,8 +125,12 @@ class _Need:
     """What the runs of a sweep want of one source, task and language."""
 
     train_rows: int = 0
+    control: bool = False
+    """Whether the most training rows are an equal-volume control's."""
     validation_rows: int = 0
     evaluated: bool = False
+    selects: bool = False
+    """Whether a checkpoint is chosen by these validation rows alone."""
 
 
 def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
@@ -126,11 +141,13 @@ def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
             key = (run.data[task], task, language)
             if key[0].dataset:
                 continue
-            so_far = needs.get(key, _Need())
+            so_far, rows = needs.get(key, _Need()), run.rows_in(language)
             needs[key] = _Need(
-                max(so_far.train_rows, _wanted(run, language)),
+                max(so_far.train_rows, rows),
+                run.replaced_languages > 0 if rows > so_far.train_rows else so_far.control,
                 max(so_far.validation_rows, run.validation.samples_per_language),
                 so_far.evaluated or language in run.eval_languages,
+                so_far.selects or run.selection.metric.startswith(language_metric(task, language, "")),
             )
     return needs
 
@@ -140,19 +157,22 @@ def _languages(run: RunSpec) -> list[str]:
     return list(dict.fromkeys((ENGLISH, *run.train_languages, *run.eval_languages)))
 
 
-def _wanted(run: RunSpec, language: str) -> int:
-    if language == ENGLISH:
-        return run.english_samples
-    return run.samples_per_language if language in run.train_languages else 0
-
-
-def _shortage(source: DataSource, task: str, language: str, have: int, need: int) -> Problem:
+def _shortage(source: DataSource, task: str, language: str, have: int, need: int, control: bool) -> Problem:
     remedy = "lower english_samples" if language == ENGLISH else "lower samples_per_language"
+    if language == ENGLISH and control:
+        remedy += " or the samples_per_language of equal-volume controls"
     if not source.dataset:
         remedy += ", or give more rows with " + f"data.{task}.root"
     return Problem(
         describe(source), f"{task}/train/{language}", have,
         f"usable training rows, but {need} are needed", remedy,
+    )  # fmt: skip
+
+
+def _no_validation(source: DataSource, task: str, language: str) -> Problem:
+    return Problem(
+        describe(source), f"{task}/validation/{language}", 0, "validation rows, which selection.metric needs",
+        "select by a mean such as val/loss, or by another language",
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clt_ray.data.content import content_key, prompt_key
 from clt_ray.data.rows import Row
@@ -40,6 +40,10 @@ class Pools:
     """The whole test split in a fixed order; its first rows are the test subset."""
     dropped: dict[str, Counter[str]]
     """Split -> reason -> number of rows left out."""
+    available: dict[str, int] = field(default_factory=dict)
+    """Split -> raw rows of the source, for every split that was read."""
+    origins: tuple[str, ...] = ()
+    """What was read, with the commits of hub data sets."""
 
 
 def load_pools(source: DataSource, task: str, language: str, validation_rows: int, *, with_train: bool = True) -> Pools:
@@ -62,10 +66,14 @@ def load_pools(source: DataSource, task: str, language: str, validation_rows: in
 
 def _read_pools(source: DataSource, task: str, language: str, validation_rows: int, with_train: bool) -> Pools:
     dropped: dict[str, Counter[str]] = {}
+    available: dict[str, int] = {}
+    origins: dict[str, None] = {}
 
     def distinct(split: str) -> list[Row]:
         loaded = load_rows(source, task, language, split)
         dropped[split] = Counter(loaded.dropped)
+        available[split] = loaded.available
+        origins.update(dict.fromkeys([loaded.origin] if loaded.origin else []))
         rows = list({content_key(row): row for row in reversed(loaded.rows)}.values())[::-1]
         _count(dropped[split], "duplicate", len(loaded.rows) - len(rows))
         return rows
@@ -85,11 +93,13 @@ def _read_pools(source: DataSource, task: str, language: str, validation_rows: i
     train: list[Row] = []
     if with_train or not own_validation:
         train = without("train", distinct("train"), asked, "prompt also in test")
-        if not own_validation:
+        if own_validation:
+            reserved, reason = _prompts(own_validation), "prompt also in validation"
+        else:
             validation = _held_out(train, validation_rows)
-        reserved = _prompts(own_validation) | _prompts(validation)
-        train = without("train", train, reserved, "prompt also in validation")
-    return Pools(tuple(train) if with_train else (), tuple(validation), tuple(test), dropped)
+            reserved, reason = _prompts(validation), "held out for validation"
+        train = without("train", train, reserved, reason)
+    return Pools(tuple(train) if with_train else (), tuple(validation), tuple(test), dropped, available, tuple(origins))
 
 
 _bundled_pools = functools.lru_cache(maxsize=128)(_read_pools)

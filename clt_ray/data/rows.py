@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
+from clt_ray.data.scripts import WRONG_SCRIPT_SHARE, writing
 from clt_ray.data.templates import apply_template
+from clt_ray.languages import LANGUAGES, language
 
 COLUMNS = {
     "summarization": ("text", "summary"),
@@ -18,6 +21,12 @@ COLUMNS = {
 
 _USER_ROLES = ("user", "human")
 _ASSISTANT_ROLES = ("assistant", "gpt")
+_LANGUAGE_COLUMNS = ("lang-id", "language", "lang")
+_THREE_LETTERS = {
+    "eng": "en", "spa": "es", "fra": "fr", "jpn": "ja", "zho": "zh", "arb": "ar", "ara": "ar", "kor": "ko",
+    "por": "pt", "deu": "de", "rus": "ru", "ben": "bn", "swa": "sw", "swh": "sw", "tel": "te", "tha": "th",
+}  # fmt: skip
+_CODES = {name: code for code, known in LANGUAGES.items() for name in (code, known.name.lower())} | _THREE_LETTERS
 
 
 @dataclass(frozen=True)
@@ -36,12 +45,36 @@ class Row:
     """What the model should write; empty for a test prompt without a reference."""
 
 
+class Parsed(NamedTuple):
+    """A raw row without the columns that nothing reads."""
+
+    id: str
+    text: str
+    """The row's own text, before any template."""
+    completion: str
+
+
 class MalformedRow(ValueError):
     """A raw row that cannot be used; the message is the reason under which it is counted."""
 
 
 def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str, needs_completion: bool = True) -> Row:
-    """Turn raw columns into a `Row`.
+    """Turn raw columns into a `Row`; arguments and errors as `parse`."""
+    return templated(
+        parse(raw, task, language, default_id=default_id, needs_completion=needs_completion), task, language
+    )
+
+
+def templated(parsed: Parsed, task: str, language: str) -> Row:
+    """The row with the prompt that its task and language give it."""
+    prompt = apply_template(task, language, COLUMNS[task][0], parsed.text)
+    return Row(parsed.id, task, language, prompt, parsed.completion)
+
+
+def parse(
+    raw: Mapping[str, Any], task: str, language: str, *, default_id: str, needs_completion: bool = True
+) -> Parsed:
+    """Find a row's text and target among its columns.
 
     Args:
         raw: Columns as the data set names them (`COLUMNS`); instruction rows may instead hold a chat in
@@ -52,9 +85,12 @@ def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str,
         needs_completion: False where a missing target is legal, as in test prompts for a judge.
 
     Raises:
-        MalformedRow: A column is missing, empty or of the wrong type.
+        MalformedRow: A column is missing, empty or of the wrong type, or the row says that it is in another language.
     """
     source, target = COLUMNS[task]
+    claimed = claimed_language(raw)
+    if claimed not in (None, language):
+        raise MalformedRow(f"says that its language is {claimed!r}")
     if task == "instruction" and source not in raw:
         raw = _first_exchange(raw)
     text = _text(raw, source)
@@ -64,7 +100,27 @@ def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str,
         raise MalformedRow(f"no column {target!r}")
     else:
         completion = ""
-    return Row(_identifier(raw, default_id), task, language, apply_template(task, language, source, text), completion)
+    return Parsed(_identifier(raw, default_id), text, completion)
+
+
+def check_script(parsed: Parsed, code: str) -> None:
+    """Refuse a row that cannot be in its language.
+
+    Raises:
+        MalformedRow: Nearly all letters are in another script.
+    """
+    written = writing(parsed.text, code) + writing(parsed.completion, code)
+    if written.share < WRONG_SCRIPT_SHARE:
+        script = language(code).script
+        raise MalformedRow(f"wrong language: fewer than {WRONG_SCRIPT_SHARE:.0%} of the letters are {script}")
+
+
+def claimed_language(raw: Mapping[str, Any]) -> str | None:
+    """ISO code of the language that a row names in a column of its own; None where it names none that is known."""
+    for column in _LANGUAGE_COLUMNS:
+        if isinstance(raw.get(column), str):
+            return _CODES.get(raw[column].partition("-")[0].strip().lower())
+    return None
 
 
 def _text(raw: Mapping[str, Any], column: str, *, may_be_number: bool = False, may_be_empty: bool = False) -> str:
@@ -90,11 +146,11 @@ def _first_exchange(raw: Mapping[str, Any]) -> dict[str, Any]:
         raise MalformedRow("no column 'prompt', 'messages' or 'conversations'")
     if not all(isinstance(turn, Mapping) and {role_key, text_key} <= turn.keys() for turn in turns):
         raise MalformedRow(f"a turn without {role_key!r} and {text_key!r}")
-    for turn, reply in zip(turns, [*turns[1:], None], strict=True):
+    for turn, reply in zip_longest(turns, turns[1:]):
         if turn[role_key] in _USER_ROLES:
             answered = reply is not None and reply[role_key] in _ASSISTANT_ROLES
             columns = {"prompt": turn[text_key], "completion": reply[text_key] if answered else None}
-            return {**{key: raw[key] for key in ("id",) if key in raw}, **columns}
+            return {"id": raw.get("id") or raw.get("conversation_id"), **columns}
     raise MalformedRow("no user turn")
 
 

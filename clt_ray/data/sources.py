@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from clt_ray.data import hub
-from clt_ray.data.rows import COLUMNS, MalformedRow, Row, to_row
+from clt_ray.data.hub_rows import NOT_JSON, Selected, hub_rows
+from clt_ray.data.json_stream import json_lines
+from clt_ray.data.rows import COLUMNS, MalformedRow, Parsed, Row, check_script, parse, templated
 from clt_ray.errors import DataError
 from clt_ray.sweep.inputs import source_file
 from clt_ray.sweep.run import DataSource
 
-_NOT_JSON = "not a JSON object"
+TRAINING_SPLITS = ("train", "validation")
+"""Splits whose rows are left out when they are in the wrong script; a benchmark stays as it was published."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class LoadedRows:
     """Well-formed rows in the order of the source."""
     dropped: Counter[str]
     """Reason -> number of raw rows left out for it."""
+    available: int = 0
+    """Raw rows of the source, the dropped ones included."""
+    origin: str = ""
+    """What was read, with the commit of a hub data set; empty where there was nothing to read."""
 
 
 def load_rows(source: DataSource, task: str, language: str, split: str) -> LoadedRows:
@@ -35,23 +41,30 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
         source: The bundled corpus, a local root or a hub data set.
         task: One of the three tasks.
         language: ISO code.
-        split: train, validation or test.
+        split: train, validation, test or exemplars.
 
     Raises:
-        DataError: The local root has no folder for the task, or the hub has no such data set.
+        DataError: The local root has no folder for the task, the hub has no such data set, or no row of a split
+            that has some is usable.
     """
-    rows: list[Row] = []
-    dropped: Counter[str] = Counter()
     # Prompts without a reference can be judged, so they make test rows of the one task that has a judge.
     needs_completion = not (task == "instruction" and split == "test")
-    for index, raw in enumerate(_raw_rows(source, task, language, split)):
-        try:
-            if raw is None:
-                raise MalformedRow(_NOT_JSON)
-            rows.append(to_row(raw, task, language, default_id=str(index), needs_completion=needs_completion))
-        except MalformedRow as reason:
-            dropped[str(reason)] += 1
-    return LoadedRows(tuple(rows), dropped)
+    training = split in TRAINING_SPLITS
+    if source.dataset is not None:
+        files = hub.files_for(source.dataset, language, split, config=source.config, revision=source.revision)
+        if files is None:
+            return LoadedRows((), Counter())
+        found = hub_rows(files, task, language, needs_completion=needs_completion, training=training)
+    else:
+        found = _parsed(source, task, language, split, needs_completion, training)
+    if found.available and not found.rows:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.most_common())
+        raise DataError(
+            f"{found.origin}: {task}/{split}/{language}: none of {found.available:,} rows is usable: {reasons}\n"
+            f"    rows of {task} have the columns {', '.join(COLUMNS[task])}"
+        )
+    rows = tuple(templated(parsed, task, language) for parsed in found.rows)
+    return LoadedRows(rows, found.dropped, found.available, found.origin if found.available else "")
 
 
 def describe(source: DataSource) -> str:
@@ -61,18 +74,33 @@ def describe(source: DataSource) -> str:
     return f"local root {source.root}" if source.root else f"data set {source.dataset}"
 
 
-def _raw_rows(source: DataSource, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:
-    if source.bundled:
-        from clt_ray.data.bundled.corpus import raw_rows
+def _parsed(
+    source: DataSource, task: str, language: str, split: str, needs_completion: bool, training: bool
+) -> Selected:
+    rows: list[Parsed] = []
+    dropped: Counter[str] = Counter()
+    for index, raw in enumerate(_raw_rows(source, task, language, split)):
+        try:
+            if raw is None:
+                raise MalformedRow(NOT_JSON)
+            parsed = parse(raw, task, language, default_id=str(index), needs_completion=needs_completion)
+            if training:
+                check_script(parsed, language)
+            rows.append(parsed)
+        except MalformedRow as reason:
+            dropped[str(reason)] += 1
+    return Selected(tuple(rows), len(rows) + dropped.total(), dropped, describe(source))
 
-        yield from raw_rows(task, language, split)
-    elif source.root:
+
+def _raw_rows(source: DataSource, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:
+    if source.root:
         yield from _local_rows(Path(source.root), task, language, split)
-    else:
-        assert source.dataset is not None, "a data source names the bundled corpus, a root or a data set"
-        files = hub.files_for(source.dataset, language, split, config=source.config, revision=source.revision)
-        if files is not None:
-            yield from hub.read(files, language)
+        return
+    assert source.bundled, "a data source names the bundled corpus, a root or a data set"
+    from clt_ray.data.bundled.corpus import SPLITS, raw_rows
+
+    if split in SPLITS:
+        yield from raw_rows(task, language, split)
 
 
 def _local_rows(root: Path, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:
@@ -88,22 +116,10 @@ def _local_rows(root: Path, task: str, language: str, split: str) -> Iterator[di
     if file is None:
         return
     if file.suffix == ".jsonl":
-        yield from _json_lines(file)
+        with file.open("rb") as lines:
+            yield from json_lines(lines)
     else:
         import pyarrow.parquet
 
         for batch in pyarrow.parquet.ParquetFile(file).iter_batches():
             yield from batch.to_pylist()
-
-
-def _json_lines(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Objects of a JSON-lines file; None for a line that is not one."""
-    with path.open("rb") as file:
-        for line in file:
-            if not line.strip():
-                continue
-            try:
-                raw = json.loads(line)
-            except ValueError:
-                raw = None
-            yield raw if isinstance(raw, dict) else None

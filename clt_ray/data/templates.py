@@ -13,12 +13,32 @@ import yaml
 FALLBACK_LANGUAGE = "en"
 
 
+CHAT = "chat_"
+"""Before the name of a task in the file: what chat models are told to do."""
+
+
 @functools.cache
-def templates() -> dict[str, dict[str, str]]:
-    """Task -> language -> template."""
+def _file() -> dict[str, dict[str, str]]:
     text = resources.files("clt_ray.data").joinpath("templates.yaml").read_text(encoding="utf-8")
     loaded: dict[str, dict[str, str]] = yaml.safe_load(text)
     return loaded
+
+
+@functools.cache
+def templates() -> dict[str, dict[str, str]]:
+    """Task -> language -> template of a prompt."""
+    return {task: by_language for task, by_language in _file().items() if not task.startswith(CHAT)}
+
+
+def instruction(task: str, language: str) -> str:
+    """What a chat model is told before the prompt; empty for a task whose rows are instructions themselves.
+
+    Args:
+        task: One of the three tasks.
+        language: ISO code of the row's language; one without an instruction of its own gets the English one.
+    """
+    by_language = _file().get(CHAT + task)
+    return by_language.get(language, by_language[FALLBACK_LANGUAGE]) if by_language else ""
 
 
 def apply_template(task: str, language: str, column: str, text: str) -> str:

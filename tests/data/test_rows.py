@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from clt_ray.data.rows import MalformedRow, Row, to_row
-from clt_ray.data.templates import apply_template, templates
+from clt_ray.data.rows import MalformedRow, Row, claimed_language, to_row
+from clt_ray.data.scripts import writing
+from clt_ray.data.templates import apply_template, instruction, templates
 
 STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
 
@@ -53,6 +54,9 @@ def test_parallel_items_share_their_name() -> None:
         ("instruction", {"messages": [{"role": "assistant", "content": "hi"}]}, "no user turn"),
         ("instruction", {"messages": [{"role": "user", "content": "hi"}]}, "no column 'completion'"),
         ("instruction", {"messages": ["hi"]}, "a turn without 'role' and 'content'"),
+        ("instruction", {"conversations": []}, "no user turn"),
+        ("math", {"question": "q", "answer": "1", "lang-id": "fr-3"}, "says that its language is 'fr'"),
+        ("instruction", {"prompt": "p", "completion": "c", "language": "jpn"}, "says that its language is 'ja'"),
     ],
 )
 def test_a_malformed_row_says_why(task: str, raw: dict[str, object], reason: str) -> None:
@@ -71,6 +75,32 @@ def test_study_languages_have_native_templates() -> None:
         assert set(STUDY_LANGUAGES) <= native[task].keys()
         assert all(template.count(placeholder) == 1 for template in native[task].values())
         assert len(set(native[task].values())) == len(native[task])
+
+
+def test_study_languages_are_told_what_to_do_in_their_own_words() -> None:
+    for task in ("math", "summarization"):
+        told = {code: instruction(task, code) for code in STUDY_LANGUAGES}
+        assert len(set(told.values())) == len(STUDY_LANGUAGES)
+        for code, text in told.items():
+            assert writing(text, code).share > 0.9 and text[-1] in ".。"
+    assert instruction("instruction", "ja") == ""
+    assert instruction("math", "fi") == instruction("math", "en")
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        ({"lang-id": "es-17"}, "es"),
+        ({"language": "Japanese"}, "ja"),
+        ({"language": "arb", "script": "Arab"}, "ar"),
+        ({"lang": "pt"}, "pt"),
+        ({"language": "Klingon"}, None),
+        ({"language": 3}, None),
+        ({}, None),
+    ],
+)
+def test_a_row_may_name_its_language(raw: dict[str, object], code: str | None) -> None:
+    assert claimed_language(raw) == code
 
 
 def test_other_languages_use_the_english_template() -> None:

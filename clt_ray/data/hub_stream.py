@@ -1,0 +1,118 @@
+"""Raw rows of files on the hub, or in a local copy of a repository, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from clt_ray.data.hub import HubFiles
+from clt_ray.data.json_stream import json_lines, json_records
+from clt_ray.errors import DataError
+
+JSON_KINDS = (".json", ".jsonl")
+
+
+def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
+    """Rows of every language that the files of `language` hold, under the data set's own column names.
+
+    JSON is read by `json_stream` because `datasets` takes a whole array into memory and gives up a whole file for
+    one bad line; everything else by `datasets`, streaming, so that nothing is stored but what is selected.
+
+    Raises:
+        DataError: The data set, its configuration or its files are not there. Network failures pass through, as
+            they may mend.
+    """
+    if files.files is None:
+        yield from _by_configuration(files, language)
+    elif files.files.endswith(JSON_KINDS):
+        pattern = files.files.replace("{name}", files.names[language])
+        for name in _matching(files, pattern):
+            with _open(files, name) as file:
+                yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
+    else:
+        from datasets import load_dataset
+
+        pattern = files.files.replace("{name}", files.names[language])
+        try:
+            yield from load_dataset(
+                files.dataset, data_files=pattern, split="train", streaming=True, revision=files.revision
+            )
+        except FileNotFoundError as error:
+            raise _missing(files, pattern, error) from error
+
+
+def commit(files: HubFiles) -> str | None:
+    """Commit that the revision of the files stands for now; None for a local copy.
+
+    Raises:
+        DataError: There is no such data set or revision. Network failures pass through, as they may mend.
+    """
+    if is_local(files):
+        return None
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        return HfApi().dataset_info(files.dataset, revision=files.revision).sha
+    except (HFValidationError, RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise _missing(files, "not found on the hub", error) from error
+
+
+def is_local(files: HubFiles) -> bool:
+    """Whether the data set is a directory on this machine."""
+    return Path(files.dataset).is_dir()
+
+
+def _by_configuration(files: HubFiles, language: str) -> Iterator[dict[str, Any]]:
+    from datasets import get_dataset_config_names, load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+
+    try:
+        there = get_dataset_config_names(files.dataset, revision=files.revision)
+        if files.config is None and language not in there:
+            return
+        if files.config is not None and files.config not in there:
+            raise _missing(files, f"configuration {files.config!r}", f"it has {', '.join(there)}")
+        splits = load_dataset(files.dataset, files.config or language, streaming=True, revision=files.revision)
+    except (FileNotFoundError, DatasetNotFoundError) as error:
+        raise _missing(files, "files", error) from error
+    if files.split in splits:
+        yield from splits[files.split]
+
+
+def _matching(files: HubFiles, pattern: str) -> list[str]:
+    """Paths inside the repository, sorted."""
+    if is_local(files):
+        root = Path(files.dataset)
+        found = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
+    else:
+        from huggingface_hub import HfFileSystem
+
+        found = [str(path) for path in HfFileSystem().glob(_hub_path(files, pattern))]
+    if not found:
+        raise _missing(files, pattern, "no such file")
+    return sorted(found)
+
+
+def _open(files: HubFiles, name: str) -> BinaryIO:
+    if is_local(files):
+        return (Path(files.dataset) / name).open("rb")
+    from huggingface_hub import HfFileSystem
+
+    return cast(BinaryIO, HfFileSystem().open(name, "rb", block_size=1 << 24))
+
+
+def _hub_path(files: HubFiles, pattern: str) -> str:
+    from urllib.parse import quote
+
+    revision = f"@{quote(files.revision, safe='')}" if files.revision else ""
+    return f"datasets/{files.dataset}{revision}/{pattern}"
+
+
+def _missing(files: HubFiles, what: str, why: object) -> DataError:
+    revision = f" at {files.revision}" if files.revision else ""
+    return DataError(
+        f"data set {files.dataset}{revision}: {what}: {why}\n"
+        "    check the name, set `revision`, or give the rows as local files with `root`"
+    )

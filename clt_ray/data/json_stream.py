@@ -1,0 +1,93 @@
+"""Objects of a JSON-lines file or of one long JSON array, a few at a time.
+
+Data sets of many gigabytes are published as a single array (mCoT-MATH, ShareGPT); a parser that reads the whole
+file first would need several times its size in memory.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from clt_ray.errors import DataError
+
+CHUNK_BYTES = 1 << 20
+LONGEST_RECORD = 1 << 26
+"""Most characters that one object may have; more without an end means that the array is broken."""
+
+_DECODER = json.JSONDecoder()
+
+
+def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
+    """Every object of an array, or of lines where the file is none, in order; None for an item that is not one.
+
+    Args:
+        file: Opened for bytes, in UTF-8, at its start.
+
+    Raises:
+        DataError: An array holds something that is not JSON, so that what follows cannot be told apart.
+    """
+    start = b""
+    while not start:
+        chunk = file.read(CHUNK_BYTES)
+        if not chunk:
+            return
+        start = chunk.removeprefix(codecs.BOM_UTF8).lstrip()
+    yield from _array(file, start[1:]) if start.startswith(b"[") else json_lines(file, start)
+
+
+def json_lines(file: BinaryIO, start: bytes = b"") -> Iterator[dict[str, Any] | None]:
+    """The object of every line that is not blank; None for a line that holds none.
+
+    Args:
+        file: Opened for bytes, in UTF-8.
+        start: What was already read of it.
+    """
+    rest = start
+    while True:
+        *whole, rest = rest.split(b"\n")
+        yield from (_object(line) for line in whole if line.strip())
+        chunk = file.read(CHUNK_BYTES)
+        if not chunk:
+            break
+        rest += chunk
+    if rest.strip():
+        yield _object(rest)
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _array(file: BinaryIO, start: bytes) -> Iterator[dict[str, Any] | None]:
+    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+    text, position, ended = decode(start), 0, False
+    while True:
+        while position < len(text) and text[position] in ", \t\r\n":
+            position += 1
+        if text.startswith("]", position):
+            return
+        try:
+            value, end = _DECODER.raw_decode(text, position)
+            # A number at the end of what was read may go on in the next chunk.
+            if end < len(text) or ended:
+                position = end
+                yield value if isinstance(value, dict) else None
+                continue
+        except json.JSONDecodeError as error:
+            if len(text) - position > LONGEST_RECORD:
+                raise DataError(f"not a JSON array of objects: no object ends within {LONGEST_RECORD:,} characters "
+                                f"({error.msg})") from error  # fmt: skip
+        if ended:
+            if text[position:].strip():
+                yield None
+            return
+        chunk = file.read(CHUNK_BYTES)
+        ended = not chunk
+        text, position = text[position:] + decode(chunk, final=ended), 0
