@@ -41,7 +41,10 @@ def parser() -> argparse.ArgumentParser:
     check = verb("validate", "report every error of a sweep file at once", sweep=False, reads=True)
     check.add_argument("sweep", metavar="SWEEP", nargs="?")
     check.add_argument("--schema", action="store_true", help="print the JSON schema of sweep files, for editors")
-    verb("plan", "what a run would do with each cell, and why", reads=True)
+    plan = verb("plan", "what a run would do with each cell, and why", sweep=False, reads=True)
+    plan.add_argument("sweeps", metavar="SWEEP", nargs="+", help="sweep files, planned in this order")
+    rows = verb("data", "the rows of every task, language and split, and prompts as the model sees them", reads=True)
+    rows.add_argument("--examples", action="store_true", help="three prompts of every language and split")
     run = verb("run", "execute what is missing; again, to resume")
     run.add_argument("--address", help="a running Ray cluster (default: $RAY_ADDRESS, else a local one)")
     run.add_argument("--max-concurrent", type=int, metavar="N", help="at most N runs at a time")
@@ -127,14 +130,27 @@ def _validate(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from clt_ray.api import plan
 
-    planned = plan(arguments.sweep, _locations(arguments), arguments.overrides)
+    planned = plan(arguments.sweeps, _locations(arguments), arguments.overrides)
     if arguments.json:
         _print_json(planned.to_json())
     else:
         from clt_ray.display.tables import print_plan
 
-        print_plan(planned, arguments.sweep)
+        print_plan(planned, arguments.sweeps)
     return 0
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from clt_ray.api.data import data
+
+    told = data(arguments.sweep, arguments.overrides)
+    if arguments.json:
+        _print_json(told.to_json())
+    else:
+        from clt_ray.display.data import print_data
+
+        print_data(told, arguments.sweep, all_examples=arguments.examples)
+    return FAILED if told.problems else 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -230,6 +246,7 @@ def _ui(arguments: argparse.Namespace) -> int:
 VERBS = {
     "validate": _validate,
     "plan": _plan,
+    "data": _data,
     "run": _run,
     "status": _status,
     "best": _best,

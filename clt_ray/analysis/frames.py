@@ -10,6 +10,9 @@ types, or not at all: all that is wrong is raised at once.
 
 A run with n = 0 has no training languages. Its language group is "none": it is the origin of every group's series. In
 published results, which may repeat it per group, it may carry a group's name: then it is the origin of that group.
+
+An equal-volume control has `en` alone as its training languages and the group `english:k`: English in place of n rows
+in each of k languages. It is compared with runs of the same n whose group has k languages.
 """
 
 from __future__ import annotations
@@ -217,13 +220,14 @@ def _languages(frame: pd.DataFrame, where: str) -> list[Problem]:
     trained = frame["train_languages"]
     split = trained.map({text: text.split("+") if text else [] for text in trained.unique()}.__getitem__)
     malformed = split.map(lambda codes: any(not code or set(code) & set(" ,;|") for code in codes)).astype(bool)
-    english = split.map(lambda codes: "en" in codes).astype(bool)
+    english = split.map(lambda codes: "en" in codes and codes != ["en"]).astype(bool)
     none = trained == ""
     origin = frame["samples_per_language"] == 0
     column = "train_languages"
     return [
         *_bad_rows(frame, column, malformed, "is no list of languages", "join codes with +, as in es+fr+ja+zh", where),
-        *_bad_rows(frame, column, english, "lists English", "only the non-English training languages", where),
+        *_bad_rows(frame, column, english, "lists English beside others",
+                   "only the non-English training languages; en alone is an equal-volume control", where),
         *_bad_rows(frame, column, origin & ~none, "but samples_per_language is 0", "leave it empty for n = 0", where),
         *_bad_rows(frame, column, ~origin & none, "is empty, but samples_per_language is not 0",
                    "name the languages that were trained on, joined with +", where),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clt_ray.api.locations import Locations
+from clt_ray.errors import ConfigurationError
 from clt_ray.store import RunDir, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
@@ -24,11 +25,32 @@ def validate(path: str, overrides: Sequence[str] = ()) -> SweepSpec:
     return load_sweep(path, overrides)
 
 
-def plan(path: str, locations: Locations, overrides: Sequence[str] = ()) -> Plan:
-    """The runs of a sweep, and what `run` would do with each and why."""
-    spec = load_sweep(path, overrides)
-    runs = expand(spec)
-    return make_plan(spec, Store(locations.storage).states([run.run_id for run in runs]))
+def plan(path: str | Sequence[str], locations: Locations, overrides: Sequence[str] = ()) -> Plan:
+    """The runs of a sweep, and what `run` would do with each and why.
+
+    Args:
+        path: Sweep file; or several, planned in this order, so that runs they share are counted once.
+        locations: The store that may have some of the runs.
+        overrides: `dotted.key=value` settings on top of every file.
+
+    Raises:
+        ConfigurationError: Every problem of every file at once.
+    """
+    specs = _load_all([path] if isinstance(path, str) else path, overrides)
+    run_ids = dict.fromkeys(run.run_id for spec in specs for run in expand(spec))
+    return make_plan(specs, Store(locations.storage).states(list(run_ids)))
+
+
+def _load_all(paths: Sequence[str], overrides: Sequence[str]) -> list[SweepSpec]:
+    specs, problems = [], []
+    for path in paths:
+        try:
+            specs.append(load_sweep(path, overrides))
+        except ConfigurationError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise ConfigurationError(problems)
+    return specs
 
 
 @dataclass(frozen=True)

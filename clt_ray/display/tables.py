@@ -9,13 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from clt_ray.display.text import duration, size
+from clt_ray.sweep.cost import assumptions
+from clt_ray.sweep.plan import NOT_STARTED
 
 if TYPE_CHECKING:
     from clt_ray.api.files import Deletable
     from clt_ray.api.inspect import SweepStatus
     from clt_ray.api.locations import Locations
     from clt_ray.api.run import RunOutcome
-    from clt_ray.sweep.plan import Plan
+    from clt_ray.sweep.plan import Plan, PlannedCell
 
 WIDTH = 100
 """Tables fit this many columns when the output is not a terminal."""
@@ -55,23 +57,52 @@ class _Series:
         return shown
 
 
-def print_plan(plan: Plan, sweep: str) -> None:
-    """One row per cell, a totals line, and the next command."""
-    grid = table(
-        *_cell_columns(), ("action", "left"), ("rows", "right"), ("steps", "right"), ("chip-h", "right"),
-        ("why", "left"),
-    )  # fmt: skip
-    series = _Series()
-    for cell in plan.to_json()["runs"]:
-        hours = cell["chip_hours"]
-        grid.add_row(
-            *series(cell["model"], cell["task"], cell["language_group"], cell["samples_per_language"], cell["seed"]),
-            cell["action"], f"{cell['train_rows']:,}", f"{cell['steps']:,}",
-            "" if hours is None else f"{hours:,.1f}", cell["reason"],
-        )  # fmt: skip
+def print_plan(plan: Plan, sweeps: Sequence[str]) -> None:
+    """One row per cell, a totals line, what the estimates rest on, and the next command."""
     out = console()
-    out.print(grid)
-    out.print(f"\n{totals(plan)}\nnext: clt-ray run {sweep}", highlight=False)
+    names = dict.fromkeys(cell.sweep for cell in plan.cells)
+    for name in names:
+        if len(names) > 1:
+            out.print(f"[bold]{name}[/bold]", highlight=False)
+        out.print(_planned([cell for cell in plan.cells if cell.sweep == name]))
+        out.print()
+    lines = [totals(plan)]
+    if len(sweeps) > 1:
+        lines.append(f"{plan.shared_between_sweeps} runs are shared between the sweeps, and executed once")
+    lines.append(assumptions({task for cell in plan.cells for task in cell.run.tasks}))
+    if plan.hub:
+        lines.append(f"loaded from the hub at the first run that needs them: {', '.join(plan.hub)}")
+    lines.append(f"next: {'; '.join(f'clt-ray run {sweep}' for sweep in sweeps)}")
+    for line in lines:
+        out.print(line, highlight=False)
+
+
+def _planned(cells: Sequence[PlannedCell]) -> Table:
+    grid = table(
+        *_cell_columns(), ("action", "left"), ("rows", "right"), ("Mtok", "right"), ("steps", "right"),
+        ("chip-h", "right"), ("why", "left"),
+    )  # fmt: skip
+    grid.padding = (0, 1, 0, 0)
+    for column in grid.columns[:-1]:
+        column.no_wrap = True
+    series = _Series()
+    for cell in cells:
+        run, key, hours = cell.run, cell.cell.key, cell.chip_hours
+        grid.add_row(
+            *series(key.model, run.task, key.language_group, key.samples_per_language, key.seed),
+            cell.action, f"{run.train_rows:,}", f"{cell.tokens / 1e6:,.1f}", f"{run.steps:,}",
+            "" if hours is None else f"{hours:,.1f}", _reason(cell),
+        )  # fmt: skip
+    return grid
+
+
+def _reason(cell: PlannedCell) -> str:
+    """The plan's reason, short: of a shared cell, where the cell that executes it differs, in sweep and group."""
+    if cell.shared_with is None:
+        return "new" if cell.reason == NOT_STARTED else cell.reason
+    place = cell.shared_with
+    sweep = "" if place.sweep == cell.sweep else f"{place.sweep} "
+    return f"shared with {sweep}{place.cell.key.language_group}"
 
 
 def totals(plan: Plan) -> str:
@@ -130,7 +161,7 @@ def print_status(told: SweepStatus, sweep: str) -> None:
     counts = ", ".join(f"{told.count(state)} {state}" for state in states if told.count(state))
     left = f", {duration(told.eta_seconds)} left" if told.eta_seconds is not None else ""
     verb = "report" if told.complete else "run"
-    out.print(f"\n{counts}{left}\nnext: clt-ray {verb} {sweep}", highlight=False)
+    out.print(f"\n{counts}{left}\nnext: clt-ray {verb} {sweep}", highlight=False, soft_wrap=True)
 
 
 def print_best(chosen: Sequence[dict[str, Any]]) -> None:
@@ -150,7 +181,7 @@ def print_best(chosen: Sequence[dict[str, Any]]) -> None:
         )  # fmt: skip
     out = console()
     out.print(grid)
-    out.print("\nnext: clt-ray export RUN_ID DIR", highlight=False)
+    out.print("\nnext: clt-ray export RUN_ID DIR", highlight=False, soft_wrap=True)
 
 
 def print_clean(found: Sequence[Deletable], sweep: str, applied: bool) -> None:
@@ -163,8 +194,10 @@ def print_clean(found: Sequence[Deletable], sweep: str, applied: bool) -> None:
         out.print(grid)
     total = size(sum(item.size_bytes for item in found))
     if applied:
-        out.print(f"deleted {len(found)} trees, {total}", highlight=False)
+        out.print(f"deleted {len(found)} trees, {total}", highlight=False, soft_wrap=True)
     elif found:
-        out.print(f"\n{len(found)} trees, {total}\nnext: clt-ray clean {sweep} --apply", highlight=False)
+        out.print(
+            f"\n{len(found)} trees, {total}\nnext: clt-ray clean {sweep} --apply", highlight=False, soft_wrap=True
+        )
     else:
         out.print("nothing to delete", highlight=False)

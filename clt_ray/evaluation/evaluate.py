@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from clt_ray.data.fewshot import cut_continuation, exemplars_of
 from clt_ray.data.formatting import encode_prompt
 from clt_ray.data.rows import Row
 from clt_ray.evaluation.scorers import mean_and_stderr, scorer
@@ -69,17 +70,25 @@ def evaluate(
     All languages of a task are decoded together: rows of like length share batches whatever their language.
     """
     generations: list[Generation] = []
+    shots = exemplars_of(run, test)
     for task in run.tasks:
         rows = [row for (row_task, _), cell in test.items() if row_task == task for row in cell]
         # A prompt may not crowd out the tokens that the answer needs.
         room = run.training.max_length
-        prompts = [encode_prompt(row, tokenizer, room) for row in rows]
+        # Cutting would take whole exemplars out; `fewshot.check_prompts` has made sure that they fit the model.
+        shown = [shots[task, row.language] for row in rows]
+        prompts = [
+            encode_prompt(row, tokenizer, None if few else room, shots=few)
+            for row, few in zip(rows, shown, strict=True)
+        ]
         tokens = generator.generate(
             model, tokenizer, prompts, run.evaluation.tokens_for(task), run.evaluation.batch_size
         )
         score = scorer(task).score
-        for row, output in zip(rows, tokens, strict=True):
+        for row, few, output in zip(rows, shown, tokens, strict=True):
             text = tokenizer.decode(output, skip_special_tokens=True).strip()
+            if few:
+                text = cut_continuation(text, row.language, task)
             generations.append(
                 Generation(
                     row.id, task, row.language, row.prompt, row.completion, text,

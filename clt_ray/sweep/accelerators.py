@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 CPU, GPU = "CPU", "GPU"
@@ -17,6 +18,8 @@ class TpuKind:
     """Peak bf16 FLOP/s of one chip, as its vendor publishes it (cloud.google.com/tpu/docs/system-architecture)."""
     dimensions: int
     """Dimensions of the torus that its slices are cut from."""
+    interconnect: float | None = None
+    """Published bandwidth of a chip's links to its neighbours, in bytes/s, sending; None where it is not known here."""
     topologies: tuple[str, ...] = ()
     """The slices that exist, where they are few enough to list; empty when any shape of the right dimension is
     left to Ray and the cloud to accept."""
@@ -28,10 +31,10 @@ TPUS = MappingProxyType(
     {
         "TPU-V2": TpuKind(45e12, 2),
         "TPU-V3": TpuKind(123e12, 2),
-        "TPU-V4": TpuKind(275e12, 3),
-        "TPU-V5P": TpuKind(459e12, 3),
-        "TPU-V5LITEPOD": TpuKind(197e12, 2, _EFFICIENCY_SLICES),
-        "TPU-V6E": TpuKind(918e12, 2, _EFFICIENCY_SLICES),
+        "TPU-V4": TpuKind(275e12, 3, 300e9),
+        "TPU-V5P": TpuKind(459e12, 3, 600e9),
+        "TPU-V5LITEPOD": TpuKind(197e12, 2, 200e9, _EFFICIENCY_SLICES),
+        "TPU-V6E": TpuKind(918e12, 2, 400e9, _EFFICIENCY_SLICES),
         "TPU-V7X": TpuKind(2307e12, 3),
     }
 )
@@ -39,6 +42,7 @@ TPUS = MappingProxyType(
 ACCELERATORS = (CPU, GPU, *TPUS)
 
 
+@cache
 def parse_shape(text: str) -> tuple[int, ...]:
     """Sizes of a topology or a mesh: "8x8" -> (8, 8).
 

@@ -16,6 +16,10 @@ TASK_SEPARATOR = "+"
 ENGLISH_ONLY = "none"
 """Language group of a run with no non-English rows."""
 
+CONTROL = "english:"
+"""Start of the name of a group's equal-volume control: `english:all` has as many English rows in place of those in
+the languages of `all`."""
+
 BUNDLED = "bundled"
 """Source of the model shipped with the package."""
 
@@ -60,6 +64,20 @@ LANGUAGE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 MAX_NEW_TOKENS: Mapping[Task, int] = MappingProxyType({"summarization": 128, "instruction": 512, "math": 512})
 """Room for an answer of each task, in tokens of a large multilingual tokenizer."""
 
+METRICS: Mapping[Task, tuple[str, ...]] = MappingProxyType(
+    {
+        "summarization": ("rougeL", "rouge1", "rouge2", "fidelity"),
+        "instruction": ("reference_chrf", "fidelity"),
+        "math": ("accuracy", "fidelity"),
+    }
+)
+"""Scores that validation by generation logs for each task, the more the better; those of its scorer in
+`clt_ray.evaluation`."""
+
+HUB_SHOTS: Mapping[Task, int] = MappingProxyType({"math": 8})
+"""Worked examples in a test prompt where a sweep file names none and the rows come from the hub: arXiv 2504.16677
+evaluates MGSM with 8. Other tasks, the bundled corpus and local rows have none."""
+
 
 def parse_tasks(text: str) -> tuple[str, ...]:
     """The tasks that a cell names, in canonical order: "math+summarization" -> ("summarization", "math").
@@ -71,3 +89,8 @@ def parse_tasks(text: str) -> tuple[str, ...]:
     if not set(named) <= set(TASKS) or len(set(named)) != len(named):
         raise ValueError(text)
     return tuple(task for task in TASKS if task in named)
+
+
+def controlled_group(name: str) -> str | None:
+    """The language group that a group of this name is the equal-volume control of: "english:all" -> "all"."""
+    return name.removeprefix(CONTROL) if name.startswith(CONTROL) else None

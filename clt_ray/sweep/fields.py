@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 from clt_ray.languages import LANGUAGES
 from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.catalog import TASKS
-from clt_ray.sweep.roles import identity_fields
+from clt_ray.sweep.roles import identity_fields, silent_defaults
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -27,7 +27,7 @@ class SpecModel(BaseModel):
     @cached_property
     def identity_json(self) -> str:
         """Canonical JSON of the identity fields; computed once, since thousands of runs share a model."""
-        return canonical_json({name: _identity(getattr(self, name)) for name in identity_fields(type(self))})
+        return canonical_json(_identity(self))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As pydantic's; what was computed for the original is not taken over by a copy that differs from it."""
@@ -38,7 +38,9 @@ class SpecModel(BaseModel):
 
 def _identity(value: object) -> object:
     if isinstance(value, SpecModel):
-        return {name: _identity(getattr(value, name)) for name in identity_fields(type(value))}
+        silent = silent_defaults(type(value))
+        given = {name: getattr(value, name) for name in identity_fields(type(value))}
+        return {name: _identity(item) for name, item in given.items() if name not in silent or item != silent[name]}
     return value
 
 

@@ -2,7 +2,8 @@
 
 A *cell* is one place of the grid: product of model, task, language group, samples per language and seed, plus
 `include`, minus `exclude`. A *run* is what has to be executed. They differ where n = 0: every language group has its
-own cell there, the start of its curve, and all of them are the same English-only run.
+own cell there, the start of its curve, and all of them are the same English-only run. So are the equal-volume
+controls of groups with as many languages, which train on as many English rows.
 
     2 groups x n in (0, 100) x 1 seed  ->  4 cells, 3 runs
 """
@@ -15,7 +16,8 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from clt_ray.sweep.catalog import parse_tasks
+from clt_ray.languages import ENGLISH
+from clt_ray.sweep.catalog import controlled_group, parse_tasks
 from clt_ray.sweep.inputs import run_inputs
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.spec import Axes, CellPattern, SweepSpec
@@ -39,7 +41,7 @@ class Cell:
 
     key: CellKey
     train_languages: tuple[str, ...]
-    """Non-English languages of the cell's group, also where n = 0."""
+    """Non-English languages of the cell's group, also where n = 0; of a control, those that English replaces."""
     run: RunSpec
 
     @property
@@ -55,6 +57,8 @@ class Cell:
     @property
     def _curve(self) -> str:
         languages = "+".join(self.train_languages)
+        if controlled_group(self.key.language_group):
+            return f"{self.key.model} {self.run.task} English control for {languages}"
         return f"{self.key.model} {self.run.task} {self.key.language_group} {languages}"
 
 
@@ -82,9 +86,7 @@ def cells(spec: SweepSpec) -> tuple[Cell, ...]:
         DataError: A local data root or model directory cannot be read.
     """
     build = _RunBuilder(spec)
-    return tuple(
-        Cell(key, tuple(sorted(spec.language_groups[key.language_group])), build(key)) for key in cell_keys(spec)
-    )
+    return tuple(Cell(key, tuple(sorted(spec.languages_of(key.language_group))), build(key)) for key in cell_keys(spec))
 
 
 def cell_keys(axes: Axes) -> tuple[CellKey, ...]:
@@ -142,7 +144,10 @@ class _RunBuilder:
 
     def _make_pattern(self, model: str, tasks: tuple[str, ...], group: str, multilingual: bool) -> RunSpec:
         spec = self._spec
-        languages = spec.language_groups[group] if multilingual else ()
+        languages = spec.languages_of(group) if multilingual else ()
+        replaced = len(languages) if controlled_group(group) else 0
+        if replaced:
+            languages = (ENGLISH,)
         data = {task: spec.data_source(task) for task in tasks}
         return RunSpec(
             model=spec.model_spec(model),
@@ -160,4 +165,5 @@ class _RunBuilder:
             evaluation=spec.evaluation,
             hardware=spec.hardware_of(model),
             inputs=run_inputs(spec.model_spec(model), data, languages, spec.eval_languages),
+            replaced_languages=replaced,
         )

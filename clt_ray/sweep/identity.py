@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.fields import SpecModel
-from clt_ray.sweep.roles import identity_fields
+from clt_ray.sweep.roles import identity_fields, silent_defaults
 
 if TYPE_CHECKING:
     from clt_ray.sweep.run import RunSpec
@@ -44,7 +44,11 @@ def identity_json(run: RunSpec) -> str:
     """
     kind: Any = type(run)
     parts = [f'"version":{IDENTITY_VERSION}']
-    parts += [f'"{name}":{_field_json(name, getattr(run, name))}' for name in identity_fields(kind)]
+    silent = silent_defaults(kind)
+    given = ((name, getattr(run, name)) for name in identity_fields(kind))
+    parts += [
+        f'"{name}":{_field_json(name, value)}' for name, value in given if name not in silent or silent[name] != value
+    ]
     return "{" + ",".join(sorted(parts)) + "}"
 
 

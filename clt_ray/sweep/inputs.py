@@ -21,7 +21,7 @@ from clt_ray.sweep.run import DataSource, Inputs, ModelSpec
 
 DEFAULT_REVISION = "main"
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "exemplars")
 ROW_FILES = ("jsonl", "parquet")
 """Kinds of row files, the preferred one first."""
 

@@ -7,13 +7,14 @@
     nothing there                  -> run       "not started"
     the run of an earlier cell     -> skip      "shared with <its name>"
 
-Running the plan again after any of it has happened is how a sweep resumes.
+Running the plan again after any of it has happened is how a sweep resumes. Several sweeps are planned together as
+if they were to run one after the other: what an earlier one executes, a later one shares.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from clt_ray.sweep.spec import SweepSpec
 Kind = Literal["missing", "interrupted", "running", "failed", "finished"]
 Action = Literal["run", "resume", "skip", "blocked"]
 ACTIONS: tuple[Action, ...] = ("run", "resume", "skip", "blocked")
+NOT_STARTED = "not started"
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,29 @@ MISSING = RunStatus("missing")
 
 
 @dataclass(frozen=True)
+class Place:
+    """A cell, and the sweep that has it."""
+
+    sweep: str
+    cell: Cell
+
+    def to_json(self) -> dict[str, str]:
+        """The place as plain JSON values."""
+        return {"sweep": self.sweep, "language_group": self.cell.key.language_group, "cell": self.cell.title}
+
+
+@dataclass(frozen=True)
 class PlannedCell:
     """One cell and what will be done for it."""
 
+    sweep: str
+    """Name of its sweep."""
     cell: Cell
     action: Action
     reason: str
     """Why this action, as a clause."""
-    shared: bool
-    """Another cell earlier in the plan stands for the same run."""
+    shared_with: Place | None
+    """The cell earlier in the plan that stands for the same run; None for the one that does."""
     tokens: int
     """Estimated training tokens of the run."""
     chip_hours: float | None
@@ -64,10 +80,16 @@ class PlannedCell:
     def run(self) -> RunSpec:
         return self.cell.run
 
+    @property
+    def shared(self) -> bool:
+        """Whether another cell earlier in the plan stands for the same run."""
+        return self.shared_with is not None
+
     def to_json(self) -> dict[str, Any]:
         """The cell as plain JSON values."""
         run, key = self.cell.run, self.cell.key
         return {
+            "sweep": self.sweep,
             "run_id": run.run_id,
             "name": run.name,
             "model": key.model,
@@ -79,6 +101,7 @@ class PlannedCell:
             "seed": key.seed,
             "action": self.action,
             "reason": self.reason,
+            "shared_with": self.shared_with.to_json() if self.shared_with else None,
             "train_rows": run.train_rows,
             "steps": run.steps,
             "tokens": self.tokens,
@@ -119,12 +142,12 @@ class Amount:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell of a sweep with its action."""
+    """Every cell of a sweep, or of several, with its action."""
 
     sweep: str
-    """Name of the sweep."""
+    """Name of the sweep; those of several joined by `, `."""
     cells: tuple[PlannedCell, ...]
-    """In the order of the grid."""
+    """Sweep by sweep, in the order of the grid."""
 
     @cached_property
     def total(self) -> Amount:
@@ -142,49 +165,67 @@ class Plan:
         counted = Counter(cell.action for cell in self.cells if not cell.shared)
         return {action: counted[action] for action in ACTIONS}
 
+    @cached_property
+    def shared_between_sweeps(self) -> int:
+        """Distinct runs that more than one sweep has a cell of."""
+        places = {(cell.run.run_id, cell.sweep) for cell in self.cells}
+        return sum(count > 1 for count in Counter(run_id for run_id, _ in places).values())
+
+    @cached_property
+    def hub(self) -> tuple[str, ...]:
+        """Hub names of the data sets and the weights that runs still to be executed read, sorted."""
+        runs = [cell.run for cell in self.cells if cell.action in ("run", "resume")]
+        sources = {id(source): source for run in runs for source in run.data.values()}
+        models = {run.model.source for run in runs if run.inputs.model.startswith("hub:")}
+        return tuple(sorted(models | {source.dataset for source in sources.values() if source.dataset}))
+
     def run_ids(self, *actions: Action) -> tuple[str, ...]:
         """Distinct runs with one of these actions, in the order of the grid; all runs when none is given."""
         wanted = actions or ACTIONS
         return tuple(cell.run.run_id for cell in self.cells if not cell.shared and cell.action in wanted)
 
     def to_json(self) -> dict[str, Any]:
-        """`{"sweep", "runs": [one object per cell], "totals": {...}}`, as plain JSON values."""
+        """`{"sweep", "runs": [one object per cell], "totals": {...}, "hub": [...]}`, as plain JSON values."""
         return {
             "sweep": self.sweep,
             "runs": [cell.to_json() for cell in self.cells],
             "totals": {
                 "cells": len(self.cells),
                 **self.total.to_json(),
+                "shared_between_sweeps": self.shared_between_sweeps,
                 "actions": dict(self.actions),
                 "remaining": self.remaining.to_json(),
             },
+            "hub": list(self.hub),
         }
 
 
-def make_plan(spec: SweepSpec, states: Mapping[str, RunStatus]) -> Plan:
-    """Decide what to do for every cell of a sweep.
+def make_plan(spec: SweepSpec | Sequence[SweepSpec], states: Mapping[str, RunStatus]) -> Plan:
+    """Decide what to do for every cell of a sweep, or of several.
 
     Args:
-        spec: The sweep.
+        spec: The sweeps, in the order in which they would run.
         states: What the store knows, by run_id; a run that is not among them is missing.
 
     Raises:
         DataError: A local data root or model directory cannot be read.
     """
-    first: dict[str, str] = {}
+    specs = (spec,) if isinstance(spec, SweepSpec) else tuple(spec)
+    first: dict[str, Place] = {}
     planned = []
     action: Action
-    for cell in cells(spec):
+    for sweep, cell in ((one.name, cell) for one in specs for cell in cells(one)):
         run = cell.run
-        shared = run.run_id in first
-        if shared:
-            action, reason = "skip", f"shared with {first[run.run_id]}"
-        else:
+        shared_with = first.get(run.run_id)
+        if shared_with is None:
             action, reason = decide(states.get(run.run_id, MISSING))
-            first[run.run_id] = cell.title
+            first[run.run_id] = Place(sweep, cell)
+        else:
+            elsewhere = "" if shared_with.sweep == sweep else f" of {shared_with.sweep}"
+            action, reason = "skip", f"shared with {shared_with.cell.title}{elsewhere}"
         tokens = cost.training_tokens(run)
-        planned.append(PlannedCell(cell, action, reason, shared, tokens, cost.chip_hours(run, tokens)))
-    return Plan(spec.name, tuple(planned))
+        planned.append(PlannedCell(sweep, cell, action, reason, shared_with, tokens, cost.chip_hours(run, tokens)))
+    return Plan(", ".join(one.name for one in specs), tuple(planned))
 
 
 def decide(state: RunStatus) -> tuple[Action, str]:
@@ -200,4 +241,4 @@ def decide(state: RunStatus) -> tuple[Action, str]:
         case "failed":
             return "run", f"failed before: {state.error or 'no error was recorded'}"
         case "missing":
-            return "run", "not started"
+            return "run", NOT_STARTED

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from clt_ray.sweep.accelerators import CPU, GPU, chips, fsdp_and_tensor
-from clt_ray.sweep.catalog import BUNDLED, MAX_NEW_TOKENS, TASKS, Task
+from clt_ray.sweep.catalog import BUNDLED, HUB_SHOTS, MAX_NEW_TOKENS, TASKS, Task
 from clt_ray.sweep.fields import (
     Count,
     CountOrZero,
@@ -21,7 +21,7 @@ from clt_ray.sweep.fields import (
     SpecModel,
     Text,
 )
-from clt_ray.sweep.roles import Content, Identity, Runtime
+from clt_ray.sweep.roles import AddedIdentity, Content, Identity, Runtime
 
 
 class ModelSpec(SpecModel):
@@ -90,11 +90,25 @@ class TrainingSpec(SpecModel):
     """Number format of the computation; the optimizer's master weights are fp32 in both."""
 
 
+class GenerateSpec(SpecModel):
+    """Scores of what the model writes for some of the validation rows, decoded greedily."""
+
+    samples_per_language: Identity[Count] = 16
+    """Rows per task and language: the first of those whose loss is measured, the same at every validation."""
+    every: Identity[Count | None] = None
+    """Optimizer steps between, a multiple of training.eval_every; None is at every validation. The end is always
+    scored."""
+    tasks: Identity[tuple[Task, ...] | None] = None
+    """Tasks to score; None is every task of a run."""
+
+
 class ValidationSpec(SpecModel):
-    """Held-out loss during training."""
+    """Held-out rows whose loss, and if wanted whose generated answers, are measured during training."""
 
     samples_per_language: Identity[Count] = 100
     """Validation rows per task and language."""
+    generate: AddedIdentity[GenerateSpec | None] = None
+    """Scores of generated answers; None measures the loss only."""
 
 
 def _languages_or_keyword(value: Any) -> Any:
@@ -105,23 +119,32 @@ class SelectionSpec(SpecModel):
     """Which checkpoint of a run is its result."""
 
     metric: Identity[Text] = "val/loss"
-    """Logged validation metric: `val/loss`, `val/<task>/loss` (mixed cells) or `val/<task>/<language>/loss`."""
+    """Logged validation metric: `val/loss`, `val/<task>/loss`, `val/<task>/<language>/loss`, and with
+    `validation.generate` scores such as `val/math/accuracy` and `val/math/<language>/accuracy`."""
     mode: Identity[Literal["min", "max"]] = "min"
-    """Whether the smallest or the largest value is best."""
+    """Whether the smallest value is best (losses) or the largest (scores)."""
     languages: Identity[
         Annotated[
             Literal["trained", "all"] | tuple[LanguageCode, ...],
             BeforeValidator(_languages_or_keyword),
         ]
     ] = "trained"
-    """Languages whose loss enters `val/loss`: `trained` (English and the run's training languages), `all`
-    evaluation languages, or a list. Only evaluation languages are validated."""
+    """Languages that enter `val/loss`, `val/<task>/loss` and `val/<task>/<score>`: `trained` (English and the run's
+    training languages), `all` evaluation languages, or a list. Only evaluation languages are validated."""
 
 
 def _tokens_per_task(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {**MAX_NEW_TOKENS, **value}
     return dict.fromkeys(TASKS, value)
+
+
+def _default_shots(task: str, source: DataSource) -> int:
+    return HUB_SHOTS.get(task, 0) if source.dataset else 0  # type: ignore[call-overload, no-any-return]
+
+
+def _shots_per_task(value: Any) -> Any:
+    return value if isinstance(value, Mapping) else dict.fromkeys(TASKS, value)
 
 
 class EvaluationSpec(SpecModel):
@@ -136,12 +159,29 @@ class EvaluationSpec(SpecModel):
         ]
     ] = Field(default_factory=lambda: dict(MAX_NEW_TOKENS))
     """Longest output in tokens: one number, or one per task."""
+    shots: AddedIdentity[
+        Annotated[
+            Mapping[Task, CountOrZero],
+            BeforeValidator(_shots_per_task, json_schema_input_type=CountOrZero | dict[Task, CountOrZero]),
+        ]
+    ] = Field(default_factory=dict)
+    """Worked examples in a test prompt, in the language of the test: one number, or one per task; a task left out
+    has 8 for math from the hub, as the study, and none otherwise."""
     batch_size: Runtime[Count] = 32
     """Prompts decoded at a time, per worker."""
 
     def tokens_for(self, task: str) -> int:
         """Longest output of a task, in tokens."""
         return self.max_new_tokens[task]  # type: ignore[index]
+
+    def shots_for(self, task: str, source: DataSource) -> int:
+        """Worked examples in a test prompt of a task whose rows come from `source`."""
+        return self.shots.get(task, _default_shots(task, source))  # type: ignore[call-overload, no-any-return]
+
+    def shots_of(self, data: Mapping[str, DataSource]) -> dict[str, int]:
+        """`shots` spelled out for a run with these sources; a task that has none anyway is left out."""
+        given = {task: self.shots_for(task, source) for task, source in data.items()}
+        return {task: count for task, count in given.items() if count or _default_shots(task, data[task])}
 
 
 class HardwareSpec(SpecModel):

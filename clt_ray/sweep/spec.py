@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from clt_ray.languages import STUDY_LANGUAGES
-from clt_ray.sweep.catalog import LANGUAGE_GROUPS, MODELS, SOURCES, Task
+from clt_ray.sweep.catalog import LANGUAGE_GROUPS, MODELS, SOURCES, Task, controlled_group
 from clt_ray.sweep.fields import (
     Count,
     CountOrZero,
@@ -56,7 +56,8 @@ class GridSpec(SpecModel):
     task: Identity[TaskAxis]
     """Tasks; several joined by `+` are one multi-task cell."""
     language_group: Identity[NameAxis] = ("all",)
-    """Names of language groups."""
+    """Names of language groups. `english:NAME` is the equal-volume control of a group: as many English rows in place
+    of its non-English ones."""
     samples_per_language: Identity[CountAxis]
     """Rows per non-English language and task, ascending; 0 is the English-only baseline."""
 
@@ -133,7 +134,7 @@ class SweepSpec(Axes):
     training: Identity[TrainingSpec] = TrainingSpec()
     """Optimization."""
     validation: Identity[ValidationSpec] = ValidationSpec()
-    """Held-out rows whose loss is recorded during training."""
+    """Held-out rows that are measured during training."""
     selection: Identity[SelectionSpec] = SelectionSpec()
     """Choice of the checkpoint."""
     evaluation: Identity[EvaluationSpec] = EvaluationSpec()
@@ -155,6 +156,15 @@ class SweepSpec(Axes):
         if name in self.models:
             return ModelSpec(name=name, **self.models[name].model_dump())
         return ModelSpec.model_validate({"name": name, **MODELS[name]})
+
+    def languages_of(self, group: str) -> tuple[str, ...]:
+        """Non-English languages of a group, or of the group that it is the equal-volume control of.
+
+        Raises:
+            KeyError: There is no such group.
+        """
+        groups: Mapping[str, tuple[str, ...]] = self.language_groups
+        return groups[controlled_group(group) or group]
 
     def data_source(self, task: str) -> DataSource:
         """Where the task's rows come from."""

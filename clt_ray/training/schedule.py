@@ -13,6 +13,8 @@ class Schedule:
 
     total_steps: int
     validate_every: int
+    generate_every: int | None = None
+    """Steps between validations that also score generated answers, a multiple of `validate_every`; None is never."""
 
     @property
     def log_every(self) -> int:
@@ -27,6 +29,10 @@ class Schedule:
     def validates_at(self, step: int) -> bool:
         """Every `validate_every` steps, and at the end."""
         return step % self.validate_every == 0 or step == self.total_steps
+
+    def generates_at(self, step: int) -> bool:
+        """Every `generate_every` steps, and at the end."""
+        return self.generate_every is not None and (step % self.generate_every == 0 or step == self.total_steps)
 
     def planned_validations(self) -> tuple[int, ...]:
         return tuple(step for step in range(1, self.total_steps + 1) if self.validates_at(step))

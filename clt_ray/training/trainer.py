@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from clt_ray.data.formatting import Encoded
 from clt_ray.errors import RunError
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.batches import RunBatches, collate
-from clt_ray.training.checkpoints import prune, resume_tree, weights_tree
+from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.schedule import Schedule
-from clt_ray.training.selection import select
-from clt_ray.training.validation import Cell, summarise, summed_losses
+from clt_ray.training.selection import best_so_far
+from clt_ray.training.validation import Cell, ScoreAnswers, named, summarise, summed_losses
 
 TRAINER_STATE = "trainer_state.json"
 
@@ -43,7 +43,7 @@ class RunTrainer(SFTTrainer):
     """Fine-tunes all parameters of one run.
 
     Differs from its parent in four places: batches come from `RunBatches`; the loss is `completion_nll`;
-    `evaluate` records the validation loss per task and language; checkpoints are committed to the journal.
+    `evaluate` records validation metrics per task and language; checkpoints are committed to the journal.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class RunTrainer(SFTTrainer):
         rows: Sequence[Encoded],
         validation: Sequence[tuple[list[Cell], dict[str, Tensor]]],
         selection_languages: Sequence[str],
+        score_answers: ScoreAnswers | None = None,
         staging: Path,
         rank: int,
         world_size: int,
@@ -64,6 +65,7 @@ class RunTrainer(SFTTrainer):
     ) -> None:
         self.run, self.schedule, self.journal, self.progress = run, schedule, journal, progress
         self.validation, self.selection_languages = validation, selection_languages
+        self.score_answers = score_answers
         self.staging, self.rank, self.world_size, self.tokenizer = staging, rank, world_size, tokenizer
         self._seen = TokenCounter()
         self._batches = RunBatches(
@@ -105,11 +107,11 @@ class RunTrainer(SFTTrainer):
         self._require_finite("gradient norm", float(norm))
         return norm
 
-    def _require_finite(self, what: str, value: float) -> None:
+    def _require_finite(self, what: str, value: float, step: int | None = None) -> None:
         """Stop before the update: a checkpoint made after it would look fine and be worthless."""
         if not math.isfinite(value):
             raise RunError(
-                f"{what} is {value} at step {self.state.global_step + 1}; the update was not made. "
+                f"{what} is {value} at step {step or self.state.global_step + 1}; the update was not made. "
                 "Lower training.learning_rate or set training.max_grad_norm."
             )
 
@@ -118,7 +120,15 @@ class RunTrainer(SFTTrainer):
         model.eval()
         totals = summed_losses(model, self._on_device(self.validation))
         model.train()
+        return self._record_validation(totals)
+
+    def _record_validation(self, totals: Mapping[Cell, tuple[float, int]]) -> dict[str, float]:
+        """Validation metrics from summed losses, journaled in one piece with the scores of answers when it is time."""
         metrics = summarise(totals, self.selection_languages, self.run.tasks)
+        if self.score_answers is not None and self.schedule.generates_at(self.state.global_step):
+            scores = self.score_answers(self.model)
+            self.model_wrapped.train()
+            metrics |= named(scores, self.selection_languages, self.run.tasks)
         if self.rank == 0:
             self.journal.append_metrics("validation", self.state.global_step, metrics)
         # Also tells the control flow that this validation is done.
@@ -141,26 +151,27 @@ class RunTrainer(SFTTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         weights, state = self.staging / "weights", self.staging / "resume"
-        if self.rank == 0:
-            for folder in (weights, state):
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(parents=True)
-        self._barrier()
+        for folder in (weights, state):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         unwrapped = self.accelerator.unwrap_model(model)
         parameters = self.accelerator.get_state_dict(model)
         self._save_optimizer_and_scheduler(str(state))
         self._save_rng_state(str(state))
-        self._barrier()
         if self.rank == 0:
             unwrapped.save_pretrained(weights, state_dict=parameters)
             self.tokenizer.save_pretrained(weights)
             self.state.save_to_json(str(state / TRAINER_STATE))
             self.journal.commit_tree(weights, weights_tree(step))
-            self.journal.commit_tree(state, resume_tree(step))
-            points = [(point.step, point.metrics) for point in self.journal.metrics("validation")]
-            best = select(points, self.run.selection.metric, self.run.selection.mode)
-            prune(self.journal, best.chosen.step)
+        commit_parts(self.journal, state, resume_tree(step), self.rank)
+        if self.rank == 0:
+            self._prune(step)
         self._barrier()
+
+    def _prune(self, step: int) -> None:
+        """After the checkpoint of a step is complete: delete those that nothing needs any more."""
+        points = [(point.step, point.metrics) for point in self.journal.metrics("validation")]
+        prune(self.journal, best_so_far(points, self.run.selection.metric, self.run.selection.mode, step))
 
     def _barrier(self) -> None:
         if self.world_size > 1:

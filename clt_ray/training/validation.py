@@ -1,19 +1,24 @@
-"""Validation loss of every (task, language), and the one number that selection reads."""
+"""What a validation measures, by name: losses of every (task, language), scores of answers, and their means."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from clt_ray.errors import RunError
+from clt_ray.sweep.metrics import LOSS, OVERALL, language_metric, task_metric
 from clt_ray.training.loss import completion_nll
 
 Cell = tuple[str, str]
 """(task, language)."""
+
+ScoreAnswers = Callable[[Any], Mapping[Cell, Mapping[str, float]]]
+"""Lets a model answer some validation rows: (task, language) -> metric -> mean score. Where there are several
+processes, each of them calls it."""
 
 
 def selection_cells(cells: Iterable[Cell], languages: Sequence[str]) -> list[Cell]:
@@ -34,22 +39,65 @@ def summarise(
     """Named metrics from summed losses.
 
     A cell's loss is the mean over its labelled tokens. `val/loss` is the unweighted mean over the cells in
-    `languages`, so a language with longer rows does not decide alone.
+    `languages`, and `val/<task>/loss` over those of a task, so a language with longer rows does not decide alone.
 
     Args:
         totals: Summed negative log-likelihood and number of labelled tokens of each cell.
-        languages: Languages that enter `val/loss`.
-        tasks: Tasks of the run; with several, each also gets `val/<task>/loss`.
+        languages: Languages that enter the means.
+        tasks: Tasks of the run.
     """
     losses = {cell: total / tokens for cell, (total, tokens) in totals.items() if tokens}
-    metrics = {f"val/{task}/{language}/loss": loss for (task, language), loss in losses.items()}
     chosen = selection_cells(losses, languages)
-    metrics["val/loss"] = sum(losses[cell] for cell in chosen) / len(chosen)
-    for task in tasks if len(tasks) > 1 else ():
-        own = [losses[cell] for cell in chosen if cell[0] == task]
-        if own:
-            metrics[f"val/{task}/loss"] = sum(own) / len(own)
-    return metrics
+    overall = sum(losses[cell] for cell in chosen) / len(chosen)
+    return {OVERALL: overall} | named({cell: {LOSS: loss} for cell, loss in losses.items()}, languages, tasks)
+
+
+def named(
+    measured: Mapping[Cell, Mapping[str, float]], languages: Sequence[str], tasks: Sequence[str]
+) -> dict[str, float]:
+    """Metrics under the names they are logged by, with each task's mean.
+
+    Args:
+        measured: (task, language) -> metric -> value.
+        languages: Languages that enter the means, those of them that were measured.
+        tasks: Tasks of the run.
+    """
+    metrics = {
+        language_metric(task, language, metric): value
+        for (task, language), values in measured.items()
+        for metric, value in values.items()
+    }
+    means: dict[str, list[float]] = {}
+    for (task, language), values in measured.items():
+        if task in tasks and language in languages:
+            for metric, value in values.items():
+                means.setdefault(task_metric(task, metric), []).append(value)
+    return metrics | {name: sum(values) / len(values) for name, values in means.items()}
+
+
+def require_metric(metric: str, cells: Iterable[Cell], languages: Sequence[str]) -> None:
+    """Refuse a run whose rows cannot give the metric that its checkpoint is chosen by.
+
+    Args:
+        metric: A name that the sweep file's check has accepted for the run's tasks and evaluation languages.
+        cells: (task, language) of the validation rows that there are.
+        languages: Selection languages.
+
+    Raises:
+        RunError: The metric's language, or every language of its mean, is without validation rows.
+    """
+    there = list(cells)
+    chosen = selection_cells(there, languages)
+    match metric.split("/"):
+        case [_, task, language, _]:
+            found = (task, language) in there
+        case [_, task, _]:
+            found = any(cell[0] == task for cell in chosen)
+        case _:
+            found = True
+    if not found:
+        known = ", ".join(sorted("/".join(cell) for cell in there))
+        raise RunError(f"{metric} would never be recorded: there are validation rows of {known} only")
 
 
 @torch.no_grad()

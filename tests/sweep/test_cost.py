@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from small_sweep import TPU, runs_of, sweep
 
-from clt_ray.sweep import cost
+from clt_ray.sweep import RunSpec, cost
 from clt_ray.sweep.accelerators import TPUS
 
 
@@ -21,18 +21,45 @@ def test_a_mixed_run_has_the_mean_row_of_its_tasks() -> None:
     assert cost.training_tokens(run) == 10_000 * sum(cost.TOKENS_PER_ROW.values())
 
 
-def test_chip_hours_are_flops_over_what_a_chip_achieves() -> None:
+def chip_hours(run: RunSpec, tokens: int) -> float:
+    hours = cost.chip_hours(run, tokens)
+    assert hours is not None
+    return hours
+
+
+def test_chip_hours_of_long_rows_are_flops_over_what_a_chip_achieves() -> None:
     (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, hardware=TPU)
-    tokens = cost.training_tokens(run)
+    tokens = 157 * 64 * 2048
     seconds = 6 * 8_030_261_248 * tokens / (197e12 * cost.UTILISATION)
-    assert cost.chip_hours(run, tokens) == pytest.approx(seconds / 3600)
+    assert chip_hours(run, tokens) == pytest.approx(seconds / 3600)
 
 
-def test_chip_hours_do_not_depend_on_the_size_of_the_slice() -> None:
+def test_chip_hours_of_short_rows_are_those_of_moving_the_weights() -> None:
+    (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [1000]}, hardware=TPU)
+    tokens = cost.training_tokens(run)
+    computing = 6 * 8_030_261_248 * tokens / (64 * 197e12 * cost.UTILISATION)
+    moving = 219 * 3 * 2 * 8_030_261_248 / (200e9 / 2)
+    assert (round(computing), round(moving)) == (38, 106), "the worked example of the module"
+    assert chip_hours(run, tokens) == pytest.approx(64 * moving / 3600)
+
+
+def test_a_smaller_slice_costs_less_where_weights_are_waited_for_and_the_same_where_not() -> None:
     small, large = (
         runs_of(hardware={"accelerator": "TPU-V5LITEPOD", "topology": topology})[0] for topology in ("4x4", "8x8")
     )
-    assert cost.chip_hours(small, 1000) == cost.chip_hours(large, 1000)
+    assert chip_hours(small, 1000) == pytest.approx(chip_hours(large, 1000) / 4)
+    assert chip_hours(small, 10**9) == chip_hours(large, 10**9)
+
+
+def test_a_tensor_axis_divides_what_each_chip_gathers() -> None:
+    flat, deep = (runs_of(hardware=TPU | {"mesh": mesh})[0] for mesh in ("64x1", "16x4"))
+    assert chip_hours(deep, 1000) == pytest.approx(chip_hours(flat, 1000) / 4)
+
+
+def test_assumptions_name_the_tasks_of_the_sweep_only() -> None:
+    told = cost.assumptions({"math"})
+    assert f"{cost.TOKENS_PER_ROW['math']} of math" in told and "35% of peak" in told
+    assert "summarization" not in told
 
 
 @pytest.mark.parametrize("hardware", [{"accelerator": "CPU"}, {"accelerator": "GPU", "workers": 8}])

@@ -21,6 +21,7 @@ from clt_ray.sweep.identity import identity_json
 from clt_ray.sweep.run import (
     DataSource,
     EvaluationSpec,
+    GenerateSpec,
     HardwareSpec,
     Inputs,
     ModelSpec,
@@ -81,6 +82,11 @@ CHANGES_NUMBERS = {
     "max steps": with_training(max_steps=10),
     "clipping": with_training(max_grad_norm=None),
     "precision": with_training(precision="fp32"),
+    "generated answers": replace(RUN, validation=ValidationSpec(generate=GenerateSpec())),
+    "number of answers": replace(RUN, validation=ValidationSpec(generate=GenerateSpec(samples_per_language=4))),
+    "steps between answers": replace(RUN, validation=ValidationSpec(generate=GenerateSpec(every=100))),
+    "English in place of four languages": replace(RUN, replaced_languages=4),
+    "English in place of two languages": replace(RUN, replaced_languages=2),
     "validation rows": replace(RUN, validation=ValidationSpec(samples_per_language=7)),
     "selection languages": replace(RUN, selection=SelectionSpec(languages="all")),
     "output length": replace(RUN, evaluation=EvaluationSpec(max_new_tokens={"math": 64})),
@@ -98,6 +104,7 @@ CHANGES_NUMBERS = {
 
 KEEPS_NUMBERS = {
     "hardware": replace(RUN, hardware=HardwareSpec(**TPU)),
+    "answers to another task": replace(RUN, validation=ValidationSpec(generate=GenerateSpec(tasks=("instruction",)))),
     "decoding batch": replace(RUN, evaluation=EvaluationSpec(batch_size=1)),
     "output length of another task": replace(RUN, evaluation=EvaluationSpec(max_new_tokens={"instruction": 9})),
     "name of the group": replace(RUN, language_group="four"),

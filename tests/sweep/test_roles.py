@@ -10,13 +10,13 @@ from pydantic import create_model
 
 from clt_ray.sweep import sections, spec
 from clt_ray.sweep.fields import SpecModel
-from clt_ray.sweep.roles import Identity, Role, Runtime, identity_fields, roles
+from clt_ray.sweep.roles import AddedIdentity, Identity, Role, Runtime, identity_fields, roles, silent_defaults
 from clt_ray.sweep.run import Inputs, RunSpec
 
 INSTRUCTIONS = """{model}.{field} does not say what it is to a run's identity. Annotate it with one of:
 
-    Identity[...]   its value can change a run's numbers. It enters run_id, so every run trains again unless the
-                    default gives the old numbers; then leave the default out of the identity document instead.
+    Identity[...]   its value can change a run's numbers. It enters run_id, so every run trains again; where the
+                    default gives the old numbers, AddedIdentity[...] leaves it out and keeps them.
     Content[...]    it points at rows, weights or text. Name the content in clt_ray/sweep/inputs.py.
     Runtime[...]    it decides where, how fast or under which name a run executes. It never enters run_id.
 
@@ -57,6 +57,20 @@ def test_a_new_identity_field_enters_the_identity_by_itself() -> None:
     grown = create_model("Grown", __base__=sections.ValidationSpec, folds=(Identity[int], 3))
     assert '"folds":3' in grown().identity_json
     assert "folds" in identity_fields(grown)
+
+
+def test_an_added_identity_field_changes_no_identity_by_its_default() -> None:
+    grown = create_model(
+        "Grown",
+        __base__=sections.ValidationSpec,
+        folds=(AddedIdentity[int], 3),
+        near=(AddedIdentity[tuple[int, ...]], ()),
+    )
+    assert grown().identity_json == sections.ValidationSpec().identity_json
+    assert '"folds":4' in grown(folds=4).identity_json
+    assert '"near":[1]' in grown(near=(1,)).identity_json
+    assert silent_defaults(grown) == {"folds": 3, "near": (), "generate": None}
+    assert {"folds", "near"} <= set(identity_fields(grown))
 
 
 def test_only_models_and_dataclasses_have_roles() -> None:

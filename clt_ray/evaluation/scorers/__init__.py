@@ -1,10 +1,11 @@
 """Scores of one model output against its reference, as plain functions.
 
 Each scorer is `score(prediction, reference, language) -> {metric: value from 0 to 1}`. An empty prediction scores 0;
-an item whose reference holds nothing to compare with gets no score at all and enters no mean.
+an item whose reference holds nothing to compare with gets no score at all and enters no mean. Every task also scores
+`fidelity`, which needs no reference: whether the output is in the language it should be in.
 
     from clt_ray.evaluation.scorers import scorer
-    scorer("math").score("The answer is 1,250.", "1250", "en")      # {"accuracy": 1.0}
+    scorer("math").score("The answer is 1,250.", "1250", "en")      # {"accuracy": 1.0, "fidelity": 1.0}
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Scorer:
     module: str
     """Name of the module in this package that holds `score`."""
     metrics: tuple[str, ...]
-    """Metrics that `score` returns; the first is the task's primary metric."""
+    """Metrics that `score` returns; the first is the task's primary metric and the last is fidelity."""
 
     @property
     def primary(self) -> str:
@@ -36,13 +37,14 @@ class Scorer:
     def score(self, prediction: str, reference: str, language: str) -> dict[str, float]:
         """Metric -> value of one item, from 0 to 1; loads the scorer's libraries at the first call."""
         function: ScoreFunction = importlib.import_module(f"{__name__}.{self.module}").score
-        return function(prediction, reference, language)
+        fidelity: Callable[[str, str], dict[str, float]] = importlib.import_module(f"{__name__}.fidelity").score
+        return function(prediction, reference, language) | fidelity(prediction, language)
 
 
 SCORERS = {
-    "summarization": Scorer("rouge", ("rougeL", "rouge1", "rouge2")),
-    "instruction": Scorer("chrf", ("reference_chrf",)),
-    "math": Scorer("math", ("accuracy",)),
+    "summarization": Scorer("rouge", ("rougeL", "rouge1", "rouge2", "fidelity")),
+    "instruction": Scorer("chrf", ("reference_chrf", "fidelity")),
+    "math": Scorer("math", ("accuracy", "fidelity")),
 }
 """Task -> scorer."""
 

@@ -12,6 +12,7 @@ from clt_ray.sweep.checks.content import check_data, check_models
 from clt_ray.sweep.checks.hardware import check_hardware
 from clt_ray.sweep.checks.names import check_axes, check_groups, check_languages
 from clt_ray.sweep.checks.selection import check_selection
+from clt_ray.sweep.checks.validation import check_validation
 from clt_ray.sweep.document import Document
 
 CHECKS = (
@@ -21,6 +22,7 @@ CHECKS = (
     check_cells,
     check_models,
     check_data,
+    check_validation,
     check_selection,
     check_hardware,
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clt_ray.errors import Problem
 from clt_ray.languages import ENGLISH, LANGUAGES
-from clt_ray.sweep.catalog import BUNDLED, TASKS
+from clt_ray.sweep.catalog import BUNDLED, TASKS, controlled_group
 from clt_ray.sweep.checks.reading import eval_languages, language_groups, section, used, used_tasks
 from clt_ray.sweep.document import Document, KeyPath
 from clt_ray.sweep.inputs import source_file
@@ -76,9 +76,11 @@ def _root(document: Document, task: str, root: str) -> Iterator[Problem]:
 
 def _train_languages(document: Document) -> list[str]:
     groups = language_groups(document)
-    codes = [] if document.get("english_samples") == 0 else [ENGLISH]
+    names = [name for name in used(document, "language_group") if isinstance(name, str)]
+    english = document.get("english_samples") != 0 or any(map(controlled_group, names))
+    codes = [ENGLISH] if english else []
     if any(isinstance(count, int) and count > 0 for count in used(document, "samples_per_language")):
-        codes += [code for name in used(document, "language_group") for code in groups.get(name, [])]
+        codes += [code for name in names for code in groups.get(name, [])]
     return list(dict.fromkeys(codes))
 
 

@@ -12,6 +12,7 @@ from clt_ray.sweep.checks.reading import (
     axis_lists,
     counts,
     items,
+    known_groups,
     known_models,
     language_groups,
     section,
@@ -30,7 +31,7 @@ def check_axes(document: Document) -> Iterator[Problem]:
         if axis == "task":
             yield from _tasks(document, path)
         elif axis in ("model", "language_group"):
-            known = known_models(document) if axis == "model" else list(language_groups(document))
+            known = known_models(document) if axis == "model" else known_groups(document)
             yield from _known(document, path, known, _spoken(axis))
             yield from duplicates(document, texts(document, *path))
         else:

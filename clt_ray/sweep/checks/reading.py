@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clt_ray.languages import STUDY_LANGUAGES
-from clt_ray.sweep.catalog import LANGUAGE_GROUPS, MODELS, parse_tasks
+from clt_ray.sweep.catalog import CONTROL, LANGUAGE_GROUPS, MODELS, parse_tasks
 from clt_ray.sweep.document import Document, KeyPath, as_list
 
 AXES = ("model", "task", "language_group", "samples_per_language")
@@ -58,6 +58,12 @@ def language_groups(document: Document) -> dict[str, list[str]]:
         return {name: list(codes) for name, codes in LANGUAGE_GROUPS.items()}
     groups = section(document, "language_groups")
     return {name: [code for _, code in texts(document, "language_groups", name)] for name in groups}
+
+
+def known_groups(document: Document) -> list[str]:
+    """Names that the language group axis may use: groups, then their equal-volume controls."""
+    groups = list(language_groups(document))
+    return [*groups, *(f"{CONTROL}{name}" for name in groups)]
 
 
 def eval_languages(document: Document) -> list[str]:

@@ -7,24 +7,25 @@ from collections.abc import Iterator
 
 from clt_ray.errors import Problem
 from clt_ray.languages import ENGLISH, LANGUAGES
-from clt_ray.sweep.catalog import TASKS
+from clt_ray.sweep.catalog import METRICS, TASKS
 from clt_ray.sweep.checks.reading import eval_languages, language_groups, texts, used, used_tasks
+from clt_ray.sweep.checks.validation import generated_tasks
 from clt_ray.sweep.document import Document, KeyPath
+from clt_ray.sweep.metrics import LOSS, OVERALL, is_loss, logged_metrics
+from clt_ray.sweep.suggest import nearest
 
-_METRIC = re.compile(r"val(/(?P<task>[a-z]+)(/(?P<language>[a-z]+))?)?/loss")
-_FORMS = "val/loss, val/<task>/loss or val/<task>/<language>/loss"
+METRIC: KeyPath = ("selection", "metric")
+_FORM = re.compile(r"val/(?P<task>[a-z]+)(/(?P<language>[a-z]+))?/(?P<metric>\w+)")
 
 
 def check_selection(document: Document) -> Iterator[Problem]:
-    """The selection metric is one that every run logs, and is minimised."""
-    metric = document.get("selection", "metric", default="val/loss")
+    """The selection metric is one that every run logs, and its better values win."""
+    metric = document.get(*METRIC, default=OVERALL)
     if isinstance(metric, str):
-        yield from _metric(document, metric)
-    if document.get("selection", "mode") == "max":
-        message = "would choose the checkpoint with the largest loss"
-        yield document.problem(("selection", "mode"), message, "write mode: min")
+        problem = _metric(document, metric) or _mode(document, metric)
+        yield from [problem] if problem else []
     if document.get("selection", "languages") == []:
-        message = "is empty, so no loss would enter val/loss"
+        message = "is empty, so no language would enter val/loss"
         yield document.problem(("selection", "languages"), message, "write trained, all, or a list of languages")
     evaluated = eval_languages(document)
     if isinstance(document.get("selection", "languages"), list):
@@ -46,17 +47,42 @@ def _without_english(document: Document, evaluated: list[str]) -> Iterator[Probl
         yield document.problem(("eval_languages",), message, "add en, or list selection.languages")
 
 
-def _metric(document: Document, metric: str) -> Iterator[Problem]:
-    path: KeyPath = ("selection", "metric")
-    match = _METRIC.fullmatch(metric)
-    if match is None or (match["task"] is not None and match["task"] not in TASKS):
-        yield document.problem(path, "is not a validation metric", f"write {_FORMS}")
-        return
-    task, language = match["task"], match["language"]
-    without = ["+".join(tasks) for tasks in used_tasks(document) if task is not None and task not in tasks]
+def _metric(document: Document, metric: str) -> Problem | None:
+    """Why some run of the sweep would not log the metric; None when all do."""
+    languages, generated, cells = eval_languages(document), generated_tasks(document), used_tasks(document)
+    if all(metric in logged_metrics(tasks, languages, generated) for tasks in cells):
+        return None
+    form = _FORM.fullmatch(metric)
+    task = form["task"] if form else None
+    if form is None or task not in TASKS or form["metric"] not in (LOSS, *METRICS[task]):  # type: ignore[index]
+        return document.problem(METRIC, "is not a validation metric", _known(document, metric))
+    if form["language"] is not None and form["language"] not in languages:
+        return document.problem(
+            METRIC, f"{form['language']!r} is not an evaluation language", "add it to eval_languages"
+        )
+    without = ["+".join(tasks) for tasks in cells if task not in tasks]
     if without:
-        yield document.problem(path, f"is not logged by runs of {', '.join(without)}", "write val/loss")
-    if language is not None and language not in eval_languages(document):
-        yield document.problem(path, f"{language!r} is not an evaluation language", "add it to eval_languages")
-    elif task is not None and language is None and any(len(tasks) == 1 for tasks in used_tasks(document)):
-        yield document.problem(path, "is logged by mixed cells only", "write val/loss")
+        return document.problem(METRIC, f"is not logged by runs of {', '.join(without)}", _known(document))
+    if not generated:
+        remedy = "add validation: {generate: {samples_per_language: 16}}"
+        return document.problem(METRIC, "is logged only with validation.generate", remedy)
+    return document.problem(METRIC, f"needs {task} among validation.generate.tasks", f"add {task} there")
+
+
+def _known(document: Document, instead_of: str = "") -> str:
+    """The metrics that all runs of the sweep log, the nearest first."""
+    cells, generated = used_tasks(document), generated_tasks(document)
+    shared = [task for task in TASKS if all(task in tasks for tasks in cells)]
+    guess = nearest(instead_of, logged_metrics(shared, eval_languages(document), generated)) if instead_of else None
+    start = f"did you mean {guess!r}? " if guess else ""
+    return f"{start}every run logs: {', '.join(logged_metrics(shared, ['<language>'], generated))}"
+
+
+def _mode(document: Document, metric: str) -> Problem | None:
+    """Why the mode would choose the worst checkpoint, if it would."""
+    mode = document.get("selection", "mode", default="min")
+    right, extreme = ("min", "largest") if is_loss(metric) else ("max", "smallest")
+    if mode not in ("min", "max") or mode == right:
+        return None
+    message = f"would choose the checkpoint with the {extreme} {metric.rpartition('/')[2]}"
+    return document.problem(("selection", "mode"), message, f"write mode: {right}", value=mode)

@@ -1,0 +1,48 @@
+"""The metrics that a run's validation logs, by name: what a sweep may select by, known before anything is trained.
+
+val/loss                     mean over tasks and selection languages
+val/math/loss                mean over selection languages
+val/math/es/loss             one language
+val/math/accuracy            with validation.generate: the same two for scores, which no mean joins over tasks,
+val/math/es/accuracy         since theirs are different quantities
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from clt_ray.sweep.catalog import METRICS
+
+LOSS = "loss"
+OVERALL = "val/loss"
+
+
+def task_metric(task: str, metric: str) -> str:
+    """Name of a metric's mean over the selection languages."""
+    return f"val/{task}/{metric}"
+
+
+def language_metric(task: str, language: str, metric: str) -> str:
+    """Name of a metric in one language."""
+    return f"val/{task}/{language}/{metric}"
+
+
+def logged_metrics(tasks: Iterable[str], languages: Collection[str], generated: Collection[str] = ()) -> list[str]:
+    """Names of all metrics of a run's validation.
+
+    Args:
+        tasks: Of the run.
+        languages: Evaluation languages.
+        generated: Tasks whose validation rows are also answered and scored.
+    """
+    names = [OVERALL]
+    for task in tasks:
+        for metric in (LOSS, *(METRICS[task] if task in generated else ())):  # type: ignore[index]
+            names.append(task_metric(task, metric))
+            names += [language_metric(task, language, metric) for language in languages]
+    return names
+
+
+def is_loss(metric: str) -> bool:
+    """Whether a metric is a loss, the less the better; all others are scores, the more the better."""
+    return metric.rpartition("/")[2] == LOSS

@@ -1,0 +1,64 @@
+"""The metrics that a sweep may select by are those that validation logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_sweep import problems_of, sweep
+
+from clt_ray.evaluation.scorers import SCORERS
+from clt_ray.sweep.catalog import METRICS, TASKS
+from clt_ray.sweep.metrics import is_loss, logged_metrics
+
+LANGUAGES = ("en", "es", "ko")
+
+
+def test_scores_are_those_of_the_scorers() -> None:
+    assert {task: scorer.metrics for task, scorer in SCORERS.items()} == dict(METRICS)
+
+
+def test_names_of_a_run() -> None:
+    assert logged_metrics(["math"], ["en", "es"], ["math"]) == [
+        "val/loss",
+        "val/math/loss", "val/math/en/loss", "val/math/es/loss",
+        "val/math/accuracy", "val/math/en/accuracy", "val/math/es/accuracy",
+        "val/math/fidelity", "val/math/en/fidelity", "val/math/es/fidelity",
+    ]  # fmt: skip
+    assert logged_metrics(["math"], ["en"]) == ["val/loss", "val/math/loss", "val/math/en/loss"]
+
+
+TASK_SETS = st.lists(st.sampled_from(TASKS), min_size=1, unique=True)
+
+
+@given(cells=st.lists(TASK_SETS, min_size=1, max_size=2), generated=st.none() | TASK_SETS, data=st.data())
+def test_a_metric_is_accepted_exactly_when_every_run_logs_it(
+    cells: list[list[str]], generated: list[str] | None, data: Any
+) -> None:
+    every = logged_metrics(TASKS, [*LANGUAGES, "de"], TASKS)
+    metric = data.draw(st.sampled_from(every))
+    validation: Mapping[str, Any] = {"generate": {"tasks": generated}} if generated else {}
+    found = problems_of(
+        grid=sweep()["grid"] | {"task": list({"+".join(sorted(tasks)): None for tasks in cells})},
+        language_groups={"all": ["es"]},
+        eval_languages=list(LANGUAGES),
+        validation=dict(validation),
+        selection={"metric": metric, "mode": "min" if is_loss(metric) else "max"},
+    )
+    logged = all(metric in logged_metrics(tasks, LANGUAGES, generated or ()) for tasks in cells)
+    assert [problem.key for problem in found] == ([] if logged else ["selection.metric"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode"), [("val/loss", "min"), ("val/math/loss", "min"), ("val/math/accuracy", "max")]
+)
+def test_better_is_less_loss_and_more_of_everything_else(metric: str, mode: str) -> None:
+    assert is_loss(metric) == (mode == "min")
+    other = {"min": "max", "max": "min"}[mode]
+    generate = {"validation": {"generate": {}}}
+    assert problems_of(**generate, selection={"metric": metric, "mode": mode}) == ()
+    (problem,) = problems_of(**generate, selection={"metric": metric, "mode": other})
+    assert (problem.key, problem.value, problem.remedy) == ("selection.mode", other, f"write mode: {mode}")
