@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clt_ray.training.journal import Journal
 
@@ -47,6 +48,33 @@ class ResumePoint:
     """Local directory with the model's safetensors."""
     state: Path
     """Local directory with optimizer, scheduler and random state."""
+
+
+def commit_parts(journal: Journal, staging: Path, name: str, rank: int) -> None:
+    """Commit a tree to which every process of the run brings what it has in its own folder.
+
+    All processes call this. The tree counts once process 0 knows the files of all of them.
+
+    Args:
+        journal: The run's record.
+        staging: This process's folder, with files that no other process has by the same name; gone afterwards.
+        name: Of the tree.
+        rank: Index of this process.
+    """
+    import torch.distributed as dist
+
+    together = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    if rank == 0:
+        journal.delete_tree(name)
+    if together:
+        dist.barrier()
+    records = dict(journal.put_part(staging, name)) if any(staging.iterdir()) else {}
+    parts: list[Any] = [records]
+    if together:
+        parts = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, records)
+    if rank == 0:
+        journal.seal_tree(name, {file: record for part in parts for file, record in part.items()})
 
 
 def latest_resume_point(journal: Journal, best_until: Callable[[int], int]) -> ResumePoint | None:

@@ -22,9 +22,9 @@ from clt_ray.training.checkpoints import keep_only_best, latest_resume_point, we
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.model import location
 from clt_ray.training.schedule import Schedule
-from clt_ray.training.selection import Selection, select
+from clt_ray.training.selection import Selection, best_so_far, select
 from clt_ray.training.trainer import collator
-from clt_ray.training.validation import Cell, selection_cells
+from clt_ray.training.validation import Cell, ScoreAnswers, require_metric
 
 VALIDATION_BATCH_ROWS = 32
 
@@ -38,6 +38,7 @@ def train(
     journal: Journal,
     progress: Progress,
     staging: Path,
+    score_answers: ScoreAnswers | None = None,
 ) -> Selection:
     """Fine-tune all parameters of the run's model and choose the best checkpoint.
 
@@ -49,14 +50,17 @@ def train(
         backend: Hardware of the run, already started.
         journal: Durable record; also where the run resumes from.
         progress: Told where training is whenever it logs.
-        staging: Local scratch directory, shared by the processes of the run.
+        staging: Local scratch directory of this process.
+        score_answers: Scores a model's answers; needed when the run has `validation.generate`.
 
     Raises:
         RunError: A non-finite loss or gradient, or nothing to select by. Repeating the run would not help.
     """
-    schedule = Schedule(run.steps, run.training.eval_every)
+    generate = run.validation.generate
+    assert generate is None or score_answers is not None, "nothing to score the answers with"
+    schedule = Schedule(run.steps, run.training.eval_every, generate.every if generate else None)
     languages = run.selection_languages
-    selection_cells(validation, languages)
+    require_metric(run.selection.metric, validation, languages)
 
     finished = completed(journal, schedule, run)
     if finished is None:
@@ -81,8 +85,11 @@ def train(
             journal=journal,
             progress=progress,
             rows=rows,
-            validation=validation_batches(dict(validation), VALIDATION_BATCH_ROWS, tokenizer.pad_token_id),
+            validation=validation_batches(
+                dict(validation), backend.rounded_rows(VALIDATION_BATCH_ROWS), tokenizer.pad_token_id
+            ),
             selection_languages=languages,
+            score_answers=score_answers,
             staging=staging,
             rank=backend.rank,
             world_size=backend.world_size,
@@ -113,9 +120,9 @@ def completed(journal: Journal, schedule: Schedule, run: RunSpec) -> Selection |
 
 
 def best_until(journal: Journal, step: int, run: RunSpec) -> int:
-    """Step of the best checkpoint among those up to a step."""
+    """Step of the best checkpoint among those up to a step; the step itself while none has the metric."""
     points = [(point.step, point.metrics) for point in journal.metrics("validation") if point.step <= step]
-    return select(points, run.selection.metric, run.selection.mode).chosen.step
+    return best_so_far(points, run.selection.metric, run.selection.mode, step)
 
 
 def arguments(run: RunSpec, schedule: Schedule, backend: Backend, staging: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ one is in use. A new backend implements `Backend` and is added to the table in `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +28,10 @@ class Backend(Protocol):
     def world_size(self) -> int:
         """Number of processes that train the run together."""
 
+    @property
+    def every_process_evaluates(self) -> bool:
+        """Whether `load_model` and `generate` need all processes of the run, rather than the first alone."""
+
     def start(self, run: RunSpec) -> None:
         """Prepare the process before the first tensor: threads, devices, process group, seeds."""
 
@@ -37,8 +41,8 @@ class Backend(Protocol):
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
         """Arguments of `trl.SFTConfig` that this hardware decides."""
 
-    def trainer_class(self) -> type:
-        """The `RunTrainer` whose step and checkpoints fit this hardware."""
+    def trainer_class(self) -> Callable[..., Any]:
+        """What makes the `RunTrainer` whose step and checkpoints fit this hardware, called with its arguments."""
 
     def generate(
         self,
@@ -49,6 +53,9 @@ class Backend(Protocol):
         batch_size: int,
     ) -> list[list[int]]:
         """Greedy continuations of token-id prompts, in the order given, without the end-of-text token."""
+
+    def rounded_rows(self, rows: int) -> int:
+        """The next number of rows, at least `rows`, that this hardware splits evenly."""
 
     def barrier(self) -> None:
         """Wait for all processes of the run."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, set_seed
 
+from clt_ray.data.formatting import end_of_turn_id
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.schedule import Schedule
 
@@ -32,6 +33,11 @@ class TorchBackend:
     @property
     def world_size(self) -> int:
         return int(os.environ.get("WORLD_SIZE", "1"))
+
+    @property
+    def every_process_evaluates(self) -> bool:
+        """Each process has the whole model, so the first one evaluates alone."""
+        return False
 
     @property
     def device(self) -> torch.device:
@@ -101,16 +107,20 @@ class TorchBackend:
                 outputs[index] = tokens[:end]
         return [outputs[index] for index in range(len(prompts))]
 
+    def rounded_rows(self, rows: int) -> int:
+        return rows
+
     def barrier(self) -> None:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.barrier()
 
 
 def end_of_turn_ids(model: Any, tokenizer: Any) -> list[int]:
-    """Every token that ends a reply: the tokenizer's end of text, and those the checkpoint declares."""
+    """Every token that ends a reply: of text, of a turn in the chat format, and those the checkpoint declares."""
     declared = model.generation_config.eos_token_id
     declared = declared if isinstance(declared, list) else [declared]
-    return sorted({token for token in (*declared, tokenizer.eos_token_id) if token is not None})
+    known = (*declared, tokenizer.eos_token_id, end_of_turn_id(tokenizer))
+    return sorted({token for token in known if token is not None})
 
 
 def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,144 @@
+"""The seam's implementation for TPU slices."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends.xla import environment
+from clt_ray.training.backends.xla.fit import mesh_of, misfits
+from clt_ray.training.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+LARGE_MODEL_PARAMETERS = 1_000_000_000
+"""From here on activations are recomputed in the backward pass, layer by layer."""
+BARRIER_TIMEOUT = timedelta(hours=1)
+"""A host may wait this long for the others: while one of them writes a checkpoint, or compiles."""
+
+
+class XlaBackend:
+    """One process per host of a slice; all of them run the same program."""
+
+    name = "xla"
+
+    @property
+    def rank(self) -> int:
+        return environment.process_index()
+
+    @property
+    def world_size(self) -> int:
+        return environment.process_count()
+
+    @property
+    def every_process_evaluates(self) -> bool:
+        """Generation is one program over all chips, so every host has to run it."""
+        return True
+
+    def start(self, run: RunSpec) -> None:
+        """Join the slice.
+
+        Raises:
+            ConfigurationError: The environment, the devices found or the batch do not fit the run.
+        """
+        environment.complete()
+        problems = misfits(run) + [
+            Problem("environment", "", None, clause, "start the process with backends.xla.environment")
+            for clause in environment.wrong()
+        ]
+        if problems:
+            raise ConfigurationError(problems)
+        import torch.distributed as dist
+        import torch_xla.runtime as runtime
+        from transformers import set_seed
+
+        runtime.use_spmd()
+        cache = os.environ.get(environment.CACHE)
+        if cache:
+            runtime.initialize_cache(cache, readonly=False)
+        found = runtime.global_runtime_device_count()
+        if found != run.hardware.chips:
+            message = f"the slice has {run.hardware.chips} chips, and torch_xla finds {found}"
+            remedy = "every host of the slice must run one process; to simulate, CPU_NUM_DEVICES says how many"
+            raise ConfigurationError([Problem("hardware", "topology", run.hardware.topology, message, remedy)])
+        if self.world_size > 1 and not dist.is_initialized():
+            dist.init_process_group("gloo", rank=self.rank, world_size=self.world_size, timeout=BARRIER_TIMEOUT)
+        from clt_ray.training.backends.xla import attention
+        from clt_ray.training.backends.xla.slice import Slice
+
+        self._chips = Slice(mesh_of(run))
+        attention.register(self._chips, kernel=os.environ["PJRT_DEVICE"] == "TPU")
+        self._rematerialise = (run.model.parameters or 0) >= LARGE_MODEL_PARAMETERS
+        self._model: Any = None
+        set_seed(run.seed)
+
+    def load_model(self, location: str, revision: str | None, precision: str) -> Any:
+        """Parameters are bf16 in bf16 runs; the optimizer holds their fp32 masters."""
+        from clt_ray.training.backends.xla.model import load
+        from clt_ray.training.backends.xla.slice import computation_type
+
+        # What an earlier model and its optimizer held on the chips is free before this one arrives.
+        self._model = None
+        gc.collect()
+        dtype = computation_type(precision)
+        self._model = load(location, revision, dtype, self._chips, rematerialise=self._rematerialise)
+        return self._model.module
+
+    def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
+        # transformers and accelerate keep off the device; accelerate's bf16 would store fp32 masters in bf16.
+        return {
+            "use_cpu": True,
+            "bf16": False,
+            "optim": "adamw_torch",
+            "gradient_checkpointing": False,
+            "per_device_train_batch_size": run.training.batch_size,
+        }
+
+    def trainer_class(self) -> Callable[..., Any]:
+        from clt_ray.training.backends.xla.trainer import XlaTrainer
+
+        return partial(XlaTrainer, sharded=self._model, barrier=self.barrier, rounded_rows=self.rounded_rows)
+
+    def generate(
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        batch_size: int,
+    ) -> list[list[int]]:
+        from clt_ray.training.backends.torch import end_of_turn_ids
+        from clt_ray.training.backends.xla.decode import Decoder
+
+        rows = self.rounded_rows(batch_size)
+        stops = end_of_turn_ids(model, tokenizer)
+        longest = max(map(len, prompts), default=1)
+        model.eval()
+        decoder = Decoder(self._model, stops, tokenizer.pad_token_id, rows, max_new_tokens, longest)
+        # Neighbours in length share a batch, so the padding and the longest wait are small.
+        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+        outputs: dict[int, list[int]] = {}
+        for start in range(0, len(order), rows):
+            chunk = order[start : start + rows]
+            outputs |= dict(zip(chunk, decoder([prompts[index] for index in chunk]), strict=True))
+        speed = decoder.speed
+        log.info("%d tokens in %.1f s, graphs: %s", speed.tokens, speed.seconds, ", ".join(decoder.graphs.seen))
+        return [outputs[index] for index in range(len(prompts))]
+
+    def rounded_rows(self, rows: int) -> int:
+        fsdp = self._chips.shape.fsdp
+        return -(-rows // fsdp) * fsdp
+
+    def barrier(self) -> None:
+        import torch.distributed as dist
+
+        if dist.is_available() and dist.is_initialized():
+            dist.barrier()

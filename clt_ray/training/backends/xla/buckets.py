@@ -1,0 +1,70 @@
+"""The few widths that batches are padded to, so that a run compiles a few graphs and no more.
+
+A compiled graph fits one shape. Rows have any length, so every batch is padded on the right, up to the smallest
+width of a fixed ladder that its longest row fits, and to a fixed number of rows:
+
+    max_length 2048    widths 128, 256, 512, 1024, 1536, 2048
+    a batch of 64 rows, the longest of 700 tokens    ->    (64, 1024)
+
+The ladder depends on `max_length` alone, so the runs of a sweep share compiled graphs. Which rows form a step is
+decided elsewhere and never depends on a width: a step's loss is the same as without padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from clt_ray.data.formatting import IGNORED
+
+TILE_TOKENS = 128
+"""Widths are multiples of this: the lanes of a TPU's vector unit."""
+
+
+def widths(max_length: int) -> tuple[int, ...]:
+    """Widths for rows up to `max_length` tokens, ascending; the last one holds every row.
+
+    Halves of the longest, and three quarters of it since most batches have a long row.
+    """
+    longest = _tiles(max_length)
+    ladder = {longest, _tiles(longest * 3 // 4)}
+    width = longest
+    while width > TILE_TOKENS:
+        width = _tiles(width // 2)
+        ladder.add(width)
+    return tuple(sorted(ladder))
+
+
+def width_for(length: int, ladder: Sequence[int]) -> int:
+    """The smallest width that holds `length` tokens.
+
+    Raises:
+        ValueError: None does.
+    """
+    for width in ladder:
+        if length <= width:
+            return width
+    raise ValueError(f"{length} tokens do not fit the widest of {tuple(ladder)}")
+
+
+def fit(batch: Mapping[str, Tensor], rows: int, width: int, pad_id: int) -> dict[str, Tensor]:
+    """`input_ids`, `labels` and `attention_mask` of a right-padded batch, each of shape (rows, width).
+
+    Added rows and tokens carry no label. Columns beyond `width` must be padding of all rows and are cut.
+    """
+    fillers = {"input_ids": pad_id, "labels": IGNORED, "attention_mask": 0}
+    return {name: _resize(batch[name], rows, width, filler) for name, filler in fillers.items()}
+
+
+def _resize(values: Tensor, rows: int, width: int, filler: int) -> Tensor:
+    have_rows, have_width = values.shape
+    cut = values[:, :width]
+    filled = pad(cut, (0, max(0, width - have_width), 0, rows - have_rows), value=filler)
+    return filled.to(torch.int32)
+
+
+def _tiles(tokens: int) -> int:
+    return -(-max(tokens, 1) // TILE_TOKENS) * TILE_TOKENS

@@ -1,0 +1,212 @@
+"""Greedy decoding on a slice: two kinds of graphs, whatever the lengths.
+
+Prompts are padded on the left up to one of a few widths, so all rows of a batch continue at the same position of
+the cache. The cache has a fixed length, and every graph sees all of it through a mask:
+
+    prompts of 300 tokens, 128 new ones     prefill (32, 384)  ->  decode (32, 512), 127 times
+    prompts of 200 tokens, 128 new ones     prefill (32, 256)  ->  the same decode graph
+
+What changes from token to token (position, cache slot, mask, which rows have ended) stays on the device. The host
+looks every `LOOK_EVERY` tokens whether all rows have ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clt_ray.training.backends.xla.buckets import width_for, widths
+from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.model import ShardedModel
+from clt_ray.training.backends.xla.plan import BATCH, FSDP, TENSOR
+
+LOOK_EVERY = 16
+"""Tokens between looks at the device; a look waits for it."""
+CACHE = (FSDP, TENSOR, None, None)
+"""Partition of cached keys and values, (rows, key-value heads, slots, head size)."""
+HIDDEN_SCORE = torch.finfo(torch.float32).min
+
+
+class SlotCache:
+    """Keys and values of all layers in tensors of fixed size; what a layer computes goes to `slots`.
+
+    Has the two methods that transformers' decoder layers call on a cache.
+    """
+
+    def __init__(self, layers: Sequence[tuple[Tensor, Tensor]], slots: Tensor) -> None:
+        self.layers, self.slots = layers, slots
+
+    def update(self, key: Tensor, value: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        keys, values = self.layers[layer]
+        keys.index_copy_(2, self.slots, key)
+        values.index_copy_(2, self.slots, value)
+        return keys, values
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        """Asked for by models to number positions, which decoding passes itself."""
+        return 0
+
+
+@dataclass
+class Speed:
+    """What decoding has done so far."""
+
+    tokens: int = 0
+    """Tokens generated, without those after the end of a reply."""
+    seconds: float = 0.0
+    """Wall-clock time, compilation included."""
+
+
+@dataclass
+class Progress:
+    """State of a batch on the device between tokens."""
+
+    token: Tensor
+    """Last token of each row, (rows, 1)."""
+    position: Tensor
+    """Its position in the text, (rows, 1)."""
+    slot: Tensor
+    """Slot of the cache that it goes to, (1,)."""
+    visible: Tensor
+    """Slots that hold a token of the row, now or later, (rows, slots)."""
+    ended: Tensor
+    """Rows whose reply has ended, (rows,)."""
+    output: Tensor
+    """Tokens so far, (rows, new tokens)."""
+
+
+@dataclass
+class Decoder:
+    """Continues prompts with one model.
+
+    Args:
+        model: On its slice.
+        stops: Tokens that end a reply.
+        pad_id: Filler of prompts.
+        rows: Prompts at a time; a multiple of the mesh's fsdp axis.
+        new_tokens: Longest reply.
+        longest_prompt: Tokens; with `new_tokens` it fixes the length of the cache.
+    """
+
+    model: ShardedModel
+    stops: Sequence[int]
+    pad_id: int
+    rows: int
+    new_tokens: int
+    longest_prompt: int
+    graphs: GraphBook = field(default_factory=GraphBook)
+    speed: Speed = field(default_factory=Speed)
+
+    def __post_init__(self) -> None:
+        self._widths = widths(self.longest_prompt)
+        self._slots = self._widths[-1] + self.new_tokens
+        config, chips = self.model.module.config, self.model.chips
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        shape = (self.rows, config.num_key_value_heads, self._slots, size)
+        zeros = torch.zeros(1, dtype=self.model.head.dtype).expand(shape)
+        self._layers = [(chips.put(zeros, CACHE), chips.put(zeros, CACHE)) for _ in self.model.module.model.layers]
+
+    @torch.no_grad()
+    def __call__(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Greedy continuations without the token that ended them.
+
+        Args:
+            prompts: At most `rows`, none empty or longer than `longest_prompt`.
+        """
+        began = time.monotonic()
+        progress = self._prefill(prompts)
+        for count in range(1, self.new_tokens):
+            if count % LOOK_EVERY == 0 and bool(self.model.chips.read(progress.ended).all()):
+                break
+            self._decode(progress, count)
+        outputs = self.model.chips.read(progress.output).tolist()
+        replies = [self._cut(tokens) for tokens, _ in zip(outputs, prompts, strict=False)]
+        self.speed.tokens += sum(map(len, replies))
+        self.speed.seconds += time.monotonic() - began
+        return replies
+
+    def _prefill(self, prompts: Sequence[Sequence[int]]) -> Progress:
+        width = width_for(max(map(len, prompts)), self._widths)
+        ids = torch.full((self.rows, width), self.pad_id, dtype=torch.long)
+        visible = torch.ones(self.rows, self._slots, dtype=torch.bool)
+        visible[:, :width] = False
+        for row, prompt in enumerate(prompts):
+            ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
+            visible[row, width - len(prompt) : width] = True
+        # A row without a prompt sees its last token, or its softmax would have nothing to sum over.
+        visible[len(prompts) :, width - 1] = True
+        positions = (visible[:, :width].long().cumsum(1) - 1).clamp(min=0)
+        chips = self.model.chips
+        device = chips.put_all(
+            {
+                "ids": ids, "visible": visible, "positions": positions, "next": positions[:, -1:] + 1,
+                "slots": torch.arange(width), "slot": torch.tensor([width]),
+                "ended": torch.arange(self.rows) >= len(prompts),
+                "output": torch.full((self.rows, self.new_tokens), self.pad_id),
+            },
+            {"ids": BATCH, "visible": BATCH, "positions": BATCH, "next": BATCH, "slots": (), "slot": (), "ended": (),
+             "output": ()},
+        )  # fmt: skip
+        causal = torch.arange(self._slots, device=chips.device)[None] <= device["slots"][:, None]
+        mask = _additive(device["visible"][:, None, None, :] & causal[None, None])
+        token = self._next(device["ids"], mask, device["positions"], device["slots"])
+        progress = Progress(
+            token, device["next"], device["slot"], device["visible"], device["ended"], device["output"]
+        )  # fmt: skip
+        self._record(progress, torch.zeros_like(device["slot"]))
+        self._run(f"prefill {tuple(ids.shape)} of {self._slots}", progress)
+        return progress
+
+    def _decode(self, progress: Progress, count: int) -> None:
+        chips = self.model.chips
+        reached = torch.arange(self._slots, device=chips.device) <= progress.slot
+        mask = _additive((progress.visible & reached[None])[:, None, None, :])
+        # The place in the output is the slot, counted from the first new one; taking it from the host would make
+        # it part of the graph.
+        place = chips.put(torch.tensor([count]))
+        progress.token = self._next(progress.token, mask, progress.position, progress.slot)
+        progress.position = progress.position + 1
+        progress.slot = progress.slot + 1
+        self._record(progress, place)
+        self._run(f"decode {self.rows} of {self._slots}", progress)
+
+    def _next(self, ids: Tensor, mask: Tensor, positions: Tensor, slots: Tensor) -> Tensor:
+        module = self.model.module
+        cache = SlotCache(self._layers, slots)
+        hidden = module.model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        ).last_hidden_state[:, -1:]
+        # The factor of the logits is positive and does not change which is largest.
+        token: Tensor = module.lm_head(hidden).argmax(dim=-1)
+        return token
+
+    def _record(self, progress: Progress, place: Tensor) -> None:
+        progress.output.index_copy_(1, place, progress.token)
+        for stop in self.stops:
+            progress.ended = progress.ended | (progress.token[:, 0] == stop)
+
+    def _run(self, name: str, progress: Progress) -> None:
+        """Execute, with everything that the next token starts from split the way this one's was."""
+        chips = self.model.chips
+        for value in (progress.token, progress.position, progress.visible):
+            chips.annotate(value, BATCH)
+        for value in (progress.slot, progress.ended, progress.output):
+            chips.annotate(value, ())
+        for keys, values in self._layers:
+            chips.annotate(keys, CACHE)
+            chips.annotate(values, CACHE)
+        self.graphs.run(name, 0)
+
+    def _cut(self, tokens: list[int]) -> list[int]:
+        stops = {*self.stops, self.pad_id}
+        return tokens[: next((place for place, token in enumerate(tokens) if token in stops), len(tokens))]
+
+
+def _additive(visible: Tensor) -> Tensor:
+    """A mask to add to scores, from one that says what is visible."""
+    return torch.where(visible, 0.0, HIDDEN_SCORE)

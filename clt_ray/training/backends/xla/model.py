@@ -1,0 +1,149 @@
+"""A transformers model whose parameters are spread over a slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from torch import Tensor
+from torch_xla.distributed.fsdp import checkpoint_module
+from torch_xla.distributed.spmd.xla_sharding import apply_xla_patch_to_nn_linear
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+from clt_ray.errors import ConfigurationError, RunError
+from clt_ray.training.backends.xla.attention import ATTENTION
+from clt_ray.training.backends.xla.fit import FAMILIES, Heads, head_misfits
+from clt_ray.training.backends.xla.plan import HIDDEN, Partition, sharding_plan
+from clt_ray.training.backends.xla.slice import Slice
+from clt_ray.training.backends.xla.vocabulary import look_up
+from clt_ray.training.backends.xla.weights import safetensors_files, stream
+
+
+class ShardedModel:
+    """A causal language model on a slice, with what the training step needs to know of it.
+
+    `module` is the transformers model itself: same class, same parameter names.
+    """
+
+    def __init__(self, module: Any, chips: Slice, plan: dict[str, Partition], files: Sequence[str]) -> None:
+        self.module, self.chips, self.plan, self.files = module, chips, plan, files
+
+    @property
+    def head(self) -> torch.nn.Parameter:
+        """Language-model head, (words, hidden); the embedding itself where they are tied."""
+        head: torch.nn.Parameter = self.module.lm_head.weight
+        return head
+
+    @property
+    def logit_scale(self) -> float:
+        """Factor of the logits: Cohere's, 1 for Llama."""
+        return float(getattr(self.module.config, "logit_scale", 1.0))
+
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        """Parameters by name; a tied one once."""
+        return dict(self.module.named_parameters())
+
+    def masters(self) -> dict[str, Tensor]:
+        """fp32 values of the parameters that are not fp32, read from the model's files and split like them."""
+        narrow = {name for name, parameter in self.parameters().items() if parameter.dtype != torch.float32}
+        tensors = ((name, value) for name, value in stream(self.files) if name in narrow)
+        return {name: self.chips.put(value.float(), self.plan[name]) for name, value in tensors}
+
+    def hidden_states(self, input_ids: Tensor) -> Tensor:
+        """Output of the last layer, (rows, tokens, hidden), for right-padded rows."""
+        vectors = look_up(self.chips, self.module.get_input_embeddings().weight, input_ids)
+        outputs = self.module.model(inputs_embeds=vectors, use_cache=False)
+        return self.chips.constrain(outputs.last_hidden_state, HIDDEN)
+
+
+def load(
+    location: str, revision: str | None, dtype: torch.dtype, chips: Slice, *, rematerialise: bool, name: str = ""
+) -> ShardedModel:
+    """A pretrained model, its parameters read one by one and sent to the chips in parts.
+
+    Args:
+        location: Directory or hub name with config.json and safetensors.
+        revision: Branch, tag or commit of a hub model.
+        dtype: Of parameters and activations.
+        chips: Where it goes.
+        rematerialise: Recompute each layer's activations in the backward pass.
+        name: What messages call the model.
+
+    Raises:
+        ConfigurationError: An architecture without sharding rules, or heads that the tensor axis does not divide.
+        RunError: The files lack a parameter or hold one of another shape.
+    """
+    module = empty(AutoConfig.from_pretrained(location, revision=revision), chips, name or location)
+    # A checkpoint that declares none keeps the one made from its config.json.
+    with suppress(OSError):
+        module.generation_config = GenerationConfig.from_pretrained(location, revision=revision or "main")
+    plan = sharding_plan({key: value.shape for key, value in module.named_parameters()}, chips.shape)
+    files = safetensors_files(location, revision)
+    fill(module, stream(files), plan, dtype, chips)
+    prepare(module, chips, rematerialise=rematerialise)
+    return ShardedModel(module, chips, plan, files)
+
+
+def empty(config: Any, chips: Slice, name: str) -> Any:
+    """The module of a configuration without memory for its parameters."""
+    heads = Heads(config.num_attention_heads, config.num_key_value_heads or config.num_attention_heads)
+    problems = head_misfits(heads, chips.shape, name)
+    if config.model_type not in FAMILIES:
+        raise RunError(f"{name} is a {config.model_type} model; sharding rules exist for {', '.join(FAMILIES)}")
+    if problems:
+        raise ConfigurationError(problems)
+    with init_empty_weights(include_buffers=False):
+        module = AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
+    # Otherwise rows and tokens are flattened into one dimension, and XLA loses track of who holds which rows.
+    apply_xla_patch_to_nn_linear(module)
+    module.tie_weights()
+    return module
+
+
+def fill(
+    module: Any, tensors: Iterable[tuple[str, Tensor]], plan: dict[str, Partition], dtype: torch.dtype, chips: Slice
+) -> None:
+    """Put values in an empty module: parameters split by the plan, buffers replicated."""
+    missing = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
+    for name, value in tensors:
+        shape = missing.pop(name, None)
+        if shape is None:
+            continue  # A copy of a tied parameter, or a buffer that is computed.
+        if tuple(value.shape) != shape:
+            raise RunError(f"{name} has shape {tuple(value.shape)} in the files and {shape} in config.json")
+        _set(module, name, torch.nn.Parameter(chips.put(value.to(dtype), plan[name])))
+    if missing:
+        raise RunError(f"the files lack {len(missing)} parameters, such as {min(missing)}")
+    module.tie_weights()
+    for owner, key, buffer in list(_buffers(module)):
+        owner._buffers[key] = chips.put(buffer)
+
+
+def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
+    """Fix how activations are split between layers, and what is kept for the backward pass."""
+
+    def split_by_rows(_module: Any, _inputs: Any, output: Any) -> Any:
+        if isinstance(output, tuple):
+            return (chips.constrain(output[0], HIDDEN), *output[1:])
+        return chips.constrain(output, HIDDEN)
+
+    for layer in module.model.layers:
+        if rematerialise:
+            # Also keeps gathered weights from staying around until the backward pass.
+            checkpoint_module(layer)
+        layer.register_forward_hook(split_by_rows)
+
+
+def _set(module: Any, name: str, parameter: torch.nn.Parameter) -> None:
+    owner, _, key = name.rpartition(".")
+    module.get_submodule(owner)._parameters[key] = parameter
+
+
+def _buffers(module: Any) -> Iterator[tuple[Any, str, Tensor]]:
+    for owner in module.modules():
+        for key, buffer in owner._buffers.items():
+            if buffer is not None:
+                yield owner, key, buffer

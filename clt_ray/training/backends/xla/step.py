@@ -1,0 +1,117 @@
+"""One optimizer step as one graph, and one validation batch as another.
+
+    numbers, ids, labels  ->  forward  ->  loss  ->  backward  ->  norm  ->  guard  ->  AdamW  ->  gauges
+
+Nothing in it looks at a value on the host. Whether the loss and the norm are finite is decided on the device: once
+they are not, this and all later updates are suppressed, so whenever the host looks, at the next log, parameters and
+moments are those of the last good step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.loss import nll_per_row, summed_nll
+from clt_ray.training.backends.xla.model import ShardedModel
+from clt_ray.training.backends.xla.optimizer import AdamW, step_numbers
+from clt_ray.training.backends.xla.plan import BATCH
+
+
+@dataclass(frozen=True)
+class Gauges:
+    """What the device has measured since the last log."""
+
+    loss: float
+    """Mean over the steps since the last log of their mean loss per token."""
+    norm: float
+    """Gradient norm of the last step, before clipping."""
+    updates: int
+    """Updates made in this process; fewer than steps when one was suppressed."""
+    bad_loss: float
+    """Loss of the first suppressed step, 0 if none."""
+    bad_norm: float
+    """Gradient norm of the first suppressed step, 0 if none."""
+
+
+class TrainStep:
+    """Runs steps on a model and its optimizer."""
+
+    def __init__(self, model: ShardedModel, optimizer: AdamW, graphs: GraphBook) -> None:
+        self.model, self.optimizer, self.graphs = model, optimizer, graphs
+        self.gauges = model.chips.put(torch.zeros(5))
+        self._steps_in_mean = 0
+
+    def __call__(self, batch: dict[str, Tensor], tokens: int, rate: float, step: int) -> None:
+        """Record and start one step; returns while the chips work.
+
+        Args:
+            batch: `input_ids` and `labels` on the host, (rows, width).
+            tokens: Labelled tokens of the batch.
+            rate: Learning rate.
+            step: Counted from 1.
+        """
+        chips, model = self.model.chips, self.model
+        keep = 0.0 if self._steps_in_mean == 0 else 1.0
+        settings = self.optimizer.settings
+        host = torch.tensor([*step_numbers(settings, rate, step), 1 / max(tokens, 1), keep], dtype=torch.float64)
+        numbers = chips.put(host.float())
+        on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))
+        total = summed_nll(
+            chips, model.hidden_states(on_chips["input_ids"]), model.head, on_chips["labels"], model.logit_scale
+        )
+        loss = total * numbers[3]
+        loss.backward()
+        with torch.no_grad():
+            norm = self.optimizer.gradient_norm()
+            good = self._good_so_far() & torch.isfinite(loss) & torch.isfinite(norm)
+            self.optimizer.update(numbers, norm, good)
+            self._measure(loss.detach(), norm, good, numbers[4])
+        self.graphs.run(f"train {tuple(batch['input_ids'].shape)}", step)
+        self._steps_in_mean += 1
+
+    def read(self) -> Gauges:
+        """Wait for the chips and read what they measured since `restart_mean`."""
+        loss, norm, updates, bad_loss, bad_norm = self.model.chips.read(self.gauges).tolist()
+        return Gauges(loss / max(self._steps_in_mean, 1), norm, int(updates), bad_loss, bad_norm)
+
+    def restart_mean(self) -> None:
+        """The next step begins a new mean of losses."""
+        self._steps_in_mean = 0
+
+    def _good_so_far(self) -> Tensor:
+        return (self.gauges[3] == 0) & (self.gauges[4] == 0)
+
+    def _measure(self, loss: Tensor, norm: Tensor, good: Tensor, keep: Tensor) -> None:
+        old = self.gauges
+        first_bad = self._good_so_far() & ~good
+        bad_loss = torch.where(first_bad, loss, old[3])
+        bad_norm = torch.where(first_bad, norm, old[4])
+        total = torch.where(good, old[0] * keep + loss, old[0] * keep)
+        new = torch.stack([total, norm, old[2] + good.float(), bad_loss, bad_norm])
+        self.gauges.copy_(new)
+
+
+class ValidationStep:
+    """Computes losses of validation batches."""
+
+    def __init__(self, model: ShardedModel, graphs: GraphBook) -> None:
+        self.model, self.graphs = model, graphs
+
+    @torch.no_grad()
+    def __call__(self, batch: dict[str, Tensor], step: int) -> Tensor:
+        """Summed negative log-likelihood of each row, on the device: (rows,) in fp32.
+
+        Args:
+            batch: `input_ids` and `labels` on the host, (rows, width).
+            step: For messages.
+        """
+        chips, model = self.model.chips, self.model
+        on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))
+        hidden = model.hidden_states(on_chips["input_ids"])
+        losses = nll_per_row(chips, hidden, model.head, on_chips["labels"], model.logit_scale)
+        self.graphs.run(f"validate {tuple(batch['input_ids'].shape)}", step)
+        return losses

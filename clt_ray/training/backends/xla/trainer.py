@@ -1,0 +1,191 @@
+"""The run's trainer on a slice: TRL's trainer with its step loop replaced.
+
+Arguments, callbacks, trainer state, schedule of validations and records are those of `RunTrainer`. The parent's loop
+is not: it looks at device values several times per step, each look a stall and a cut through the compiled graph.
+Here a step is one graph, and the host looks only when it logs, validates or saves.
+
+transformers and accelerate believe to run on a CPU (`use_cpu`), so that neither of them touches the device.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import TrainerState, get_scheduler
+from transformers.trainer_utils import TrainOutput
+
+from clt_ray.data.formatting import IGNORED, Encoded
+from clt_ray.training.backends.xla import checkpoint
+from clt_ray.training.backends.xla.buckets import fit, width_for, widths
+from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.model import ShardedModel
+from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
+from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
+from clt_ray.training.batches import RunBatches, collate
+from clt_ray.training.checkpoints import commit_parts, resume_tree, weights_tree
+from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
+from clt_ray.training.validation import Cell
+
+Batch = dict[str, Tensor]
+
+
+class XlaTrainer(RunTrainer):
+    """Trains one run on a slice.
+
+    Args:
+        sharded: The model, already on the slice; `model` is its module.
+        barrier: Waits for the other hosts.
+        rounded_rows: The next number of rows that the mesh splits evenly.
+        trainer: As `RunTrainer`; `rank` and `world_size` count hosts.
+    """
+
+    def __init__(
+        self,
+        *,
+        sharded: ShardedModel,
+        barrier: Callable[[], None],
+        rounded_rows: Callable[[int], int],
+        **trainer: Any,
+    ) -> None:
+        self.sharded, self._wait_for_hosts = sharded, barrier
+        self._rows: list[Encoded] = list(trainer["rows"])
+        super().__init__(**trainer)
+        training = self.run.training
+        # All hosts run the same program on the same rows, so each takes the whole batch.
+        self._batches = RunBatches(len(self._rows), training.batch_size, self.run.seed, self.schedule.total_steps)
+        self._widths = widths(training.max_length)
+        self._validation_rows = rounded_rows(max(len(cells) for cells, _ in self.validation))
+        self.graphs = GraphBook()
+
+    def _move_model_to_device(self, model: Any, device: Any) -> None:
+        """The model is where it belongs."""
+
+    def _inner_training_loop(self, *_: Any, resume_from_checkpoint: str | None = None, **__: Any) -> TrainOutput:
+        optimizer = self._optimizer(resume_from_checkpoint)
+        self._step = TrainStep(self.sharded, optimizer, self.graphs)
+        self._validate = ValidationStep(self.sharded, self.graphs)
+        self._adam = optimizer
+        self.state = self._state(resume_from_checkpoint)
+        self._first_step = self.state.global_step
+        self.control = self.callback_handler.on_train_begin(self.args, self.state, self.control)
+        for batch, tokens in islice(self._global_batches(), self.state.global_step, None):
+            self.control = self.callback_handler.on_step_begin(self.args, self.state, self.control)
+            self._seen.add(batch.pop("attention_mask"))
+            rate = self._rate(self.state.global_step)
+            self._step(batch, tokens, rate, self.state.global_step + 1)
+            self.state.global_step += 1
+            self.control = self.callback_handler.on_step_end(self.args, self.state, self.control)
+            self._after_step(rate)
+        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)
+        return TrainOutput(self.state.global_step, math.nan, {})
+
+    def _after_step(self, rate: float) -> None:
+        control = self.control
+        if control.should_log:
+            gauges = self._checked()
+            self._step.restart_mean()
+            control.should_log = False
+            self.log({"loss": gauges.loss, "grad_norm": gauges.norm, "learning_rate": rate})
+        if control.should_evaluate:
+            self._checked()
+            self.evaluate()
+        if control.should_save:
+            self._save_checkpoint(self.model, None)
+            self.control = self.callback_handler.on_save(self.args, self.state, self.control)
+
+    def _checked(self) -> Gauges:
+        """What the device measured.
+
+        Raises:
+            RunError: A loss or gradient norm was not finite; no update was made from there on.
+        """
+        gauges = self._step.read()
+        steps = self.state.global_step - self._first_step
+        if gauges.updates < steps:
+            bad_step = self._first_step + gauges.updates + 1
+            what = "gradient norm" if math.isfinite(gauges.bad_loss) else "training loss"
+            value = gauges.bad_norm if math.isfinite(gauges.bad_loss) else gauges.bad_loss
+            self._require_finite(what, value, bad_step)
+        return gauges
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        step, pending = self.state.global_step, []
+        for cells, batch in self.validation:
+            shaped = self._shaped(batch, self._validation_rows)
+            shaped.pop("attention_mask")
+            pending.append((cells, batch["labels"], self._validate(shaped, step)))
+        totals: dict[Cell, tuple[float, int]] = {}
+        for cells, labels, losses in pending:
+            tokens = (labels[:, 1:] != IGNORED).sum(dim=1).tolist()
+            values = self.sharded.chips.read(losses).double().tolist()
+            for cell, value, count in zip(cells, values, tokens, strict=False):
+                total, seen = totals.get(cell, (0.0, 0))
+                totals[cell] = (total + value, seen + count)
+        return self._record_validation(totals)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        own = self.staging / f"host-{self.rank}"
+        weights, state = own / "weights", own / "resume"
+        for folder in (weights, state):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        checkpoint.export(self.sharded, weights, write_files=self.rank == 0)
+        checkpoint.save(self._adam, state)
+        if self.rank == 0:
+            self.tokenizer.save_pretrained(weights)
+            self.state.save_to_json(str(state / TRAINER_STATE))
+            self.journal.commit_tree(weights, weights_tree(step))
+        commit_parts(self.journal, state, resume_tree(step), self.rank)
+        if self.rank == 0:
+            self._prune(step)
+        self._barrier()
+
+    def _barrier(self) -> None:
+        self._wait_for_hosts()
+
+    def _optimizer(self, resume: str | None) -> AdamW:
+        args = self.args
+        settings = AdamWSettings(args.adam_beta1, args.adam_beta2, args.weight_decay, args.max_grad_norm)
+        decayed = self.get_decay_parameter_names(self.sharded.module)
+        optimizer = AdamW(self.sharded.parameters(), self.sharded.plan, decayed, settings, self.sharded.chips)
+        if resume is None:
+            optimizer.create(self.sharded.masters())
+        else:
+            optimizer.create_empty()
+            checkpoint.restore(optimizer, Path(resume))
+        return optimizer
+
+    def _state(self, resume: str | None) -> TrainerState:
+        state = TrainerState() if resume is None else TrainerState.load_from_json(str(Path(resume) / TRAINER_STATE))
+        state.max_steps = self.schedule.total_steps
+        state.compute_steps(self.args, state.max_steps)
+        return state
+
+    def _rate(self, steps_done: int) -> float:
+        if not hasattr(self, "_rate_factor"):
+            # The schedulers of transformers are functions of the step; only their constructor wants an optimizer.
+            unused = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+            warmup = self.args.get_warmup_steps(self.schedule.total_steps)
+            scheduler = get_scheduler(self.args.lr_scheduler_type, unused, warmup, self.schedule.total_steps)
+            self._rate_factor = scheduler.lr_lambdas[0]
+        return float(self.args.learning_rate * self._rate_factor(steps_done))
+
+    def _global_batches(self) -> Iterator[tuple[Batch, int]]:
+        """Every step's batch in its final shape, and its number of labelled tokens."""
+        pad_id = self.tokenizer.pad_token_id
+        for indices in self._batches:
+            batch = collate([self._rows[index] for index in indices], pad_id)
+            tokens = int((batch["labels"][:, 1:] != IGNORED).sum())
+            yield self._shaped(batch, self.run.training.batch_size), tokens
+
+    def _shaped(self, batch: Batch, rows: int) -> Batch:
+        width = width_for(batch["input_ids"].shape[1], self._widths)
+        return fit(batch, rows, width, self.tokenizer.pad_token_id)

@@ -1,0 +1,101 @@
+"""Weights between safetensors files and a slice, one tensor at a time.
+
+The host never holds more than the tensor in hand (and the part of a file that the operating system caches), the
+chips never hold more than their parts, so a model of any size that fits the slice passes through a small host.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers.utils import cached_file
+from transformers.utils.hub import get_checkpoint_shard_files
+
+SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+FILE_BYTES = 4 * 2**30
+"""Size at which an exported file is closed and the next one begun."""
+
+
+def safetensors_files(location: str, revision: str | None) -> list[str]:
+    """Local paths of a checkpoint's files.
+
+    Args:
+        location: Directory or hub name.
+        revision: Branch, tag or commit of a hub model.
+
+    Raises:
+        OSError: It has no safetensors.
+    """
+    single = cached_file(
+        location, SINGLE_FILE, revision=revision, _raise_exceptions_for_missing_entries=False
+    )  # fmt: skip
+    if single is not None:
+        return [single]
+    index = cached_file(location, INDEX_FILE, revision=revision)
+    files, _ = get_checkpoint_shard_files(location, index, revision=revision)
+    return sorted(files)
+
+
+def stream(files: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of some safetensors files, by name, each read when it is asked for."""
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                yield name, file.get_tensor(name)
+
+
+def write(
+    folder: Path, names: Iterable[str], tensor: Callable[[str], Tensor], write_files: bool, limit: int = FILE_BYTES
+) -> None:
+    """Write tensors as a checkpoint that `from_pretrained` reads.
+
+    Args:
+        folder: Where to; exists.
+        names: Of the tensors, in the order to write them.
+        tensor: Gives each on the host, whole. Called on every host, since all take part in gathering.
+        write_files: Whether this host writes.
+        limit: Bytes of a file; at most this much is held on the host, plus one tensor.
+    """
+    files: list[dict[str, int]] = []
+    held: dict[str, Tensor] = {}
+
+    def flush() -> None:
+        if held:
+            if write_files:
+                save_file(held, folder / _part(len(files)), metadata={"format": "pt"})
+            files.append({name: value.nbytes for name, value in held.items()})
+            held.clear()
+
+    for name in names:
+        value = tensor(name)
+        if sum(other.nbytes for other in held.values()) + value.nbytes > limit:
+            flush()
+        held[name] = value.contiguous() if write_files else torch.empty(0)
+    flush()
+    if write_files:
+        _name(folder, files)
+
+
+def _part(index: int) -> str:
+    return f"part-{index:05d}.safetensors"
+
+
+def _name(folder: Path, files: Sequence[Mapping[str, int]]) -> None:
+    """Rename the files to what transformers looks for, which says how many there are."""
+    if len(files) == 1:
+        (folder / _part(0)).rename(folder / SINGLE_FILE)
+        return
+    weight_map: dict[str, str] = {}
+    for index, sizes in enumerate(files):
+        final = f"model-{index + 1:05d}-of-{len(files):05d}.safetensors"
+        (folder / _part(index)).rename(folder / final)
+        weight_map |= dict.fromkeys(sizes, final)
+    total = sum(sum(sizes.values()) for sizes in files)
+    document = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (folder / INDEX_FILE).write_text(json.dumps(document, indent=1))

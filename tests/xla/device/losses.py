@@ -1,0 +1,29 @@
+"""Train the tests' run on one mesh (or `cpu`) and print what it recorded as JSON.
+
+Usage: losses.py FOLDER MESH [MODEL_DIRECTORY]
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from runs import make_run, quiet, recorded, train_run
+
+from clt_ray.store import Store
+
+STEPS = 50
+TRAINING = {"learning_rate": 1e-5, "max_steps": STEPS, "epochs": 13, "eval_every": 25}
+
+
+def main(folder: Path, mesh: str, model: str | None = None) -> None:
+    logging.disable(logging.WARNING)
+    run = make_run(folder, None if mesh == "cpu" else mesh, model, training=TRAINING)
+    directory = Store(str(folder / "store")).run_dir(run.run_id)
+    train_run(run, directory, folder / "staging", quiet)
+    print(json.dumps({log: recorded(directory, log) for log in ("train", "validation")}))
+
+
+main(Path(sys.argv[1]), *sys.argv[2:])

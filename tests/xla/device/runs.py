@@ -1,0 +1,94 @@
+"""Runs on simulated slices: what a test asks one process of `CPU_NUM_DEVICES` devices to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parents[2]
+TOPOLOGY = {1: "1x1", 4: "2x2", 8: "2x4"}
+"""A slice that exists, by its number of chips."""
+
+
+def chips(mesh: str) -> int:
+    fsdp, tensor = map(int, mesh.split("x"))
+    return fsdp * tensor
+
+
+def hardware(mesh: str | None) -> dict[str, Any]:
+    """The hardware section: a simulated slice, or the CPU for no mesh."""
+    if mesh is None:
+        return {"accelerator": "CPU"}
+    return {"accelerator": "TPU-V5LITEPOD", "topology": TOPOLOGY[chips(mesh)], "mesh": mesh}
+
+
+def make_run(folder: Path, mesh: str | None, model: str | None = None, **changes: Any) -> Any:
+    """The last run of the tests' tiny sweep on some mesh, of a local model or the bundled one."""
+    from clt_ray.sweep.grid import expand
+    from clt_ray.sweep.load import load_sweep
+    from sweeps import sweep, write
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if model is not None:
+        changes |= {"models": {"local": {"source": model}}, "grid": {"model": ["local"]}}
+    document = sweep(hardware=hardware(mesh), **changes)
+    return expand(load_sweep(write(folder / "sweep.yaml", document)))[-1]
+
+
+def train_run(run: Any, directory: Any, staging: Path, progress: Callable[..., Any]) -> tuple[Any, Any]:
+    """Train as a worker does; returns the selection and the backend."""
+    from clt_ray.data.formatting import encode
+    from clt_ray.data.mixture import build_run_data
+    from clt_ray.training.backends import select_backend
+    from clt_ray.training.model import load_tokenizer
+    from clt_ray.training.train import train
+
+    backend = select_backend(run)
+    backend.start(run)
+    data, tokenizer = build_run_data(run), load_tokenizer(run.model)
+    length = run.training.max_length
+    selection = train(
+        run,
+        [encode(row, tokenizer, length) for row in data.train],
+        {cell: [encode(row, tokenizer, length) for row in rows] for cell, rows in data.validation.items()},
+        tokenizer,
+        backend,
+        directory,
+        progress,
+        staging,
+    )
+    return selection, backend
+
+
+def quiet(**_: Any) -> None:
+    pass
+
+
+def recorded(directory: Any, log: str) -> list[dict[str, float]]:
+    """Metrics of a log without those that depend on time."""
+    return [
+        {"step": p.step, **{name: value for name, value in p.metrics.items() if not name.startswith("perf/")}}
+        for p in directory.metrics(log)
+    ]
+
+
+def elsewhere(program: Path, devices: int, *arguments: str) -> Any:
+    """Run a program of this folder in a process with so many devices; what it prints last is JSON."""
+    environment = {
+        **os.environ,
+        "PJRT_DEVICE": "CPU",
+        "CPU_NUM_DEVICES": str(devices),
+        # The torch backend of an environment with torch_xla: transformers would look for a TPU.
+        **({"USE_TORCH_XLA": "0"} if "cpu" in arguments else {}),
+        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS / "xla" / "device"), *sys.path]),
+    }
+    done = subprocess.run(
+        [sys.executable, str(program), *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])

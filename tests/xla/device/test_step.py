@@ -1,0 +1,113 @@
+"""The training step: no reads between logs, bf16 with fp32 masters, remat, and the tripwire."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torch_xla.runtime as runtime
+
+from clt_ray.training.backends.xla import attention
+from clt_ray.training.backends.xla.graphs import GraphBook, RecompilationError, device_reads
+from clt_ray.training.backends.xla.model import load
+from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
+from clt_ray.training.backends.xla.plan import MeshShape
+from clt_ray.training.backends.xla.slice import Slice
+from clt_ray.training.backends.xla.step import TrainStep
+
+runtime.use_spmd()
+SETTINGS = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=1.0)
+
+
+def make_step(path: Path, dtype: torch.dtype, *, rematerialise: bool = False) -> TrainStep:
+    chips = Slice(MeshShape(2, 2))
+    attention.register(chips, kernel=False)
+    model = load(str(path), None, dtype, chips, rematerialise=rematerialise)
+    optimizer = AdamW(model.parameters(), model.plan, [], SETTINGS, chips)
+    optimizer.create(model.masters())
+    return TrainStep(model, optimizer, GraphBook())
+
+
+def batch(width: int = 64, seed: int = 0) -> dict[str, torch.Tensor]:
+    ids = torch.randint(3, 512, (4, width), generator=torch.Generator().manual_seed(seed), dtype=torch.int32)
+    labels = ids.clone()
+    labels[:, :10] = -100
+    return {"input_ids": ids, "labels": labels}
+
+
+def losses(step: TrainStep, count: int = 4, rate: float = 1e-3) -> list[float]:
+    found = []
+    for number in range(1, count + 1):
+        step(batch(seed=number), 4 * 54, rate, number)
+        found.append(step.read().loss)
+        step.restart_mean()
+    return found
+
+
+def test_nothing_is_read_from_the_device_until_asked(checkpoints: dict[str, Path]) -> None:
+    step = make_step(checkpoints["llama"], torch.float32)
+    before = device_reads()
+    for number in range(1, 6):
+        step(batch(seed=number), 4 * 54, 1e-3, number)
+    assert device_reads() == before
+    assert step.read().updates == 5
+    assert device_reads() == before + 1
+
+
+def test_the_mean_of_the_log_window_is_that_of_its_steps(checkpoints: dict[str, Path]) -> None:
+    single = losses(make_step(checkpoints["llama"], torch.float32), 3)
+    step = make_step(checkpoints["llama"], torch.float32)
+    for number in range(1, 4):
+        step(batch(seed=number), 4 * 54, 1e-3, number)
+    assert step.read().loss == pytest.approx(sum(single) / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["llama", "cohere"])
+def test_recomputed_activations_change_nothing(checkpoints: dict[str, Path], name: str) -> None:
+    plain = losses(make_step(checkpoints[name], torch.float32))
+    assert losses(make_step(checkpoints[name], torch.float32, rematerialise=True)) == pytest.approx(plain, rel=1e-5)
+
+
+def test_small_updates_of_bf16_parameters_add_up_in_their_masters(checkpoints: dict[str, Path]) -> None:
+    step = make_step(checkpoints["llama"], torch.bfloat16)
+    name = "model.layers.0.mlp.up_proj.weight"
+    chips, parameter = step.model.chips, step.model.parameters()[name]
+    start = chips.whole(step.optimizer.state[name].master)
+    rate = 1e-6  # Far below the resolution of bf16 at the size of a weight.
+    losses(step, 8, rate)
+    master = chips.whole(step.optimizer.state[name].master)
+    moved = (master - start).abs().mean().item()
+    assert rate < moved < 9 * rate
+    assert parameter.dtype == torch.bfloat16 and master.dtype == torch.float32
+    assert torch.equal(chips.whole(parameter.detach()), master.to(torch.bfloat16))
+
+
+def test_another_learning_rate_needs_no_graph_and_another_width_needs_one(checkpoints: dict[str, Path]) -> None:
+    step = make_step(checkpoints["llama"], torch.float32)
+    for number, rate in enumerate((1e-3, 0.0, 1.0, 3e-4), start=1):
+        step(batch(), 4 * 54, rate, number)
+    step(batch(width=128), 4 * 118, 1e-3, 5)
+    assert list(step.graphs.seen) == ["train (4, 64)", "train (4, 128)"]
+
+
+def test_a_graph_compiled_again_fails_and_names_its_shape(checkpoints: dict[str, Path]) -> None:
+    step = make_step(checkpoints["llama"], torch.float32)
+    step(batch(), 4 * 54, 1e-3, 1)
+    # Without a norm to clip to, the step is another program.
+    step.optimizer.settings = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=math.inf)
+    with pytest.raises(RecompilationError, match=r"train \(4, 64\) at step 2"):
+        step(batch(), 4 * 54, 1e-3, 2)
+
+
+def test_an_optimizers_state_is_split_like_its_parameters(checkpoints: dict[str, Path]) -> None:
+    import torch_xla
+
+    step = make_step(checkpoints["cohere"], torch.bfloat16)
+    losses(step, 2)
+    parameters = step.model.parameters()
+    for name, moments in step.optimizer.state.items():
+        expected = torch_xla._XLAC._get_xla_sharding_spec(parameters[name])
+        for tensor in (moments.master, moments.mean, moments.square):
+            assert torch_xla._XLAC._get_xla_sharding_spec(tensor) == expected, name

@@ -1,0 +1,73 @@
+"""Batches, meshes and slices that do not fit are named before anything starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clt_ray.sweep.grid import expand
+from clt_ray.sweep.load import load_sweep
+from clt_ray.sweep.run import HardwareSpec, RunSpec, TrainingSpec
+from clt_ray.training.backends import unsupported
+from clt_ray.training.backends.xla import environment
+from clt_ray.training.backends.xla.fit import Heads, head_misfits, misfits
+from clt_ray.training.backends.xla.plan import MeshShape
+from sweeps import sweep, write
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunSpec:
+    return expand(load_sweep(write(tmp_path / "sweep.yaml", sweep())))[-1]
+
+
+def on(run: RunSpec, batch: int, **hardware: Any) -> RunSpec:
+    values = {field: getattr(run, field) for field in run.__dataclass_fields__}
+    values["hardware"] = HardwareSpec(accelerator="TPU-V5LITEPOD", **hardware)
+    values["training"] = TrainingSpec(batch_size=batch)
+    return RunSpec(**values)
+
+
+@pytest.mark.parametrize(
+    ("topology", "mesh"), [("8x8", "64x1"), ("8x8", "32x2"), ("8x8", "16x4"), ("16x16", "64x4"), ("2x2", None)]
+)
+def test_the_meshes_of_the_study_take_its_batch_of_64(run: RunSpec, topology: str, mesh: str | None) -> None:
+    assert misfits(on(run, 64, topology=topology, mesh=mesh)) == []
+    assert unsupported(on(run, 64, topology=topology, mesh=mesh)) is None
+
+
+def test_a_batch_that_does_not_split_is_named_with_one_that_does(run: RunSpec) -> None:
+    (problem,) = misfits(on(run, 64, topology="16x16"))
+    assert problem.key == "batch_size" and problem.value == 64
+    assert "256 chips" in problem.message and "write 256" in problem.remedy and "mesh" in problem.remedy
+    assert unsupported(on(run, 64, topology="16x16")) == problem
+
+
+def test_a_mesh_of_another_number_of_chips_is_named(run: RunSpec) -> None:
+    (problem,) = misfits(on(run, 64, topology="8x8", mesh="32x4"))
+    assert "covers 128 chips" in problem.message and "8x8 has 64" in problem.message
+
+
+def test_the_tensor_axis_has_to_divide_the_heads() -> None:
+    assert head_misfits(Heads(32, 8), MeshShape(16, 4), "llama-3.1-8b") == []
+    (problem,) = head_misfits(Heads(32, 8), MeshShape(4, 16), "llama-3.1-8b")
+    assert problem.key == "llama-3.1-8b.mesh" and problem.value == "4x16" and "8 key-value heads" in problem.message
+
+
+def test_a_process_gets_what_it_needs_and_nothing_that_harms() -> None:
+    wanted = environment.worker_environment(3, 16, cache="/cache")
+    assert environment.wrong(wanted) == []
+    assert (wanted[environment.PROCESS_INDEX], wanted[environment.PROCESS_COUNT]) == ("3", "16")
+    assert environment.wrong(wanted | {"XLA_USE_BF16": "1"}) == ["XLA_USE_BF16 is set"]
+    assert len(environment.wrong({})) == 2
+
+
+def test_planning_for_a_tpu_loads_neither_torch_nor_torch_xla() -> None:
+    modules = "plan", "fit", "environment", "backend"
+    code = "import sys\n" + "\n".join(f"import clt_ray.training.backends.xla.{name}" for name in modules)
+    code += "\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "torch_xla", "transformers"} & set(loaded)
