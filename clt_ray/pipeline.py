@@ -60,14 +60,13 @@ class Status:
         self.directory.write_json("status.json", document | self.last)
 
 
-def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None = None) -> Outcome:
+def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
     """Carry one run to its result, or as far as it goes.
 
     Args:
         run: What to do.
         store: Where its directory is.
         rank: Index of this process among those that train the run together; process 0 holds the lease.
-        scratch: Local folder for staging, shared by the processes of the run; a temporary one by default.
 
     Returns:
         `finished`; `failed` in a way that repeating would not mend (the reason is in its status.json); or `held`:
@@ -80,7 +79,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None =
     if directory.exists("result.json"):
         return "finished"
     if rank != 0:
-        _stages(run, directory, None, scratch)
+        _stages(run, directory, None)
         return "finished"
     try:
         lease = _lease(directory)
@@ -91,7 +90,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, scratch: Path | None =
         status = Status(directory, run)
         status.stage("data")
         try:
-            _stages(run, directory, status, scratch)
+            _stages(run, directory, status)
             return "finished"
         except LeaseLost:
             return "held"
@@ -121,14 +120,17 @@ def _lease(directory: RunDir) -> Lease:
         time.sleep(HANDOVER_SECONDS / 50)
 
 
-def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Path | None) -> None:
+def _stages(run: RunSpec, directory: RunDir, status: Status | None) -> None:
     # Heavy libraries load here, so that finding a finished run costs nothing.
+    from clt_ray.data.context import context_length
+    from clt_ray.data.fewshot import check_prompts
     from clt_ray.data.formatting import encode
     from clt_ray.data.mixture import build_run_data
     from clt_ray.evaluation.evaluate import evaluate, summarise
+    from clt_ray.evaluation.validate import answer_scorer
     from clt_ray.training.backends import select_backend
     from clt_ray.training.checkpoints import weights_tree
-    from clt_ray.training.model import load_tokenizer
+    from clt_ray.training.model import load_tokenizer, location
     from clt_ray.training.train import train
 
     started = time.monotonic()
@@ -136,8 +138,9 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Pat
     backend.start(run)
     data = build_run_data(run)
     tokenizer = load_tokenizer(run.model)
+    check_prompts(run, data.test, tokenizer, context_length(location(run.model), run.model.revision))
     length = run.training.max_length
-    staging = scratch or Path(tempfile.mkdtemp(prefix=f"clt-ray-{run.run_id}-"))
+    staging = Path(tempfile.mkdtemp(prefix=f"clt-ray-{run.run_id}-"))
     try:
         selection = train(
             run=run,
@@ -149,23 +152,27 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Pat
             journal=directory,
             progress=status or _ignore,
             staging=staging,
+            score_answers=answer_scorer(run, data.validation, tokenizer, backend),
         )  # fmt: skip
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     trained = time.monotonic()
-    if backend.rank != 0:
+    if status is None and not backend.every_process_evaluates:
         return
-    assert status is not None
-    status.stage("evaluate")
+    if status is not None:
+        status.stage("evaluate")
     chosen = weights_tree(selection.chosen.step)
     try:
         weights = directory.open_tree(chosen)
     except TornTreeError:
         # The next attempt trains again from before it.
-        directory.delete_tree(chosen)
+        if status is not None:
+            directory.delete_tree(chosen)
         raise
     model = backend.load_model(str(weights), None, run.training.precision)
     generations = evaluate(run, data.test, model, tokenizer, backend)
+    if status is None:
+        return
     scores = summarise(run, generations)
     _record(run, directory, generations, scores)
     status.finished()
@@ -178,6 +185,7 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None, scratch: Pat
             "steps": run.steps,
             "train_rows": len(data.train),
             "dropped_rows": data.dropped_rows(),
+            "data": list(data.origins),
             "seconds": {"train": trained - started, "evaluate": time.monotonic() - trained},
             "versions": versions(),
         },

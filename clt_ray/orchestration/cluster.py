@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.orchestration.warm import dismiss, prepare, warm_name
 from clt_ray.sweep.run import RunSpec
 
 MAX_SLOTS = 900
@@ -35,7 +37,7 @@ def environment(runs: Sequence[RunSpec]) -> dict[str, str]:
     On CPUs Ray Train looks after its workers five times a second instead of every two seconds, and a started
     run may wait for its CPU as long as the runs before it take.
     """
-    cpu = all(run.hardware.accelerator == "CPU" for run in runs)
+    cpu = _on_cpu(runs)
     chosen = {
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2" if cpu else "2",
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "86400" if cpu else "1800",
@@ -50,6 +52,10 @@ def environment(runs: Sequence[RunSpec]) -> dict[str, str]:
         "OMP_NUM_THREADS": str(max(run.hardware.cpus_per_worker for run in runs)),
     }
     return {name: os.environ.get(name, value) for name, value in chosen.items()}
+
+
+def _on_cpu(runs: Sequence[RunSpec]) -> bool:
+    return all(run.hardware.accelerator == "CPU" for run in runs)
 
 
 @contextlib.contextmanager
@@ -94,9 +100,14 @@ def connected(runs: Sequence[RunSpec], address: str | None, verbose: bool) -> It
                 )
             ]
         ) from error
+    prepared = warm_name() if address == "local" and sys.platform == "linux" and _on_cpu(runs) else None
+    if prepared:
+        prepare(prepared)
     try:
         yield
     finally:
+        if prepared:
+            dismiss(prepared)
         ray.shutdown()
 
 
@@ -108,8 +119,11 @@ def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
     """
     import ray
 
-    total = ray.cluster_resources()
     hardware = runs[0].hardware
+    if hardware.is_tpu:
+        slots = min(limit or _whole_slices(runs[0]), MAX_SLOTS)
+        return Capacity(slots, slots)
+    total = ray.cluster_resources()
     needs = {"CPU": float(hardware.workers * hardware.cpus_per_worker)}
     if hardware.accelerator == "GPU":
         needs["GPU"] = float(hardware.workers)
@@ -129,3 +143,34 @@ def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
     slots = min(int(total[name] // need) for name, need in needs.items() if need)
     slots = max(1, min(slots, limit or slots, MAX_SLOTS))
     return Capacity(slots, slots + 1 if hardware.accelerator == "CPU" else slots)
+
+
+def _whole_slices(run: RunSpec) -> int:
+    """Slices of the run's kind that are up with all their hosts.
+
+    Raises:
+        ConfigurationError: There is none; names those that lack a host.
+    """
+    import ray
+
+    from clt_ray.orchestration.slices import hosts_and_resources, slice_states, told
+
+    hardware = run.hardware
+    hosts, _ = hosts_and_resources(hardware)
+    states = slice_states(ray.nodes(), str(hardware.topology), hardware.accelerator, hosts)
+    whole = sum(state.whole for state in states)
+    if whole:
+        return whole
+    message = f"a run of {run.model.name} needs a whole slice of {hosts} hosts, and the cluster has none"
+    raise ConfigurationError(
+        [
+            Problem(
+                "cluster",
+                f"{hardware.accelerator} {hardware.topology}",
+                0,
+                "; ".join(filter(None, (message, told(states)))),
+                "bring up its hosts; where an autoscaler does that, say how many slices there may be: "
+                "--max-concurrent N",
+            )
+        ]
+    )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import ray
 import ray.train
 import ray.tune
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2.api.config import FailureConfig
+from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from clt_ray.errors import RunError
+from clt_ray.orchestration.slices import hosts_and_resources, slice_states, told
 from clt_ray.orchestration.worker import train_loop
 from clt_ray.store import Store
 from clt_ray.sweep.run import RunSpec
@@ -22,16 +24,25 @@ START_FAILURES = 3
 """Times a run's worker group may fail to start, each after the start timeout."""
 
 
-def scaling(run: RunSpec) -> ray.train.ScalingConfig:
+def scaling(run: RunSpec) -> ScalingConfig:
     """Workers and resources of a run."""
     hardware = run.hardware
+    if hardware.is_tpu:
+        hosts, resources = hosts_and_resources(hardware)
+        return ScalingConfig(
+            num_workers=hosts,
+            use_tpu=True,
+            topology=hardware.topology,
+            accelerator_type=hardware.accelerator,
+            resources_per_worker=resources,
+        )
     if hardware.accelerator == "GPU":
-        return ray.train.ScalingConfig(
+        return ScalingConfig(
             num_workers=hardware.workers,
             use_gpu=True,
             resources_per_worker={"CPU": hardware.cpus_per_worker, "GPU": 1},
         )
-    return ray.train.ScalingConfig(num_workers=hardware.workers, resources_per_worker={"CPU": hardware.cpus_per_worker})
+    return ScalingConfig(num_workers=hardware.workers, resources_per_worker={"CPU": hardware.cpus_per_worker})
 
 
 def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str, scratch: str) -> None:
@@ -55,7 +66,7 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str,
         train_loop,
         train_loop_config={"run": run.to_dict(), "storage": storage},
         scaling_config=scaling(run),
-        run_config=ray.train.RunConfig(
+        run_config=RunConfig(
             name=run.run_id,
             storage_path=scratch,
             failure_config=FailureConfig(max_failures=WORKER_FAILURES, controller_failure_limit=START_FAILURES),
@@ -67,7 +78,7 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str,
         outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as error:
         _record_failure(store, run, error)
-        raise RunError(f"{run.name}: {last_line(error)}") from error
+        raise RunError(f"{run.name}: {what_happened(run, error)}") from error
     if outcome == "failed":
         status = store.run_dir(run.run_id).read_json("status.json") or {}
         raise RunError(f"{run.name}: {(status.get('error') or {}).get('message', 'failed')}")
@@ -89,6 +100,10 @@ class LeanTrainer(DataParallelTrainer):
 
 def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
     """A run of one worker needs no process group, so importing PyTorch in driver and controller is saved."""
+    if run.hardware.is_tpu:
+        from clt_ray.orchestration.xla import XlaConfig
+
+        return DataParallelTrainer, {"backend_config": XlaConfig()}
     if run.hardware.workers == 1:
         return LeanTrainer, {}
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -104,8 +119,17 @@ def _record_failure(store: Store, run: RunSpec, error: BaseException) -> None:
     status = directory.read_json("status.json") or {"attempt": 0, "stage": "start", "step": 0, "loss": None}
     if status.get("state") == "failed":
         return
-    told = {"type": type(error).__name__, "message": last_line(error), "permanent": False}
-    directory.write_json("status.json", status | {"state": "failed", "error": told})
+    reason = {"type": type(error).__name__, "message": what_happened(run, error), "permanent": False}
+    directory.write_json("status.json", status | {"state": "failed", "error": reason})
+
+
+def what_happened(run: RunSpec, error: BaseException) -> str:
+    """The error, and what is wrong with the slices of the cluster, which Ray's error does not say."""
+    hardware = run.hardware
+    if not hardware.is_tpu:
+        return last_line(error)
+    states = slice_states(ray.nodes(), str(hardware.topology), hardware.accelerator, hosts_and_resources(hardware)[0])
+    return "; ".join(filter(None, (last_line(error), told(states))))
 
 
 def last_line(error: BaseException) -> str:

@@ -4,50 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clusters import ENVIRONMENT, RAY, cluster
 from sweeps import sweep, write
 
 pytestmark = pytest.mark.serial
 
 ROOT = Path(__file__).parents[2]
-RAY = [sys.executable, "-m", "ray.scripts.scripts"]
-# A token that some other local cluster left in the home directory would switch authentication on for the head only.
-ENVIRONMENT = os.environ | {
-    "RAY_AUTH_MODE": "disabled",
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, dashboard_port = free_port(), free_port()
-    session = tmp_path_factory.mktemp("r")
-    start = [
-        *RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2",
-        "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}", "--disable-usage-stats",
-        f"--temp-dir={session}",
-    ]  # fmt: skip
-    head = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
-    assert head.stdout is not None
-    for line in head.stdout:
-        if "Ray runtime started" in line:
-            break
-    yield f"http://127.0.0.1:{dashboard_port}"
-    head.terminate()
-    head.wait(timeout=60)
+    with cluster(tmp_path_factory.mktemp("r"), cpus=2, dashboard=True) as started:
+        yield started.dashboard
 
 
 def test_the_same_sweep_runs_as_a_ray_job(dashboard: str, tmp_path: Path) -> None:
@@ -57,7 +31,7 @@ def test_the_same_sweep_runs_as_a_ray_job(dashboard: str, tmp_path: Path) -> Non
             *RAY, "job", "submit", "--address", dashboard, "--working-dir", str(ROOT), "--",
             "clt-ray", "run", "sweeps/.test-job.yaml", "--storage", str(tmp_path / "store"),
         ]  # fmt: skip
-        done = subprocess.run(submit, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
+        done = subprocess.run(submit, capture_output=True, text=True, timeout=300, env=os.environ | ENVIRONMENT)
     finally:
         Path(path).unlink()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -154,7 +154,7 @@ def test_two_processes_train_one_run_as_one_process_does(unbroken: tuple[str, Pa
         alone = validations(unbroken[1])[run_id]
         assert [point["step"] for point in points] == [point["step"] for point in alone]
         for together, single in zip(points, alone, strict=True):
-            assert together["metrics"] == pytest.approx(single["metrics"], rel=1e-5)
+            assert together["metrics"] == pytest.approx(single["metrics"], rel=1e-4)
 
 
 def test_a_run_that_cannot_work_fails_with_its_real_error(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""A Ray cluster of several nodes on this machine, each started as an operator would start it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+# A token that some other local cluster left in the home directory would switch authentication on for the head only.
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+}
+V5E = "TPU-V5LITEPOD"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Cluster:
+    """A head, and nodes that may be added and lost."""
+
+    def __init__(self, folder: Path, *, cpus: int, dashboard: bool = False) -> None:
+        port, dashboard_port = free_port(), free_port()
+        self.address = f"127.0.0.1:{port}"
+        self.dashboard = f"http://127.0.0.1:{dashboard_port}"
+        shown = ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
+        self._nodes = [
+            _start(
+                "--head", f"--port={port}", f"--num-cpus={cpus}", f"--temp-dir={folder}", "--disable-usage-stats",
+                *(shown if dashboard else ["--include-dashboard=false"]),
+            )
+        ]  # fmt: skip
+
+    def add(
+        self,
+        *,
+        cpus: int,
+        resources: Mapping[str, float],
+        labels: Mapping[str, str],
+        environment: Mapping[str, str],
+    ) -> subprocess.Popen[str]:
+        node = _start(
+            f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(dict(resources))}",
+            f"--labels={','.join(f'{name}={value}' for name, value in labels.items())}",
+            environment=environment,
+        )  # fmt: skip
+        self._nodes.append(node)
+        return node
+
+    def add_slice(self, name: str, environment: Mapping[str, str]) -> list[subprocess.Popen[str]]:
+        """The four hosts of a v5e-16 slice, topology 4x4, as Ray describes such hosts to itself."""
+        hosts = []
+        for index in range(4):
+            host = self.add(
+                cpus=2,
+                resources={"TPU": 4, f"accelerator_type:{V5E}": 1, name: 1}
+                | ({"TPU-v5litepod-16-head": 1} if index == 0 else {}),
+                labels={
+                    "ray.io/tpu-slice-name": name,
+                    "ray.io/tpu-worker-id": str(index),
+                    "ray.io/tpu-pod-type": "v5litepod-16",
+                    "ray.io/tpu-topology": "4x4",
+                },
+                environment={
+                    "TPU_NAME": name,
+                    "TPU_WORKER_ID": str(index),
+                    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+                    "TPU_TOPOLOGY": "4x4",
+                    **environment,
+                },
+            )
+            hosts.append(host)
+        return hosts
+
+    def stop(self) -> None:
+        for node in reversed(self._nodes):
+            kill(node)
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, *, cpus: int, dashboard: bool = False) -> Iterator[Cluster]:
+    """A cluster for the length of the block."""
+    started = Cluster(folder, cpus=cpus, dashboard=dashboard)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def kill(node: subprocess.Popen[str]) -> None:
+    """SIGKILL to a node and all its processes, as a machine that is taken away."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(node.pid, signal.SIGKILL)
+    node.wait(timeout=60)
+
+
+def _start(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start a node and wait until it is part of the cluster."""
+    node = subprocess.Popen(
+        [*RAY, "start", "--block", "--node-ip-address=127.0.0.1", f"--object-store-memory={2**27}", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **ENVIRONMENT, **(environment or {})},
+    )
+    assert node.stdout is not None
+    told = ""
+    for line in node.stdout:
+        told += line
+        if "Ray runtime started" in line:
+            return node
+    raise AssertionError(f"a Ray node did not start:\n{told}")
