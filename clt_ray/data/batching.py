@@ -1,4 +1,4 @@
-"""Batches as a pure function of (number of rows, seed, epoch, step).
+"""Batches as a pure function of (lengths of the rows, seed, epoch, step).
 
 A resumed run asks for step s and gets what an unbroken run gets, without replaying the steps before. The order
 comes from raw Philox output, which numpy keeps fixed across versions, unlike that of its `permutation`.
@@ -27,15 +27,38 @@ def steps_per_epoch(n_rows: int, batch_size: int) -> int:
     return -(-n_rows // batch_size)
 
 
-def batch_rows(n_rows: int, batch_size: int, seed: int, epoch: int, step: int) -> NDArray[np.int64]:
-    """Row indices of batch `step` (from 0) of an epoch, shape (batch_size,) or less for the last.
+def epoch_batches(
+    lengths: Sequence[int], batch_size: int, seed: int, epoch: int, window: int
+) -> list[NDArray[np.int64]]:
+    """Row indices of every batch of an epoch: `epoch_order`, with rows of like length put in the same batch.
 
-    Raises:
-        IndexError: The epoch has no such step.
+        epoch order       | 12 batches of random rows ... | rest |
+        window = 4        | 4, by length | 4, by length | 4, by length |
+        batches           in random order, each of rows of like length; the smaller last batch stays last
+
+    A batch is as wide as its longest row, so less of it is padding. Every row still comes once, and each window of
+    `window * batch_size` rows is a random sample of the epoch.
+
+    Args:
+        lengths: Tokens of each row.
+        batch_size: Rows per batch.
+        seed: Of the run.
+        epoch: From 0.
+        window: Batches whose rows are sorted among themselves; 1 leaves the order random.
     """
-    if not 0 <= step < steps_per_epoch(n_rows, batch_size):
-        raise IndexError(f"step {step} of an epoch of {steps_per_epoch(n_rows, batch_size)} steps")
-    return epoch_order(n_rows, seed, epoch)[step * batch_size : (step + 1) * batch_size]
+    order = epoch_order(len(lengths), seed, epoch)
+    count, rest = divmod(len(order), batch_size)
+    last = [order[-rest:]] if rest else []
+    batches = list(order[: count * batch_size].reshape(count, batch_size))
+    if window == 1:
+        return batches + last
+    tokens = np.asarray(lengths)
+    sorted_batches: list[NDArray[np.int64]] = []
+    for start in range(0, count, window):
+        rows = np.concatenate(batches[start : start + window])
+        rows = rows[np.argsort(tokens[rows], kind="stable")]
+        sorted_batches += list(rows.reshape(-1, batch_size))
+    return [sorted_batches[index] for index in epoch_order(count, seed, epoch)] + last
 
 
 def pad_batch(rows: Sequence[Encoded], pad_id: int, multiple: int = 1) -> dict[str, NDArray[np.int64]]:

@@ -74,6 +74,8 @@ class TrainingSpec(SpecModel):
     """Passes over the mixture."""
     max_steps: Identity[Count | None] = None
     """Stop after this many optimizer steps even if epochs remain; None trains all epochs."""
+    length_window: Identity[Count] = 4
+    """Batches whose rows are sorted by length among themselves, so that less is padding; 1 keeps them random."""
     max_length: Identity[Count] = 2048
     """Longest row, in tokens; longer ones are cut."""
     eval_every: Identity[Count] = 50

@@ -1,4 +1,4 @@
-"""Rows of a run as batches of tensors, in an order that depends on nothing but (seed, step)."""
+"""Rows of a run as batches of tensors, in an order that depends on nothing but their lengths and (seed, step)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from clt_ray.data.batching import epoch_order, pad_batch
+from clt_ray.data.batching import epoch_batches, pad_batch, steps_per_epoch
 from clt_ray.data.formatting import IGNORED, Encoded
 from clt_ray.training.validation import Cell
 
@@ -18,28 +18,36 @@ class RunBatches(Sampler[list[int]]):
 
     One sequence means that step s is always the s-th batch, so skipping s batches is all that resuming needs.
     With several processes each takes every `world_size`-th row of the global batch; one that gets none asks for
-    row `n_rows`, a blank one (see `with_blank`).
+    the row after the last, a blank one (see `with_blank`).
     """
 
     def __init__(
-        self, n_rows: int, batch_size: int, seed: int, total_steps: int, *, rank: int = 0, world_size: int = 1
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        seed: int,
+        total_steps: int,
+        *,
+        window: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
-        self.n_rows, self.batch_size, self.seed, self.total_steps = n_rows, batch_size, seed, total_steps
-        self.rank, self.world_size = rank, world_size
+        self.lengths, self.batch_size, self.seed, self.total_steps = lengths, batch_size, seed, total_steps
+        self.window, self.rank, self.world_size = window, rank, world_size
 
     def __len__(self) -> int:
         return self.total_steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        per_epoch = -(-self.n_rows // self.batch_size)
+        n_rows = len(self.lengths)
+        per_epoch = steps_per_epoch(n_rows, self.batch_size)
         for step in range(self.total_steps):
             epoch, position = divmod(step, per_epoch)
             if position == 0 or step == 0:
-                order = epoch_order(self.n_rows, self.seed, epoch)
-            batch = order[position * self.batch_size : (position + 1) * self.batch_size]
-            own = batch[self.rank :: self.world_size].tolist()
+                batches = epoch_batches(self.lengths, self.batch_size, self.seed, epoch, self.window)
+            own = batches[position][self.rank :: self.world_size].tolist()
             # A last batch may be smaller than the number of processes; all of them take part in its step.
-            yield own or [self.n_rows]
+            yield own or [n_rows]
 
 
 def with_blank(rows: Sequence[Encoded], pad_id: int) -> list[Encoded]:

@@ -69,10 +69,11 @@ class RunTrainer(SFTTrainer):
         self.staging, self.rank, self.world_size, self.tokenizer = staging, rank, world_size, tokenizer
         self._seen = TokenCounter()
         self._batches = RunBatches(
-            len(rows),
+            [len(row.input_ids) for row in rows],
             run.training.batch_size,
             run.seed,
             schedule.total_steps,
+            window=run.training.length_window,
             rank=rank,
             world_size=world_size,
         )

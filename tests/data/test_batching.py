@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.data.batching import batch_rows, epoch_order, pad_batch, steps_per_epoch
+from clt_ray.data.batching import epoch_batches, epoch_order, pad_batch, steps_per_epoch
 from clt_ray.data.formatting import IGNORED, Encoded
 
 
@@ -16,15 +15,30 @@ def test_an_epoch_visits_every_row_once(n_rows: int, seed: int, epoch: int) -> N
     assert sorted(epoch_order(n_rows, seed, epoch)) == list(range(n_rows))
 
 
-@given(st.integers(1, 100), st.integers(1, 17), st.integers(0, 100), st.integers(0, 5), st.randoms())
-def test_batches_asked_for_in_any_order_make_up_the_epoch(
-    n_rows: int, batch_size: int, seed: int, epoch: int, random: object
+LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=120)
+
+
+@given(LENGTHS, st.integers(1, 17), st.integers(0, 100), st.integers(0, 5), st.integers(1, 9))
+def test_the_batches_of_an_epoch_hold_every_row_once(
+    lengths: list[int], batch_size: int, seed: int, epoch: int, window: int
 ) -> None:
-    steps = list(range(steps_per_epoch(n_rows, batch_size)))
-    random.shuffle(steps)  # type: ignore[attr-defined]
-    batches = {step: batch_rows(n_rows, batch_size, seed, epoch, step) for step in steps}
-    joined = np.concatenate([batches[step] for step in sorted(steps)])
-    assert np.array_equal(joined, epoch_order(n_rows, seed, epoch))
+    batches = epoch_batches(lengths, batch_size, seed, epoch, window)
+    assert len(batches) == steps_per_epoch(len(lengths), batch_size)
+    assert [len(batch) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    if window == 1:
+        assert np.array_equal(np.concatenate(batches), epoch_order(len(lengths), seed, epoch))
+
+
+@given(LENGTHS, st.integers(1, 17), st.integers(0, 100), st.integers(2, 9))
+def test_sorting_within_windows_pads_no_more_than_random_batches(
+    lengths: list[int], batch_size: int, seed: int, window: int
+) -> None:
+    def tokens(window: int) -> int:
+        return sum(len(batch) * max(lengths[row] for row in batch)
+                   for batch in epoch_batches(lengths, batch_size, seed, 0, window))  # fmt: skip
+
+    assert sum(lengths) <= tokens(window) <= tokens(1)
 
 
 def test_the_order_is_this_one_on_every_machine() -> None:
@@ -35,11 +49,6 @@ def test_the_order_is_this_one_on_every_machine() -> None:
 def test_epochs_and_seeds_differ() -> None:
     orders = {tuple(epoch_order(50, seed, epoch)) for seed in range(4) for epoch in range(4)}
     assert len(orders) == 16
-
-
-def test_a_step_outside_the_epoch_is_an_error() -> None:
-    with pytest.raises(IndexError, match="step 3 of an epoch of 3 steps"):
-        batch_rows(10, 4, 0, 0, 3)
 
 
 def test_rows_are_padded_on_the_right() -> None:

@@ -48,7 +48,7 @@ RUN = RunSpec(
     inputs=Inputs(model="bundled:m", data={"math": "bundled:c"}, templates="t"),
 )
 
-PINNED = "81ceea2951caf1f7"
+PINNED = "1a09b06a8a8d343d"
 """Finished runs all over the world have ids like this one."""
 
 

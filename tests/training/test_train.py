@@ -158,10 +158,15 @@ def test_the_loss_is_the_models_own_on_labelled_tokens(tmp_path: Path) -> None:
     assert owners.bincount().tolist() == [sum(label != -100 for label in row.labels) for row in rows]
 
 
+LENGTHS = [7 * row % 50 + 1 for row in range(50)]
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_processes_share_every_row_of_every_batch_once(world_size: int) -> None:
-    shards = [list(RunBatches(50, 12, 7, 9, rank=rank, world_size=world_size)) for rank in range(world_size)]
-    whole = list(RunBatches(50, 12, 7, 9))
+    shards = [
+        list(RunBatches(LENGTHS, 12, 7, 9, window=4, rank=rank, world_size=world_size)) for rank in range(world_size)
+    ]
+    whole = list(RunBatches(LENGTHS, 12, 7, 9, window=4))
     assert len(whole) == 9 and sorted(chain(*whole[:5])) == list(range(50))
     for step, batch in enumerate(whole):
         shared = chain(*(shard[step] for shard in shards))

@@ -59,7 +59,13 @@ class XlaTrainer(RunTrainer):
         super().__init__(**trainer)
         training = self.run.training
         # All hosts run the same program on the same rows, so each takes the whole batch.
-        self._batches = RunBatches(len(self._rows), training.batch_size, self.run.seed, self.schedule.total_steps)
+        self._batches = RunBatches(
+            [len(row.input_ids) for row in self._rows],
+            training.batch_size,
+            self.run.seed,
+            self.schedule.total_steps,
+            window=training.length_window,
+        )
         self._widths = widths(training.max_length)
         self._validation_rows = rounded_rows(max(len(cells) for cells, _ in self.validation))
         self.graphs = GraphBook()
