@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "store": {"errors", "sweep"},
     # MLflow is a projection of run directories, so the tracker reads the store.
     "tracking": {"errors", "languages", "sweep", "store"},
+    "aot": {"errors", "training"},
     "pipeline": {"errors", "sweep", "data", "training", "evaluation", "store"},
     "orchestration": {"errors", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
     "analysis": {"errors", "languages"},

@@ -1,0 +1,153 @@
+"""Compile a traced training step for a TPU topology on a machine that has no TPU.
+
+libtpu's compiler runs anywhere. It gets the program that `training.backends.xla.trace` took, which says how each
+tensor that enters is split over the chips, and told two things that the program does not say by itself:
+
+    parameters and optimizer state     donated: their memory is that of the updated ones
+    results                            split as the tensors they replace
+
+Without the first everything is counted twice, without the second every result is counted whole on every chip.
+
+    python -m clt_ray.aot.compile STEP.hlo v5e:8x8        # prints `Needs` as JSON
+
+Needs jax and libtpu, the versions of the `tpu` extra. A process of its own is best: compiling takes gigabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+REPLICATED = "{replicated}"
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one chip needs for a program."""
+
+    topology: str
+    """As libtpu names it, such as `v5e:8x8`."""
+    chips: int
+    """Of the topology."""
+    arguments_gib: float
+    """Memory of what enters and stays: parameters, optimizer state, batch."""
+    temporaries_gib: float
+    """Memory of what lives during the step: activations, gradients, gathered weights."""
+    code_gib: float
+    """Memory of the program."""
+    kernels: int
+    """Calls of hand-written (Pallas) kernels in the program."""
+    flops: float
+    """Floating-point operations of one chip per step; those inside kernels are not counted."""
+    bytes_accessed: float
+    """Bytes that one chip reads and writes per step."""
+    compile_seconds: float
+    """Wall-clock time of the compiler on this machine."""
+
+    @property
+    def total_gib(self) -> float:
+        """Memory of one chip, in GiB."""
+        return self.arguments_gib + self.temporaries_gib + self.code_gib
+
+
+def compile_step(program: bytes, topology: str) -> Needs:
+    """Compile a program for all chips of a topology.
+
+    Args:
+        program: Serialised HLO module with sharding annotations.
+        topology: As libtpu names it, such as `v5e:8x8`.
+
+    Raises:
+        jax.errors.JaxRuntimeError: The compiler refuses; out of memory names the largest tensors.
+    """
+    # libtpu asks a metadata server what machine this is, and jax takes the first platform it finds.
+    os.environ.update(TPU_SKIP_MDS_QUERY="1", JAX_PLATFORMS="cpu")
+    import numpy as np
+    from jax.experimental import topologies
+    from jaxlib import xla_client
+
+    devices = topologies.get_topology_desc(platform="tpu", topology_name=topology).devices
+    count = len(devices)
+    module, kernels = _module(program)
+    options = xla_client.CompileOptions()
+    options.num_replicas, options.num_partitions = 1, count
+    assignment = xla_client.DeviceAssignment.create(np.arange(count).reshape(1, count))
+    options.device_assignment = assignment
+    build = options.executable_build_options
+    build.use_spmd_partitioning, build.num_partitions, build.num_replicas = True, count, 1
+    build.device_assignment = assignment
+    began = time.monotonic()
+    compiled = devices[0].client.compile(module, xla_client.DeviceList(tuple(devices)), options)
+    seconds = time.monotonic() - began
+    memory, cost = compiled.get_compiled_memory_stats(), compiled.cost_analysis()
+    return Needs(
+        topology=topology,
+        chips=count,
+        arguments_gib=memory.argument_size_in_bytes / GIB,
+        temporaries_gib=memory.temp_size_in_bytes / GIB,
+        code_gib=memory.generated_code_size_in_bytes / GIB,
+        kernels=kernels,
+        flops=float(cost["flops"]),
+        bytes_accessed=float(cost["bytes accessed"]),
+        compile_seconds=seconds,
+    )
+
+
+def _module(program: bytes) -> tuple[bytes, int]:
+    """The program as MLIR bytecode with arguments donated and results split, and its number of kernels."""
+    from jax._src.interpreters import mlir
+    from jaxlib import xla_client
+    from jaxlib.mlir import ir
+
+    text = xla_client._xla.mlir.xla_computation_to_mlir_module(xla_client.XlaComputation(program))
+    with mlir.make_ir_context(), ir.Location.unknown():
+        module = ir.Module.parse(text)
+        main = next(function for function in module.body.operations if function.name.value == "main")
+        block = main.regions[0].blocks[0]
+        shardings = [_sharding(argument) for argument in block.arguments]
+        main.attributes["arg_attrs"] = ir.ArrayAttr.get([_attributes(ir, one, donate=True) for one in shardings])
+        # A result has the type of what it replaces, and tensors of one type are split alike.
+        by_type = {
+            str(argument.type): sharding
+            for argument, sharding in zip(block.arguments, shardings, strict=True)
+            if sharding is not None
+        }
+        results = list(block.operations)[-1].operands
+        split = [_attributes(ir, by_type.get(str(result.type)), donate=False) for result in results]
+        main.attributes["res_attrs"] = ir.ArrayAttr.get(split)
+        written = io.BytesIO()
+        module.operation.write_bytecode(written)
+    return written.getvalue(), text.count(b"tpu_custom_call" if isinstance(text, bytes) else "tpu_custom_call")
+
+
+def _sharding(argument: Any) -> Any:
+    """How an argument is split, if its program says so: an annotation is a custom call on it."""
+    for use in argument.uses:
+        operation = use.owner
+        if operation.name == "stablehlo.custom_call" and "mhlo.sharding" in operation.attributes:
+            return operation.attributes["mhlo.sharding"]
+    return None
+
+
+def _attributes(ir: Any, sharding: Any, *, donate: bool) -> Any:
+    attributes = {"mhlo.sharding": sharding if sharding is not None else ir.StringAttr.get(REPLICATED)}
+    if donate and sharding is not None:
+        attributes["jax.buffer_donor"] = ir.BoolAttr.get(True)
+    return ir.DictAttr.get(attributes)
+
+
+def main(arguments: Sequence[str]) -> None:
+    path, topology = arguments
+    print(json.dumps(asdict(compile_step(Path(path).read_bytes(), topology))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
