@@ -3,12 +3,14 @@ PYTHON ?= python3
 PIP_OPTIONS ?= --quiet --disable-pip-version-check
 VENV := .venv
 BIN := $(VENV)/bin
+TPU_VENV := .venv-tpu
+TPU_BIN := $(TPU_VENV)/bin
 SWEEP := sweeps/smoke.yaml
 
 export RAY_USAGE_STATS_ENABLED = 0
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: demo test test-slow lint format types clean-env
+.PHONY: demo test test-slow test-tpu lint format types clean-env
 .DEFAULT_GOAL := demo
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -32,6 +34,16 @@ test: $(VENV)/.installed-dev lint
 test-slow: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow
 
+# torch_xla has an environment of its own: it needs a torch of its own release.
+$(TPU_VENV)/.installed: pyproject.toml constraints.txt constraints-tpu.txt
+	$(PYTHON) -m venv $(TPU_VENV)
+	grep -v '^torch==' constraints.txt | cat - constraints-tpu.txt > $(TPU_VENV)/constraints.txt
+	$(TPU_BIN)/python -m pip install $(PIP_OPTIONS) --constraint $(TPU_VENV)/constraints.txt --editable '.[tpu,dev]'
+	@touch $@
+
+test-tpu: $(TPU_VENV)/.installed
+	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest tests/xla
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,4 +54,4 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 
 clean-env:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(TPU_VENV)

@@ -170,7 +170,9 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None) -> None:
             directory.delete_tree(chosen)
         raise
     model = backend.load_model(str(weights), None, run.training.precision)
+    began = time.monotonic()
     generations = evaluate(run, data.test, model, tokenizer, backend)
+    speed = sum(item.output_tokens for item in generations) / (time.monotonic() - began)
     if status is None:
         return
     scores = summarise(run, generations)
@@ -187,6 +189,7 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None) -> None:
             "dropped_rows": data.dropped_rows(),
             "data": list(data.origins),
             "seconds": {"train": trained - started, "evaluate": time.monotonic() - trained},
+            "generated_tokens_per_second": speed,
             "versions": versions(),
         },
     )

@@ -39,6 +39,8 @@ class Generation:
     prompt: str
     reference: str
     output: str
+    output_tokens: int
+    """Length of the output before it was cut to the answer, without the token that ended it."""
     scores: Mapping[str, float]
     """Metric -> score of this item; fractions from 0 to 1."""
 
@@ -91,7 +93,7 @@ def evaluate(
                 text = cut_continuation(text, row.language, task)
             generations.append(
                 Generation(
-                    row.id, task, row.language, row.prompt, row.completion, text,
+                    row.id, task, row.language, row.prompt, row.completion, text, len(output),
                     score(text, row.completion, row.language),
                 )
             )  # fmt: skip

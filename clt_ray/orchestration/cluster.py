@@ -49,6 +49,8 @@ def environment(runs: Sequence[RunSpec]) -> dict[str, str]:
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "false",
+        # Where torch_xla is installed, transformers takes any process for one of a TPU.
+        "USE_TORCH_XLA": "1" if any(run.hardware.is_tpu for run in runs) else "0",
         "OMP_NUM_THREADS": str(max(run.hardware.cpus_per_worker for run in runs)),
     }
     return {name: os.environ.get(name, value) for name, value in chosen.items()}

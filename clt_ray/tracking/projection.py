@@ -63,6 +63,8 @@ def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
         tags[names.CHOSEN_STEP] = str(result["selection"]["chosen"]["step"])
         once |= score_metrics(run, directory.read_text("scores.csv"))
         once |= {f"perf/{stage}_seconds": value for stage, value in seconds.items()}
+        if "generated_tokens_per_second" in result:
+            once["perf/generated_tokens_per_second"] = float(result["generated_tokens_per_second"])
     return Projection(RUN_STATUS[state.kind], started, updated, points, once, tags)
 
 

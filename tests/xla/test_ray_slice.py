@@ -12,8 +12,6 @@ pytest.importorskip("torch_xla")
 
 import pandas as pd
 
-from clt_ray.pipeline import execute
-from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clusters import ENVIRONMENT, V5E, Cluster, cluster
@@ -42,8 +40,10 @@ def test_a_slice_trains_and_scores_what_a_cpu_does(slice_cluster: Cluster, tmp_p
     assert done.returncode == 0, done.stdout + done.stderr
 
     # Hardware is no part of a run's identity, so the same run on one CPU has the same name.
-    run = expand(load_sweep(write(tmp_path / "cpu.yaml", sweep(grid=grid, training=TRAINING))))[0]
-    assert execute(run, Store(str(tmp_path / "cpu"))) == "finished"
+    path = write(tmp_path / "cpu.yaml", sweep(grid=grid, training=TRAINING))
+    run = expand(load_sweep(path))[0]
+    done = clt_ray("run", path, "--address", "local", storage=tmp_path / "cpu", timeout_seconds=500)
+    assert done.returncode == 0, done.stdout + done.stderr
     there, here = (tmp_path / where / "runs" / run.run_id for where in ("slice", "cpu"))
     expected = [json.loads(line) for line in (here / "validation.jsonl").read_text().splitlines()]
     actual = [json.loads(line) for line in (there / "validation.jsonl").read_text().splitlines()]
