@@ -20,7 +20,8 @@ from sweeps import sweep, write
 
 pytestmark = pytest.mark.serial
 
-TRAINING = {"max_steps": 4, "epochs": 2}
+TRAINING = {"max_steps": 4, "epochs": 2, "learning_rate": 1e-5}
+"""A rate at which the tiny model does not amplify rounding."""
 
 
 @pytest.fixture(scope="module")
