@@ -10,12 +10,12 @@ import torch
 from accelerate import init_empty_weights
 from torch import Tensor
 from torch_xla.distributed.fsdp import checkpoint_module
-from torch_xla.distributed.spmd.xla_sharding import apply_xla_patch_to_nn_linear
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from clt_ray.errors import ConfigurationError, RunError
 from clt_ray.training.backends.xla.attention import ATTENTION
 from clt_ray.training.backends.xla.fit import FAMILIES, Heads, head_misfits
+from clt_ray.training.backends.xla.linear import keep_rows_apart
 from clt_ray.training.backends.xla.plan import HIDDEN, Partition, sharding_plan
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.backends.xla.vocabulary import look_up
@@ -97,8 +97,7 @@ def empty(config: Any, chips: Slice, name: str) -> Any:
         raise ConfigurationError(problems)
     with init_empty_weights(include_buffers=False):
         module = AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
-    # Otherwise rows and tokens are flattened into one dimension, and XLA loses track of who holds which rows.
-    apply_xla_patch_to_nn_linear(module)
+    keep_rows_apart(module)
     module.tie_weights()
     return module
 

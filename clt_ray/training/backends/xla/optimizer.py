@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clt_ray.training.backends.xla.plan import Partition
+from clt_ray.training.backends.xla.plan import Axis, Partition
 from clt_ray.training.backends.xla.slice import Slice
 
 EPSILON = 1e-8
@@ -103,9 +103,31 @@ class AdamW:
         return self.chips.put(torch.zeros(1).expand(self.parameters[name].shape), self.plan[name])
 
     def gradient_norm(self) -> Tensor:
-        """Euclidean norm over all gradients, a scalar in fp32."""
-        squares = [_gradient(parameter).float().square().sum() for parameter in self.parameters.values()]
-        return torch.stack(squares).sum().sqrt()
+        """Euclidean norm over all gradients, a scalar in fp32.
+
+        Parameters that are split alike are added up chip by chip first, so chips exchange a few numbers per step
+        instead of one per parameter.
+        """
+        by_chip: dict[Partition, Tensor] = {}
+        for name, parameter in self.parameters.items():
+            squares, axes = self._per_chip(_gradient(parameter).float().square(), self.plan[name])
+            by_chip[axes] = by_chip[axes] + squares if axes in by_chip else squares
+        return torch.stack([squares.sum() for squares in by_chip.values()]).sum().sqrt()
+
+    def _per_chip(self, value: Tensor, partition: Partition) -> tuple[Tensor, Partition]:
+        """Sums of a tensor's parts, one for each place along the mesh axes that split it; and those axes."""
+        shape: list[int] = []
+        kept: dict[int, Axis] = {}
+        for index, size in enumerate(value.shape):
+            axis = partition[index] if index < len(partition) else None
+            places = self.chips.shape.size(axis)
+            if axis is not None and size % places == 0:
+                kept[len(shape)] = axis
+                shape += [places, size // places]
+            else:
+                shape.append(size)
+        others = [dimension for dimension in range(len(shape)) if dimension not in kept]
+        return value.reshape(shape).sum(dim=others), tuple(kept.values())
 
     @torch.no_grad()
     def update(self, numbers: Tensor, norm: Tensor, allowed: Tensor) -> None:
@@ -116,22 +138,28 @@ class AdamW:
             norm: Gradient norm, for clipping.
             allowed: Boolean scalar; where false everything stays as it is.
         """
-        rate, correction1, correction2 = numbers[0], numbers[1], numbers[2]
         settings = self.settings
-        if math.isfinite(settings.max_norm):
-            factor = torch.clamp(settings.max_norm / (norm + 1e-6), max=1.0)
-        else:
-            factor = torch.ones_like(norm)
+        nothing, one = torch.zeros_like(norm), torch.ones_like(norm)
+        # Where the step is not allowed, these alone make it one that changes nothing.
+        rate = torch.where(allowed, numbers[0] / numbers[1], nothing)
+        taken1 = torch.where(allowed, one * (1 - settings.beta1), nothing)
+        kept2 = torch.where(allowed, one * settings.beta2, one)
+        taken2 = torch.where(allowed, one * (1 - settings.beta2), nothing)
+        shrink = 1 - torch.where(allowed, numbers[0] * settings.weight_decay, nothing)
+        factor = torch.clamp(settings.max_norm / (norm + 1e-6), max=1.0) if math.isfinite(settings.max_norm) else one
+        root2 = numbers[2].sqrt()
         for name, parameter in self.parameters.items():
-            moments, gradient = self.state[name], _gradient(parameter).float() * factor
-            mean = moments.mean + (gradient - moments.mean) * (1 - settings.beta1)
-            square = moments.square * settings.beta2 + gradient * gradient * (1 - settings.beta2)
+            moments = self.state[name]
+            # A gradient that is not finite stays so however it is scaled.
+            gradient = torch.where(allowed, _gradient(parameter).float() * factor, nothing)
+            mean = moments.mean + (gradient - moments.mean) * taken1
+            square = moments.square * kept2 + gradient * gradient * taken2
             value = moments.master
             if name in self.decayed and settings.weight_decay:
-                value = value * (1 - rate * settings.weight_decay)
-            value = value - rate / correction1 * mean / (square.sqrt() / correction2.sqrt() + EPSILON)
+                value = value * shrink
+            value = value - rate * mean / (square.sqrt() / root2 + EPSILON)
             for old, new in ((moments.mean, mean), (moments.square, square), (moments.master, value)):
-                old.copy_(torch.where(allowed, new, old))
+                old.copy_(new)
             if parameter is not moments.master:
                 parameter.copy_(moments.master.to(parameter.dtype))
             parameter.grad = None

