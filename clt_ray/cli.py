@@ -59,6 +59,15 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--scores", metavar="FILE.csv", help="report on a scores file instead")
     report.add_argument("--reference", action="store_true", help="report on the reference study instead")
     report.add_argument("--out", metavar="DIR", help="folder of the report")
+    advise = verb("advise", "samples per language to buy, with the odds and the evidence", sweep=False, reads=True)
+    advise.add_argument("sweeps", metavar="SWEEP", nargs="*", help="finished runs to go by (default: reference study)")
+    advise.add_argument("--task", required=True, metavar="T", help="summarization, instruction, math")
+    advise.add_argument("--model", required=True, metavar="M", help="name of the model in the scores")
+    advise.add_argument("--setting", choices=("single", "multi"), help="only alone, or only mixed with other tasks")
+    advise.add_argument("--target", type=float, metavar="SCORE", help="score to reach, as in the scores (0.35, not 35)")
+    advise.add_argument("--budget", type=int, metavar="SAMPLES", help="non-English rows that can be had")
+    advise.add_argument("--tolerance", type=float, metavar="SCORE", help="what counts as no difference")
+    advise.add_argument("--scores", metavar="FILE.csv", help="go by a scores file")
     clean = verb("clean", "what could be deleted, and its size", reads=True)
     clean.add_argument("--apply", action="store_true", help="delete it")
     ui = verb("ui", "the MLflow UI on this sweep")
@@ -224,6 +233,37 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _advise(arguments: argparse.Namespace) -> int:
+    from clt_ray.analysis.advice import ThinEvidence
+    from clt_ray.api.advise import advise
+    from clt_ray.display.advise import advice_json, print_advice, print_refusal
+
+    try:
+        advice = advise(
+            arguments.task,
+            arguments.model,
+            _locations(arguments),
+            sweeps=arguments.sweeps,
+            scores=arguments.scores,
+            setting=arguments.setting,
+            target=arguments.target,
+            budget=arguments.budget,
+            tolerance=arguments.tolerance,
+            overrides=arguments.overrides,
+        )
+    except ThinEvidence as refusal:
+        if arguments.json:
+            _print_json(refusal.to_json())
+        else:
+            print_refusal(refusal)
+        return INCOMPLETE
+    if arguments.json:
+        _print_json(advice_json(advice))
+    else:
+        print_advice(advice)
+    return 0
+
+
 def _clean(arguments: argparse.Namespace) -> int:
     from clt_ray.api import clean
 
@@ -252,6 +292,7 @@ VERBS = {
     "best": _best,
     "export": _export,
     "report": _report,
+    "advise": _advise,
     "clean": _clean,
     "ui": _ui,
 }

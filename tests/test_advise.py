@@ -1,0 +1,58 @@
+"""The verb `advise`, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import synthetic_scores
+from clt_ray.cli import INCOMPLETE, WRONG, main
+
+
+def test_the_reference_study_answers_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["advise", "--task", "math", "--model", "aya-23-7b"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("math with aya-23-7b: ") and "rows in each of es fr ja zh" in shown
+    assert "odds of being within 0.010 of the ceiling" in shown
+    assert "the next 1,000 rows would add +0.0" in shown
+    assert "paper-aya-23-7b-math-all-n5000" in shown
+    assert max(len(line) for line in shown.splitlines() if line.startswith(("alone", "mixed"))) <= 100
+
+
+def test_json_has_the_same_answer_without_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    question = ["advise", "--task", "math", "--model", "aya-23-7b", "--target", "0.35", "--setting", "single"]
+    assert main([*question, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    best = told["options"][0]
+    assert told["metric"] == "accuracy" and told["reachable"] is True
+    assert best["setting"] == "single" and best["reaches_target"] >= 0.8
+    assert {"score", "ceiling", "next_thousand", "plateau", "evidence"} <= set(best)
+
+
+def test_thin_evidence_is_no_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scores, _ = synthetic_scores.sweep()
+    path = tmp_path / "scores.csv"
+    scores.to_csv(path, index=False)
+    question = ["advise", "--task", "math", "--model", "tiny", "--scores", str(path)]
+    assert main(question) == INCOMPLETE
+    shown = capsys.readouterr().out
+    assert "the evidence is too thin" in shown and "runs that would settle it" in shown
+    assert main([*question, "--json"]) == INCOMPLETE
+    told = json.loads(capsys.readouterr().out)
+    assert told["refused"] and told["settling_runs"][0]["model"] == "tiny"
+
+
+def test_wrong_usage_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    question = ["advise", "--task", "math", "--model", "aya-23-7b"]
+    assert main([*question, "--target", "35"]) == WRONG
+    assert "--target = 35.0: is outside the range of accuracy" in capsys.readouterr().err
+    assert main([*question, "sweeps/smoke.yaml", "--scores", "x.csv"]) == WRONG
+    assert "ask of one of the two" in capsys.readouterr().err
+
+
+def test_a_sweep_without_finished_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    question = ["advise", "sweeps/smoke.yaml", "--task", "math", "--model", "tiny", "--storage", str(tmp_path)]
+    assert main(question) == WRONG
+    assert "no run of it is finished" in capsys.readouterr().err
