@@ -54,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
     export = verb("export", "a run's chosen checkpoint as a Hugging Face directory", sweep=False)
     export.add_argument("run_id", metavar="RUN_ID")
     export.add_argument("folder", metavar="DIR")
+    judge = verb("judge", "rate the answers of finished runs by a judge model", reads=True)
+    judge.add_argument("--dry-run", action="store_true", help="send nothing; count requests and tokens")
+    judge.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
+    judge.add_argument("--requests-per-minute", type=float, metavar="N", help="most requests in a minute")
+    judge.add_argument("--temperature", type=float, default=0.0, help="of the judge (default: 0)")
     report = verb("report", "one HTML page with figures and tables", sweep=False)
     report.add_argument("sweeps", metavar="SWEEP", nargs="*")
     report.add_argument("--scores", metavar="FILE.csv", help="report on a scores file instead")
@@ -217,6 +222,25 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _judge(arguments: argparse.Namespace) -> int:
+    from clt_ray.api.judge import JudgeOptions, judge
+    from clt_ray.display.judge import print_judged, print_judged_run
+
+    dry_run = arguments.dry_run
+    outcome = judge(
+        arguments.sweep,
+        _locations(arguments),
+        JudgeOptions(arguments.temperature, arguments.concurrency, arguments.requests_per_minute, dry_run),
+        overrides=arguments.overrides,
+        show=lambda run: None if arguments.json else print_judged_run(run, dry_run),
+    )
+    if arguments.json:
+        _print_json(outcome.to_json())
+    else:
+        print_judged(outcome, arguments.sweep)
+    return 0 if outcome.complete or dry_run else INCOMPLETE
+
+
 def _report(arguments: argparse.Namespace) -> int:
     from clt_ray.api import report
 
@@ -291,6 +315,7 @@ VERBS = {
     "status": _status,
     "best": _best,
     "export": _export,
+    "judge": _judge,
     "report": _report,
     "advise": _advise,
     "clean": _clean,

@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "training": {"errors", "data", "sweep"},
     "evaluation": {"errors", "languages", "data", "sweep"},
     "store": {"errors", "sweep"},
+    # Ratings of outputs that evaluation wrote and the store keeps; nothing of training.
+    "judge": {"errors", "languages", "sweep", "store", "evaluation"},
     # MLflow is a projection of run directories, so the tracker reads the store.
     "tracking": {"errors", "languages", "sweep", "store"},
     "aot": {"errors", "training"},
@@ -33,7 +35,7 @@ MAY_IMPORT = {
 }
 """The front (cli, display, api) may import everything."""
 
-ONLY_IN = {"ray": {"orchestration"}, "mlflow": {"tracking"}, "torch_xla": {"training"}}
+ONLY_IN = {"ray": {"orchestration"}, "mlflow": {"tracking"}, "torch_xla": {"training"}, "openai": {"judge"}}
 NEVER_IN = {
     "sweep": {"torch", "ray", "mlflow", "transformers", "pandas", "numpy"},
     "analysis": {"torch", "ray", "mlflow", "transformers"},

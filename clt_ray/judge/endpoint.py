@@ -1,0 +1,67 @@
+"""Where the judge is: from the environment alone, so that no file or command line ever holds a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from clt_ray.errors import ConfigurationError, Problem
+
+BASE_URL, MODEL, API_KEY = "CLT_RAY_JUDGE_BASE_URL", "CLT_RAY_JUDGE_MODEL", "CLT_RAY_JUDGE_API_KEY"
+OPENAI_BASE_URL, OPENAI_API_KEY = "OPENAI_BASE_URL", "OPENAI_API_KEY"
+OPENAI = "https://api.openai.com/v1"
+
+WHERE = "environment"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A judge model behind an OpenAI-compatible API."""
+
+    base_url: str
+    """Address up to and without `/chat/completions`."""
+    model: str
+    """Model as the API names it; best a dated snapshot."""
+    api_key: str = field(default="", repr=False)
+    """Empty for a server that asks for none."""
+
+    @property
+    def host(self) -> str:
+        """Host and port: all of the address that is recorded, since the rest may hold a secret."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+
+def endpoint(environment: Mapping[str, str]) -> Endpoint:
+    """The judge that the environment names.
+
+    CLT_RAY_JUDGE_BASE_URL, CLT_RAY_JUDGE_MODEL and CLT_RAY_JUDGE_API_KEY; the address else from OPENAI_BASE_URL. The
+    key else is OPENAI_API_KEY, but only for the server it is meant for: that of OPENAI_BASE_URL, or OpenAI's own.
+
+    Raises:
+        ConfigurationError: Address or model is missing or malformed.
+    """
+    openai_url = environment.get(OPENAI_BASE_URL, "").strip()
+    base_url = environment.get(BASE_URL, "").strip() or openai_url
+    model = environment.get(MODEL, "").strip()
+    problems = _problems(environment, base_url, model)
+    if problems:
+        raise ConfigurationError(problems)
+    key = environment.get(API_KEY, "").strip()
+    if not key and urlsplit(base_url).netloc == urlsplit(openai_url or OPENAI).netloc:
+        key = environment.get(OPENAI_API_KEY, "").strip()
+    return Endpoint(base_url, model, key)
+
+
+def _problems(environment: Mapping[str, str], base_url: str, model: str) -> list[Problem]:
+    problems = []
+    source = BASE_URL if environment.get(BASE_URL, "").strip() else OPENAI_BASE_URL
+    if not base_url:
+        remedy = f"export {BASE_URL}={OPENAI} (or the address of any compatible server); {OPENAI_BASE_URL} is read too"
+        problems.append(Problem(WHERE, BASE_URL, None, "the address of the judge is missing", remedy))
+    elif urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
+        problems.append(Problem(WHERE, source, base_url, "not an http address", f"such as {OPENAI}"))
+    if not model:
+        remedy = f"export {MODEL}=gpt-4o-2024-08-06 (the study's judge was a GPT-4o of unknown date)"
+        problems.append(Problem(WHERE, MODEL, None, "the model that judges is missing", remedy))
+    return problems

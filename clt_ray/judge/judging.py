@@ -1,0 +1,73 @@
+"""Sends many requests at once and keeps every reply the moment it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from clt_ray.judge.cache import Reply
+from clt_ray.judge.errors import JudgeStopped, Unanswered
+from clt_ray.judge.protocol import Message
+
+Ask = Callable[[Sequence[Message]], Awaitable[Reply]]
+
+GIVE_UP_AFTER = 16
+"""Requests without an answer in a row, each repeated as often as is worth it, after which no more are sent."""
+
+
+async def ask_all(
+    requests: Mapping[str, Sequence[Message]],
+    ask: Ask,
+    keep: Callable[[str, Reply], None],
+    concurrency: int,
+) -> tuple[dict[str, Reply], dict[str, str]]:
+    """Ask every request once.
+
+    Args:
+        requests: Messages by the key of the request.
+        ask: Sends one, and repeats it as needed.
+        keep: Makes a reply durable; called from several threads.
+        concurrency: Requests on their way at a time.
+
+    Returns:
+        Replies, and for requests that got none the reason, by key.
+
+    Raises:
+        JudgeStopped: The judge refuses every request, or leaves too many unanswered. Replies until then are kept.
+    """
+    waiting = iter(requests.items())
+    replies: dict[str, Reply] = {}
+    failures: dict[str, str] = {}
+    in_a_row = 0
+
+    async def work() -> None:
+        nonlocal in_a_row
+        for key, messages in waiting:
+            try:
+                reply = await ask(messages)
+            except Unanswered as error:
+                failures[key] = str(error)
+                in_a_row += 1
+                if in_a_row >= GIVE_UP_AFTER:
+                    raise JudgeStopped(f"the judge left {in_a_row} requests in a row unanswered: {error}") from error
+                continue
+            in_a_row = 0
+            await asyncio.to_thread(keep, key, reply)
+            replies[key] = reply
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(requests))):
+                group.create_task(work())
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from errors
+    return replies, failures
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that stands for all: several requests on their way learn the same."""
+    stopped = errors.subgroup(JudgeStopped)
+    error: BaseException = stopped or errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

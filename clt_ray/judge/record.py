@@ -1,0 +1,123 @@
+"""What a run directory keeps of a judge: one line per item, scores, and who judged.
+
+    judge/<judge key>.jsonl    every item: ratings, the judge's words, tokens, why there is no rating
+    judge/items.csv            ratings in the columns of items.csv
+    judge/scores.csv           means in the columns of scores.csv
+    judge/judge.json           the judge, what it could not rate, tokens; written last
+
+Another judge adds a `.jsonl` of its own and replaces the rest, so scores are always those of one judge.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from typing import Any
+
+from clt_ray.evaluation.evaluate import Generation, Score
+from clt_ray.judge.cache import Settings
+from clt_ray.judge.endpoint import Endpoint
+from clt_ray.judge.protocol import PROTOCOL_SHA256
+from clt_ray.judge.spending import spent
+from clt_ray.judge.verdicts import TASK, JudgedItem, scores, unparsable
+from clt_ray.store import RunDir
+from clt_ray.sweep.run import RunSpec
+
+FOLDER = "judge"
+JUDGE, SCORES, ITEMS = f"{FOLDER}/judge.json", f"{FOLDER}/scores.csv", f"{FOLDER}/items.csv"
+
+_SLUG_CHARACTERS = 60
+_ITEM_COLUMNS = ("run_id", "task", "eval_language", "metric", "item_id", "score")
+
+
+def judge_key(settings: Settings) -> str:
+    """Name of a judge: its model, and a hash over all that decides its ratings."""
+    content = json.dumps([asdict(settings), PROTOCOL_SHA256], sort_keys=True)
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", settings.model).strip("-.")[-_SLUG_CHARACTERS:]
+    return f"{slug or 'judge'}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def recorded(directory: RunDir, settings: Settings, requests: Sequence[str]) -> dict[str, Any] | None:
+    """judge.json, if it is the outcome of exactly these requests, in this order, to this judge."""
+    told = directory.read_json(JUDGE)
+    wanted = {"judge": judge_key(settings), "requests_sha256": _digest(requests)}
+    return told if told is not None and wanted.items() <= told.items() else None
+
+
+def write(
+    run: RunSpec,
+    directory: RunDir,
+    generations: Sequence[Generation],
+    items: Sequence[JudgedItem],
+    facts: dict[str, Any],
+) -> None:
+    """Keep the outcome of judging a run.
+
+    Args:
+        run: The run that was judged.
+        directory: Its directory.
+        generations: The answers.
+        items: The verdicts, in the same order.
+        facts: Content of judge.json, as `describe` makes it.
+    """
+    lines = (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
+    directory.write_text(f"{FOLDER}/{facts['judge']}.jsonl", "".join(lines))
+    rows = [
+        (run.run_id, TASK, item.language, metric, item.id, value)
+        for item in items
+        for metric, value in item.ratings.items()
+    ]
+    directory.write_text(ITEMS, _table(_ITEM_COLUMNS, rows))
+    means = [asdict(score) for score in scores(run, generations, items)]
+    directory.write_text(SCORES, _table([field.name for field in fields(Score)], [row.values() for row in means]))
+    directory.write_json(JUDGE, facts)
+
+
+def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem], now: float) -> dict[str, Any]:
+    """Who judged what, and with which outcome: the content of judge.json.
+
+    Args:
+        endpoint: Where the judge is.
+        settings: What was asked for.
+        items: The verdicts.
+        now: Unix seconds.
+    """
+    return {
+        "judge": judge_key(settings),
+        "model": settings.model,
+        "answered_by": dict(Counter(item.model for item in items)),
+        "fingerprints": dict(Counter(item.fingerprint for item in items if item.fingerprint)),
+        "host": endpoint.host,
+        "temperature": settings.temperature,
+        "max_tokens": settings.max_tokens,
+        "prompt_sha256": PROTOCOL_SHA256,
+        "items": len(items),
+        "rated": sum(item.judge_rating is not None for item in items),
+        "unparsable": unparsable(items),
+        "wrong_language": sum(not item.in_language for item in items),
+        "tokens": asdict(spent({item.request: item for item in items}.values())),
+        "requests_sha256": _digest([item.request for item in items]),
+        "judged": now,
+        "versions": {name: version(name) for name in ("clt-ray", "openai")},
+    }
+
+
+def _digest(requests: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(requests).encode()).hexdigest()
+
+
+def _table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """CSV text; a number that is unknown is an empty field."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(["" if isinstance(value, float) and math.isnan(value) else value for value in row] for row in rows)
+    return buffer.getvalue()

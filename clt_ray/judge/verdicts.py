@@ -1,0 +1,121 @@
+"""From kept generations and a judge's replies to verdicts on items, and to scores."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from clt_ray.errors import DataError
+from clt_ray.evaluation.evaluate import Generation, Score, summarise
+from clt_ray.evaluation.scorers import fidelity
+from clt_ray.judge.cache import Reply
+from clt_ray.judge.rating import LOW, parse
+from clt_ray.store import RunDir
+from clt_ray.sweep.run import RunSpec
+
+TASK = "instruction"
+RATING, SWITCH_AWARE = "judge_rating", "judge_rating_switch_aware"
+
+
+@dataclass(frozen=True)
+class JudgedItem:
+    """One test item and what the judge made of it."""
+
+    id: str
+    language: str
+    """Language that the answer should be in."""
+    judge_rating: int | None
+    """1 to 5; None when the reply holds no rating."""
+    judge_rating_switch_aware: int | None
+    """1 when the answer fails language fidelity, whatever the judge said; else the rating."""
+    in_language: bool
+    """Whether the answer passes language fidelity."""
+    why_unparsable: str
+    """Why the reply holds no rating; empty when it does."""
+    reply: str
+    """The judge's words."""
+    finish_reason: str
+    """Why the judge stopped: `stop`, `length` or `content_filter`."""
+    model: str
+    """Snapshot that answered, as the server named it."""
+    fingerprint: str
+    """The server's `system_fingerprint`; empty when it sent none."""
+    prompt_tokens: int | None
+    """None when the server did not count."""
+    completion_tokens: int | None
+    """None when the server did not count."""
+    request: str
+    """Name of the request in the cache."""
+
+    @property
+    def ratings(self) -> dict[str, float]:
+        """Those that there are, by metric."""
+        found = {RATING: self.judge_rating, SWITCH_AWARE: self.judge_rating_switch_aware}
+        return {metric: float(value) for metric, value in found.items() if value is not None}
+
+
+def read_generations(run: RunSpec, directory: RunDir) -> list[Generation]:
+    """The kept outputs of a finished run on the test of instruction following.
+
+    Raises:
+        DataError: A file is missing, or is not what evaluation writes.
+    """
+    names = [f"generations/{TASK}.{code}.jsonl" for code in run.eval_languages]
+    texts = directory.read_texts(names)
+    found = []
+    for name in names:
+        where = f"{directory.uri}/{name}"
+        if name not in texts:
+            raise DataError(f"{where}: the run is finished, but this file is missing; it cannot be judged")
+        # Not `splitlines`: outputs may hold other separators of lines.
+        for number, line in enumerate(texts[name].rstrip("\n").split("\n"), start=1):
+            found.append(_generation(line, f"{where}, line {number}"))
+    return found
+
+
+def _generation(line: str, where: str) -> Generation:
+    try:
+        return Generation(**json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{where}: not a kept generation ({error}); it cannot be judged") from error
+
+
+def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedItem:
+    """The verdict on one answer.
+
+    The switch-aware rating is the study's: an answer with a line in another language, or an empty one, scores 1.
+    """
+    verdict = parse(reply.text, generation.output, reply.finish_reason)
+    in_language = bool(fidelity.score(generation.output, generation.language)["fidelity"])
+    return JudgedItem(
+        id=generation.id,
+        language=generation.language,
+        judge_rating=verdict.rating,
+        judge_rating_switch_aware=verdict.rating if in_language else LOW,
+        in_language=in_language,
+        why_unparsable=verdict.why,
+        reply=reply.text,
+        finish_reason=reply.finish_reason,
+        model=reply.model,
+        fingerprint=reply.fingerprint,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        request=request,
+    )
+
+
+def scores(run: RunSpec, generations: Sequence[Generation], items: Sequence[JudgedItem]) -> list[Score]:
+    """Mean ratings per language, each over the items that have one: `n_items` says how many."""
+    pairs = zip(generations, items, strict=True)
+    return summarise(run, [replace(generation, scores=item.ratings) for generation, item in pairs])
+
+
+def unparsable(items: Iterable[JudgedItem]) -> dict[str, dict[str, int]]:
+    """Items without a rating by language and reason."""
+    counts: dict[str, Counter[str]] = {}
+    for item in items:
+        if item.why_unparsable:
+            counts.setdefault(item.language, Counter())[item.why_unparsable] += 1
+    return {language: dict(reasons) for language, reasons in counts.items()}
