@@ -128,7 +128,7 @@ class Client:
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
         """What an error status means for this request, and for all."""
-        said = f"{error.status_code} {_line(error)}"
+        said = _line(error)
         if error.status_code in _HOPELESS:
             return JudgeStopped(f"the judge at {self._endpoint.host}: {said}\n    {_HOPELESS[error.status_code]}")
         if error.code == _EMPTY_ACCOUNT:

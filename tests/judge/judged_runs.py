@@ -1,0 +1,80 @@
+"""Finished runs of a small sweep, as evaluation leaves them, without the training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from sweeps import sweep, write
+
+from clt_ray.api.locations import Locations
+from clt_ray.evaluation.evaluate import Generation, generations_jsonl, summarise
+from clt_ray.pipeline import table
+from clt_ray.store import Store
+from clt_ray.sweep.grid import expand
+from clt_ray.sweep.load import load_sweep
+from clt_ray.sweep.run import RunSpec
+
+QUESTIONS = {
+    "en": "Where does the sun rise?",
+    "es": "¿Por dónde sale el sol?",
+    "ko": "해는 어디에서 뜨나요?",
+}
+ANSWERS = {
+    "en": ["The sun rises every morning in the east.", "The sun rises in the west, as everybody knows."],
+    "es": ["El sol sale todas las mañanas por el este.", "The sun rises every morning in the east."],
+    "ko": ["해는 매일 아침 동쪽에서 떠오릅니다.", ""],
+}
+ITEMS = sum(map(len, ANSWERS.values()))
+
+
+class Study:
+    """A sweep in a storage, all of whose runs are finished."""
+
+    def __init__(self, folder: Path, task: str = "instruction", answers: dict[str, list[str]] | None = None) -> None:
+        document = sweep(
+            name="judged",
+            grid={"task": [task], "samples_per_language": [0, 8]},
+            language_groups={"all": ["es"]},
+            eval_languages=list(QUESTIONS),
+        )
+        self.path = write(folder / "sweep.yaml", document)
+        self.storage = folder / "storage"
+        self.store = Store(str(self.storage))
+        self.locations = Locations(str(self.storage), f"sqlite:///{folder}/mlflow.db")
+        self.runs = expand(load_sweep(self.path))
+        self.answers = answers or ANSWERS
+
+    def finish(self, run: RunSpec) -> None:
+        """Write what a run that is done has written; the answers of different runs differ."""
+        directory = self.store.run_dir(run.run_id)
+        generations = [
+            Generation(f"{language}-{index}", "instruction", language, QUESTIONS[language], "", text, 9,
+                       {"reference_chrf": 0.5, "fidelity": 1.0})
+            for language, texts in self.answers.items()
+            for index, text in enumerate([*texts[:-1], texts[-1] + "!" * run.samples_per_language])
+        ]  # fmt: skip
+        for language in self.answers:
+            of_language = [one for one in generations if one.language == language]
+            directory.write_text(f"generations/instruction.{language}.jsonl", generations_jsonl(of_language))
+        means = [asdict(score) for score in summarise(run, generations)]
+        directory.write_text("scores.csv", table(list(means[0]), [list(row.values()) for row in means]))
+        directory.write_text("items.csv", "run_id,task,eval_language,metric,item_id,score\n")
+        status = {"state": "finished", "attempt": 1, "stage": "evaluate", "step": 4, "total_steps": 4, "updated": 1.7e9}
+        directory.write_json("status.json", status)
+        chosen = {"metric": "val/loss", "mode": "min", "chosen": {"step": 4, "value": 1.0}, "runners_up": []}
+        directory.write_json("result.json", {"selection": chosen, "seconds": {"train": 2.0, "evaluate": 1.0}})
+
+    def lines(self, run: RunSpec) -> list[dict]:
+        """What the one judge of a run said of each item."""
+        (file,) = (self.storage / "runs" / run.run_id / "judge").glob("*.jsonl")
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def study(folder: Path, **choices: object) -> Study:
+    """A sweep of two runs, both finished."""
+    made = Study(folder, **choices)  # type: ignore[arg-type]
+    for run in made.runs:
+        made.finish(run)
+    return made
