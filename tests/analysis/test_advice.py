@@ -1,4 +1,4 @@
-"""Advice on made-up sweeps with a known best answer and on the reference study; refusals with what would settle them."""
+"""Advice on made-up sweeps with a known best answer and on the reference study; refusals and what would settle them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,125 @@
+"""The scale model against known truth: slope covered, held-out models predicted, weakness said."""
+
+from __future__ import annotations
+
+from math import isnan, log10
+
+import numpy as np
+import pytest
+
+from clt_ray.analysis.mixed import fit_mixed, same
+from clt_ray.analysis.reference import reference_scores
+from clt_ray.analysis.scaling import (
+    MEASURES,
+    ScaleRow,
+    fit_scale,
+    leave_one_model_out,
+    parameters_in,
+    scale_rows,
+)
+from clt_ray.analysis.study import Study
+
+ERROR = 0.01
+
+
+def simulated(sizes: np.ndarray, slope: float, rng: np.random.Generator, noise: float = 1.0) -> list[ScaleRow]:
+    """Two tasks and settings; models, tasks and rows deviate from the line by 0.02 each."""
+    task_slopes = slope + 0.02 * noise * rng.standard_normal(2)
+    rows = []
+    for number, size in enumerate(sizes):
+        own = 0.02 * noise * rng.standard_normal()
+        for task in (0, 1):
+            for setting in ("single", "multi"):
+                value = 0.3 + 0.1 * task + task_slopes[task] * (log10(size) - 9.5) + own
+                value += noise * np.hypot(0.02, ERROR) * rng.standard_normal()
+                rows.append(ScaleRow(f"m{number}", size, (f"t{task}", setting, "all"), value, ERROR**2))
+    return rows
+
+
+@pytest.mark.parametrize("models", [3, 6])
+def test_the_slope_is_covered(models: int) -> None:
+    rng = np.random.default_rng(models)
+    trials, covered, values = 120, 0, []
+    for _ in range(trials):
+        found = fit_scale(simulated(10 ** rng.uniform(8.5, 11, models), -0.1, rng))
+        covered += found.low <= -0.1 <= found.high
+        values.append(found.slope)
+    # Three standard errors of a simulated coverage around 95%; with three models t with one degree of freedom is wider.
+    assert covered / trials >= 0.89
+    assert np.median(values) == pytest.approx(-0.1, abs=0.02)
+
+
+def test_new_models_are_predicted_within_their_intervals() -> None:
+    rng = np.random.default_rng(2)
+    inside = total = 0
+    for _ in range(12):
+        tested = leave_one_model_out(simulated(10 ** rng.uniform(8.5, 11, 6), -0.1, rng))
+        assert len(tested.predictions) == 24
+        inside += sum(each.low <= each.row.value <= each.high for each in tested.predictions)
+        total += 24
+    assert 0.88 <= inside / total <= 1
+
+
+def test_out_of_sample_tells_an_effect_from_none() -> None:
+    rng = np.random.default_rng(3)
+    sizes = np.geomspace(3e8, 1e11, 6)
+    strong = leave_one_model_out(simulated(sizes, -0.1, rng))
+    assert strong.r2 > 0.5 and "better than" in strong.verdict
+    none = leave_one_model_out(simulated(sizes, 0.0, rng))
+    assert none.r2 < 0.4
+
+
+def test_a_line_is_found_and_followed() -> None:
+    found = fit_scale(simulated(np.array([1e9, 3e9, 1e10, 1e11]), -0.1, np.random.default_rng(4), noise=1e-3))
+    assert found.slope == pytest.approx(-0.1, abs=1e-3)
+    value, low, high = found.predict(1e12, ("t1", "single", "all"))
+    assert value == pytest.approx(0.4 - 0.1 * 2.5, abs=0.01) and low < value < high
+    with pytest.raises(KeyError):
+        found.predict(1e9, ("t9", "single", "all"))
+
+
+def test_few_models_are_said_to_be_few() -> None:
+    rng = np.random.default_rng(5)
+    two = fit_scale(simulated(np.array([1e9, 1e10]), -0.1, rng))
+    assert not isnan(two.slope) and isnan(two.low) and "no interval" in two.strength
+    untested = leave_one_model_out(two.rows)
+    assert untested.predictions == () and "cannot be tested" in untested.verdict
+    alike = fit_scale(simulated(np.array([1e9, 1e9]), -0.1, rng))
+    assert isnan(alike.slope) and "nothing can be said" in alike.strength
+    assert "1 degree of freedom" in fit_scale(simulated(np.array([1e9, 1e10, 1e11]), -0.1, rng)).strength
+    with pytest.raises(ValueError, match="no rows"):
+        fit_scale([])
+
+
+def test_the_reference_study_says_little_of_size() -> None:
+    study = Study.of(reference_scores(), draws=300)
+    for measure in MEASURES:
+        rows = scale_rows(study, measure)
+        assert len({row.model for row in rows}) == 3 and len(rows) == 21
+        found = fit_scale(rows)
+        assert found.low < 0 < found.high and "1 degree of freedom" in found.strength
+    with pytest.raises(ValueError, match="is none of gain_seen"):
+        scale_rows(study, "speed")
+    assert scale_rows(study, "gap", {"aya-23-7b": 7e9})[0].parameters == 7e9
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("llama-3.1-8b", 8e9), ("aya-23-35b", 35e9), ("Qwen3_0.6B", 0.6e9), ("pythia-160m", 160e6), ("tiny", None),
+     ("mt5-b12", None)],
+)  # fmt: skip
+def test_sizes_are_read_off_names(name: str, size: float | None) -> None:
+    assert parameters_in(name) == pytest.approx(size)
+
+
+def test_columns_that_say_the_same_are_refused_and_variances_found() -> None:
+    rng = np.random.default_rng(6)
+    groups = np.repeat(np.arange(30), 4)
+    y = 1 + 0.5 * rng.standard_normal(30)[groups] + 0.1 * rng.standard_normal(120)
+    design, effects = np.ones((120, 1)), [same(list(groups)), np.eye(120)]
+    found = fit_mixed(y, design, effects, np.zeros(120), 29)
+    assert found.deviations == pytest.approx((0.5, 0.1), rel=0.35)
+    low, high = found.interval(0)
+    assert low < 1 < high
+    with pytest.raises(ValueError, match="say the same"):
+        fit_mixed(y, np.ones((120, 2)), effects, np.zeros(120), 29)
