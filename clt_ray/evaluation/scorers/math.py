@@ -2,11 +2,18 @@
 
 Which number is final, by the first rule that applies:
 
-1. *Announced*: the one stated after the last "the answer is" in the language (or in English, `####`, a LaTeX box).
-   In `The answer is 3 + 5 = 8 apples out of 12` that is 8: the value an equation arrives at, else the first number.
-   A solution that announces an answer and gives no number has none, whatever numbers it used before.
-2. *Concluded*: in the last sentence with a number, the one after the last equals sign; else the last one, not
-   counting remarks in parentheses.
+1. *Stated*: the one that the last announcement in the language or in English leads to (`answers`). In
+   `The answer is 3 + 5 = 8 apples out of 12` that is 8: the value an equation arrives at, else the first number. A
+   label such as `Answer:` may be followed by a sentence (its last number counts) or, where it opens the text, by the
+   whole derivation (rule 2 decides within it). A solution that announces an answer and gives no number has none,
+   whatever numbers it used before.
+2. *Concluded*: in the last sentence with a number, the one in bold type if exactly one is; else the one after the
+   last equals sign; else the last one, not counting remarks in parentheses. Questions, list numbers, and the check
+   or note after a conclusion are passed over.
+
+    final_number("He buys 2 + 3 = 5.\\nCheck: 5 - 3 = 2.", "en")        # 5
+    final_number("La respuesta no es 7, sino 1.250,50 €.", "es")        # 1250.50
+    final_number("She earns **$18** a day by selling 9 eggs.", "en")    # 18
 
 An expression without a result (`18 - 10`) is no number. Text after the start of a further question is not read.
 """
@@ -15,25 +22,60 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from clt_ray.data.templates import FALLBACK_LANGUAGE, templates
-from clt_ray.evaluation.scorers.answers import announcement, sentence_end, sentences
+from clt_ray.evaluation.scorers.answers import (
+    Announcement,
+    announcements,
+    negated,
+    next_question,
+    remarks,
+    sentence_end,
+    sentences,
+)
+from clt_ray.evaluation.scorers.number_words import leading_number
 from clt_ray.evaluation.scorers.numerals import Numeral, find, simplified
 
+TOLERANCE = Decimal("0.001")
+"""Numbers closer than this are equal, so that 33.3333 is a third of a hundred; as the scorers of mCoT and of
+MathOctopus have it."""
+
 _CONNECTED = re.compile(
-    r"(?:[^\d\n.,;:()。，、؛=]{0,24}?\s)??\s*(?:[=≈+*/×÷·]|[-x](?=\s)|(?<!\w)[-x])\s*[$€£¥₹]?\s*\(?"
+    r"(?:[^\d\n.,;:()。，、؛=]{0,24}?\s)??\s*(?:[=≈+*/×÷·]|[-x](?=\s)|(?<!\w)[-x]|x(?=\$?$))\s*[$€£¥₹]?\s*\(?"
 )
 """Text between two numbers that makes them parts of one equation, the units of the first included."""
-_ENUMERATION = re.compile(r"^[^\S\n]*\d{1,2}[.)][^\S\n]+(?=\S)", re.MULTILINE)
+_ENUMERATION = re.compile(r"^[^\w\n]*\d{1,2}[.)][^\S\n]+(?=\S)", re.MULTILINE)
+_BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)\*\*")
+_EQUALITY = "=≈"
+_FEW_CHARACTERS = 24
+"""Most characters between an announcement and a number that it leads to directly, and after a number with its unit."""
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """A text made ready for the rules."""
+
+    text: str
+    """The text in one spelling (`numerals.simplified`), up to a further question."""
+    language: str
+    """ISO code."""
+    numbers: tuple[Numeral, ...]
+    """Its numbers, in order."""
+    bold: tuple[tuple[int, int], ...]
+    """(start, end) of what was in bold type and is no label."""
+
+    def within(self, start: int, end: int) -> list[Numeral]:
+        """The numbers that begin from `start` to before `end`."""
+        return [number for number in self.numbers if start <= number.start < end]
 
 
 def final_number(text: str, language: str) -> Decimal | None:
     """The number that a solution gives as its answer, or None.
 
     Args:
-        text: A solution, or only its answer. A text that is nothing but a number is read as data sets write
-            references: `2,125` is 2125 in every language.
+        text: A solution, or only its answer. A text that is nothing but a number with a comma before three digits is
+            read as data sets write references: `2,125` is 2125 in every language.
         language: ISO code; decides what separators mean and how answers are announced.
     """
     readings = _final_readings(text, language)
@@ -41,7 +83,7 @@ def final_number(text: str, language: str) -> Decimal | None:
 
 
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
-    """Whether the final numbers of two solutions are equal.
+    """Whether the final numbers of two solutions are equal, up to `TOLERANCE`.
 
     A prediction whose spelling two conventions read differently (`numerals`) is right if either reading is: no
     model misses by exactly a factor of 1000.
@@ -55,48 +97,110 @@ def score(prediction: str, reference: str, language: str) -> dict[str, float]:
         `accuracy`, 1 or 0; 0 when either text has no final number.
     """
     right = final_number(reference, language)
-    return {"accuracy": float(right is not None and right in _final_readings(prediction, language))}
+    if right is None:
+        return {"accuracy": 0.0}
+    return {"accuracy": float(any(abs(got - right) < TOLERANCE for got in _final_readings(prediction, language)))}
 
 
 def _final_readings(text: str, language: str) -> tuple[Decimal, ...]:
-    text = simplified(_before_next_question(text, language))
-    found = find(text, language)
-    if len(found) == 1 and text.strip() == text[found[0].start : found[0].end]:
-        return tuple(sorted(found[0].readings, reverse="," in text))
-    announcements = list(announcement(language).finditer(text))
-    for match in reversed(announcements):
-        stated = _settle(_within(found, match.end(), _statement_end(text, match.end(), found)), text)
-        if stated is not None:
-            return stated.readings
-    if announcements:
+    solution = _prepared(text, language)
+    found = solution.numbers
+    if len(found) == 1 and solution.text.strip() == solution.text[found[0].start : found[0].end]:
+        return tuple(sorted(found[0].readings, reverse="," in text)) if "," in text else found[0].readings
+    announced = announcements(solution.text, language)
+    for announcement in reversed(announced):
+        readings = _stated(solution, announcement)
+        if readings is not None:
+            return readings
+    if announced and not solution.within(announced[-1].end, len(solution.text)):
         return ()
-    concluded = _concluded(text, language)
-    return concluded.readings if concluded else ()
+    return _concluded(solution, 0, len(solution.text))
 
 
-def _before_next_question(text: str, language: str) -> str:
-    """Without the further questions that a base model likes to invent after its answer."""
-    by_language = templates()["math"]
-    for code in (language, FALLBACK_LANGUAGE):
-        opening = by_language.get(code, by_language[FALLBACK_LANGUAGE]).partition("{question}")[0].strip()
-        at = text.find("\n" + opening)
-        if at > 0 and text[:at].strip():
-            text = text[:at]
-    return text
+def _prepared(text: str, language: str) -> _Solution:
+    pieces: list[str] = []
+    bold: list[tuple[int, int]] = []
+    position = length = 0
+    for match in _BOLD.finditer(text):
+        plain, strong = simplified(text[position : match.start()]), simplified(match[1])
+        length += len(plain)
+        if not strong.rstrip().endswith(":") and not text[match.end() :].lstrip(" ").startswith((":", "：")):
+            bold.append((length, length + len(strong)))
+        length += len(strong)
+        pieces += [plain, strong]
+        position = match.end()
+    whole = "".join([*pieces, simplified(text[position:])])
+    solution = _Solution(whole, language, tuple(find(whole, language)), tuple(bold))
+    # A base model likes to go on with a question of its own; one that it repeats before it answers is no such end.
+    end = next_question(whole)
+    head = tuple(solution.within(0, end))
+    return replace(solution, text=whole[:end], numbers=head) if head else solution
 
 
-def _statement_end(text: str, start: int, found: Sequence[Numeral]) -> int:
-    """End of the sentence or line that states the answer; a full stop inside a number ends nothing."""
-    begin = start + len(text[start:]) - len(text[start:].lstrip())
+def _stated(solution: _Solution, announcement: Announcement) -> tuple[Decimal, ...] | None:
+    """What an announcement leads to; empty if to numbers that make no value, None if to no number."""
+    text, start = solution.text, announcement.end
+    end = _statement_end(solution, announcement)
+    stated = solution.within(start, end)
+    if not stated:
+        word = leading_number(text[start:end], solution.language) if announcement.kind in ("phrase", "label") else None
+        if word is not None:
+            return (word,)
+        follows = announcement.kind == "label" and solution.within(start, len(text))
+        return _concluded(solution, start, len(text)) if follows else None
+    gap = text[start : stated[0].start]
+    direct = len(gap.strip()) <= _FEW_CHARACTERS and len(gap.split()) <= 3 and not re.search("[,;:]", gap.strip())
+    if announcement.kind == "label" and _derives(solution, announcement, stated, end, direct):
+        return _concluded(solution, start, len(text))
+    if announcement.kind == "label" and not direct:
+        return _concluded(solution, start, end)
+    value = _settle(_affirmed(solution, stated, announcement.start), text)
+    return value.readings if value else ()
+
+
+def _derives(
+    solution: _Solution, announcement: Announcement, stated: Sequence[Numeral], end: int, direct: bool
+) -> bool:
+    """Whether a label that opens the text (`Answer: She starts with 5. ...`) is followed by a derivation."""
+    text = solution.text
+    if solution.within(0, announcement.start):
+        return False
+    rest = text[end : remarks(text, solution.language, end)]
+    if not direct:
+        return bool(solution.within(end, end + len(rest)))
+    long_statement = end - stated[0].end > _FEW_CHARACTERS or any(mark in text[stated[0].end : end] for mark in _EQUALITY)
+    return long_statement and any(mark in rest for mark in _EQUALITY)
+
+
+def _statement_end(solution: _Solution, announcement: Announcement) -> int:
+    """End of the box, line or sentence that states the answer; a full stop inside a number ends nothing."""
+    text, start = solution.text, announcement.end
+    if announcement.kind == "box":
+        return _closing_brace(text, start)
+    first_word = re.compile(r"[^\W_]").search(text, start)
+    begin = first_word.start() if first_word else start
     line_end = text.find("\n", begin)
-    end = sentence_end(text, start)
-    while any(numeral.start < end < numeral.end for numeral in found):
+    end = sentence_end(text, begin)
+    while any(numeral.start < end < numeral.end for numeral in solution.numbers):
         end = sentence_end(text, end + 1)
     return end if line_end < 0 else min(end, line_end)
 
 
-def _within(found: Sequence[Numeral], start: int, end: int) -> list[Numeral]:
-    return [numeral for numeral in found if start <= numeral.start < end]
+def _closing_brace(text: str, start: int) -> int:
+    depth = 1
+    for index in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[index], 0)
+        if depth == 0:
+            return index
+    return len(text)
+
+
+def _affirmed(solution: _Solution, found: Sequence[Numeral], start: int) -> Sequence[Numeral]:
+    """Without the numbers that the text says it is not (`not 7 but 8`), if any others are there."""
+    kept = [
+        number for number in found if not negated(solution.text, start, number.start, number.end, solution.language)
+    ]
+    return kept or found
 
 
 def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
@@ -108,7 +212,7 @@ def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
         between = text[found[index].end : found[index + 1].start]
         if not _CONNECTED.fullmatch(between):
             break
-        equated = "=" in between or "≈" in between
+        equated = any(mark in between for mark in _EQUALITY)
         joined = True
         index += 1
     if not joined or equated:
@@ -116,22 +220,45 @@ def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
     return found[index + 1] if index + 1 < len(found) else None
 
 
-def _concluded(text: str, language: str) -> Numeral | None:
-    """The last number of the last sentence that has one."""
-    bare = _ENUMERATION.sub(lambda match: " " * len(match[0]), text)
-    found = find(bare, language) or find(text, language)
-    for start, end in reversed(sentences(text)):
-        inside = _within(found, start, end)
-        if not inside:
-            continue
-        equals = max(text.rfind("=", start, end), text.rfind("≈", start, end))
-        result = _settle(_within(inside, equals, end), text) if equals >= 0 else None
-        if result is not None:
-            return result
-        told = [numeral for numeral in inside if text.count("(", start, numeral.start)
-                <= text.count(")", start, numeral.start)] or inside  # fmt: skip
-        return None if _is_operand(told, text) else told[-1]
-    return None
+def _concluded(solution: _Solution, start: int, end: int) -> tuple[Decimal, ...]:
+    """The number that the last sentence of a part of the text arrives at."""
+    text = solution.text
+    counted = [
+        number
+        for number in solution.within(start, end)
+        if not any(match.start() <= number.start < match.end() for match in _ENUMERATION.finditer(text))
+    ] or solution.within(start, end)
+    if not counted:
+        return ()
+    end = min(end, remarks(text, solution.language, counted[0].end))
+    told = [(max(begin, start), min(stop, end)) for begin, stop in sentences(text) if begin < end and stop > start]
+    asserted = [(begin, stop) for begin, stop in told if not text[begin:stop].rstrip().endswith(("?", "؟"))]
+    for begin, stop in (*reversed(asserted), *reversed(told)):
+        inside = [number for number in counted if begin <= number.start < stop]
+        if inside:
+            value = _of_sentence(solution, begin, stop, inside)
+            return value.readings if value else ()
+    return ()
+
+
+def _of_sentence(solution: _Solution, start: int, end: int, inside: Sequence[Numeral]) -> Numeral | None:
+    text = solution.text
+    equals = max(text.rfind(mark, start, end) for mark in _EQUALITY)
+    strong = [
+        [number for number in inside if begin <= number.start < stop]
+        for begin, stop in solution.bold
+        if start <= begin < end and stop > equals
+    ]
+    if len([numbers for numbers in strong if numbers]) == 1:
+        inside = next(numbers for numbers in strong if numbers)
+    inside = _affirmed(solution, inside, start)
+    after = [number for number in inside if number.start > equals]
+    if equals >= 0 and after and (result := _settle(after, text)):
+        return result
+    plain = [
+        number for number in inside if text.count("(", start, number.start) <= text.count(")", start, number.start)
+    ] or inside
+    return None if _is_operand(plain, text) else plain[-1]
 
 
 def _is_operand(found: Sequence[Numeral], text: str) -> bool:
@@ -139,4 +266,4 @@ def _is_operand(found: Sequence[Numeral], text: str) -> bool:
     if len(found) < 2:
         return False
     between = text[found[-2].end : found[-1].start]
-    return _CONNECTED.fullmatch(between) is not None and "=" not in between and "≈" not in between
+    return _CONNECTED.fullmatch(between) is not None and not any(mark in between for mark in _EQUALITY)

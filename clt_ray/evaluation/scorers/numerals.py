@@ -22,8 +22,6 @@ from decimal import Decimal
 
 DECIMAL_COMMA = frozenset({"de", "es", "fr", "id", "it", "nl", "pl", "pt", "ru", "tr", "uk", "vi"})
 """Languages in which a comma usually starts the decimals."""
-_SPACE_GROUPS = DECIMAL_COMMA
-"""Languages in which a plain space may separate groups of three digits."""
 
 _MYRIADS = {"百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8,
             "천": 1000, "만": 10**4, "억": 10**8}  # fmt: skip
@@ -38,18 +36,61 @@ _SCALE_WORDS = {
     "ar": {"ألف": 10**3, "آلاف": 10**3, "ألفا": 10**3, "مليون": 10**6, "ملايين": 10**6},
     "bn": {"হাজার": 10**3, "লাখ": 10**5, "লক্ষ": 10**5, "কোটি": 10**7},
     "te": {"వేల": 10**3, "వేలు": 10**3, "లక్షలు": 10**5, "లక్షల": 10**5, "కోట్లు": 10**7},
+    "sw": {"elfu": 10**3, "laki": 10**5, "milioni": 10**6},
     "th": {"พัน": 10**3, "หมื่น": 10**4, "แสน": 10**5, "ล้าน": 10**6},
 }  # fmt: skip
 
 _PLAIN = r"\d+(?:[.,'٫٬]\d+)*"
 _SPACED = r"\d{1,3}(?: \d{3})+(?![\d])(?:[.,]\d+)?"
 _POINT_FIRST = r"(?<![\w.,])\.\d+"
-_CURRENCIES = tuple("$€£¥₹")
+_NUMBER = re.compile(f"{_POINT_FIRST}|{_SPACED}|{_PLAIN}")
+_CURRENCIES = tuple("$€£¥₹৳฿")
+_CURRENCY_CODES = ("rs", "tk", "us", "usd", "eur", "gbp", "inr", "bdt", "thb", "jpy", "rmb", "kr", "ksh", "tsh", "tzs")
+_STEP = re.compile(
+    unicodedata.normalize(
+        "NFKC",
+        r"(?:\b(?:step|paso|étape|schritt|passo|шаг|hatua(?: ya)?|question|example|method|option|case)|ステップ|手順|步骤|"
+        r"步驟|方法|단계|الخطوة|خطوة|ধাপ|దశ|ขั้นตอนที่|ขั้นที่|ข้อที่|ขั้นตอน)[ #]*$",
+    ),
+    re.IGNORECASE,
+)
+"""Words whose number names a thing rather than counting any."""
+_NATIVE_EVIDENCE = re.compile(r"(?<![\d.,])(?:\d+,\d{1,2}|\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,})(?![\d.,]*\d)")
+_ENGLISH_EVIDENCE = re.compile(
+    r"(?<![\d.,])(?:\d+\.\d{1,2}|\d{1,3}(?:,\d{3})+\.\d+|\d{1,3}(?:,\d{3}){2,}|(?<=\$)\d{1,3},\d{3})(?![\d.,]*\d)"
+)
 _FRACTION = re.compile(r"\s?/\s?(\d+)(?![\d/.,]*\d)")
 _MIXED = re.compile(r" (\d+)/(\d+)(?![\d/])")
 _ORDINAL = {"en": re.compile(r"(?:st|nd|rd|th)\b"), "fr": re.compile(r"(?:er|ère|e|ème)\b")}
+_ATTACHED = re.compile(r"[A-Za-z]+$")
+_THOUSANDS = re.compile(r"[kK](?!\w)")
+_SCALE_BEFORE = re.compile(r"(?<!\w)(elfu|laki|milioni) $", re.IGNORECASE)
+"""Swahili names the scale first."""
 _SCALE = re.compile(r" ?([百千万萬億亿천만억]+)")
 _WORD = re.compile(r"[^\W\d_][\w\u0300-\u036f\u0900-\u0e7f]*")
+
+_REWRITTEN = tuple(
+    (re.compile(pattern, re.MULTILINE), replacement)
+    for pattern, replacement in (
+        (r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r" \1/\2"),
+        (r"\\[dtc]?frac\s*(\d)\s*(\d)", r" \1/\2"),
+        (r"\{,\}", ","),
+        (r"\\[,!;: ]|\\q?quad\b|\\(?:left|right)(?![a-z])|\\[()\[\]]|\$\$", ""),
+        (r"\\(?:text|textbf|mathbf|mathrm|mathit|operatorname)\s*\{([^{}]*)\}", r"\1"),
+        (r"\\(?:times|cdot)\b", "×"),
+        (r"\\div\b", "÷"),
+        (r"\\approx\b", "≈"),
+        (r"\\", ""),
+        # Exponents and indices are parts of units and names.
+        (r"(?<=\w)[\^_](?:\{[^{}]*\}|[-+]?\d+)", ""),
+        (r"\*\*|__|`", ""),
+        (r"(?<![\w*])\*(\S[^*\n]*)\*(?![\w*])", r"\1"),
+        # No-break and thin spaces between digits group them; NFKC would turn them into plain ones.
+        (r"(?<=\d)[\u00a0\u202f\u2009\u2007’](?=\d{3}(?!\d))", "'"),
+        (r"(?<=\d)،(?=\d)", ","),
+        (r"\u200b|\u200e|\u200f|\u2066|\u2067|\u2068|\u2069|\u061c", ""),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -66,11 +107,8 @@ class Numeral:
 
 def simplified(text: str) -> str:
     """The text with one spelling of digits, minus, fractions and LaTeX, as `find` expects it."""
-    text = re.sub(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r" \1/\2", text)
-    text = re.sub(r"\\[,!;:]|\{,\}", lambda match: "," if match[0] == "{,}" else "", text)
-    text = re.sub(r"\\(?:times|cdot)\b", "×", text).replace("\\div", "÷").replace("\\", "").replace("**", "")
-    # No-break and thin spaces between digits group them; NFKC would turn them into plain ones.
-    text = re.sub(r"(?<=\d)[\u00a0\u202f\u2009\u2007’](?=\d{3}(?!\d))", "'", text)
+    for pattern, replacement in _REWRITTEN:
+        text = pattern.sub(replacement, text)
     return unicodedata.normalize("NFKC", "".join(_simple_character(character) for character in text))
 
 
@@ -79,17 +117,28 @@ def find(text: str, language: str) -> list[Numeral]:
 
     Ordinals (`2nd`) and digits of names (`x2`) are left out.
     """
-    pattern = f"{_POINT_FIRST}|{_SPACED}|{_PLAIN}" if language in _SPACE_GROUPS else f"{_POINT_FIRST}|{_PLAIN}"
+    decimal_comma = _decimal_comma(text, language)
     found: list[Numeral] = []
     position = 0
-    for match in re.finditer(pattern, text):
+    for match in _NUMBER.finditer(text):
         if match.start() < position or _is_name_or_ordinal(text, match, language):
             continue
         for start, raw in _split_lists(match):
-            numeral = _complete(text, start, start + len(raw), _readings(raw, language), language)
+            readings = _readings(raw, decimal_comma, language in DECIMAL_COMMA)
+            numeral = _complete(text, start, start + len(raw), readings, language)
             found.append(numeral)
             position = numeral.end
     return found
+
+
+def _decimal_comma(text: str, language: str) -> bool:
+    """Whether a comma starts decimals in this text: the language's convention, unless the text shows the English one.
+
+    Models often write `$1,250.50` in Spanish.
+    """
+    if language not in DECIMAL_COMMA:
+        return False
+    return _NATIVE_EVIDENCE.search(text) is not None or _ENGLISH_EVIDENCE.search(text) is None
 
 
 def _simple_character(character: str) -> str:
@@ -106,10 +155,13 @@ def _simple_character(character: str) -> str:
 
 
 def _is_name_or_ordinal(text: str, match: re.Match[str], language: str) -> bool:
-    before = text[max(0, match.start() - 2) : match.start()]
-    single_letter = re.search(r"(?:^|[^A-Za-z])[A-Za-z]$", before) is not None
+    before = text[max(0, match.start() - 24) : match.start()]
+    attached = _ATTACHED.search(before)
+    if attached and attached[0].lower() not in _CURRENCY_CODES and not re.search(r"\d[xX]$", before):
+        return True
     ordinal = _ORDINAL.get(language)
-    return single_letter or before.endswith("第") or bool(ordinal and ordinal.match(text, match.end()))
+    named = before.endswith("第") or _STEP.search(before) is not None
+    return named or bool(ordinal and ordinal.match(text, match.end()))
 
 
 def _split_lists(match: re.Match[str]) -> list[tuple[int, str]]:
@@ -135,8 +187,14 @@ def _is_grouped(raw: str) -> bool:
     return by_three or indian
 
 
-def _readings(raw: str, language: str) -> tuple[Decimal, ...]:
-    """Values of digits with separators, the likelier first."""
+def _readings(raw: str, decimal_comma: bool, either: bool) -> tuple[Decimal, ...]:
+    """Values of digits with separators, the likelier first.
+
+    Args:
+        raw: The digits.
+        decimal_comma: Whether a comma starts decimals and a point groups.
+        either: Whether the language knows both conventions, so that a doubtful spelling has two readings.
+    """
     separators = re.findall(r"[.,'٫٬ ]", raw)
     if not separators:
         return (Decimal(raw),)
@@ -150,10 +208,10 @@ def _readings(raw: str, language: str) -> tuple[Decimal, ...]:
         return (decimal,)
     if last in "'٬ ":
         return (joined,)
-    if language not in DECIMAL_COMMA:
+    if not either:
         return (joined,) if last == "," else (decimal,)
     # Nobody writes a third decimal that is zero, so `42,480` is the thousands of English-style numbers.
-    decimals_first = last == "," and not rest.endswith("0")
+    decimals_first = (last == ",") == decimal_comma and not rest.endswith("0")
     return (decimal, joined) if decimals_first else (joined, decimal)
 
 
@@ -161,6 +219,8 @@ def _complete(text: str, start: int, end: int, readings: tuple[Decimal, ...], la
     """Add what stands around the digits: scale words, a fraction, the sign."""
     end, readings = _with_fraction(text, end, readings)
     end, readings = _with_scale(text, end, readings, language)
+    if language == "sw" and (scale := _SCALE_BEFORE.search(text, max(0, start - 12), start)):
+        readings = (min(readings) * _SCALE_WORDS["sw"][scale[1].lower()],)
     signed = start - 1 if text[start - 1 : start] in _CURRENCIES else start
     if signed > 0 and text[signed - 1] == "-" and not _subtracts(text, signed - 1):
         return Numeral(signed - 1, end, tuple(-value for value in readings))
@@ -191,6 +251,8 @@ def _with_fraction(text: str, end: int, readings: tuple[Decimal, ...]) -> tuple[
 def _with_scale(text: str, end: int, readings: tuple[Decimal, ...], language: str) -> tuple[int, tuple[Decimal, ...]]:
     if language in ("ja", "zh", "ko"):
         return _with_myriads(text, end, readings)
+    if _THOUSANDS.match(text, end):
+        return end + 1, (min(readings) * 1000,)
     word = _WORD.match(text, end + 1) if text[end : end + 1] == " " else None
     factor = _SCALE_WORDS.get(language, {}).get(word[0].lower()) if word else None
     if word is None or factor is None:
