@@ -19,7 +19,7 @@ n / (n + 50) = 0.9 and the plateau is n = 450. With the exponential form, n = 50
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, nan, sqrt
 from typing import Final
 
@@ -153,6 +153,22 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
     model_free = _model_free(series, resampled, tolerance)
     verdict = _verdict(series, resampled, best, plateau, tolerance)
     return Saturation(series, tolerance, verdict, best, refits, noise, plateau, model_free)
+
+
+def scatter(series: Series) -> float:
+    """Standard deviation between runs beyond sampling error, whether the series rises or falls.
+
+    NaN for a series that is too short for a fit.
+    """
+    n = np.asarray(series.samples, dtype=float)
+    if n.size < MIN_POINTS or n[0] != 0:
+        return nan
+    solver = _Solver(n, series.weights)
+    noises = []
+    for sign in (1.0, -1.0):
+        turned = replace(series, scores=tuple(sign * score for score in series.scores), draws=None)
+        noises.append(_run_noise(turned, solver.fit(np.asarray(turned.scores)[None]), n.size - 3))
+    return min(noises)
 
 
 class _Solver:

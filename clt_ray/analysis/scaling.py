@@ -28,7 +28,7 @@ import numpy as np
 from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.mixed import MixedFit, fit_mixed, same
-from clt_ray.analysis.saturation import saturation
+from clt_ray.analysis.saturation import saturation, scatter
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
@@ -141,35 +141,36 @@ def scale_rows(
         if size is None or curve.origin is None or not curve.train_languages or ENGLISH in curve.train_languages:
             continue
         span = metric(curve.metric).span
-        found = _plateau(study, curve, tolerance * span, seed) if measure == "plateau" else _difference(
-            study, curve, measure, tolerance * span, span
-        )  # fmt: skip
+        if measure == "plateau":
+            found = _plateau(study, curve, tolerance * span, seed)
+        else:
+            found = _difference(study, curve, measure, span)
         if found is not None and np.isfinite(found[0]):
             rows.append(ScaleRow(curve.model, size, (curve.task, curve.setting, curve.language_group), *found))
     return tuple(rows)
 
 
-def _difference(study: Study, curve: Curve, measure: str, tolerance: float, span: float) -> tuple[float, float] | None:
+def _difference(study: Study, curve: Curve, measure: str, span: float) -> tuple[float, float] | None:
     if measure == "gap":
         seen, unseen = Series.of(study, curve, "seen"), Series.of(study, curve, "unseen")
         if not seen.samples or not unseen.samples:
             return None
-        parts = _last(seen, tolerance), _last(unseen, tolerance)
+        parts = _last(seen), _last(unseen)
         return (parts[0][0] - parts[1][0]) / span, (parts[0][1] + parts[1][1]) / span**2
     series = Series.of(study, curve, measure.removeprefix("gain_"))
     if not series.samples:
         return None
-    variance = _last(series, tolerance)[1] + series_variance(series, tolerance)[0]
+    variance = _last(series)[1] + _variance(series)[0]
     return (series.scores[-1] - series.scores[0]) / span, variance / span**2
 
 
-def _last(series: Series, tolerance: float) -> tuple[float, float]:
-    return series.scores[-1], float(series_variance(series, tolerance)[-1])
+def _last(series: Series) -> tuple[float, float]:
+    return series.scores[-1], float(_variance(series)[-1])
 
 
-def series_variance(series: Series, tolerance: float) -> Floats:
+def _variance(series: Series) -> Floats:
     """Error variance of each score: of its items, and of runs as far as the scatter around the fit shows it."""
-    noise = saturation(series, tolerance).noise
+    noise = scatter(series)
     items = np.square(series.stderr) if series.has_stderr else np.zeros(len(series.samples))
     return np.asarray(items + (0.0 if np.isnan(noise) else noise**2))
 

@@ -1,0 +1,111 @@
+"""How unseen languages follow seen ones: known rates recovered, covariates found where they matter and only there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isnan
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clt_ray.analysis.boundary import FollowRate, fit_boundary, follow_rates, leave_one_language_out
+from clt_ray.analysis.frames import load_scores
+from clt_ray.analysis.reference import reference_scores
+from clt_ray.analysis.study import Study
+
+SIZES = (0, 100, 200, 400, 800, 1600)
+ERROR = 0.005
+
+
+def study(follow: Mapping[str, float], seen_rise: float, rng: np.random.Generator) -> Study:
+    """Spanish and Japanese are trained on; the languages of `follow` gain that share of what they gain."""
+    rows = []
+    for n in SIZES:
+        gain = seen_rise * n / (n + 100)
+        expected = {"en": 0.8, "es": 0.3 + gain, "ja": 0.3 + gain} | {
+            code: 0.3 + rate * gain for code, rate in follow.items()
+        }
+        rows += [
+            {
+                "run_id": f"r{n}", "model": "m", "setting": "single", "task": "math",
+                "language_group": "all" if n else "none", "train_languages": "es+ja" if n else "",
+                "samples_per_language": n, "seed": 0, "eval_language": code, "metric": "accuracy",
+                "score": float(np.clip(score + ERROR * rng.standard_normal(), 0, 1)), "stderr": ERROR, "n_items": 1000,
+            }
+            for code, score in expected.items()
+        ]  # fmt: skip
+    return Study.of(load_scores(pd.DataFrame(rows)), draws=500)
+
+
+def test_rates_are_recovered_with_their_errors() -> None:
+    truth = {"ko": 0.5, "pt": 1.0, "ar": -0.2}
+    found = {rate.language: rate for rate in follow_rates(study(truth, 0.3, np.random.default_rng(0)))}
+    assert set(found) == set(truth)
+    for code, rate in found.items():
+        assert abs(rate.rate - truth[code]) < 4 * rate.variance**0.5 < 0.3
+    assert found["pt"].shares_script and found["pt"].shares_family
+    assert not found["ko"].shares_script and not found["ar"].shares_family
+    assert found["ko"].seen_gain == pytest.approx(0.3 * 1600 / 1700, abs=0.03)
+    assert found["ko"].run_ids == tuple(f"r{n}" for n in SIZES)
+
+
+def test_no_rate_where_the_seen_languages_gain_nothing() -> None:
+    assert follow_rates(study({"ko": 0.5}, 0.0, np.random.default_rng(1))) == ()
+    with pytest.raises(ValueError, match="no follow rates"):
+        fit_boundary([])
+
+
+def rates(script: float, rng: np.random.Generator, languages: int = 12, spread: float = 0.05) -> list[FollowRate]:
+    """Two curves; every second language shares its script, every third its family, which means nothing."""
+    found = []
+    for number in range(languages):
+        own = spread * rng.standard_normal()
+        for task in ("math", "summarization"):
+            rate = 0.4 + script * (number % 2 == 0) + own + spread * rng.standard_normal()
+            shares = number % 2 == 0, number % 3 == 0
+            found.append(FollowRate("m", task, "single", "all", f"l{number}", *shares, rate, 1e-4, 0.2, ()))
+    return found
+
+
+def test_a_covariate_that_matters_is_covered_and_foretells_languages() -> None:
+    rng = np.random.default_rng(2)
+    covered, trials = 0, 60
+    for _ in range(trials):
+        effects = {effect.name: effect for effect in fit_boundary(rates(0.3, rng)).effects}
+        covered += effects["script"].low <= 0.3 <= effects["script"].high
+        covered += effects["family"].low <= 0.0 <= effects["family"].high
+    assert covered / (2 * trials) >= 0.9
+    tested = leave_one_language_out(rates(0.3, rng))
+    assert tested.r2 > 0.5 and "Script and family help" in tested.verdict
+
+
+def test_covariates_that_do_not_matter_do_not_foretell() -> None:
+    tested = leave_one_language_out(rates(0.0, np.random.default_rng(3)))
+    assert tested.r2 < 0.2
+
+
+def test_a_new_language_is_predicted_with_the_doubt_about_languages() -> None:
+    found = fit_boundary(rates(0.3, np.random.default_rng(4), spread=0.1))
+    value, low, high = found.predict(True, False)
+    assert value == pytest.approx(0.7, abs=0.15)
+    assert high - low > 4 * 0.1
+
+
+def test_covariates_that_cannot_be_told_apart_are_left_out_and_said() -> None:
+    alike = [rate for rate in rates(0.3, np.random.default_rng(5)) if rate.shares_script == rate.shares_family]
+    found = fit_boundary(alike)
+    assert found.covariates == ("script",) and "family cannot be told" in found.strength
+    one = fit_boundary([rate for rate in alike if rate.shares_script])
+    assert one.covariates == () and [effect.name for effect in one.effects] == ["neither"]
+    pair = fit_boundary([rate for rate in alike if rate.language in ("l0", "l1")])
+    assert isnan(pair.effects[0].low) and "too few for an interval" in pair.strength
+    assert "cannot be tested" in leave_one_language_out([one.rates[0], one.rates[-1]]).verdict
+
+
+def test_the_reference_study_has_seven_unseen_languages() -> None:
+    found = fit_boundary(follow_rates(Study.of(reference_scores(), draws=200)))
+    # Korean is unseen everywhere; Spanish, French, Japanese and Chinese in the script groups.
+    assert set(found.languages) == {"ar", "ko", "pt", "es", "fr", "ja", "zh"}
+    neither = found.effects[0]
+    assert 0 < neither.low < neither.high < 1
