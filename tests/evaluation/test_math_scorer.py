@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from solutions import SOLUTIONS
 
 from clt_ray.evaluation.scorers.math import final_number, score
 
@@ -19,6 +20,28 @@ ANNOUNCED = {
     "pt": "A resposta é {}.", "ru": "Ответ: {}.", "ja": "答えは{}です。", "zh": "答案是{}。", "ko": "답은 {}입니다.",
     "ar": "الإجابة هي {}.", "bn": "উত্তর হল {}।", "sw": "Jibu ni {}.", "te": "సమాధానం {}.", "th": "คำตอบคือ {}",
 }  # fmt: skip
+MORE_TEMPLATES = {
+    "en": ["**Final answer:** {} dollars", "### Answer\n{}", "So the answer is {} apples out of 977.",
+           "Answer: {} in 977 days"],
+    "es": ["**Respuesta:** {} euros", "### Respuesta\n{}", "La respuesta es {} de un total de 977.",
+           "La respuesta final es: {}"],
+    "fr": ["**Réponse :** {} euros", "### Réponse\n{}", "La réponse est donc {} sur 977.",
+           "La réponse finale est : {}"],
+    "de": ["**Antwort:** {} Euro", "### Antwort\n{}", "Die Antwort ist also {} von 977.", "Die Lösung ist: {}"],
+    "pt": ["**Resposta:** {} euros", "### Resposta\n{}", "A resposta é {} de um total de 977.",
+           "A resposta final é: {}"],
+    "ru": ["**Ответ:** {} рублей", "### Ответ\n{}", "Итак, ответ: {} из 977.", "Ответ — {}"],
+    "ja": ["**答え：**{}円", "### 答え\n{}", "したがって、答えは{}です（977のうち）。", "最終的な答え: {}"],
+    "zh": ["**答案：**{}元", "### 答案\n{}", "所以答案是{}（共977）。", "最终答案为：{}"],
+    "ko": ["**답:** {}원", "### 정답\n{}", "따라서 정답은 977 중에서가 아니라 {}입니다.", "최종 답: {}"],
+    "ar": ["**الجواب:** {} دولار", "### الإجابة\n{}", "إذن الإجابة هي {} من أصل 977.", "الإجابة النهائية: {}"],
+    "bn": ["**উত্তর:** {} টাকা", "### উত্তর\n{}", "সুতরাং উত্তর হল {} (মোট 977)।", "চূড়ান্ত উত্তর: {}"],
+    "sw": ["**Jibu:** {} kwa siku 977", "### Jibu\n{}", "Kwa hivyo jibu ni {} kati ya 977.", "Jibu la mwisho: {}"],
+    "te": ["**సమాధానం:** {} రూపాయలు", "### సమాధానం\n{}", "కాబట్టి సమాధానం {} (మొత్తం 977).", "తుది సమాధానం: {}"],
+    "th": ["**คำตอบ:** {} บาท", "### คำตอบ\n{}", "ดังนั้นคำตอบคือ {} จาก 977", "คำตอบสุดท้าย: {}"],
+}  # fmt: skip
+"""Announcements with units, mark-up and a number that is none of the answer."""
+EVERYWHERE = ["#### {}", "\\boxed{{{}}}", "$$\\boxed{{{} \\text{{ units}}}}$$", "The answer is {}.", "**{}**"]
 NOUN = {"bn": "উত্তর হল", "de": "Antwort", "en": "answer is", "es": "respuesta es", "fr": "réponse est",
         "ja": "答え", "ru": "Ответ", "sw": "Jibu ni", "th": "คำตอบคือ", "zh": "答案"}  # fmt: skip
 COMMA = ("de", "es", "fr", "pt", "ru")
@@ -47,6 +70,58 @@ def test_an_announced_number_is_found(language: str, value: Decimal, grouped: bo
     solution = f"{distractor} + {distractor} = {2 * distractor}. {announced}"
     assert final_number(solution, language) == value
     assert score(solution, f"{value:f}", language) == {"accuracy": 1.0}
+
+
+@pytest.mark.parametrize("language", ANNOUNCED)
+@settings(max_examples=60)
+@given(data=st.data(), value=values, grouped=st.booleans(), reasoned=st.booleans())
+def test_a_number_is_found_however_models_announce_it(
+    language: str, data: st.DataObject, value: Decimal, grouped: bool, reasoned: bool
+) -> None:
+    template = data.draw(st.sampled_from([*MORE_TEMPLATES[language], *EVERYWHERE]))
+    solution = template.format(written(value, language, grouped))
+    if reasoned:
+        solution = f"1. 16 - 7 = 9\n2. 9 * 2 = 18\n\n{solution}"
+    assert final_number(solution, language) == value
+
+
+@pytest.mark.parametrize("language", ANNOUNCED)
+@given(numbers=st.lists(st.integers(0, 999), min_size=2, max_size=6))
+def test_without_an_announcement_the_last_sentence_counts(language: str, numbers: list[int]) -> None:
+    stop = "。" if language in ("ja", "zh") else ". "
+    sentences = [f"{2 * number} / 2 = {number}{stop}" for number in numbers]
+    assert final_number("".join(sentences), language) == numbers[-1]
+
+
+@pytest.mark.parametrize("language", ("es", "fr", "de", "pt", "ru"))
+@given(value=st.integers(1_000, 999_999))
+def test_english_separators_are_understood_beside_english_decimals(language: str, value: int) -> None:
+    assert final_number(f"$2.50 * 2 = $5.00.\n\n= ${value:,}", language) == value
+    assert final_number(f"{value:,}.00", language) == value
+
+
+@pytest.mark.parametrize("language", ANNOUNCED)
+@given(value=st.integers(1_000, 9_999_999), separator=st.sampled_from(["\u00a0", "\u202f", " ", "'", "٬"]))
+def test_spaces_and_strokes_group_digits_everywhere(language: str, value: int, separator: str) -> None:
+    assert final_number(ANNOUNCED[language].format(f"{value:,}".replace(",", separator)), language) == value
+
+
+@pytest.mark.parametrize("number", range(len(SOLUTIONS)))
+def test_solutions_as_models_write_them(number: int) -> None:
+    language, solution, expected = SOLUTIONS[number]
+    assert final_number(solution, language) == (None if expected is None else Decimal(expected))
+
+
+@pytest.mark.parametrize("number", range(len(SOLUTIONS)))
+def test_what_follows_a_further_question_does_not_count(number: int) -> None:
+    language, solution, expected = SOLUTIONS[number]
+    if expected is not None:
+        assert final_number(f"{solution}\n\nQuestion: 1 + 1?\nAnswer: 12345", language) == Decimal(expected)
+
+
+def test_close_numbers_are_equal() -> None:
+    assert score("The answer is 33.3333.", "100/3", "en") == {"accuracy": 1.0}
+    assert score("The answer is 33.33.", "100/3", "en") == {"accuracy": 0.0}
 
 
 @pytest.mark.parametrize("language", NATIVE_ZERO)

@@ -54,26 +54,26 @@ _WORDS = {
     "en": _Words("answer", "is|are|was|equals|would be|will be|should be|comes to|must be|becomes", "a",
                  "find|finding|get|obtain|calculate|determine|compute|reach|check|verify|confirm|give|provide|write",
                  "found by|obtained by|calculated by|given by|computed by|determined by|as follows|based on",
-                 "check|double[ -]?check|verify|verification|confirm|proof|note:|explanation|reasoning"),
+                 "check|double[ -]?check|verify|verification|confirm|proof|note(?= ?:)|explanation|reasoning"),
     "es": _Words("respuesta|resposta", "es|son|sería|será|serían|serán|sea", "r",
                  "encontrar|obtener|hallar|calcular|determinar|verificar|comprobar|dar", "se obtiene|se encuentra",
-                 r"comprob\w*|verific\w*|nota:|explicación"),
+                 r"comprob\w*|verific\w*|nota(?= ?:)|explicación"),
     "fr": _Words("réponse", "est|sont|serait|sera|seraient|seront", "r",
                  "trouver|obtenir|calculer|déterminer|vérifier|donner", "s'obtient|se trouve",
-                 r"vérifi\w*|remarque|explication|note ?:"),
+                 r"vérifi\w*|remarque|explication|note(?= ?:)"),
     "de": _Words("antwort|lösung|endergebnis", "ist|lautet|beträgt|sind|wäre|betrüge", "a",
                  "zur", "zu finden|zu erhalten|zu bekommen|zu ermitteln|zu berechnen|finden|erhalten|ermitteln",
                  r"probe|(?:über)?prüf\w*|kontrolle|hinweis|erklärung|anmerkung"),
     "pt": _Words("resposta|respuesta", "é|são|seria|será|seriam|serão", "r",
                  "encontrar|obter|achar|calcular|determinar|verificar|dar", "",
-                 r"verific\w*|conferi\w*|nota:|observação|explicação"),
+                 r"verific\w*|conferi\w*|nota(?= ?:)|observação|explicação"),
     "ru": _Words("ответ|ответом|ответа", "равен|будет|является|составляет|составит|это|есть|таков", "",
                  r"найти|получить|получения|вычислить|определить|проверить|дать", "можно найти|найдём|найдем",
                  r"провер\w*|примечание|пояснение|объяснение"),
-    "ja": _Words("答え|答|解答|回答|正解|解", "は|が", "a", "", "を|る|ら|よう|ます",
-                 "検算|確認|確かめ|検証|注|補足|説明"),
+    "ja": _Words("答え|答|解答|回答|正解", "は|が", "解", "", "を|る|ら|よう|ます",
+                 "検算|確認|確かめ|検証|注(?=:)|補足|説明"),
     "zh": _Words("答案", "是|为|為|等于|等於|应该是|應該是", "答|回答|解答", "", "需要|可以通过|的方法",
-                 "验算|检验|验证|检查|驗算|檢驗|驗證|注意?:|解释|说明"),
+                 "验算|检验|验证|检查|驗算|檢驗|驗證|注意?(?=:)|解释|说明"),
     "ko": _Words("정답|답변|답안|해답|답", "은|는|이|가", "", "", "을|를|하",
                  "검산|확인|검증|참고|설명"),
     "ar": _Words("الإجابة|الاجابة|إجابة|اجابة|الجواب|جواب", "هي|هو|تساوي|تكون|يكون|يساوي|ستكون|سيكون", "",
@@ -98,8 +98,15 @@ _ABBREVIATIONS = ("approx", "aprox", "environ", "env", "ca", "bzw", "Rs", "Tk", 
 _SENTENCE_END = re.compile(
     "".join(rf"(?<!\b{word})" for word in _ABBREVIATIONS) + r"\.(?=[\s\"'”»)\]]|$)|[!?](?!\d)|[。।৷؟]"
 )
-_CONCLUSION = re.compile(unicodedata.normalize("NFKC", "ดังนั้น|เพราะฉะนั้น|สรุป"))
-"""Thai separates sentences by spaces, as it does clauses; these words begin one."""
+_CONCLUSION = re.compile(
+    unicodedata.normalize(
+        "NFKC",
+        r"ดังนั้น|เพราะฉะนั้น|\b(?:Therefore|Thus|Hence|So|Por lo tanto|Entonces|Donc|Par conséquent|Daher|Somit|"
+        r"Portanto|Следовательно|Таким образом|Итак|Kwa hivyo|Kwa hiyo)\b|したがって|よって|因此|所以|따라서|그러므로|"
+        r"لذلك|وبالتالي|অতএব|সুতরাং|కాబట్టి",
+    )
+)
+"""Words that begin a sentence even where no full stop ends the one before, as in Thai and after an equation."""
 _NEGATION = {
     "en": (r"\bnot|n't|rather than|instead of", ""),
     "es": (r"\bno es|\bno|en (?:vez|lugar) de", ""),
@@ -142,9 +149,9 @@ def announcements(text: str, language: str) -> list[Announcement]:
         pattern, sought, seeking = _patterns(code)
         for match in pattern.finditer(text):
             words = match["words"] or ""
-            if (sought and sought.search(text, max(0, match.start() - 60), match.start())) or (seeking and seeking.match(words)):
+            if sought and sought.search(text, max(0, match.start() - 60), match.start()):
                 continue
-            if seeking and seeking.match(text, match.end()):
+            if seeking and (seeking.match(words) or seeking.match(text, match.end())):
                 continue
             found.append(Announcement(match.start(), match.end(), "phrase" if match["phrase"] else "label"))
     return sorted(found, key=lambda announcement: announcement.end)
@@ -154,7 +161,7 @@ def negated(text: str, begin: int, start: int, end: int, language: str) -> bool:
     """Whether the number at `start` to `end` is one that the text from `begin` on says it is not."""
     before, after = (unicodedata.normalize("NFKC", words) for words in _NEGATION.get(language, ("", "")))
     for words in (before, _NEGATION["en"][0]):
-        if words and re.search(rf"(?:{words})\s*[$€£¥₹]?$", text[begin:start], re.IGNORECASE):
+        if words and re.search(rf"(?:{words})\s*[$€£¥₹]?\Z", text[begin:start], re.IGNORECASE):
             return True
     return bool(after and re.match(rf"[^\d.,;。，!?।\n]{{0,10}}?(?:{after})", text[end:]))
 
@@ -205,9 +212,9 @@ def _patterns(code: str) -> tuple[re.Pattern[str], re.Pattern[str] | None, re.Pa
         # A single Latin letter is a label only where it opens a line.
         parts.append(rf"^[^\w\n]*(?:{labels})\s?:" if labels.isascii() else rf"(?:{labels})\s?:")
     pattern = "|".join(parts)
-    before = rf"(?:{sought})\s?$"
+    before = rf"(?:{sought})\s?\Z"
     if code in _SPACED_ALPHABETS:
-        before = rf"(?<!\w)(?:{sought})[^\S\n]+(?:\w+[^\S\n]+){{0,3}}$"
+        before = rf"(?<!\w)(?:{sought})[^\S\n]+(?:\w+[^\S\n]+){{0,3}}\Z"
     return (
         re.compile(pattern, re.IGNORECASE | re.MULTILINE),
         re.compile(before, re.IGNORECASE) if sought else None,

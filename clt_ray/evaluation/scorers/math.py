@@ -42,14 +42,16 @@ TOLERANCE = Decimal("0.001")
 MathOctopus have it."""
 
 _CONNECTED = re.compile(
-    r"(?:[^\d\n.,;:()。，、؛=]{0,24}?\s)??\s*(?:[=≈+*/×÷·]|[-x](?=\s)|(?<!\w)[-x]|x(?=\$?$))\s*[$€£¥₹]?\s*\(?"
+    r"(?:[^\d\n.,;:()。，、؛=]{0,24}?\s)??\s*(?:[=≈+*/×÷·]|[-x](?=\s)|(?<!\w)[-x])\s*[$€£¥₹]?\s*\(?"
 )
 """Text between two numbers that makes them parts of one equation, the units of the first included."""
-_ENUMERATION = re.compile(r"^[^\w\n]*\d{1,2}[.)][^\S\n]+(?=\S)", re.MULTILINE)
+_ENUMERATION = re.compile(r"^[^\w\n]*(\d{1,2})[.)][^\S\n]+(?=\S)", re.MULTILINE)
 _BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)\*\*")
 _EQUALITY = "=≈"
+_DIRECT = re.compile(r"[\W_]*(?:[^\W\d_\u0e00-\u0e7f\u3000-\u9fff]+[\W_]*)?")
+"""At most one word (`about`, `dola`) between a label and a number that it leads to; none in scripts without spaces."""
 _FEW_CHARACTERS = 24
-"""Most characters between an announcement and a number that it leads to directly, and after a number with its unit."""
+"""Most characters after a number that may be its unit."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +132,24 @@ def _prepared(text: str, language: str) -> _Solution:
         pieces += [plain, strong]
         position = match.end()
     whole = "".join([*pieces, simplified(text[position:])])
-    solution = _Solution(whole, language, tuple(find(whole, language)), tuple(bold))
+    solution = _Solution(whole, language, _without_list_numbers(whole, find(whole, language)), tuple(bold))
     # A base model likes to go on with a question of its own; one that it repeats before it answers is no such end.
     end = next_question(whole)
     head = tuple(solution.within(0, end))
-    return replace(solution, text=whole[:end], numbers=head) if head else solution
+    answered = head or announcements(whole[:end], language)
+    return replace(solution, text=whole[:end], numbers=head) if answered else solution
+
+
+def _without_list_numbers(text: str, found: Sequence[Numeral]) -> tuple[Numeral, ...]:
+    """Without the numbers that count the items of a list: 1 at the start of a line, then 2, and so on."""
+    listed: list[tuple[int, int]] = []
+    last = 0
+    for match in _ENUMERATION.finditer(text):
+        if int(match[1]) in (1, last + 1):
+            last = int(match[1])
+            listed.append(match.span())
+    kept = tuple(number for number in found if not any(start <= number.start < end for start, end in listed))
+    return kept or tuple(found)
 
 
 def _stated(solution: _Solution, announcement: Announcement) -> tuple[Decimal, ...] | None:
@@ -148,12 +163,12 @@ def _stated(solution: _Solution, announcement: Announcement) -> tuple[Decimal, .
             return (word,)
         follows = announcement.kind == "label" and solution.within(start, len(text))
         return _concluded(solution, start, len(text)) if follows else None
-    gap = text[start : stated[0].start]
-    direct = len(gap.strip()) <= _FEW_CHARACTERS and len(gap.split()) <= 3 and not re.search("[,;:]", gap.strip())
-    if announcement.kind == "label" and _derives(solution, announcement, stated, end, direct):
-        return _concluded(solution, start, len(text))
-    if announcement.kind == "label" and not direct:
-        return _concluded(solution, start, end)
+    if announcement.kind == "label":
+        direct = _DIRECT.fullmatch(text[start : stated[0].start]) is not None
+        if _derives(solution, announcement, stated, end, direct):
+            return _concluded(solution, start, len(text))
+        if not direct:
+            return _concluded(solution, start, end)
     value = _settle(_affirmed(solution, stated, announcement.start), text)
     return value.readings if value else ()
 
@@ -168,8 +183,8 @@ def _derives(
     rest = text[end : remarks(text, solution.language, end)]
     if not direct:
         return bool(solution.within(end, end + len(rest)))
-    long_statement = end - stated[0].end > _FEW_CHARACTERS or any(mark in text[stated[0].end : end] for mark in _EQUALITY)
-    return long_statement and any(mark in rest for mark in _EQUALITY)
+    tail = text[stated[0].end : end]
+    return (len(tail) > _FEW_CHARACTERS or _equates(tail)) and _equates(rest)
 
 
 def _statement_end(solution: _Solution, announcement: Announcement) -> int:
@@ -212,7 +227,7 @@ def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
         between = text[found[index].end : found[index + 1].start]
         if not _CONNECTED.fullmatch(between):
             break
-        equated = any(mark in between for mark in _EQUALITY)
+        equated = _equates(between)
         joined = True
         index += 1
     if not joined or equated:
@@ -223,11 +238,7 @@ def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
 def _concluded(solution: _Solution, start: int, end: int) -> tuple[Decimal, ...]:
     """The number that the last sentence of a part of the text arrives at."""
     text = solution.text
-    counted = [
-        number
-        for number in solution.within(start, end)
-        if not any(match.start() <= number.start < match.end() for match in _ENUMERATION.finditer(text))
-    ] or solution.within(start, end)
+    counted = solution.within(start, end)
     if not counted:
         return ()
     end = min(end, remarks(text, solution.language, counted[0].end))
@@ -266,4 +277,8 @@ def _is_operand(found: Sequence[Numeral], text: str) -> bool:
     if len(found) < 2:
         return False
     between = text[found[-2].end : found[-1].start]
-    return _CONNECTED.fullmatch(between) is not None and not any(mark in between for mark in _EQUALITY)
+    return _CONNECTED.fullmatch(between) is not None and not _equates(between)
+
+
+def _equates(text: str) -> bool:
+    return any(mark in text for mark in _EQUALITY)

@@ -49,8 +49,8 @@ _CURRENCY_CODES = ("rs", "tk", "us", "usd", "eur", "gbp", "inr", "bdt", "thb", "
 _STEP = re.compile(
     unicodedata.normalize(
         "NFKC",
-        r"(?:\b(?:step|paso|étape|schritt|passo|шаг|hatua(?: ya)?|question|example|method|option|case)|ステップ|手順|步骤|"
-        r"步驟|方法|단계|الخطوة|خطوة|ধাপ|దశ|ขั้นตอนที่|ขั้นที่|ข้อที่|ขั้นตอน)[ #]*$",
+        r"(?:\b(?:step|paso|étape|schritt|passo|шаг|hatua(?: ya)?|question|example|method|option|case)|ステップ|手順|"
+        r"步骤|步驟|方法|단계|الخطوة|خطوة|ধাপ|దశ|ขั้นตอนที่|ขั้นที่|ข้อที่|ขั้นตอน)[ #]*\Z",
     ),
     re.IGNORECASE,
 )
@@ -62,9 +62,11 @@ _ENGLISH_EVIDENCE = re.compile(
 _FRACTION = re.compile(r"\s?/\s?(\d+)(?![\d/.,]*\d)")
 _MIXED = re.compile(r" (\d+)/(\d+)(?![\d/])")
 _ORDINAL = {"en": re.compile(r"(?:st|nd|rd|th)\b"), "fr": re.compile(r"(?:er|ère|e|ème)\b")}
-_ATTACHED = re.compile(r"[A-Za-z]+$")
+_ATTACHED = re.compile(r"[A-Za-z]+\Z")
+_THAI_SCALE = re.compile(" ?(พัน|หมื่น|แสน|ล้าน)")
+"""Nothing separates it from the next word."""
 _THOUSANDS = re.compile(r"[kK](?!\w)")
-_SCALE_BEFORE = re.compile(r"(?<!\w)(elfu|laki|milioni) $", re.IGNORECASE)
+_SCALE_BEFORE = re.compile(r"(?<!\w)(elfu|laki|milioni) \Z", re.IGNORECASE)
 """Swahili names the scale first."""
 _SCALE = re.compile(r" ?([百千万萬億亿천만억]+)")
 _WORD = re.compile(r"[^\W\d_][\w\u0300-\u036f\u0900-\u0e7f]*")
@@ -157,7 +159,7 @@ def _simple_character(character: str) -> str:
 def _is_name_or_ordinal(text: str, match: re.Match[str], language: str) -> bool:
     before = text[max(0, match.start() - 24) : match.start()]
     attached = _ATTACHED.search(before)
-    if attached and attached[0].lower() not in _CURRENCY_CODES and not re.search(r"\d[xX]$", before):
+    if attached and attached[0].lower() not in _CURRENCY_CODES and not re.search(r"\d[xX]\Z", before):
         return True
     ordinal = _ORDINAL.get(language)
     named = before.endswith("第") or _STEP.search(before) is not None
@@ -229,7 +231,7 @@ def _complete(text: str, start: int, end: int, readings: tuple[Decimal, ...], la
 
 def _subtracts(text: str, at: int) -> bool:
     """Whether the minus at `at` stands between operands (`10-5`, `10 -5`) rather than before a negative number."""
-    if text[:at].rstrip()[-1:].isdigit():
+    if text[:at].rstrip(" ")[-1:].isdigit():
         return True
     before = text[at - 1 : at]
     if before.isalpha() and before.lower() == before.upper():
@@ -253,6 +255,8 @@ def _with_scale(text: str, end: int, readings: tuple[Decimal, ...], language: st
         return _with_myriads(text, end, readings)
     if _THOUSANDS.match(text, end):
         return end + 1, (min(readings) * 1000,)
+    if language == "th" and (scale := _THAI_SCALE.match(text, end)):
+        return scale.end(), (min(readings) * _SCALE_WORDS["th"][scale[1]],)
     word = _WORD.match(text, end + 1) if text[end : end + 1] == " " else None
     factor = _SCALE_WORDS.get(language, {}).get(word[0].lower()) if word else None
     if word is None or factor is None:
