@@ -49,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--address", help="a running Ray cluster (default: $RAY_ADDRESS, else a local one)")
     run.add_argument("--max-concurrent", type=int, metavar="N", help="at most N runs at a time")
     run.add_argument("--pilot", action="store_true", help="only the extremes of the grid, a few steps each")
+    run.add_argument("--order", choices=("grid", "informative"), default="grid",
+                     help="informative: first the runs that are expected to tell most per chip-hour")  # fmt: skip
+    run.add_argument("--stop-at-plateau", action="store_true",
+                     help="leave out larger sizes of a series whose plateau is established")  # fmt: skip
     verb("status", "done, running, waiting, failed and why, time left", reads=True)
     verb("best", "the chosen checkpoint of each run", reads=True)
     export = verb("export", "a run's chosen checkpoint as a Hugging Face directory", sweep=False)
@@ -182,6 +186,8 @@ def _run(arguments: argparse.Namespace) -> int:
             limit=arguments.max_concurrent,
             pilot=arguments.pilot,
             verbose=arguments.verbose,
+            order=arguments.order,
+            stop_at_plateau=arguments.stop_at_plateau,
             announce=lambda planned: print_announcement(planned, locations),
             show=show,
         )

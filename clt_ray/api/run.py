@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clt_ray.api.inspect import SweepStatus, status
 from clt_ray.api.locations import Locations
@@ -19,11 +20,16 @@ from clt_ray.sweep.plan import Plan, make_plan
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.spec import SweepSpec
 
+if TYPE_CHECKING:
+    from clt_ray.api.ordering import StoreOrder
+
 log = logging.getLogger(__name__)
 
 MIRROR_SECONDS = 5.0
 OTHERS_POLL_SECONDS = 0.5
 PILOT_VALIDATIONS = 2
+GRID, INFORMATIVE = "grid", "informative"
+"""Orders in which missing runs are executed."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,15 @@ class RunOutcome:
     seconds: float
     untracked: str | None
     """Why MLflow could not be brought up to date, if it could not."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Runs that were left out on purpose, by id, each with the reason."""
 
     @property
     def exit_code(self) -> int:
         if self.status.count("failed"):
             return 1
-        return 0 if self.status.complete else 3
+        missing = [run for run in self.status.runs if run.state != "finished" and run.run_id not in self.skipped]
+        return 3 if missing else 0
 
 
 def run(
@@ -53,6 +62,8 @@ def run(
     limit: int | None = None,
     pilot: bool = False,
     verbose: bool = False,
+    order: str = GRID,
+    stop_at_plateau: bool = False,
     announce: Callable[[Plan], None] = lambda plan: None,
     show: Callable[[Snapshot], None] = lambda snapshot: None,
 ) -> RunOutcome:
@@ -67,6 +78,8 @@ def run(
         pilot: Only the first and last cell of each model and task, for two validations: cheap evidence that
             a large sweep will work. Pilot runs have identities of their own.
         verbose: Let Ray's output through.
+        order: `grid`, or `informative`: those first that are expected to tell most per chip-hour.
+        stop_at_plateau: Leave out the larger sizes of a series whose plateau is established; they stay missing.
         announce: Called with the plan before anything is executed.
         show: Called about once a second with where the sweep is.
 
@@ -85,12 +98,13 @@ def run(
     plan = make_plan(spec, store.states([run.run_id for run in runs]))
     announce(plan)
     attempted: set[str] = set()
+    chosen = _order(runs, store, order, stop_at_plateau)
     while True:
         wanted = set(plan.run_ids("run", "resume")) - attempted
         missing = [run for run in runs if run.run_id in wanted]
         if missing:
             preflight(missing)
-            _execute(missing, len(runs) - len(missing), store, locations, mirror, address, limit, verbose, show)
+            _execute(missing, len(runs) - len(missing), store, locations, mirror, address, limit, verbose, show, chosen)
             attempted |= wanted
         plan = make_plan(spec, store.states([run.run_id for run in runs]))
         blocked = plan.run_ids("blocked")
@@ -102,7 +116,17 @@ def run(
     mirror.update(runs, force=True)
     after = status(path, locations, overrides)
     mirror.finish(path, after)
-    return RunOutcome(after, len(attempted), time.monotonic() - began, mirror.trouble)
+    skipped = chosen.skipped if chosen else {}
+    return RunOutcome(after, len(attempted - set(skipped)), time.monotonic() - began, mirror.trouble, skipped)
+
+
+def _order(runs: Sequence[RunSpec], store: Store, order: str, stop_at_plateau: bool) -> StoreOrder | None:
+    """None for the plain grid, which needs no scores."""
+    if order == GRID and not stop_at_plateau:
+        return None
+    from clt_ray.api.ordering import StoreOrder
+
+    return StoreOrder(runs, store, informative=order == INFORMATIVE, stop_at_plateau=stop_at_plateau)
 
 
 def _wait_for_others(run_ids: Sequence[str], store: Store) -> None:
@@ -122,11 +146,12 @@ def _execute(
     limit: int | None,
     verbose: bool,
     show: Callable[[Snapshot], None],
+    order: StoreOrder | None,
 ) -> None:
     from clt_ray.orchestration.sweep import run_missing
 
     with Monitor(missing, already_done, store, show, mirror) as monitor:
-        run_missing(missing, locations.storage, monitor, address=address, limit=limit, verbose=verbose)
+        run_missing(missing, locations.storage, monitor, address=address, limit=limit, verbose=verbose, order=order)
 
 
 def preflight(runs: Sequence[RunSpec]) -> None:

@@ -128,6 +128,9 @@ def print_outcome(outcome: RunOutcome, sweep: str, locations: Locations) -> None
     for run in told.runs:
         if run.state == "failed":
             print(f"failed: {run.name} ({run.run_id}): {run.error}")
+    for run in told.runs:
+        if run.run_id in outcome.skipped:
+            print(f"skipped: {run.name} ({run.run_id}): {outcome.skipped[run.run_id]}")
     if outcome.executed == 0 and told.complete:
         print(f"nothing to do: all {len(told.runs)} runs of {told.sweep} are finished")
     else:
@@ -138,7 +141,9 @@ def print_outcome(outcome: RunOutcome, sweep: str, locations: Locations) -> None
     if outcome.untracked:
         print(f"MLflow is not up to date ({outcome.untracked}); the next command brings it up to date")
     print(f"MLflow: {locations.tracking_uri}")
-    if told.complete:
+    if outcome.skipped and outcome.exit_code == 0:
+        print(f"next: clt-ray report {sweep}; or the {len(outcome.skipped)} skipped runs: clt-ray run {sweep}")
+    elif told.complete:
         print(f"next: clt-ray report {sweep}; clt-ray ui {sweep}")
     else:
         print(f"next: clt-ray run {sweep}   (continues with what is missing)")

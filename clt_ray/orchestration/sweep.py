@@ -6,11 +6,14 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clt_ray.orchestration.cluster import Capacity, capacity, connected
 from clt_ray.orchestration.monitor import Observer
 from clt_ray.sweep.run import RunSpec
+
+if TYPE_CHECKING:
+    from clt_ray.orchestration.informative import Order
 
 HEAD = "node:__internal_head__"
 """Every cluster's head node has 1.0 of this resource. Drivers ask for a share of it, which keeps them off the
@@ -29,6 +32,7 @@ def run_missing(
     limit: int | None = None,
     verbose: bool = False,
     connected_hook: Callable[[Capacity], None] | None = None,
+    order: Order | None = None,
 ) -> None:
     """Execute runs; what became of each is in its run directory.
 
@@ -42,6 +46,7 @@ def run_missing(
         limit: At most this many runs at a time.
         verbose: Show Ray's and Tune's own output.
         connected_hook: Called with the capacity once Ray is up.
+        order: Decides what comes next, and what is left out; by default all runs, in the order given.
     """
     if not verbose:
         for noisy in ("ray", "ray.tune", "ray.train", "ray._private"):
@@ -51,7 +56,7 @@ def run_missing(
             room = capacity(same_hardware, limit)
             if connected_hook:
                 connected_hook(room)
-            _tune(same_hardware, storage, observer, room, verbose)
+            _tune(same_hardware, storage, observer, room, verbose, order)
 
 
 def _by_hardware(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
@@ -61,11 +66,14 @@ def _by_hardware(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
     return list(groups.values())
 
 
-def _tune(runs: Sequence[RunSpec], storage: str, observer: Observer, room: Capacity, verbose: bool) -> None:
+def _tune(
+    runs: Sequence[RunSpec], storage: str, observer: Observer, room: Capacity, verbose: bool, order: Order | None
+) -> None:
     from ray import tune
 
     from clt_ray.orchestration.driver import drive
     from clt_ray.orchestration.events import Events
+    from clt_ray.orchestration.informative import RunSearch, cell
 
     # Ray's bookkeeping is no part of the results: a rerun asks the store what is missing, never Tune.
     scratch = f"{storage.rstrip('/')}/ray"
@@ -76,8 +84,13 @@ def _tune(runs: Sequence[RunSpec], storage: str, observer: Observer, room: Capac
     )
     tuner = tune.Tuner(
         trainable,
-        param_space={"cell": tune.grid_search([_cell(run) for run in runs])},
-        tune_config=tune.TuneConfig(max_concurrent_trials=room.drivers, reuse_actors=True),
+        param_space={} if order else {"cell": tune.grid_search([cell(run) for run in runs])},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=room.drivers,
+            reuse_actors=True,
+            search_alg=RunSearch(runs, order) if order else None,
+            num_samples=len(runs) if order else 1,
+        ),
         run_config=tune.RunConfig(
             name=f"tune-{time.strftime('%Y%m%d-%H%M%S')}",
             storage_path=scratch,
@@ -88,15 +101,3 @@ def _tune(runs: Sequence[RunSpec], storage: str, observer: Observer, room: Capac
     tuner.fit()
     if "://" not in scratch:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _cell(run: RunSpec) -> dict[str, Any]:
-    """The axes of a run, as Tune and its dashboard show them."""
-    return {
-        "run_id": run.run_id,
-        "model": run.model.name,
-        "task": run.task,
-        "language_group": run.language_group,
-        "samples_per_language": run.samples_per_language,
-        "seed": run.seed,
-    }

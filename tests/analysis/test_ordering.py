@@ -1,0 +1,119 @@
+"""The order of missing runs, and which of them are left out, on made-up curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from clt_ray.analysis.ordering import Candidate, Curves, Observation, dispensable, next_run
+
+SIZES = (0, 100, 200, 400, 800, 1600, 5000)
+
+
+def candidate(
+    samples: int, languages: str = "all es+ja", tasks: tuple[str, ...] = ("math",), cost: float = 1.0
+) -> Candidate:
+    name = f"{'+'.join(tasks)} {languages if samples else 'none'} {samples}"
+    return Candidate(name, "m", tasks, languages if samples else "", samples, cost, 1750)
+
+
+def executed(runs: list[Candidate], truth: Callable[[Candidate], float], count: int) -> list[int]:
+    """Sizes of the first runs, each run's score known before the next is chosen."""
+    curves, sizes = Curves(runs), []
+    observed: dict[str, dict[str, Observation]] = {}
+    waiting = [run.run_id for run in runs]
+    for _ in range(count):
+        choice = next_run(curves, waiting, observed)
+        assert choice is not None
+        run = curves.runs[choice.run_id]
+        observed[run.run_id] = {task: Observation(truth(run), 1e-4) for task in run.tasks}
+        waiting.remove(run.run_id)
+        sizes.append(run.samples)
+    return sizes
+
+
+def rising(run: Candidate) -> float:
+    return 0.2 + 0.2 * run.samples / (run.samples + 150)
+
+
+def test_ends_of_a_curve_first_then_where_it_bends() -> None:
+    order = executed([candidate(n) for n in SIZES], rising, 3)
+    assert set(order[:2]) == {0, 5000} and 100 <= order[2] <= 800
+
+
+def test_cost_counts() -> None:
+    order = executed([candidate(n, cost=1.0 + n) for n in SIZES], rising, len(SIZES))
+    assert order[0] == 0 and order[-1] in (1600, 5000)
+
+
+def test_the_shared_start_of_many_curves_comes_first() -> None:
+    runs = [candidate(0), *(candidate(n, group) for group in ("all es+ja", "latin es", "other ja") for n in SIZES[1:])]
+    curves = Curves(runs)
+    choice = next_run(curves, [run.run_id for run in runs], {})
+    assert choice is not None and curves.runs[choice.run_id].samples == 0
+    assert len(curves.of(runs[0])) == 3 and len(curves.of(runs[1])) == 1
+
+
+def test_a_mixture_observes_a_curve_per_task_apart_from_the_single_task() -> None:
+    mixed = candidate(100, tasks=("summarization", "math"))
+    curves = Curves([mixed, candidate(100), candidate(0)])
+    assert {key[2] for key in curves.of(mixed)} == {"summarization", "math"}
+    assert not set(curves.of(mixed)) & set(curves.of(candidate(0)))
+
+
+def test_runs_under_way_are_not_asked_the_same_again() -> None:
+    runs = [candidate(n) for n in (0, 4000, 5000)]
+    curves, waiting = Curves(runs), [run.run_id for run in runs[:2]]
+    assert next_run(curves, waiting, {}) == next_run(curves, waiting, {}, [])
+    choice = next_run(curves, waiting, {}, [runs[2].run_id])
+    assert choice is not None and curves.runs[choice.run_id].samples == 0
+    assert next_run(curves, [], {}) is None
+
+
+def seen(
+    runs: list[Candidate], truth: Callable[[Candidate], float], error: float, rng: np.random.Generator
+) -> dict[str, dict[str, Observation]]:
+    return {
+        run.run_id: {task: Observation(truth(run) + error * rng.standard_normal(), error**2) for task in run.tasks}
+        for run in runs
+    }
+
+
+def test_sizes_beyond_an_established_plateau_are_dispensable_and_say_why() -> None:
+    runs = [candidate(n) for n in SIZES]
+    curves = Curves(runs)
+
+    def flat_from_100(run: Candidate) -> float:
+        return 0.2 + 0.2 * (run.samples > 0)
+
+    observed = seen(runs[:5], flat_from_100, 0.001, np.random.default_rng(0))
+    found = dispensable(curves, [run.run_id for run in runs[5:]], observed)
+    assert set(found) == {runs[5].run_id, runs[6].run_id}
+    assert all("beyond the plateau, which ends by n = " in why for why in found.values())
+    few = {run.run_id: observed[run.run_id] for run in runs[:3]}
+    assert dispensable(curves, [run.run_id for run in runs[3:]], few) == {}
+
+
+def test_a_mixture_is_left_out_only_when_all_its_tasks_are_settled() -> None:
+    runs = [candidate(n, tasks=("summarization", "math")) for n in SIZES]
+    rng = np.random.default_rng(1)
+    observed = seen(runs[:5], lambda run: 0.2 + 0.2 * (run.samples > 0), 0.001, rng)
+    waiting = [run.run_id for run in runs[5:]]
+    assert len(dispensable(Curves(runs), waiting, observed)) == 2
+    for run in runs[:5]:
+        observed[run.run_id]["math"] = Observation(0.1 + run.samples / 2000, 1e-6)
+    assert dispensable(Curves(runs), waiting, observed) == {}
+
+
+@pytest.mark.parametrize(("half", "limit"), [(1500.0, 0.05), (600.0, 0.05)])
+def test_a_series_that_still_rises_is_seldom_stopped(half: float, limit: float) -> None:
+    """Up to n = 800 of a curve that gains at least 0.05 beyond, with realistic item errors."""
+    rng = np.random.default_rng(2)
+    runs = [candidate(n) for n in SIZES]
+    curves, stopped, trials = Curves(runs), 0, 100
+    for _ in range(trials):
+        observed = seen(runs[:5], lambda run: 0.2 + 0.3 * run.samples / (run.samples + half), 0.012, rng)
+        stopped += bool(dispensable(curves, [runs[6].run_id], observed))
+    assert stopped / trials <= limit

@@ -1,0 +1,100 @@
+"""The order by information, from the store to Ray Tune."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ray.tune.search import Searcher
+
+from clt_ray.api.ordering import StoreOrder, observe
+from clt_ray.orchestration.informative import RunSearch
+from clt_ray.store import Store
+from clt_ray.sweep.grid import expand
+from clt_ray.sweep.load import load_sweep
+from clt_ray.sweep.run import RunSpec
+from commands import clt_ray
+from sweeps import sweep, write
+
+SIZES = [0, 2, 4, 8, 16, 32]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> tuple[RunSpec, ...]:
+    grid = {"model": ["tiny"], "task": ["math"], "language_group": ["all"], "samples_per_language": SIZES}
+    return expand(load_sweep(write(tmp_path / "sweep.yaml", sweep(grid=grid))))
+
+
+def finish(storage: Path, run: RunSpec, score: float) -> None:
+    """A run directory with what the order reads of a finished run."""
+    folder = storage / "runs" / run.run_id
+    folder.mkdir(parents=True)
+    rows = [
+        {"run_id": run.run_id, "model": "tiny", "setting": "single", "task": "math",
+         "language_group": run.language_group, "train_languages": "+".join(run.train_languages),
+         "samples_per_language": run.samples_per_language, "seed": 0, "eval_language": code, "metric": metric,
+         "score": value, "stderr": 0.001, "n_items": 1000}
+        for code in ("en", "es", "ja", "ko") for metric, value in (("accuracy", score), ("fidelity", 1.0))
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
+    (folder / "result.json").write_text(json.dumps({"finished": True}))
+
+
+def test_every_run_is_suggested_once_and_then_no_more(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:
+    order = StoreOrder(runs, Store(str(tmp_path)), informative=True, stop_at_plateau=False)
+    search = RunSearch(runs, order)
+    given = []
+    for trial in range(len(runs)):
+        given.append(search.suggest(str(trial))["cell"])
+        search.on_trial_complete(str(trial), {}, error=trial % 2 == 0)
+    assert {each["run_id"] for each in given} == {run.run_id for run in runs}
+    assert search.suggest("more") == Searcher.FINISHED
+    assert [each["samples_per_language"] for each in given] != SIZES
+    assert order.skipped == {}
+    copied = pickle.loads(pickle.dumps(search))
+    assert copied.suggest("x") == Searcher.FINISHED
+    search.save(str(tmp_path / "state"))
+    copied.restore(str(tmp_path / "state"))
+
+
+def test_runs_beyond_a_plateau_are_left_out_with_the_reason(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:
+    store = Store(str(tmp_path))
+    for run in runs[:3]:
+        finish(tmp_path, run, 0.5 if run.samples_per_language else 0.2)
+    order = StoreOrder(runs, store, informative=False, stop_at_plateau=True)
+    search = RunSearch(runs[3:], order)
+    first = search.suggest("0")
+    assert first["cell"]["samples_per_language"] == 8 and not order.skipped
+    finish(tmp_path, runs[3], 0.5)
+    search.on_trial_complete("0", {})
+    assert search.suggest("1") == Searcher.FINISHED
+    assert set(order.skipped) == {runs[4].run_id, runs[5].run_id}
+    assert "beyond the plateau" in order.skipped[runs[5].run_id]
+
+
+def test_an_observation_is_the_mean_of_the_primary_metric_without_english() -> None:
+    rows = [
+        {"task": "instruction", "eval_language": code, "metric": metric, "score": score, "stderr": error}
+        for code, metric, score, error in (
+            ("en", "judge_rating", "5", "0.4"), ("es", "judge_rating", "3", "0.4"), ("ja", "judge_rating", "2", "0.4"),
+            ("es", "reference_chrf", "0.1", "0.01"),
+        )
+    ]  # fmt: skip
+    found = observe(rows)["instruction"]
+    assert found.score == pytest.approx((0.5 + 0.25) / 2)
+    assert found.variance == pytest.approx(2 * 0.1**2 / 4)
+    assert observe([]) == {}
+
+
+@pytest.mark.serial
+def test_a_real_sweep_in_this_order_ends_complete(tmp_path: Path) -> None:
+    path = write(tmp_path / "sweep.yaml", sweep(training={"max_steps": 2}))
+    storage = tmp_path / "store"
+    done = clt_ray("run", path, "--order", "informative", "--stop-at-plateau", storage=storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 of 2 runs finished" in done.stdout and "skipped" not in done.stdout
+    again = clt_ray("run", path, storage=storage)
+    assert "nothing to do" in again.stdout
