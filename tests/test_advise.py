@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import synthetic_scores
-from clt_ray.cli import INCOMPLETE, WRONG, main
+from clt_ray.cli import INCOMPLETE, WRONG, main, parser
 
 
 def test_the_reference_study_answers_by_default(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,3 +58,19 @@ def test_a_sweep_without_finished_runs(tmp_path: Path, capsys: pytest.CaptureFix
     question = ["advise", "sweeps/smoke.yaml", "--task", "math", "--model", "tiny", "--storage", str(tmp_path)]
     assert main(question) == WRONG
     assert "no run of it is finished" in capsys.readouterr().err
+
+
+def test_what_the_page_shows_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "advice.md").read_text("utf-8")
+    commands = [
+        shlex.split(line, comments=True)[1:] for line in page.splitlines() if line.startswith("    clt-ray adv")
+    ]
+    published = [command for command in commands if "aya-23-7b" in command]
+    assert len(commands) == 5 and len(published) == 3
+    for command in published:
+        assert main(command) == 0
+    for command in commands:
+        assert parser().parse_args(command).verb == "advise"
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec(compile(program, "docs/advice.md", "exec"), {})
+    assert "1 degree of freedom" in capsys.readouterr().out

@@ -40,7 +40,8 @@ def finish(storage: Path, run: RunSpec, score: float) -> None:
         for code in ("en", "es", "ja", "ko") for metric, value in (("accuracy", score), ("fidelity", 1.0))
     ]  # fmt: skip
     pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
-    (folder / "result.json").write_text(json.dumps({"finished": True}))
+    (folder / "status.json").write_text(json.dumps({"state": "finished", "stage": "done", "step": 2, "updated": 1.0}))
+    (folder / "result.json").write_text(json.dumps({"selection": {"chosen": {"step": 2, "value": 1.0}}}))
 
 
 def test_every_run_is_suggested_once_and_then_no_more(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:
@@ -90,11 +91,24 @@ def test_an_observation_is_the_mean_of_the_primary_metric_without_english() -> N
 
 
 @pytest.mark.serial
-def test_a_real_sweep_in_this_order_ends_complete(tmp_path: Path) -> None:
-    path = write(tmp_path / "sweep.yaml", sweep(training={"max_steps": 2}))
-    storage = tmp_path / "store"
+def test_a_real_sweep_executes_what_tells_and_names_what_it_leaves_out(tmp_path: Path) -> None:
+    changes = {
+        "grid": {"model": ["tiny"], "task": ["math"], "language_group": ["all"], "samples_per_language": SIZES},
+        "include": [{"language_group": "other", "samples_per_language": 2}],
+        "language_groups": {"all": ["es", "ja"], "other": ["ko"]},
+        "training": {"max_steps": 2},
+    }
+    path, storage = write(tmp_path / "sweep.yaml", sweep(**changes)), tmp_path / "store"
+    by_size = {(run.language_group, run.samples_per_language): run for run in expand(load_sweep(path))}
+    for size in SIZES[:4]:
+        finish(storage, by_size["all" if size else "none", size], 0.5 if size else 0.2)
     done = clt_ray("run", path, "--order", "informative", "--stop-at-plateau", storage=storage)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 of 2 runs finished" in done.stdout and "skipped" not in done.stdout
-    again = clt_ray("run", path, storage=storage)
-    assert "nothing to do" in again.stdout
+    assert "5 of 7 runs finished" in done.stdout
+    for size in SIZES[4:]:
+        assert (
+            f"skipped: {by_size['all', size].name} ({by_size['all', size].run_id}): beyond the plateau" in done.stdout
+        )
+        assert not (storage / "runs" / by_size["all", size].run_id).exists()
+    assert "or the 2 skipped runs: clt-ray run" in done.stdout
+    assert (storage / "runs" / by_size["other", 2].run_id / "scores.csv").exists()
