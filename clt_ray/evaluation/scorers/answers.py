@@ -92,6 +92,8 @@ _WORDS = {
 _SPACED_ALPHABETS = ("en", "es", "fr", "de", "pt", "ru", "sw")
 _BETWEEN = r"[^\d\n.,;:=。、!?।৷،]{0,50}?"
 """Words between the noun and the link: `the answer to this question is`."""
+_NEAR = 60
+"""Characters before a word in which what changes its meaning is looked for."""
 _BOX = re.compile(r"(?:boxed|fbox)\s*\{")
 _HASHES = re.compile(r"^[^\S\n]*####[^\S\n]*(?=[^\w\n]{0,4}(?!\d{1,2}[.)]\s)\d[^\n]{0,24}$)", re.MULTILINE)
 _ABBREVIATIONS = ("approx", "aprox", "environ", "env", "ca", "bzw", "Rs", "Tk", "ungef", "Nr", "No", "прибл", "ок")
@@ -127,7 +129,7 @@ _NEGATION = {
 _QUESTIONS = re.compile(
     unicodedata.normalize(
         "NFKC",
-        r"^[\W_]*(?:question|problem|q|human|user|instruction|pregunta|problema|pergunta|frage|aufgabe|вопрос|задача|"
+        r"^[^\w\n]*(?:question|problem|q|human|user|instruction|pregunta|problema|pergunta|frage|aufgabe|вопрос|задача|"
         r"問題|質問|问题|題目|题目|문제|질문|السؤال|سؤال|প্রশ্ন|swali|ప్రశ్న|คำถาม|โจทย์)\s*\d{0,3}\s*:",
     ),
     re.MULTILINE | re.IGNORECASE,
@@ -149,7 +151,7 @@ def announcements(text: str, language: str) -> list[Announcement]:
         pattern, sought, seeking = _patterns(code)
         for match in pattern.finditer(text):
             words = match["words"] or ""
-            if sought and sought.search(text, max(0, match.start() - 60), match.start()):
+            if sought and sought.search(text, max(0, match.start() - _NEAR), match.start()):
                 continue
             if seeking and (seeking.match(words) or seeking.match(text, match.end())):
                 continue
@@ -161,7 +163,7 @@ def negated(text: str, begin: int, start: int, end: int, language: str) -> bool:
     """Whether the number at `start` to `end` is one that the text from `begin` on says it is not."""
     before, after = (unicodedata.normalize("NFKC", words) for words in _NEGATION.get(language, ("", "")))
     for words in (before, _NEGATION["en"][0]):
-        if words and re.search(rf"(?:{words})\s*[$€£¥₹]?\Z", text[begin:start], re.IGNORECASE):
+        if words and re.search(rf"(?:{words})\s*[$€£¥₹]?\Z", text[max(begin, start - _NEAR) : start], re.IGNORECASE):
             return True
     return bool(after and re.match(rf"[^\d.,;。，!?।\n]{{0,10}}?(?:{after})", text[end:]))
 

@@ -50,6 +50,8 @@ _BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)\*\*")
 _EQUALITY = "=≈"
 _DIRECT = re.compile(r"[\W_]*(?:[^\W\d_\u0e00-\u0e7f\u3000-\u9fff]+[\W_]*)?")
 """At most one word (`about`, `dola`) between a label and a number that it leads to; none in scripts without spaces."""
+_TRIED = 20
+"""Announcements looked at, from the last: output that repeats itself forever is read in bounded time."""
 _FEW_CHARACTERS = 24
 """Most characters after a number that may be its unit."""
 
@@ -110,7 +112,7 @@ def _final_readings(text: str, language: str) -> tuple[Decimal, ...]:
     if len(found) == 1 and solution.text.strip() == solution.text[found[0].start : found[0].end]:
         return tuple(sorted(found[0].readings, reverse="," in text)) if "," in text else found[0].readings
     announced = announcements(solution.text, language)
-    for announcement in reversed(announced):
+    for announcement in reversed(announced[-_TRIED:]):
         readings = _stated(solution, announcement)
         if readings is not None:
             return readings
