@@ -22,12 +22,11 @@ from typing import Final
 
 import numpy as np
 
+from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.information import Belief, item_variance
 from clt_ray.analysis.saturation import NOT_SATURATING, TOO_SHORT, saturation
 from clt_ray.analysis.series import Series
 
-TOLERANCE: Final = 0.01
-"""What counts as no difference, per range of the metric's scale."""
 RUN_SPREAD: Final = 0.01
 """Assumed standard deviation between runs that differ in nothing, per range of the scale. The reference study has the
 English-only runs of one model three times: 0.004 in summarization, 0.014 in instruction following, 0.019 in math."""

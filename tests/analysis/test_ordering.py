@@ -117,3 +117,38 @@ def test_a_series_that_still_rises_is_seldom_stopped(half: float, limit: float) 
         observed = seen(runs[:5], lambda run: 0.2 + 0.3 * run.samples / (run.samples + half), 0.012, rng)
         stopped += bool(dispensable(curves, [runs[6].run_id], observed))
     assert stopped / trials <= limit
+
+
+def error_after(informative: bool, spent: float, truth: Callable[[Candidate], float], noise: dict[int, float]) -> float:
+    """Squared error of the believed curve after a share of the rows of the reference study's series."""
+    runs = [candidate(n, cost=10_000.0 + 4 * n) for n in (0, 100, 200, 400, 800, 1000, 2000, 5000)]
+    curves, observed = Curves(runs), dict[str, dict[str, Observation]]()
+    left, waiting = spent * sum(run.cost for run in runs), [run.run_id for run in runs]
+    while waiting:
+        choice = next_run(curves, waiting, observed)
+        assert choice is not None
+        run = curves.runs[choice.run_id if informative else waiting[0]]
+        left -= run.cost
+        if left < 0:
+            break
+        waiting.remove(run.run_id)
+        observed[run.run_id] = {"math": Observation(truth(run) + noise[run.samples], 1e-4)}
+    (key,) = curves.of(runs[1])
+    believed = curves.beliefs(observed)[key]
+    return float(np.mean([(believed.predict(run.samples)[0] - truth(run)) ** 2 for run in runs]))
+
+
+def test_the_order_knows_the_curve_sooner_than_the_grid() -> None:
+    """After 30% of the rows its error over 40 random curves is less than 0.7 of the ascending order's."""
+    rng = np.random.default_rng(3)
+    errors = []
+    for _ in range(40):
+        half, rise = 10 ** rng.uniform(1.3, 3.3), rng.uniform(0, 0.3)
+        noise = {n: 0.014 * rng.standard_normal() for n in (0, 100, 200, 400, 800, 1000, 2000, 5000)}
+
+        def truth(run: Candidate, half: float = half, rise: float = rise) -> float:
+            return float(0.3 + rise * run.samples / (run.samples + half))
+
+        errors.append([error_after(informative, 0.3, truth, noise) for informative in (True, False)])
+    informed, ascending = np.sqrt(np.mean(errors, axis=0))
+    assert informed < 0.7 * ascending, (informed, ascending)

@@ -11,6 +11,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from clt_ray.api.ordering import StoreOrder, observe
+from clt_ray.cli import main
 from clt_ray.orchestration.informative import RunSearch
 from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
@@ -88,6 +89,18 @@ def test_an_observation_is_the_mean_of_the_primary_metric_without_english() -> N
     assert found.score == pytest.approx((0.5 + 0.25) / 2)
     assert found.variance == pytest.approx(2 * 0.1**2 / 4)
     assert observe([]) == {}
+
+
+def test_the_finished_runs_of_a_sweep_are_evidence_for_advice(
+    tmp_path: Path, runs: tuple[RunSpec, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in runs[:-1]:
+        finish(tmp_path / "store", run, 0.5 if run.samples_per_language else 0.2)
+    question = ["advise", str(tmp_path / "sweep.yaml"), "--task", "math", "--model", "tiny"]
+    assert main([*question, "--storage", str(tmp_path / "store"), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)["options"][0]
+    assert best["samples_per_language"] == 2 and best["total_samples"] == 4
+    assert [row["run_ids"] for row in best["evidence"]] == [[run.run_id] for run in runs[:-1]]
 
 
 @pytest.mark.serial
