@@ -90,6 +90,29 @@ def test_identical_texts_score_one_and_disjoint_ones_zero(language: str) -> None
     assert score("zzz qqq", text, language) == {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}
 
 
+LETTERS = {
+    "ja": "市議会は月曜日に新しい予算を承認したアイウー、。 ", "zh": "市议会周一批准了新的预算，。 ",
+    "ko": "시의회는 월요일에 새 예산을 승인했다. ", "ar": "وافق المجلس على الميزانية الجديدة يَوْمَ ،. ",
+    "es": "áéíóúñabc . ", "fr": "éèàçœabc ' ", "pt": "ãõçéabc - ", "th": "สภาอนุมัติงบประมาณ ",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LETTERS)
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_whatever_has_a_word_scores_one_against_itself(language: str, data: st.DataObject) -> None:
+    text = data.draw(st.text(st.sampled_from(LETTERS[language]), min_size=1, max_size=40))
+    expected = 1.0 if words(text, language) else 0.0
+    assert set(score(text, text, language).values()) == {expected}
+    assert expected == 1.0 or not any(character.isalpha() for character in text)
+
+
+@pytest.mark.parametrize("language", ("ar", "ko", "ja", "zh"))
+def test_the_published_package_knows_no_word_of_these(language: str) -> None:
+    text = TEXTS[language]
+    assert published.score(text, text)["rougeL"].fmeasure == 0.0 < score(text, text, language)["rougeL"]
+
+
 @pytest.mark.parametrize("language", SHORTER)
 def test_the_same_omission_costs_about_the_same_in_every_language(language: str) -> None:
     assert 0.6 < score(SHORTER[language], TEXTS[language], language)["rougeL"] < 0.95
