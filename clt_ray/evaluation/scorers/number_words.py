@@ -43,6 +43,8 @@ _WORDS = {
 }
 """Words for 0, 1, 2, ... in order, `-` where the word is an article; any other value stands before its word."""
 _CONNECTORS = {"es": {"y"}, "fr": {"et"}, "pt": {"e"}, "en": {"and", "a"}, "sw": {"na"}}
+_ARTICLES = {"es": {"un", "una"}, "fr": {"un", "une"}, "pt": {"um", "uma"}}
+"""Articles that mean 1 after tens: `trinta e um`."""
 _DIGITS = {
     "zh": "零一二三四五六七八九", "ja": "〇一二三四五六七八九", "ko": "영일이삼사오육칠팔구",
     "th": ("ศูนย์", "หนึ่ง", "สอง", "สาม", "สี่", "ห้า", "หก", "เจ็ด", "แปด", "เก้า"),
@@ -73,11 +75,13 @@ def leading_number(text: str, language: str) -> Decimal | None:
     for word in re.split(r"[\s-]+", text):
         plain = word.strip(".,;:!?।৷؟()\"'*»”")
         joined = _german(plain, words) if language == "de" else words.get(plain.removeprefix("و"), words.get(plain))
+        if joined is None and values and plain in _ARTICLES.get(language, ()):
+            joined = 1
         if joined is not None:
             values.append(joined)
         elif not (plain in _CONNECTORS.get(language, ()) and (values or plain == "a")):
             break
-        if plain != word and not word.startswith(plain[:1]):
+        if word[-1:] in ".,;:!?।৷؟":
             break
     return _sum(values)
 
@@ -101,17 +105,17 @@ def _german(word: str, words: dict[str, int]) -> int | None:
 
 def _sum(values: list[int]) -> Decimal | None:
     """`thirty two` is 32 and `two hundred` 200; two numbers that do not combine are none."""
-    if not values:
-        return None
-    total = values[0]
-    for value in values[1:]:
-        if value in (100, 1000) and total < value:
-            total *= value
-        elif (total % 100 < 10 <= value < 100) or (value < 10 <= total) or (value < 100 <= total) or total % 20 == 0:
-            total += value
+    total = section = 0
+    for value in values:
+        if value == 1000:
+            total, section = total + (section or 1) * 1000, 0
+        elif value == 100:
+            section = (section or 1) * 100
+        elif section % 100 == 0 or (value < 20 and section % 10 == 0) or (section % 100 < 10 and value % 10 == 0):
+            section += value
         else:
             return None
-    return Decimal(total)
+    return Decimal(total + section) if values else None
 
 
 def _positional(text: str, language: str) -> Decimal | None:
