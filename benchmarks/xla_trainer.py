@@ -7,10 +7,10 @@ its own `fsdp_config={"xla_fsdp_v2": True}` fails before the first step.
 
 * equal: batches of 8 rows of 128 tokens, in the same order. What is measured is the trainer, not padding. The more
   arithmetic a step has, which CPU devices take long for, the nearer both sides are: with 16 rows the ratio is 0.33.
-* natural: batches of 16 rows, whose lengths are log-normal (median 150 tokens, sigma 0.5), as those of real grade-school problems with worked
-  solutions are. The baseline pads to multiples of 64, or it would compile a graph for nearly every batch; this
-  project's trainer puts rows of like length in a batch, as it does by default. With 8 rows, where stock happens to
-  compile no graph in the last steps, the ratio is 0.57.
+* natural: batches of 16 rows, whose lengths are log-normal (median 150 tokens, sigma 0.5), as those of real
+  grade-school problems with worked solutions are. The baseline pads to multiples of 64, or it would compile a graph
+  for nearly every batch; this project's trainer puts rows of like length in a batch, as it does by default. With 8
+  rows, where the baseline happens to compile no graph in the last steps, the ratio is 0.57.
 
 Per kind of rows: seconds per step in steady state (the last `--timed` steps, device finished), the same in processor
 time of all threads, seconds of all steps (compilation included), graphs compiled, transfers from the device per step
