@@ -119,6 +119,36 @@ def test_what_follows_a_further_question_does_not_count(number: int) -> None:
         assert final_number(f"{solution}\n\nQuestion: 1 + 1?\nAnswer: 12345", language) == Decimal(expected)
 
 
+@pytest.mark.parametrize(
+    ("language", "solution"),
+    [
+        ("en", "16 - 7 = 9. 9 * 2 = 18. The answer is 20."),
+        ("en", "Answer: 20 (not 18)"),
+        ("en", "The answer is 20, since 18 + 2 = 20."),
+        ("en", "The answer is 118."),
+        ("en", "The answer is 18,000."),
+        ("en", "The answer is 1.8."),
+        ("en", "The answer is 18/2."),
+        ("en", "The answer is 18 - 10."),
+        ("es", "La respuesta es 20 de 18."),
+        ("fr", "La réponse est 20. (18 + 2)"),
+        ("de", "Antwort: 20\nFrage: 9 * 2?\nAntwort: 18"),
+        ("pt", "A resposta é 20 e não 18."),
+        ("ru", "Ответ: 20, а не 18"),
+        ("zh", "答案是20，不是18。"),
+        ("ja", "答えは20です。18ではありません。"),
+        ("ko", "답은 20입니다. 18이 아닙니다."),
+        ("ar", "الإجابة هي 20 وليس 18."),
+        ("bn", "উত্তর হল 20, 18 নয়।"),
+        ("sw", "Jibu ni 20 si 18."),
+        ("te", "సమాధానం 20, 18 కాదు."),
+        ("th", "คำตอบคือ 20 ไม่ใช่ 18"),
+    ],
+)
+def test_the_right_number_in_a_wrong_answer_does_not_count(language: str, solution: str) -> None:
+    assert score(solution, "18", language) == {"accuracy": 0.0}
+
+
 def test_close_numbers_are_equal() -> None:
     assert score("The answer is 33.3333.", "100/3", "en") == {"accuracy": 1.0}
     assert score("The answer is 33.33.", "100/3", "en") == {"accuracy": 0.0}

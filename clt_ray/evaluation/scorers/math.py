@@ -171,8 +171,9 @@ def _stated(solution: _Solution, announcement: Announcement) -> tuple[Decimal, .
             return _concluded(solution, start, len(text))
         if not direct:
             return _concluded(solution, start, end)
-    value = _settle(_affirmed(solution, stated, announcement.start), text)
-    return value.readings if value else ()
+    affirmed = _affirmed(solution, stated, announcement.start)
+    value = _settle(affirmed, text)
+    return value.readings if value else () if affirmed else None
 
 
 def _derives(
@@ -212,12 +213,10 @@ def _closing_brace(text: str, start: int) -> int:
     return len(text)
 
 
-def _affirmed(solution: _Solution, found: Sequence[Numeral], start: int) -> Sequence[Numeral]:
-    """Without the numbers that the text says it is not (`not 7 but 8`), if any others are there."""
-    kept = [
-        number for number in found if not negated(solution.text, start, number.start, number.end, solution.language)
-    ]
-    return kept or found
+def _affirmed(solution: _Solution, found: Sequence[Numeral], start: int) -> list[Numeral]:
+    """Without the numbers that the text says it is not: `not 7 but 8`."""
+    text, language = solution.text, solution.language
+    return [number for number in found if not negated(text, start, number.start, number.end, language)]
 
 
 def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
@@ -240,7 +239,7 @@ def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
 def _concluded(solution: _Solution, start: int, end: int) -> tuple[Decimal, ...]:
     """The number that the last sentence of a part of the text arrives at."""
     text = solution.text
-    counted = solution.within(start, end)
+    counted = _affirmed(solution, solution.within(start, end), start)
     if not counted:
         return ()
     end = min(end, remarks(text, solution.language, counted[0].end))
@@ -264,7 +263,6 @@ def _of_sentence(solution: _Solution, start: int, end: int, inside: Sequence[Num
     ]
     if len([numbers for numbers in strong if numbers]) == 1:
         inside = next(numbers for numbers in strong if numbers)
-    inside = _affirmed(solution, inside, start)
     after = [number for number in inside if number.start > equals]
     if equals >= 0 and after and (result := _settle(after, text)):
         return result

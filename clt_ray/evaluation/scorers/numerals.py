@@ -76,6 +76,7 @@ _REWRITTEN = tuple(
     for pattern, replacement in (
         (r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r" \1/\2"),
         (r"\\[dtc]?frac\s*(\d)\s*(\d)", r" \1/\2"),
+        (r"(\d+) ?(?:分の|分之|분의) ?(\d+)", r"\2/\1"),
         (r"\{,\}", ","),
         (r"\\[,!;: ]|\\q?quad\b|\\(?:left|right)(?![a-z])|\\[()\[\]]|\$\$", ""),
         (r"\\(?:text|textbf|mathbf|mathrm|mathit|operatorname)\s*\{([^{}]*)\}", r"\1"),
