@@ -44,12 +44,14 @@ METRICS = {
         Metric("rouge2", "ROUGE-2", 0.0, 1.0),
         Metric("reference_chrf", "chrF against the reference", 0.0, 1.0),
         Metric("judge_rating", "judge rating", 1.0, 5.0, shown_factor=1.0, unit="on the 1–5 scale", digits=2),
+        Metric("judge_rating_switch_aware", "switch-aware judge rating", 1.0, 5.0, 1.0, "on the 1–5 scale", 2),
     )
 }
 
 PRIMARY = {
     "summarization": ("rougeL",),
-    "instruction": ("judge_rating", "reference_chrf"),
+    # The published ratings of the study count the wrong language, under the plain name.
+    "instruction": ("judge_rating_switch_aware", "judge_rating", "reference_chrf"),
     "math": ("accuracy",),
 }
 """Task -> the metrics that can speak for it, the better one first."""

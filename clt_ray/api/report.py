@@ -100,11 +100,12 @@ def _gather(
             found = _from_tracker(spec.name, path, locations, overrides)
         except TrackerUnavailable as error:
             log.warning("MLflow does not answer, reading the store: %s", error)
-            found = _csv_rows(store, wanted, "scores.csv")
-        key = ("run_id", "task", "eval_language", "metric")
+            found = [row for name in ("scores.csv", "judge/scores.csv") for row in _csv_rows(store, wanted, name)]
+        key, known = ("run_id", "task", "eval_language", "metric"), set(items)
         rows |= {tuple(row[name] for name in key): row for row in found if row["run_id"] in wanted}
-        for row in _csv_rows(store, wanted - set(items), "items.csv"):
-            items.setdefault(row["run_id"], []).append(row)
+        for name in ("items.csv", "judge/items.csv"):
+            for row in _csv_rows(store, wanted - known, name):
+                items.setdefault(row["run_id"], []).append(row)
     return (
         "+".join(names),
         list(rows.values()),

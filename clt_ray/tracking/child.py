@@ -28,14 +28,17 @@ class Cursor:
     """Last step that is in MLflow, by log."""
     done: bool
     """Whether a finished run's test metrics and artifacts are there too."""
+    judged: str = ""
+    """The judging whose ratings are there too; empty when there is none."""
 
     @classmethod
     def decode(cls, tag: str | None) -> Cursor:
         values = json.loads(tag) if tag else {}
-        return cls({log: int(step) for log, step in values.items() if log != "done"}, bool(values.get("done")))
+        done, judged = bool(values.pop("done", False)), str(values.pop("judged", ""))
+        return cls({log: int(step) for log, step in values.items()}, done, judged)
 
     def encode(self) -> str:
-        return json.dumps({**self.steps, "done": self.done})
+        return json.dumps({**self.steps, "done": self.done} | ({"judged": self.judged} if self.judged else {}))
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def push(
     for index, entry in enumerate(entries):
         tags = {names.MIRRORED: entry.cursor.encode()}
         if index == len(entries) - 1:
-            cursor = Cursor(entry.cursor.steps, told.finished)
+            cursor = Cursor(entry.cursor.steps, told.finished, told.judged)
             tags = {**told.tags, names.MIRRORED: cursor.encode()}
         changed = [RunTag(name, value) for name, value in tags.items() if before.get(name) != value]
         if entry.metrics or missing or changed:
@@ -114,6 +117,10 @@ def _entries(client: Any, child: Any, cursor: Cursor, told: Projection, trusted:
         for name, value in told.once.items()
         if name not in child.data.metrics
     ]
+    if told.judged != cursor.judged:
+        # Later than those of the judge before, so that MLflow shows these.
+        milliseconds = int(told.judged_at * 1000)
+        once += [Metric(name, value, milliseconds, ONCE_STEP) for name, value in told.ratings.items()]
     for part in _split(once):
         yield Entry(part, Cursor(dict(steps), False))
 

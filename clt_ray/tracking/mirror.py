@@ -34,7 +34,7 @@ from clt_ray.tracking import names
 from clt_ray.tracking.child import Cursor, push
 from clt_ray.tracking.client import TrackerUnavailable, connect, reachable
 from clt_ray.tracking.experiment import open_experiment
-from clt_ray.tracking.projection import artifacts, project
+from clt_ray.tracking.projection import JUDGE, artifacts, judging, project
 
 TURN_SECONDS = 30.0
 """How long to wait for another process that is mirroring the same sweep."""
@@ -117,10 +117,12 @@ class Mirror:
         self, client: Any, experiment: str, parent: Any, run: RunSpec, state: RunStatus, child: Any | None
     ) -> None:
         cursor = None if child is None else child.data.tags.get(names.MIRRORED)
-        if Cursor.decode(cursor).done and child is not None and child.info.status == "FINISHED":
+        directory = self._store.run_dir(run.run_id)
+        before = Cursor.decode(cursor)
+        settled = before.done and child is not None and child.info.status == "FINISHED"
+        if settled and judging(directory.read_json(JUDGE)) == before.judged:
             self._settled.add(run.run_id)
             return
-        directory = self._store.run_dir(run.run_id)
         told = project(run, directory, state)
         with reachable(self._uri):
             trusted = child is None or self._cursors.get(run.run_id, "") == cursor

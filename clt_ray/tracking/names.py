@@ -9,11 +9,16 @@ from clt_ray.sweep.run import RunSpec
 SWEEP, KIND, RUN_ID = "clt.sweep", "clt.kind", "clt.run_id"
 PARENT = "mlflow.parentRunId"
 CHOSEN_STEP, ERROR, ATTEMPT = "clt.chosen_step", "clt.error", "clt.attempt"
+JUDGE = "clt.judge"
+"""Who judged, as tags `clt.judge`, `clt.judge_model` and so on: tags, since another judge may follow and params never
+change."""
 MIRRORED = "clt.mirrored"
 """How far a run has been mirrored; see `mirror.py`."""
 
 SAMPLES = "samples_per_language"
 STDERR, ITEMS = "_stderr", "n_items"
+OWN_ITEMS = f"_{ITEMS}"
+"""After the name of a metric: how many items it is a mean of, where that need not be all items of the language."""
 TEST = "test"
 
 PRIMARY = {"summarization": "rougeL", "math": "accuracy"}

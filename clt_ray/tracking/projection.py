@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 from clt_ray.languages import ENGLISH
 from clt_ray.store import MetricPoint, RunDir
@@ -20,7 +21,8 @@ RUN_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", 
 
 ERROR_CHARACTERS = 500
 TEXTS = ("scores.csv", "items.csv")
-FOLDERS = ("generations",)
+FOLDERS = ("generations", "judge")
+JUDGE, RATINGS = "judge/judge.json", "judge/scores.csv"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class Projection:
     """Metrics that a run has one value of; those of the test when it is finished."""
     tags: Mapping[str, str]
     """Tags that a run gets as it goes on."""
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    """Metrics by a judge, which may be another the next time; empty when there is none."""
+    judged: str = ""
+    """Names the judging that `ratings` are from."""
+    judged_at: float = 0.0
+    """When that was, in unix seconds."""
 
     @property
     def finished(self) -> bool:
@@ -65,7 +73,41 @@ def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
         once |= {f"perf/{stage}_seconds": value for stage, value in seconds.items()}
         if "generated_tokens_per_second" in result:
             once["perf/generated_tokens_per_second"] = float(result["generated_tokens_per_second"])
-    return Projection(RUN_STATUS[state.kind], started, updated, points, once, tags)
+    told_of = (RUN_STATUS[state.kind], started, updated, points, once)
+    facts = directory.read_json(JUDGE) if state.kind == "finished" else None
+    if facts is None:
+        return Projection(*told_of, tags)
+    ratings = rating_metrics(facts, directory.read_text(RATINGS))
+    return Projection(*told_of, tags | judge_tags(facts), ratings, judging(facts), float(facts["judged"]))
+
+
+def judging(facts: Mapping[str, Any] | None) -> str:
+    """Name of what judge.json tells of; empty when there is none."""
+    return f"{facts['judge']} {facts['judged']}" if facts else ""
+
+
+def judge_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Who judged: the snapshot as its server named it, temperature, and the hash of the prompt."""
+    values = {
+        "": facts["judge"],
+        "_model": ", ".join(sorted(facts["answered_by"])),
+        "_temperature": facts["temperature"],
+        "_prompt_sha256": facts["prompt_sha256"],
+    }
+    return {names.JUDGE + suffix: str(value) for suffix, value in values.items()}
+
+
+def rating_metrics(facts: Mapping[str, Any], ratings: str) -> dict[str, float]:
+    """A judge's scores, each with its own number of items, since items without a rating enter no mean."""
+    metrics: dict[str, float] = {}
+    for row in csv.DictReader(io.StringIO(ratings)):
+        name = names.score_metric(row["task"], row["eval_language"], row["metric"])
+        metrics |= {name: float(row["score"]), name + names.OWN_ITEMS: float(row["n_items"])}
+        if row["stderr"]:
+            metrics[name + names.STDERR] = float(row["stderr"])
+    counts = {"items": facts["items"], "unrated_items": facts["items"] - facts["rated"]}
+    counts |= {f"{kind}_tokens": facts["tokens"][kind] for kind in ("prompt", "completion")}
+    return metrics | {f"judge/{name}": float(value) for name, value in counts.items()}
 
 
 def score_metrics(run: RunSpec, scores: str) -> dict[str, float]:

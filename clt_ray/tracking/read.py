@@ -81,7 +81,7 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
     params, metrics = run.data.params, run.data.metrics
     for name, value in metrics.items():
         parsed = names.parse_score_metric(name)
-        if parsed is None or parsed[2] == names.ITEMS or name.endswith(names.STDERR):
+        if parsed is None or parsed[2] == names.ITEMS or name.endswith((names.STDERR, names.OWN_ITEMS)):
             continue
         task, language, metric = parsed
         yield {
@@ -97,5 +97,7 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
             "metric": metric,
             "score": value,
             "stderr": metrics.get(name + names.STDERR),
-            "n_items": int(metrics[names.score_metric(task, language, names.ITEMS)]),
+            "n_items": int(
+                metrics.get(name + names.OWN_ITEMS) or metrics[names.score_metric(task, language, names.ITEMS)]
+            ),
         }

@@ -6,8 +6,6 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from sweeps import sweep, write
-
 from clt_ray.api.locations import Locations
 from clt_ray.evaluation.evaluate import Generation, generations_jsonl, summarise
 from clt_ray.pipeline import table
@@ -15,6 +13,7 @@ from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
+from sweeps import sweep, write
 
 QUESTIONS = {
     "en": "Where does the sun rise?",

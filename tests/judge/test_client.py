@@ -54,7 +54,9 @@ def ask(behaviour: Behaviour, **choices: Any) -> tuple[Reply, JudgeServer]:
         return asyncio.run(once(client(server, **choices))), server
 
 
-def ask_many(behaviour: Behaviour, count: int, concurrency: int) -> tuple[dict[str, Reply], dict[str, str], JudgeServer]:
+def ask_many(
+    behaviour: Behaviour, count: int, concurrency: int
+) -> tuple[dict[str, Reply], dict[str, str], JudgeServer]:
     requests = {str(index): messages("Where?", f"Here {index}.") for index in range(count)}
     kept: dict[str, Reply] = {}
 
