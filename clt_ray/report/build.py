@@ -17,11 +17,12 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from clt_ray.analysis import claims, comparisons
 from clt_ray.analysis import tables as measures
 from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.report import html_tables
+from clt_ray.report import comparison_tables, html_tables
 from clt_ray.report.evidence import evidence, limits
 from clt_ray.report.figures import Exhibit, exhibits
 from clt_ray.report.verdicts import headline_curves, introduction, verdicts
@@ -77,8 +78,13 @@ def build_report(
             measures.gain,
             measures.per_language,
             measures.transfer_correlation,
+            comparisons.plateau,
+            comparisons.interference,
+            comparisons.script_effect,
         )
     }
+    # The study's findings are tested on its own scores, wherever those are shown.
+    tables["claims"] = claims.table(study if reference is None else Study.of(reference))
     behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
     shown = exhibits(tables, headline_curves(study), behind)
     page = (
@@ -97,6 +103,10 @@ def build_report(
             summary=html_tables.summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
             languages={task: html_tables.languages(tables["per_language"], task) for task in study.tasks},
             correlations=html_tables.correlations(tables["transfer_correlation"]),
+            claims=comparison_tables.claims(_testable(tables["claims"])),
+            plateaus=comparison_tables.plateaus(tables["plateau"]),
+            mixing=comparison_tables.mixing(tables["interference"]),
+            scripts=comparison_tables.scripts(tables["script_effect"]),
             runs=html_tables.run_table(scores, runs, mlflow_url),
             long=_LONG,
             citation=_citation(scores, reference),
@@ -108,6 +118,11 @@ def build_report(
         )
     )
     return _write(out, page, scores, tables, shown)
+
+
+def _testable(table: pd.DataFrame) -> pd.DataFrame:
+    """The claims, unless these are other runs than those that they are about."""
+    return table if table["recomputed"].notna().any() else table.iloc[:0]
 
 
 def _environment() -> Environment:

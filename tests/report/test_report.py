@@ -119,7 +119,11 @@ def test_figures_have_words_text_and_no_fixed_ink(page: Page, folder: Path) -> N
 
 def test_tables_as_the_design_names_them(page: Page, folder: Path) -> None:
     found = {path.stem: list(pd.read_csv(path).columns) for path in (folder / "tables").glob("*.csv")}
-    assert set(found) == {"relative_to_english", "seen_unseen", "gain", "per_language", "transfer_correlation"}
+    assert set(found) == {
+        "relative_to_english", "seen_unseen", "gain", "per_language", "transfer_correlation", "plateau", "interference",
+        "script_effect", "claims",
+    }  # fmt: skip
+    assert found["claims"] == ["claim", "published", "recomputed", "low", "high", "definition", "verdict"]
     assert found["transfer_correlation"][:9] == [
         "model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high",
     ]  # fmt: skip
