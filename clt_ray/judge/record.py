@@ -41,7 +41,8 @@ _ITEM_COLUMNS = ("run_id", "task", "eval_language", "metric", "item_id", "score"
 def judge_key(settings: Settings) -> str:
     """Name of a judge: its model, and a hash over all that decides its ratings."""
     content = json.dumps([asdict(settings), PROTOCOL_SHA256], sort_keys=True)
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", settings.model).strip("-.")[-_SLUG_CHARACTERS:]
+    name = settings.model.rstrip("/").rpartition("/")[2]
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:_SLUG_CHARACTERS]
     return f"{slug or 'judge'}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -120,7 +121,10 @@ def _entries(client: Any, child: Any, cursor: Cursor, told: Projection, trusted:
     if told.judged != cursor.judged:
         # Later than those of the judge before, so that MLflow shows these.
         milliseconds = int(told.judged_at * 1000)
-        once += [Metric(name, value, milliseconds, ONCE_STEP) for name, value in told.ratings.items()]
+        # MLflow deletes no metric: what only that one could rate becomes not a number.
+        gone = {name: nan for name in child.data.metrics if names.is_rating(name)}
+        ratings = gone | dict(told.ratings)
+        once += [Metric(name, value, milliseconds, ONCE_STEP) for name, value in ratings.items()]
     for part in _split(once):
         yield Entry(part, Cursor(dict(steps), False))
 

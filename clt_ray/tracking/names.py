@@ -16,6 +16,8 @@ MIRRORED = "clt.mirrored"
 """How far a run has been mirrored; see `mirror.py`."""
 
 SAMPLES = "samples_per_language"
+RATING = "judge_rating"
+"""First characters of the metrics that a judge's ratings have."""
 STDERR, ITEMS = "_stderr", "n_items"
 OWN_ITEMS = f"_{ITEMS}"
 """After the name of a metric: how many items it is a mean of, where that need not be all items of the language."""
@@ -78,6 +80,12 @@ def parse_score_metric(name: str) -> tuple[str, str, str] | None:
     """(task, language, metric) of a test metric in one language; None for any other name."""
     parts = name.split("/")
     return (parts[1], parts[2], parts[3]) if len(parts) == 4 and parts[0] == TEST else None
+
+
+def is_rating(name: str) -> bool:
+    """Whether a metric is a judge's mean rating in one language, or goes with one."""
+    parsed = parse_score_metric(name)
+    return parsed is not None and parsed[2].startswith(RATING)
 
 
 def tag_filter(**wanted: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -82,6 +83,9 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
     for name, value in metrics.items():
         parsed = names.parse_score_metric(name)
         if parsed is None or parsed[2] == names.ITEMS or name.endswith((names.STDERR, names.OWN_ITEMS)):
+            continue
+        # A later judge could not rate what an earlier one did.
+        if isnan(value) and names.is_rating(name):
             continue
         task, language, metric = parsed
         yield {

@@ -242,6 +242,22 @@ def test_another_judge_replaces_the_scores_and_keeps_the_lines_of_the_first(fold
     assert set(rows[rows["metric"] == "judge_rating"]["score"]) == {3.0}
 
 
+def test_language_that_only_the_first_judge_could_rate_has_no_rating_after_the_second(folder: Path) -> None:
+    def blind_to_korean(body: dict[str, Any], before: int) -> Answer:
+        return completion("?") if "해" in body["messages"][1]["content"] else rating(3)
+
+    made = study(folder)
+    with serving(by_answer) as server:
+        judged(made, server)
+    with serving(blind_to_korean) as other:
+        judge(made.path, made.locations, environment=other.environment | {"CLT_RAY_JUDGE_MODEL": "another"})
+    rows = load_scores(read_scores(made.locations.tracking_uri, "judged"))
+    assert set(rows[rows["metric"] == "judge_rating"]["eval_language"]) == {"en", "es"}
+    # One of the two Korean answers is empty, which is 1 whatever the judge says.
+    korean = rows[(rows["eval_language"] == "ko") & (rows["metric"] == "judge_rating_switch_aware")]
+    assert korean[korean["samples_per_language"] == 0][["score", "n_items"]].to_numpy().tolist() == [[1.0, 1.0]]
+
+
 def test_temperature_is_another_judge(folder: Path) -> None:
     made = study(folder)
     with serving(by_answer) as server:
