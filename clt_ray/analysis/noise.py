@@ -15,12 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import nan, sqrt
+from typing import Final
 
 import numpy as np
 from scipy.special import stdtrit
 
 from clt_ray.analysis.study import Curve, Point, Study
 from clt_ray.analysis.uncertainty import LEVEL
+
+LEAST_FREEDOM: Final = 1.0
+"""Degrees of freedom below which a deviation says nothing."""
 
 Statistic = Callable[[Study, Curve, Point], float]
 """A number about the runs of one point."""
@@ -38,7 +42,7 @@ class RunNoise:
     def half_width(self, weight: float = 2.0) -> float:
         """Half of the 95% interval of a combination of runs whose squared weights add up to `weight`: 2 for the
         difference of two runs."""
-        if not self.freedom >= 1:
+        if not self.freedom >= LEAST_FREEDOM:
             return nan
         return float(stdtrit(self.freedom, (1 + LEVEL) / 2)) * self.deviation * sqrt(weight)
 

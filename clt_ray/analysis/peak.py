@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+
+from clt_ray.analysis.uncertainty import Floats
 
 DRAWS: Final = 4000
 
@@ -51,7 +54,18 @@ def peak(values: Sequence[float], deviation: float, seed: int = 0) -> Peak:
     index = int(known.argmax())
     optimism = 0.0
     if np.isfinite(deviation) and deviation > 0 and len(known) > 1:
-        noise = np.random.default_rng(seed).normal(0, deviation, (DRAWS, len(known)))
-        picked = (known + noise).argmax(axis=1)
-        optimism = float(noise[np.arange(DRAWS), picked].mean())
+        drawn = noisy(values, deviation, seed)
+        optimism = float((drawn - known)[np.arange(DRAWS), drawn.argmax(axis=1)].mean())
     return Peak(index, float(known[index]), optimism)
+
+
+def noisy(values: Sequence[float], deviation: float, seed: int = 0) -> Floats:
+    """The series as it might have come out, shape (`DRAWS`, runs); itself without noise."""
+    known = np.asarray(values, dtype=float)
+    scale = deviation if np.isfinite(deviation) else 0.0
+    return known + np.random.default_rng(seed).normal(0, scale, (DRAWS, len(known)))
+
+
+def repicked(values: Sequence[float], deviation: float, seed: int = 0) -> NDArray[np.intp]:
+    """Places of the best run when the series is made again, shape (`DRAWS`,)."""
+    return np.asarray(noisy(values, deviation, seed).argmax(axis=1))

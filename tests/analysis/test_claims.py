@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from clt_ray.analysis.claims import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, claims, table
+from clt_ray.analysis.findings.seen_unseen import points_needed
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 
@@ -27,17 +28,26 @@ def of(found: pd.DataFrame, *words: str) -> pd.Series:
 @pytest.mark.parametrize(
     ("words", "recomputed", "verdict"),
     [
-        (("Instruction", "aya-23-7b", "nearer to English"), 0.068, NOT_SUPPORTED),
+        (("Instruction", "aya-23-7b", "nearer to English"), 0.068, SUPPORTED),
         (("Summarization", "aya-23-7b", "nearer to English"), 0.087, SUPPORTED),
         (("Math", "aya-23-7b", "nearer to English"), 0.252, NOT_SUPPORTED),
-        (("Instruction", "llama-3.1-8b", "nearer to English"), 0.122, SUPPORTED),
+        (("Instruction", "llama-3.1-8b", "nearer to English"), 0.122, NOT_SUPPORTED),
+        (("Summarization", "llama-3.1-8b", "nearer to English"), 0.142, SUPPORTED),
         (("Math", "llama-3.1-8b", "nearer to English"), 0.406, SUPPORTED),
         (("13 times",), 12.5, NOT_SUPPORTED),
-        (("Math, aya-23-7b: training together",), -0.084, SUPPORTED),
-        (("Math, aya-23-35b: training together",), 0.034, NOT_SUPPORTED),
+        (("Math, aya-23-7b: training on other tasks",), -0.084, SUPPORTED),
+        (("Math, aya-23-35b: training on other tasks",), 0.034, NOT_SUPPORTED),
+        (("Instruction", "reaches about 90%"), 0.908, SUPPORTED),
+        (("Math", "reaches about 60%"), 0.543, NOT_SUPPORTED),
         (("Latin-script languages is better",), 0.0086, NOT_SUPPORTED),
+        (("Instruction", "need training data in other scripts"), 0.091, SUPPORTED),
         (("Instruction", "llama-3.1-8b", "improve together"), 0.83, SUPPORTED),
         (("Summarization", "aya-23-7b", "improve together"), 0.74, UNTESTABLE),
+        (("Math", "llama-3.1-8b", "improve together"), 0.156, NOT_SUPPORTED),
+        (("Summarization", "aya-23-7b", "stays constant"), 0.004, SUPPORTED),
+        (("Summarization", "llama-3.1-8b", "stays constant"), 0.035, NOT_SUPPORTED),
+        (("gap", "grows with data"), 0.092, SUPPORTED),
+        (("Instruction", "aya-23-35b", "English alone"), 0.023, SUPPORTED),
     ],
 )
 def test_golden(found: pd.DataFrame, words: tuple[str, ...], recomputed: float, verdict: str) -> None:
@@ -48,6 +58,24 @@ def test_golden(found: pd.DataFrame, words: tuple[str, ...], recomputed: float, 
 
 def test_where_a_number_does_not_follow_the_definition_says_what_does(found: pd.DataFrame) -> None:
     assert "give 25.2 points, not 22.7" in of(found, "Math", "aya-23-7b", "nearer to English")["definition"]
+
+
+def test_samples_of_the_mixed_run_that_is_as_good(found: pd.DataFrame) -> None:
+    claim = of(found, "11k instead of 18k")
+    assert claim["recomputed"] == 11_000 and "the score is 66%" in claim["definition"]
+
+
+@pytest.mark.parametrize(("rho", "needed"), [(0.39, 26), (0.67, 9), (0.88, 5), (0.85, 6)])
+def test_points_that_a_printed_p_value_needs(rho: float, needed: int) -> None:
+    """From a table of critical values of the Pearson correlation at p = .05, two-sided, n - 2 degrees of freedom."""
+    assert points_needed(rho) == needed
+
+
+def test_every_claim_names_its_runs() -> None:
+    study = Study.of(reference_scores())
+    known = set(study.scores["run_id"])
+    for claim in claims(study):
+        assert claim.is_testable and claim.run_ids and set(claim.run_ids) <= known
 
 
 def test_every_interval_is_in_order_and_every_claim_has_a_definition(found: pd.DataFrame) -> None:
@@ -63,17 +91,14 @@ def test_runs_that_the_claims_are_not_about_cannot_test_them() -> None:
     assert {claim.verdict for claim in claims(Study.of(own))} == {UNTESTABLE}
 
 
-def test_a_claim_that_is_true_of_other_scores_is_supported_there() -> None:
-    """The verdict follows the scores: with less noise and the study's gain, instruction following is supported."""
+@pytest.mark.parametrize(("rise", "verdict"), [(0.068, SUPPORTED), (0.03, NOT_SUPPORTED), (0.0, NOT_SUPPORTED)])
+def test_the_verdict_follows_the_scores(rise: float, verdict: str) -> None:
+    """Instruction following at 7B with another rise from n = 0, and no noise."""
     scores = reference_scores()
-    chosen = (scores["task"] == "instruction") & (scores["setting"] == "single") & (scores["model"] == "aya-23-7b")
-    part = scores[chosen & (scores["language_group"] == "all") | chosen & (scores["language_group"] == "none")].copy()
-    part = part[part["run_id"].str.contains("-all-")]
-    share = np.where(
-        part["samples_per_language"] == 0, 0.8502, np.where(part["samples_per_language"] < 400, 0.915, 0.918)
-    )
+    about = (scores["task"] == "instruction") & (scores["setting"] == "single") & (scores["model"] == "aya-23-7b")
+    part = scores[about & scores["run_id"].str.contains("-all-")].copy()
+    share = np.where(part["samples_per_language"] == 0, 0.85, 0.85 + rise)
     part["score"] = np.where(part["eval_language"] == "en", 4.0, 4.0 * share)
-    verdicts = {claim.claim: claim.verdict for claim in claims(Study.of(part))}
-    assert verdicts[
-        "Instruction following, aya-23-7b: multilingual data brings the other languages nearer to English"
-    ] == (SUPPORTED)
+    found = [claim for claim in claims(Study.of(part)) if "nearer to English" in claim.claim and claim.is_testable]
+    assert [claim.verdict for claim in found] == [verdict]
+    assert found[0].recomputed == pytest.approx(rise)
