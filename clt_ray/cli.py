@@ -66,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
     report = verb("report", "one HTML page with figures and tables", sweep=False)
     report.add_argument("sweeps", metavar="SWEEP", nargs="*")
     report.add_argument("--scores", metavar="FILE.csv", help="report on a scores file instead")
-    report.add_argument("--reference", action="store_true", help="report on the reference study instead")
+    report.add_argument(
+        "--reference", action="store_true", help="report on the reference study; with sweeps or scores, lay it beside"
+    )
     report.add_argument("--out", metavar="DIR", help="folder of the report")
     advise = verb("advise", "samples per language to buy, with the odds and the evidence", sweep=False, reads=True)
     advise.add_argument("sweeps", metavar="SWEEP", nargs="*", help="finished runs to go by (default: reference study)")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clt_ray.api.evidence import finished_rows
 from clt_ray.api.inspect import status
 from clt_ray.api.locations import Locations
 from clt_ray.errors import ConfigurationError, Problem
@@ -33,7 +34,7 @@ def report(
         sweeps: Sweep files; empty with `scores` or `reference`.
         locations: Store and tracker of the sweeps.
         scores: A CSV file in the tidy scores format.
-        reference: Report on the published scores of the reference study.
+        reference: Report on the published scores of the reference study; with sweeps or scores, lay them beside it.
         out: Folder; by default `reports/<name>` in the storage.
         command: The command line, for the report's provenance.
         overrides: As given to `run`.
@@ -44,29 +45,22 @@ def report(
     Raises:
         ConfigurationError: Nothing to report on, or a malformed scores file.
     """
-    if bool(sweeps) + bool(scores) + reference != 1:
-        raise ConfigurationError(
-            [
-                Problem(
-                    "report",
-                    "",
-                    None,
-                    "name sweeps, or --scores FILE, or --reference",
-                    "clt-ray report --help",
-                )
-            ]
-        )
+    if (sweeps and scores) or not (sweeps or scores or reference):
+        remedy = "clt-ray report --help"
+        raise ConfigurationError([Problem("report", "", None, "name sweeps, or --scores FILE, or --reference", remedy)])
     from clt_ray.analysis.frames import load_items, load_scores
     from clt_ray.analysis.reference import reference_scores
     from clt_ray.report import build_report
 
-    if reference:
-        folder = Path(out) if out else locations.report_folder("reference")
-        title = "Reference study: cross-lingual transfer in post-training"
-        return build_report(reference_scores(), title=title, command=command, out=folder)
+    behind = reference_scores() if reference else None
     if scores:
         folder = Path(out) if out else locations.report_folder(Path(scores).stem)
-        return build_report(load_scores(scores), title=Path(scores).stem, command=command, out=folder)
+        found = load_scores(scores)
+        return build_report(found, title=Path(scores).stem, command=command, out=folder, reference=behind)
+    if behind is not None and not sweeps:
+        folder = Path(out) if out else locations.report_folder("reference")
+        title = "Reference study: cross-lingual transfer in post-training"
+        return build_report(behind, title=title, command=command, out=folder)
 
     name, rows, items, runs = _gather(sweeps, locations, overrides)
     if not rows:
@@ -74,7 +68,15 @@ def report(
             [Problem(" ".join(sweeps), "", None, "no run of it is finished", f"clt-ray run {sweeps[0]}")]
         )
     folder = Path(out) if out else locations.report_folder(name)
-    page = build_report(load_scores(rows), items=load_items(items), runs=runs, title=name, command=command, out=folder)
+    page = build_report(
+        load_scores(rows),
+        items=load_items(items),
+        runs=runs,
+        title=name,
+        command=command,
+        out=folder,
+        reference=behind,
+    )
     _log_to_tracker(sweeps, locations, folder)
     return page
 
@@ -100,11 +102,13 @@ def _gather(
             found = _from_tracker(spec.name, path, locations, overrides)
         except TrackerUnavailable as error:
             log.warning("MLflow does not answer, reading the store: %s", error)
-            found = [row for name in ("scores.csv", "judge/scores.csv") for row in _csv_rows(store, wanted, name)]
+            found = [
+                row for name in ("scores.csv", "judge/scores.csv") for row in finished_rows(store, sorted(wanted), name)
+            ]
         key, known = ("run_id", "task", "eval_language", "metric"), set(items)
         rows |= {tuple(row[name] for name in key): row for row in found if row["run_id"] in wanted}
         for name in ("items.csv", "judge/items.csv"):
-            for row in _csv_rows(store, wanted - known, name):
+            for row in finished_rows(store, sorted(wanted - known), name):
                 items.setdefault(row["run_id"], []).append(row)
     return (
         "+".join(names),
@@ -121,18 +125,6 @@ def _from_tracker(name: str, path: str, locations: Locations, overrides: Sequenc
     store = Store(locations.storage)
     Mirror(locations.tracking_uri, name, store).sync(expand(load_sweep(path, overrides)))
     return read_scores(locations.tracking_uri, name)
-
-
-def _csv_rows(store: Store, run_ids: set[str], name: str) -> list[dict[str, Any]]:
-    import csv
-    import io
-
-    rows: list[dict[str, Any]] = []
-    for run_id in sorted(run_ids):
-        directory = store.run_dir(run_id)
-        if directory.exists("result.json") and directory.exists(name):
-            rows += csv.DictReader(io.StringIO(directory.read_text(name)))
-    return rows
 
 
 def _log_to_tracker(sweeps: Sequence[str], locations: Locations, folder: Path) -> None:
