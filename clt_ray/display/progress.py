@@ -46,28 +46,33 @@ def event(live: Live) -> str:
 
 @contextlib.contextmanager
 def _live() -> Iterator[Show]:
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live as RichLive
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
 
-    def table(snapshot: Snapshot) -> Table:
-        grid = Table(box=None, show_header=True, header_style="dim", pad_edge=False)
-        grid.add_column(f"{headline(snapshot)}, {duration(snapshot.elapsed_seconds)} so far", no_wrap=True)
+    def picture(snapshot: Snapshot) -> Group:
+        told = Text(f"{headline(snapshot)}, {duration(snapshot.elapsed_seconds)} so far", style="bold")
+        if not snapshot.running:
+            return Group(told)
+        grid = Table(box=None, header_style="dim", pad_edge=False)
+        grid.add_column("running", no_wrap=True)
         for column in ("stage", "step", "loss"):
             grid.add_column(column, justify="left" if column == "stage" else "right")
         for live in snapshot.running:
             grid.add_row(live.run.name, live.stage, f"{live.step}/{live.total_steps}", loss(live.loss))
-        return grid
+        return Group(told, grid)
 
-    with RichLive(console=console, refresh_per_second=4) as view:
+    # The picture goes when the sweep ends: what remains are the lines of the runs, and the summary.
+    with RichLive(console=console, refresh_per_second=4, transient=True) as view:
 
         def show(snapshot: Snapshot) -> None:
             for live in snapshot.changed:
                 if live.state in ("finished", "failed"):
                     view.console.print(event(live), markup=False, highlight=False,
                                        style="red" if live.state == "failed" else None)  # fmt: skip
-            view.update(table(snapshot))
+            view.update(picture(snapshot))
 
         yield show
