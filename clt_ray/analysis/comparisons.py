@@ -1,6 +1,7 @@
 """Comparisons of curves with each other, as frames: where they level off, mixing of tasks, scripts.
 
-Columns that name a series are those of `tables`; every estimate has its interval, `n` and run ids.
+Columns that name a series are those of `tables`; every estimate has its interval, `n`, run ids, and `q`: its p value
+corrected for all comparisons of the table in its task.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clt_ray.analysis.discovery import with_q
+from clt_ray.analysis.rows import ENDS, estimated
 from clt_ray.analysis.saturation import saturation
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.transfer import languages_of
-from clt_ray.analysis.uncertainty import Estimate, Sample
+from clt_ray.analysis.uncertainty import Sample
 from clt_ray.languages import language
 
 TOLERANCE: Final = 0.01
 """Share of a metric's scale that makes no difference when a plateau is looked for."""
 
 _CURVE: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
-_ENDS: Final = ["low", "high", "n", "method", "run_ids"]
 
 
 def plateau(study: Study) -> pd.DataFrame:
@@ -73,9 +75,9 @@ def interference(study: Study) -> pd.DataFrame:
                     cells = study.cells[curve.task]
                     found = cells.mean(mixed_point.run_ids, wanted) - cells.mean(single_point.run_ids, wanted)
                     row = {"samples_per_language": samples, "exposure": exposure}
-                    rows.append(_named(curve) | row | _estimated("interference", found.estimate()))
-    columns = [*_CURVE, "samples_per_language", "exposure", "interference", *_ENDS]
-    return pd.DataFrame(rows, columns=columns)
+                    rows.append(_named(curve) | row | _compared("interference", found))
+    columns = [*_CURVE, "samples_per_language", "exposure", "interference", *ENDS, "p"]
+    return with_q(pd.DataFrame(rows, columns=columns), ["task"])
 
 
 def script_effect(study: Study) -> pd.DataFrame:
@@ -97,13 +99,13 @@ def script_effect(study: Study) -> pd.DataFrame:
             for samples in [point.samples_per_language for point in curve.points[1:]]:
                 for script, found in _gains(study, curve, samples).items():
                     row = {"samples_per_language": samples, "effect": "gain", "script": script, "against": ""}
-                    rows.append(_named(curve) | row | _estimated("estimate", found.estimate()))
+                    rows.append(_named(curve) | row | _compared("estimate", found))
     for curves in families.values():
         for first, second in combinations(sorted(curves, key=_latin_share, reverse=True), 2):
             if _latin_share(first) > _latin_share(second):
                 rows += _interactions(study, first, second)
-    columns = [*_CURVE, "samples_per_language", "effect", "script", "against", "estimate", *_ENDS]
-    return pd.DataFrame(rows, columns=columns)
+    columns = [*_CURVE, "samples_per_language", "effect", "script", "against", "estimate", *ENDS, "p"]
+    return with_q(pd.DataFrame(rows, columns=columns), ["task", "effect"])
 
 
 def _interactions(study: Study, first: Curve, second: Curve) -> Iterator[dict[str, Any]]:
@@ -114,7 +116,7 @@ def _interactions(study: Study, first: Curve, second: Curve) -> Iterator[dict[st
             found = (one["Latin"] - other["Latin"]) - (one["other"] - other["other"])
             row = {"samples_per_language": samples, "effect": "interaction", "script": "Latin - other",
                    "against": second.language_group}  # fmt: skip
-            yield _named(first) | row | _estimated("estimate", found.estimate())
+            yield _named(first) | row | _compared("estimate", found)
 
 
 def _gains(study: Study, curve: Curve, samples: int) -> dict[str, Sample]:
@@ -149,6 +151,6 @@ def _named(curve: Curve) -> dict[str, Any]:
     return {name: getattr(curve, name) for name in _CURVE} | {"train_languages": "+".join(curve.train_languages)}
 
 
-def _estimated(name: str, found: Estimate) -> dict[str, Any]:
-    ends = {"low": found.low, "high": found.high, "n": found.n, "method": found.method}
-    return {name: found.estimate} | ends | {"run_ids": "+".join(found.run_ids)}
+def _compared(name: str, found: Sample) -> dict[str, Any]:
+    known = found.estimate()
+    return estimated(name, known) | {"p": known.p}

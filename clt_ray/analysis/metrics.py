@@ -43,6 +43,7 @@ METRICS = {
         Metric("rouge1", "ROUGE-1", 0.0, 1.0),
         Metric("rouge2", "ROUGE-2", 0.0, 1.0),
         Metric("reference_chrf", "chrF against the reference", 0.0, 1.0),
+        Metric("fidelity", "language fidelity", 0.0, 1.0),
         Metric("judge_rating", "judge rating", 1.0, 5.0, shown_factor=1.0, unit="on the 1–5 scale", digits=2),
         Metric("judge_rating_switch_aware", "switch-aware judge rating", 1.0, 5.0, 1.0, "on the 1–5 scale", 2),
     )

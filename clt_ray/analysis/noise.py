@@ -1,11 +1,12 @@
-"""How much two runs differ that differ in nothing, from published scores without repeats or items.
+"""How much two runs differ that differ in nothing: from repeated runs, or from neighbours where nothing is repeated.
 
-**Contract.** A statistic of a run (a mean score, a share of English) is followed along series. Once a curve has left
-n = 0, neighbouring runs differ little in expectation, so half of the mean squared difference of neighbours estimates
-the variance of one run (von Neumann, Annals of Mathematical Statistics 12, 1941). What curves still rise counts as
-noise, so the estimate errs towards wide intervals. Runs at n = 0 that were trained more than once on the same rows
-are repeats and add their variance. Differences of d neighbours carry about 2d/3 degrees of freedom, since each run
-enters two of them.
+**Contract.** Runs of one cell with different seeds, and n = 0 runs that were trained more than once on the same rows,
+are repeats: the variance within cells, pooled, is that of one run. Without repeats a statistic of a run (a mean score,
+a share of English) is followed along series. Once a curve has left n = 0, neighbouring runs differ little in
+expectation, so half of the mean squared difference of neighbours estimates the variance of one run (von Neumann,
+Annals of Mathematical Statistics 12, 1941). What curves still rise counts as noise, so the estimate errs towards wide
+intervals. Differences of d neighbours carry about 2d/3 degrees of freedom, since each run enters two of them. Where
+cells have several seeds, neighbours are left out: repeats tell the same without the rise.
 
 **Example.** A series .30 .34 .32 has squared differences .0016 and .0004: variance .0005, standard deviation .022.
 """
@@ -18,10 +19,10 @@ from math import nan, sqrt
 from typing import Final
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from clt_ray.analysis.study import Curve, Point, Study
-from clt_ray.analysis.uncertainty import LEVEL
+from clt_ray.analysis.uncertainty import LEVEL, Estimate
 
 LEAST_FREEDOM: Final = 1.0
 """Degrees of freedom below which a deviation says nothing."""
@@ -56,13 +57,68 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: Statistic) -> Ru
             model, setting and task agree.
         statistic: Of one point.
     """
+    series = list(curves)
+    squares, freedom = _within_cells(study, series, statistic)
+    if not freedom:
+        squares, freedom = _between_neighbours(study, series, statistic)
+    again, repeats = _between_starts(study, series, statistic)
+    squares, freedom = squares + again, freedom + repeats
+    return RunNoise(sqrt(squares / freedom) if freedom else nan, freedom)
+
+
+def with_noise(found: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple[float, float]:
+    """95% interval of a difference of two points that also covers training the runs again.
+
+    The variance of the items and that of the runs add up; the degrees of freedom are Satterthwaite's (Biometrics
+    Bulletin 2, 1946), the items counting as many.
+
+    Args:
+        found: The difference, with its interval over items, or without one.
+        noise: Of the statistic that is compared.
+        runs: Runs behind the one point and behind the other.
+
+    Returns:
+        NaN twice when nothing is known of the runs.
+    """
+    if not noise.freedom >= LEAST_FREEDOM:
+        return nan, nan
+    items = ((found.high - found.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2 if found.has_interval else 0.0
+    between = noise.deviation**2 * (1 / runs[0] + 1 / runs[1])
+    total = items + between
+    freedom = noise.freedom * (total / between) ** 2 if between else 1e6
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * sqrt(total)
+    return found.estimate - half, found.estimate + half
+
+
+def _within_cells(study: Study, curves: list[Curve], statistic: Statistic) -> tuple[float, float]:
+    """Sum of squares and degrees of freedom of runs of one cell around their mean; each cell once."""
     squares = freedom = 0.0
-    starts: dict[tuple[str, str, str], dict[tuple[str, ...], float]] = {}
+    cells = {(curve.task, point.run_ids): (curve, point) for curve in curves for point in curve.points}
+    for curve, point in cells.values():
+        if len(point.runs) > 1:
+            alone = [statistic(study, curve, Point(point.samples_per_language, (run,))) for run in point.runs]
+            known = np.array([value for value in alone if np.isfinite(value)])
+            if len(known) > 1:
+                squares += float(((known - known.mean()) ** 2).sum())
+                freedom += len(known) - 1
+    return squares, freedom
+
+
+def _between_neighbours(study: Study, curves: list[Curve], statistic: Statistic) -> tuple[float, float]:
+    squares = freedom = 0.0
     for curve in curves:
         values = np.array([statistic(study, curve, point) for point in curve.points if point.samples_per_language])
         steps = np.diff(values[np.isfinite(values)])
         squares += float((steps**2).sum()) / 2 * 2 / 3
         freedom += len(steps) * 2 / 3
+    return squares, freedom
+
+
+def _between_starts(study: Study, curves: list[Curve], statistic: Statistic) -> tuple[float, float]:
+    """Curves of different groups that start from a run of their own each started from the same rows."""
+    squares = freedom = 0.0
+    starts: dict[tuple[str, str, str], dict[tuple[str, ...], float]] = {}
+    for curve in curves:
         if curve.origin is not None:
             own = starts.setdefault((curve.model, curve.setting, curve.task), {})
             own[curve.origin.run_ids] = statistic(study, curve, curve.origin)
@@ -71,4 +127,4 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: Statistic) -> Ru
         if len(values) > 1:
             squares += float(((values - values.mean()) ** 2).sum())
             freedom += len(values) - 1
-    return RunNoise(sqrt(squares / freedom) if freedom else nan, freedom)
+    return squares, freedom

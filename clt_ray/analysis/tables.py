@@ -1,6 +1,6 @@
 """The measures of every curve as frames, one row per estimate; the report writes them as CSV files.
 
-Series columns are named as in the scores file. Seeds of a series are pooled: `seed` lists them, joined by "+".
+Series columns are those of `rows.SERIES`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from typing import Any, Final
 import pandas as pd
 
 from clt_ray.analysis import transfer
+from clt_ray.analysis.discovery import with_q
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.order import language_order
+from clt_ray.analysis.rows import ENDS, SERIES, estimated, series_of, support
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
 from clt_ray.analysis.uncertainty import WILSON, Estimate, wilson
 
 Row = dict[str, Any]
 
-SERIES: Final = (
-    "model", "setting", "task", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
-    "metric",
-)  # fmt: skip
-"""Columns that say which runs a row is about."""
 MEAN: Final = "mean"
 """What `eval_language` holds in rows about the mean over all languages of an exposure."""
 
@@ -31,7 +28,7 @@ def relative_to_english(study: Study) -> pd.DataFrame:
     """Per curve and n: mean non-English score / English score."""
 
     def row(curve: Curve, point: Point) -> Iterator[Row]:
-        yield _named("relative_to_english", transfer.relative_to_english(study, curve, point))
+        yield estimated("relative_to_english", transfer.relative_to_english(study, curve, point))
 
     return _table(study, row, _COLUMNS["relative_to_english"])
 
@@ -48,8 +45,8 @@ def seen_unseen(study: Study) -> pd.DataFrame:
         for name in ("seen", "unseen", "english", "gap"):
             found: Estimate = getattr(means, name)
             whole |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
-        support = means.gap if means.gap.n else means.english
-        yield whole | _support(support)
+        behind = means.gap if means.gap.n else means.english
+        yield whole | support(behind)
 
     return _table(study, row, _COLUMNS["seen_unseen"])
 
@@ -60,13 +57,16 @@ def per_language(study: Study) -> pd.DataFrame:
     def rows(curve: Curve, point: Point) -> Iterator[Row]:
         for code in sorted(transfer.languages_of(study, curve, point), key=language_order):
             found = score(study, curve, point, code)
-            yield {"eval_language": code, "exposure": _exposure(curve, code)} | _named("score", found)
+            yield {"eval_language": code, "exposure": _exposure(curve, code)} | estimated("score", found)
 
     return _table(study, rows, _COLUMNS["per_language"])
 
 
 def gain(study: Study) -> pd.DataFrame:
-    """Per curve with an n = 0 run, n > 0 and language: score(n) - score(0); also means over seen and over unseen."""
+    """Per curve with an n = 0 run, n > 0 and language: score(n) - score(0); also means over seen and over unseen.
+
+    `q` is corrected for all single languages of the task, and for all means of it.
+    """
 
     def rows(curve: Curve, point: Point) -> Iterator[Row]:
         if curve.origin is None or point is curve.origin:
@@ -75,12 +75,15 @@ def gain(study: Study) -> pd.DataFrame:
         for kind in ("seen", "unseen"):
             if any(curve.exposure(code) == kind for code in both):
                 found = transfer.gain(study, curve, point.samples_per_language, kind)
-                yield {"eval_language": MEAN, "exposure": kind} | _named("gain", found)
+                yield {"eval_language": MEAN, "exposure": kind} | estimated("gain", found) | {"p": found.p}
         for code in sorted(both, key=language_order):
             found = transfer.gain(study, curve, point.samples_per_language, [code])
-            yield {"eval_language": code, "exposure": curve.exposure(code)} | _named("gain", found)
+            about = {"eval_language": code, "exposure": curve.exposure(code)}
+            yield about | estimated("gain", found) | {"p": found.p}
 
-    return _table(study, rows, _COLUMNS["gain"])
+    table = _table(study, rows, _COLUMNS["gain"])
+    family = table.assign(is_mean=table["eval_language"] == MEAN)
+    return with_q(family, ["task", "is_mean"]).drop(columns="is_mean")
 
 
 def transfer_correlation(study: Study) -> pd.DataFrame:
@@ -120,16 +123,15 @@ def score(study: Study, curve: Curve, point: Point, language: str) -> Estimate:
     return found
 
 
-_ENDS: Final = ["low", "high", "n", "method", "run_ids"]
 _COLUMNS: Final = {
-    "relative_to_english": [*SERIES, "relative_to_english", *_ENDS],
+    "relative_to_english": [*SERIES, "relative_to_english", *ENDS],
     "seen_unseen": [
         *SERIES,
         *(f"{name}{end}" for name in ("seen", "unseen", "english", "gap") for end in ("", "_low", "_high")),
         "n", "method", "run_ids",
     ],
-    "per_language": [*SERIES, "eval_language", "exposure", "score", *_ENDS],
-    "gain": [*SERIES, "eval_language", "exposure", "gain", *_ENDS],
+    "per_language": [*SERIES, "eval_language", "exposure", "score", *ENDS],
+    "gain": [*SERIES, "eval_language", "exposure", "gain", *ENDS, "p"],
     "transfer_correlation": [
         "model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high", "train_languages",
         "mixture", "metric", "method", "run_ids",
@@ -139,31 +141,9 @@ _COLUMNS: Final = {
 
 def _table(study: Study, rows: Callable[[Curve, Point], Iterator[Row]], columns: list[str]) -> pd.DataFrame:
     found = [
-        _series(curve, point) | row for curve in study.curves for point in curve.points for row in rows(curve, point)
+        series_of(curve, point) | row for curve in study.curves for point in curve.points for row in rows(curve, point)
     ]
     return pd.DataFrame(found, columns=columns)
-
-
-def _series(curve: Curve, point: Point) -> Row:
-    return {
-        "model": curve.model,
-        "setting": curve.setting,
-        "task": curve.task,
-        "mixture": curve.mixture,
-        "language_group": curve.language_group,
-        "train_languages": "+".join(curve.train_languages),
-        "samples_per_language": point.samples_per_language,
-        "seed": "+".join(str(seed) for seed in point.seeds),
-        "metric": curve.metric,
-    }
-
-
-def _named(name: str, found: Estimate) -> Row:
-    return {name: found.estimate, "low": found.low, "high": found.high} | _support(found)
-
-
-def _support(found: Estimate) -> Row:
-    return {"n": found.n, "method": found.method, "run_ids": "+".join(found.run_ids)}
 
 
 def _exposure(curve: Curve, code: str) -> str:

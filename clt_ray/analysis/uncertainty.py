@@ -22,7 +22,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Floats = NDArray[np.floating]
 
@@ -52,6 +52,8 @@ class Estimate:
     """How the interval was made: `BOOTSTRAP`, `NORMAL`, `WILSON`, joined by " + ", or `NO_INTERVAL`."""
     run_ids: tuple[str, ...]
     """Runs behind the number."""
+    p: float = nan
+    """Two-sided p value of a true value of zero, which only a difference can have; NaN without an interval."""
 
     @property
     def has_interval(self) -> bool:
@@ -106,7 +108,7 @@ class Sample:
         American Statistician 69(4), 2015, section 5.1). If no resample differs, the items that could still differ are
         at most the Wilson bound of 0 in n, which bounds the quantity.
         """
-        low, high = nan, nan
+        low, high, p = nan, nan, nan
         if self.draws is not None and np.isfinite(self.value):
             finite = self.draws[np.isfinite(self.draws)]
             if finite.size < _USABLE * self.draws.size:
@@ -114,11 +116,13 @@ class Sample:
             elif np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
                 tail = _tail(self.units, level)
                 low, high = (float(end) for end in np.quantile(finite, [tail, 1 - tail]))
+                p = _p(self.value, float(finite.std(ddof=1)), self.units)
             elif np.isfinite(self.units) and np.isfinite(self.bounds).all():
                 half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units), level)[1]
                 low, high = max(self.value - half, self.bounds[0]), min(self.value + half, self.bounds[1])
+                p = float(2 * ndtr(-abs(self.value) * float(ndtri((1 + level) / 2)) / half))
         method = " + ".join(sorted(self.methods)) if np.isfinite(low) else NO_INTERVAL
-        return Estimate(self.value, low, high, self.n, method, self.run_ids)
+        return Estimate(self.value, low, high, self.n, method, self.run_ids, p)
 
 
 def mean(samples: list[Sample]) -> Sample:
@@ -199,6 +203,14 @@ def _apply(operation: np.ufunc, left: Sample, right: Sample) -> Floats | None:
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(operation(left.draws, right.draws), dtype=np.float64)
+
+
+def _p(value: float, deviation: float, units: float) -> float:
+    """Two-sided, by Student's t: a share of resamples could not be smaller than one in their number."""
+    if not np.isfinite(units) or units < 3:
+        return float(2 * ndtr(-abs(value) / deviation))
+    # Resamples of n items vary too little by the same factor that widens the interval.
+    return float(2 * stdtr(units - 1, -abs(value) / deviation * sqrt((units - 1) / units)))
 
 
 def _tail(units: float, level: float) -> float:
