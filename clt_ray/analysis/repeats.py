@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import nan
 from typing import Any, Final
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.control import is_control
-from clt_ray.analysis.noise import LEAST_FREEDOM, RunNoise, Statistic, run_noise, with_noise
+from clt_ray.analysis.noise import LEAST_FREEDOM, RunNoise, run_noise, with_noise
 from clt_ray.analysis.peak import peak
 from clt_ray.analysis.rows import ENDS, SERIES, series_of
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
-from clt_ray.analysis.uncertainty import Estimate
+from clt_ray.analysis.uncertainty import Estimate, Sample
 
 REPEATS: Final = "items and repeated runs"
 NEIGHBOURS: Final = "items and neighbouring runs"
@@ -28,7 +28,7 @@ def noise(study: Study) -> pd.DataFrame:
     """
     rows = []
     for curves in _designs(study):
-        found = run_noise(study, curves, _statistic(None))
+        found = run_noise(study, curves, _mean_over(None))
         if found.freedom >= LEAST_FREEDOM:
             about = {name: getattr(curves[0], name) for name in _DESIGN}
             width = {"deviation": found.deviation, "difference": found.half_width(), "n": found.freedom}
@@ -44,8 +44,8 @@ def peaks(study: Study) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for curve, start, exposure, known in _compared(study):
-        statistic = _statistic(exposure)
-        series = [statistic(study, curve, point) for point in curve.points]
+        statistic = _mean_over(exposure)
+        series = [statistic(study, curve, point).value for point in curve.points]
         # More seeds at a point leave less to luck; the fewest at any point are the safe side.
         fewest = min(len(point.runs) for point in curve.points)
         best = peak(series, known.deviation / fewest**0.5)
@@ -54,7 +54,7 @@ def peaks(study: Study) -> pd.DataFrame:
         low = high = nan
         if top is not start:
             rise = _gain(study, curve, top, exposure)
-            ends = with_noise(rise, known, (len(top.runs), len(start.runs)))
+            ends = with_noise(rise, known, (_used(top, rise), _used(start, rise)))
             low, high = ends[0] - optimism, ends[1] - optimism
         rows.append(
             series_of(curve, top)
@@ -76,7 +76,7 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
     for curve, start, exposure, known in _compared(study):
         for point in curve.points[1:]:
             found = _gain(study, curve, point, exposure)
-            low, high = with_noise(found, known, (len(point.runs), len(start.runs)))
+            low, high = with_noise(found, known, (_used(point, found), _used(start, found)))
             rows.append(
                 series_of(curve, point)
                 | {"exposure": exposure, "gain": found.estimate, "low": low, "high": high}
@@ -94,7 +94,7 @@ def _compared(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
             alike = [other for other in curves if other.train_languages == curve.train_languages]
             for exposure in ("seen", "unseen"):
                 if any(curve.exposure(code) == exposure for code in _common(study, curve)):
-                    yield curve, curve.origin, exposure, run_noise(study, alike, _statistic(exposure))
+                    yield curve, curve.origin, exposure, run_noise(study, alike, _mean_over(exposure))
 
 
 def _designs(study: Study) -> list[list[Curve]]:
@@ -114,13 +114,18 @@ def _gain(study: Study, curve: Curve, point: Point, exposure: str) -> Estimate:
     return transfer.gain(study, curve, point.samples_per_language, wanted)
 
 
-def _statistic(exposure: str | None) -> Statistic:
+def _used(point: Point, found: Estimate) -> int:
+    """Runs of the point that the estimate rests on: with unequal seeds not all of them."""
+    return len(set(point.run_ids) & set(found.run_ids))
+
+
+def _mean_over(exposure: str | None) -> Callable[[Study, Curve, Point], Sample]:
     """Mean over the languages of an exposure, over all but English for None."""
 
-    def statistic(study: Study, curve: Curve, point: Point) -> float:
+    def statistic(study: Study, curve: Curve, point: Point) -> Sample:
         codes = sorted(_common(study, curve) - {ENGLISH})
         wanted = [code for code in codes if exposure is None or curve.exposure(code) == exposure]
-        return study.cells[curve.task].mean(point.run_ids, wanted).value
+        return study.cells[curve.task].mean(point.run_ids, wanted)
 
     return statistic
 
