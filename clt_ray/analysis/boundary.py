@@ -151,12 +151,13 @@ def _rate(
     if seen_gain is None or own is None:
         return None
     mean_gain = seen_gain.mean(axis=1)
-    if mean_gain.mean() < _CLEAR * mean_gain.std():
+    if not mean_gain.mean() > _CLEAR * mean_gain.std():
         return None
     known = np.asarray(seen.scores[1:]) - seen.scores[0]
     rows = min(len(seen_gain), len(own))
-    drawn = (seen_gain[:rows] * own[:rows]).sum(axis=1) / np.square(seen_gain[:rows]).sum(axis=1)
     value = float(known @ (np.asarray(series.scores[1:]) - series.scores[0]) / (known @ known))
+    # Linear in the gains (delta method): the ratio itself has wild resamples where the seen gain comes out near zero.
+    drawn = (own[:rows] - value * seen_gain[:rows]) @ known / (known @ known)
     return value, float(np.var(drawn))
 
 

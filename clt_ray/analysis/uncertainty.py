@@ -16,7 +16,7 @@ interval comes from resampling the test items behind the cells, with languages a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, nan, sqrt
 from typing import Final
 
@@ -88,6 +88,17 @@ class Sample:
     def __truediv__(self, other: Sample) -> Sample:
         value = self.value / other.value if other.value else nan
         return self._with(other, value, _apply(np.divide, self, other), (0.0, inf))
+
+    def scaled(self, factor: float) -> Sample:
+        """The quantity in another unit, of which one has `1 / factor` of this one; `factor` above 0."""
+        draws = None if self.draws is None else self.draws * factor
+        bounds = self.bounds[0] * factor, self.bounds[1] * factor
+        return replace(self, value=self.value * factor, draws=draws, bounds=bounds)
+
+    def unpaired(self) -> Sample:
+        """The same in another order of resamples: for a difference from a quantity about other items, whose resamples
+        share nothing with these but the state of the random generator."""
+        return replace(self, draws=None if self.draws is None else np.roll(self.draws, len(self.draws) // 2))
 
     def _with(self, other: Sample, value: float, draws: Floats | None, bounds: tuple[float, float]) -> Sample:
         return Sample(

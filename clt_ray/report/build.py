@@ -17,7 +17,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from clt_ray.analysis import claims, comparisons
+from clt_ray.analysis import claims, comparisons, scripts
 from clt_ray.analysis import tables as measures
 from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.study import Study
@@ -25,6 +25,7 @@ from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.report import comparison_tables, html_tables
 from clt_ray.report.evidence import evidence, limits
 from clt_ray.report.figures import Exhibit, exhibits
+from clt_ray.report.sections import frames, sections
 from clt_ray.report.verdicts import headline_curves, introduction, verdicts
 
 _HERE: Final = Path(__file__).parent
@@ -80,9 +81,10 @@ def build_report(
             measures.transfer_correlation,
             comparisons.plateau,
             comparisons.interference,
-            comparisons.script_effect,
+            scripts.script_effect,
         )
     }
+    tables |= frames(study, scores)
     # The study's findings are tested on its own scores, wherever those are shown.
     tables["claims"] = claims.table(study if reference is None else Study.of(reference))
     behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
@@ -107,6 +109,8 @@ def build_report(
             plateaus=comparison_tables.plateaus(tables["plateau"]),
             mixing=comparison_tables.mixing(tables["interference"]),
             scripts=comparison_tables.scripts(tables["script_effect"]),
+            scripts_by_task=comparison_tables.scripts_by_task(tables["script_by_task"]),
+            sections=sections(tables),
             runs=html_tables.run_table(scores, runs, mlflow_url),
             long=_LONG,
             citation=_citation(scores, reference),

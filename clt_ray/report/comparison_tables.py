@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.claims import SUPPORTED
-from clt_ray.analysis.metrics import metric, task_label, task_order
-from clt_ray.analysis.order import listed, natural
-from clt_ray.report.html_tables import Cell, Table, count, quantity, text
+from clt_ray.analysis.discovery import FALSE_SHARE
+from clt_ray.analysis.metrics import task_label
+from clt_ray.report.html_tables import Cell, Table, count, curve_cells, difference, q_cell, quantity, text
 from clt_ray.report.text import NOTHING, number
 
-_MANY = 100
+_BOLD: Final = "Bold where q, the p value corrected for all comparisons of the table in the task, is below 5%."
+_MANY: Final = 100
 """From here on a recomputed number is a count of samples, not a share or a ratio."""
 
 
@@ -44,7 +44,7 @@ def plateaus(table: pd.DataFrame) -> Table:
     for row in table.to_dict("records"):
         rows.append(
             (
-                *_curve(row),
+                *curve_cells(row),
                 text(row["verdict"]),
                 _samples(row["plateau"], row["low"], row["high"]),
                 _samples(row["best_run"], row["best_run_low"], row["best_run_high"]),
@@ -62,13 +62,12 @@ def mixing(table: pd.DataFrame) -> Table:
     """Mixed minus single-task runs."""
     rows = []
     for row in table.to_dict("records"):
-        about = metric(row["metric"])
-        clear = row["low"] > 0 or row["high"] < 0
-        difference = quantity(row["interference"], row["low"], row["high"], about.shown_factor, about.digits,
-                              signed=True, strong=clear)  # fmt: skip
-        rows.append((*_curve(row), count(row["samples_per_language"]), text(row["exposure"]), difference))
-    caption = "Mixed minus single-task score at the same n per task. Bold where the interval excludes zero."
-    heads = ("Task", "Model", "Setting", "Trained on", "n", "Languages", "Interference")
+        cells = (count(row["samples_per_language"]), text(row["exposure"]))
+        rows.append(
+            (*curve_cells(row), *cells, difference(row, "interference", row["q"] < FALSE_SHARE), q_cell(row["q"]))
+        )
+    caption = f"Mixed minus single-task score at the same n per task. {_BOLD}"
+    heads = ("Task", "Model", "Setting", "Trained on", "n", "Languages", "Interference", "q")
     return Table("interference", caption, heads, tuple(rows))
 
 
@@ -76,26 +75,31 @@ def scripts(table: pd.DataFrame) -> Table:
     """Interactions of language group and script."""
     rows = []
     for row in table[table["effect"] == "interaction"].to_dict("records"):
-        about = metric(row["metric"])
-        clear = row["low"] > 0 or row["high"] < 0
-        effect = quantity(row["estimate"], row["low"], row["high"], about.shown_factor, about.digits,
-                          signed=True, strong=clear)  # fmt: skip
-        rows.append((*_curve(row), text(row["against"]), count(row["samples_per_language"]), effect))
+        cells = (text(row["against"]), count(row["samples_per_language"]))
+        rows.append((*curve_cells(row), *cells, difference(row, "estimate", row["q"] < FALSE_SHARE), q_cell(row["q"])))
     caption = (
         "How much more the first group than the second brings Latin-script languages than others. Positive: training "
-        "languages help their own script. Bold where the interval excludes zero."
+        f"languages help their own script. {_BOLD}"
     )
-    heads = ("Task", "Model", "Setting", "Trained on", "Against", "n", "Interaction")
+    heads = ("Task", "Model", "Setting", "Trained on", "Against", "n", "Interaction", "q")
     return Table("script_effect", caption, heads, tuple(rows))
 
 
-def _curve(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
-    return (
-        text(task_label(row["task"]), task_order(row["task"])[0]),
-        text(row["model"], str(natural(row["model"]))),
-        text("mixed" if row["setting"] == "multi" else "single"),
-        text(listed(row["train_languages"].split("+")) if row["train_languages"] else "English only"),
+def scripts_by_task(table: pd.DataFrame) -> Table:
+    """Interactions of script and task at the largest n of each pair of tasks."""
+    rows = []
+    design = ["model", "setting", "mixture", "language_group", "train_languages", "task", "against"]
+    largest = table.groupby(design, sort=False)["samples_per_language"].transform("max")
+    for row in table[table["samples_per_language"] == largest].to_dict("records"):
+        found = quantity(row["estimate"], row["low"], row["high"], 100, 1, signed=True, strong=row["q"] < FALSE_SHARE)
+        cells = (text(task_label(row["against"])), count(row["samples_per_language"]))
+        rows.append((*curve_cells(row), *cells, found, q_cell(row["q"])))
+    caption = (
+        "Gain in Latin-script languages minus gain in others, in the first task less the same in the second; points of "
+        f"100 of each metric's scale, at the largest n. {_BOLD}"
     )
+    heads = ("Task", "Model", "Setting", "Trained on", "Against task", "n", "Difference", "q")
+    return Table("script_by_task", caption, heads, tuple(rows))
 
 
 def _samples(value: float, low: float, high: float) -> Cell:

@@ -30,6 +30,8 @@ class Cell:
     code: bool = False
     """Shown in a fixed-width face, as ids are."""
     link: str = ""
+    heat: float | None = None
+    """Tint of the background, -1 to 1; None for none."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,47 @@ def text(value: str, sort: float | str | None = None) -> Cell:
 
 
 def quantity(
-    value: float, low: float, high: float, factor: float, digits: int, *, signed: bool = False, strong: bool = False
+    value: float,
+    low: float,
+    high: float,
+    factor: float,
+    digits: int,
+    *,
+    signed: bool = False,
+    strong: bool = False,
+    heat: float | None = None,
 ) -> Cell:
     """A number with its interval below."""
     note = "" if not np.isfinite(low) else f"{number(low * factor, digits)} to {number(high * factor, digits)}"
     shown = number(value * factor, digits, signed=signed)
-    return Cell(shown, value * factor if np.isfinite(value) else -np.inf, note, strong, numeric=True)
+    return Cell(shown, value * factor if np.isfinite(value) else -np.inf, note, strong, numeric=True, heat=heat)
+
+
+def difference(row: Mapping[Any, Any], name: str, strong: bool) -> Cell:
+    """A difference of scores of the row's metric, with its sign and interval."""
+    about = metric(row["metric"])
+    return quantity(row[name], row["low"], row["high"], about.shown_factor, about.digits, signed=True, strong=strong)
+
+
+def is_clear(row: Mapping[Any, Any]) -> bool:
+    """Whether the interval excludes zero."""
+    return bool(row["low"] > 0 or row["high"] < 0)
+
+
+def q_cell(q: float) -> Cell:
+    """A corrected p value."""
+    return Cell(p_value(q), q if np.isfinite(q) else np.inf, numeric=True)
+
+
+def curve_cells(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
+    """Task, model, setting and training languages."""
+    trained = row.get("train_languages", "")
+    return (
+        text(task_label(row["task"]), task_order(row["task"])[0]),
+        text(row["model"], str(natural(row["model"]))),
+        text("mixed" if row["setting"] == "multi" else "single"),
+        text(listed(trained.split("+")) if trained else "English only"),
+    )
 
 
 def count(value: int) -> Cell:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.comparisons import interference, plateau, script_effect
+from clt_ray.analysis.comparisons import interference, plateau
 from clt_ray.analysis.reference import reference_scores
+from clt_ray.analysis.scripts import script_effect
 from clt_ray.analysis.study import Study
 
 

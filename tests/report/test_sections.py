@@ -1,0 +1,93 @@
+"""Sections of the page: there when the runs allow them, saying what their tables amount to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import rich_sweep
+
+import synthetic_scores
+from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.study import Study
+from clt_ray.analysis.tables import gain
+from clt_ray.report import build_report
+from clt_ray.report.general_tables import source_matrices
+from clt_ray.report.repeat_tables import left_out
+from clt_ray.report.sections import Section, frames, sections
+
+ALL = ("chance", "leave-one-out", "volume", "sources", "scale", "boundary", "fidelity")
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    scores, items = rich_sweep.sweep()
+    known = load_scores(scores)
+    study = Study.of(known, load_items(items), draws=400)
+    return frames(study, known) | {"gain": gain(study)}
+
+
+@pytest.fixture(scope="module")
+def shown(tables: dict[str, pd.DataFrame]) -> dict[str, Section]:
+    return {section.name: section for section in sections(tables)}
+
+
+def test_a_sweep_that_allows_everything_shows_everything(shown: dict[str, Section]) -> None:
+    assert tuple(shown) == ALL
+    assert all(table.rows for section in shown.values() for _, table in section.tables)
+    assert all(section.says.endswith(".") for section in shown.values())
+
+
+def test_a_sweep_of_one_size_without_controls_shows_none_of_those() -> None:
+    scores, items = synthetic_scores.sweep()
+    study = Study.of(load_scores(scores), load_items(items), draws=200)
+    found = {section.name for section in sections(frames(study, load_scores(scores)) | {"gain": gain(study)})}
+    assert not found & {"volume", "sources", "scale", "fidelity"}
+    assert "leave-one-out" in found
+
+
+def test_one_run_alone_has_no_sections() -> None:
+    scores, _ = synthetic_scores.sweep()
+    one = load_scores(scores[scores["run_id"] == "tiny-math-none-0-0"])
+    study = Study.of(one)
+    assert sections(frames(study, one) | {"gain": gain(study)}) == []
+
+
+def test_the_sentences_count_what_the_tables_hold(tables: dict[str, pd.DataFrame], shown: dict[str, Section]) -> None:
+    better, worse, rest = map(
+        int, re.findall(r"better in (\d+), worse in (\d+), and .* in (\d+)", shown["volume"].says)[0]
+    )
+    controls = tables["equal_volume"]
+    assert better == ((controls["q"] < 0.05) & (controls["difference"] > 0)).sum() > 0
+    assert better + worse + rest == len(controls)
+    assert "at least 75% (Summarization" in shown["fidelity"].says
+    assert shown["chance"].says.count("clear of zero") == 1
+
+
+def test_a_matrix_has_a_row_per_source_and_is_hottest_on_its_diagonal(tables: dict[str, pd.DataFrame]) -> None:
+    matrices = source_matrices(tables["source_to_target"])
+    assert len(matrices) == 6
+    for matrix in matrices[:3]:
+        assert matrix.heads[:3] == ("Trained on", "English", "Spanish")
+        assert [row[0].text for row in matrix.rows] == ["Spanish", "Japanese"]
+        heat = [[cell.heat or 0.0 for cell in row[1:]] for row in matrix.rows]
+        assert max(map(max, heat)) == pytest.approx(1)
+        assert [row.index(max(row)) for row in heat] == [1, 3]
+
+
+def test_the_gap_without_a_language_is_worked_out_from_the_whole_gap(tables: dict[str, pd.DataFrame]) -> None:
+    row = left_out(tables["leave_one_out"]).rows[0]
+    smallest, gap, largest = (float(row[place].text.replace("−", "-")) for place in (6, 5, 8))
+    assert smallest <= gap <= largest
+
+
+def test_the_page_holds_the_sections_and_tinted_cells(tmp_path: Path) -> None:
+    scores, items = rich_sweep.sweep(seeds=1)
+    page = build_report(
+        load_scores(scores), items=load_items(items), title="all", command="c", out=tmp_path
+    ).read_text()
+    assert all(f'<section id="{name}"' in page and f'href="#{name}"' in page for name in ALL)
+    assert re.search(r'<td style="--heat: 1\.00" class="numeric heat up', page)
+    assert all((tmp_path / link).is_file() for link in re.findall(r'href="(tables/[^"]+)"', page))
