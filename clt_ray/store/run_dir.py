@@ -16,8 +16,8 @@ from clt_ray.store.metrics import MetricPoint, decode_log
 from clt_ray.store.owner import Owner
 from clt_ray.store.trees import FileRecord
 
-Log = Literal["train", "validation"]
-LOGS: tuple[Log, ...] = ("train", "validation")
+Log = Literal["train", "validation", "interference"]
+LOGS: tuple[Log, ...] = ("train", "validation", "interference")
 
 
 class RunDir:
@@ -91,7 +91,7 @@ class RunDir:
         return decode_log(self._files.read(f"{log}.jsonl") or b"", f"{self.uri}/{log}.jsonl")
 
     def truncate_metrics(self, after_step: int) -> None:
-        """Forget what both logs hold of later steps, since training goes on from `after_step`."""
+        """Forget what the logs hold of later steps, since training goes on from `after_step`."""
         self._may_write()
         for log in LOGS:
             points = self.metrics(log)

@@ -90,6 +90,9 @@ class TrainingSpec(SpecModel):
     """Gradients are scaled down to this norm; None leaves them as they are."""
     precision: Identity[Literal["fp32", "bf16"]] = "bf16"
     """Number format of the computation; the optimizer's master weights are fp32 in both."""
+    gradient_agreement_every: Runtime[CountOrZero] = 0
+    """Optimizer steps between measurements of how far the gradients of the tasks and languages of a run agree; 0
+    measures nothing. Measuring changes no weights, so a run that is finished is not repeated for it."""
 
 
 class GenerateSpec(SpecModel):

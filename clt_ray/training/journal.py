@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-Log = Literal["train", "validation"]
+Log = Literal["train", "validation", "interference"]
 
 
 class Point(Protocol):

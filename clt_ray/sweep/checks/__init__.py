@@ -7,6 +7,7 @@ other: the user sees all problems of a file at once.
 from __future__ import annotations
 
 from clt_ray.errors import Problem
+from clt_ray.sweep.checks.agreement import check_agreement
 from clt_ray.sweep.checks.cells import check_cells
 from clt_ray.sweep.checks.content import check_data, check_models
 from clt_ray.sweep.checks.hardware import check_hardware
@@ -25,6 +26,7 @@ CHECKS = (
     check_validation,
     check_selection,
     check_hardware,
+    check_agreement,
 )
 
 

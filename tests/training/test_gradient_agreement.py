@@ -1,0 +1,229 @@
+"""Agreement of gradients: right cosines, the same training, one line per step whatever happens."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from test_train import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
+from transformers import TrainerState
+
+from clt_ray.data.formatting import encode
+from clt_ray.data.mixture import build_run_data
+from clt_ray.store import RunDir, Store
+from clt_ray.sweep.run import RunSpec
+from clt_ray.training.checkpoints import weights_tree
+from clt_ray.training.gradient_agreement import (
+    BUCKETS,
+    SECONDS,
+    GradientAgreement,
+    Probe,
+    agreement_metrics,
+    cell_gradient,
+    cosine,
+    pair_metric,
+    probes_of,
+    sketch,
+)
+from clt_ray.training.loss import completion_nll
+from clt_ray.training.model import load_tokenizer, location
+
+CELLS = [(task, language) for task in ("summarization", "math") for language in ("en", "es", "ja")]
+
+
+def mixed_run(folder: Path, every: int, **training: Any) -> RunSpec:
+    grid = {"task": ["math+summarization"], "samples_per_language": [8]}
+    return last_run(folder, grid=grid, training={"gradient_agreement_every": every, "epochs": 1, **training})
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, RunDir]:
+    folder = tmp_path_factory.mktemp("measured")
+    run = mixed_run(folder, 3)
+    directory = Store(str(folder / "store")).run_dir(run.run_id)
+    train_run(run, directory, folder / "staging", quiet)
+    return run, directory
+
+
+def model_and_probes(run: RunSpec, rows_at_a_time: int = 8) -> tuple[Any, list[Probe]]:
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = load_tokenizer(run.model)
+    cells = {
+        cell: [encode(row, tokenizer, 128) for row in rows] for cell, rows in build_run_data(run).validation.items()
+    }
+    model = AutoModelForCausalLM.from_pretrained(location(run.model), dtype=torch.float32)
+    return model.eval(), probes_of(run, cells, tokenizer.pad_token_id, rows_at_a_time)
+
+
+def exact_gradient(model: Any, probe: Probe) -> torch.Tensor:
+    """The whole gradient of the sum of a cell's token losses, by PyTorch's own backward pass."""
+    model.zero_grad()
+    for batch in [*probe.halves[0], *probe.halves[1]]:
+        completion_nll(model, batch)[0].sum().backward()
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()]).double()
+
+
+def test_cosines_and_norms_are_those_of_the_whole_gradients(tmp_path: Path) -> None:
+    model, probes = model_and_probes(mixed_run(tmp_path, 1))
+    assert [probe.cell for probe in probes] == CELLS
+    found = {probe.cell: cell_gradient(model, probe) for probe in probes}
+    metrics = agreement_metrics(found)
+    exact = {probe.cell: exact_gradient(model, probe) for probe in probes}
+    for place, first in enumerate(CELLS):
+        norm = metrics[f"interference/{'.'.join(first)}/norm"]
+        assert norm == pytest.approx(exact[first].norm().item() / found[first].tokens, rel=0.05)
+        for second in CELLS[place + 1 :]:
+            expected = cosine(exact[first].numpy(), exact[second].numpy())
+            # Five standard deviations of a sketched cosine.
+            assert metrics[pair_metric(first, second)] == pytest.approx(expected, abs=5 * math.sqrt(2 / BUCKETS))
+    assert all(0 < metrics[pair_metric(cell, cell)] < 1 for cell in CELLS)
+
+
+def test_rows_may_be_taken_one_at_a_time(tmp_path: Path) -> None:
+    run = mixed_run(tmp_path, 1)
+    model, probes = model_and_probes(run)
+    _, single = model_and_probes(run, rows_at_a_time=1)
+    assert len(single[0].halves[0]) == 3 and len(probes[0].halves[0]) == 1
+    found = cell_gradient(model, probes[0]).halves, cell_gradient(model, single[0]).halves
+    for whole, parts in zip(*found, strict=True):
+        np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-3 * np.abs(whole).max())
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=4), st.floats(-1, 1), st.integers(0, 2**32 - 1))
+def test_sketches_keep_inner_products_and_are_linear(sizes: list[int], wanted: float, seed: int) -> None:
+    bits = torch.Generator().manual_seed(seed)
+    first = [torch.randn(size, generator=bits) for size in sizes]
+    second = [wanted * one + math.sqrt(1 - wanted**2) * torch.randn(one.shape, generator=bits) for one in first]
+    expected = cosine(torch.cat(first).double().numpy(), torch.cat(second).double().numpy())
+    assert cosine(sketch(first), sketch(second)) == pytest.approx(expected, abs=6 * math.sqrt(2 / BUCKETS))
+    both = sketch([a - 2 * b for a, b in zip(first, second, strict=True)])
+    np.testing.assert_allclose(both, sketch(first) - 2 * sketch(second), atol=1e-4)
+
+
+def test_a_sketched_cosine_has_no_bias_and_the_stated_error() -> None:
+    """Over many pairs of gradients whose cosine is known, with most of their length in few parameters."""
+    bits = torch.Generator().manual_seed(0)
+    scale = torch.linspace(0, 8, 50_000).exp()
+    errors = []
+    for _ in range(60):
+        first, noise = (torch.randn(50_000, generator=bits) * scale for _ in range(2))
+        second = first + 2 * noise
+        errors.append(cosine(sketch([first]), sketch([second])) - cosine(first.numpy(), second.numpy()))
+    spread = np.std(errors)
+    assert abs(np.mean(errors)) < 4 * spread / math.sqrt(len(errors))
+    assert spread < math.sqrt(2 / BUCKETS)
+
+
+def test_measuring_changes_no_weight_no_metric_and_no_identity(measured: Any, tmp_path: Path) -> None:
+    run, directory = measured
+    silent = mixed_run(tmp_path, 0)
+    assert silent.run_id == run.run_id
+    assert silent.training.gradient_agreement_every == 0 != run.training.gradient_agreement_every
+    other = Store(str(tmp_path / "store")).run_dir(silent.run_id)
+    selection = train_run(silent, other, tmp_path / "staging", quiet)
+    assert not other.exists("interference.jsonl")
+    assert recorded(other, "train") == recorded(directory, "train")
+    assert recorded(other, "validation") == recorded(directory, "validation")
+    chosen = weights_tree(selection.chosen.step)
+    expected = load_file(other.open_tree(chosen) / "model.safetensors")
+    actual = load_file(directory.open_tree(chosen) / "model.safetensors")
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)
+
+
+def test_measuring_draws_no_random_number_and_leaves_no_trace(tmp_path: Path) -> None:
+    """Even where the model drops activations at random, which the bundled one does not."""
+    model, probes = model_and_probes(mixed_run(tmp_path, 1))
+    for layer in model.model.layers:
+        layer.self_attn.attention_dropout = 0.5
+    journal = Store(str(tmp_path / "store")).run_dir("a" * 16)
+    callback = GradientAgreement(probes, 2, journal)
+    model.train()
+    before = torch.get_rng_state()
+    for step in (1, 2, 3, 4):
+        callback.on_step_end(None, TrainerState(global_step=step), None, model=model)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert model.training and all(parameter.grad is None for parameter in model.parameters())
+    points = recorded(journal, "interference")
+    assert [step for step, _ in points] == [2, 4] and points[0][1] == points[1][1]
+
+
+def _train_as(rank: int, run: RunSpec, folder: Path) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2")
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    train_run(run, Store(str(folder / "store")).run_dir(run.run_id), folder / f"staging-{rank}", quiet)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_share_the_cells(measured: Any, tmp_path: Path) -> None:
+    run, alone = measured
+    torch.multiprocessing.spawn(_train_as, (run, tmp_path), nprocs=2)
+    together = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    for log in ("validation", "interference"):
+        points = recorded(together, log)
+        assert [step for step, _ in points] == [step for step, _ in recorded(alone, log)]
+        for (_, found), (_, expected) in zip(points, recorded(alone, log), strict=True):
+            # Two halves of a batch are summed in another order than the whole.
+            assert found == pytest.approx(expected, rel=0.01, abs=0.01)
+
+
+def test_every_pair_is_recorded_at_every_planned_step(measured: Any) -> None:
+    run, directory = measured
+    points = directory.metrics("interference")
+    assert [point.step for point in points] == list(range(3, run.steps + 1, 3)) and len(points) > 1
+    names = {pair_metric(a, b) for place, a in enumerate(CELLS) for b in CELLS[place:]}
+    names |= {f"interference/{task}.{language}/norm" for task, language in CELLS}
+    for point in points:
+        assert set(point.metrics) == names | {SECONDS}
+        cosines = [value for name, value in point.metrics.items() if name.rpartition("/")[2] != "norm"]
+        assert all(math.isfinite(value) for value in cosines)
+        assert all(-1 <= point.metrics[pair_metric(a, b)] <= 1 for a, b in pairwise(CELLS))
+
+
+def test_an_interrupted_run_has_the_lines_of_an_unbroken_one(measured: Any, tmp_path: Path) -> None:
+    """Step 6 is measured and its checkpoint is not made, so training goes back to step 4 and measures it again."""
+    run, whole = measured
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    with pytest.raises(Interrupted):
+        train_run(run, directory, tmp_path / "a", interrupt_at(6))
+    assert [point.step for point in directory.metrics("interference")] == [3, 6]
+    train_run(run, directory, tmp_path / "b", quiet)
+    assert recorded(directory, "interference") == recorded(whole, "interference")
+
+
+def _train_until_killed(_: int, run: RunSpec, folder: Path) -> None:
+    def kill(**now: Any) -> None:
+        if now["step"] >= 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train_run(run, Store(str(folder / "store")).run_dir(run.run_id), folder / "a", kill)
+
+
+def test_a_killed_run_has_the_lines_of_an_unbroken_one(measured: Any, tmp_path: Path) -> None:
+    run, whole = measured
+    with pytest.raises(torch.multiprocessing.ProcessExitedException, match="SIGKILL"):
+        torch.multiprocessing.spawn(_train_until_killed, (run, tmp_path))
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    assert [point.step for point in directory.metrics("interference")] == [3, 6]
+    train_run(run, directory, tmp_path / "b", quiet)
+    assert recorded(directory, "interference") == recorded(whole, "interference")
+
+
+def test_a_run_of_one_task_and_language_has_nothing_to_compare(tmp_path: Path) -> None:
+    run = last_run(tmp_path, grid={"samples_per_language": [0]}, training={"gradient_agreement_every": 1, "epochs": 1})
+    assert model_and_probes(run)[1] == []
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    train_run(run, directory, tmp_path / "staging", quiet)
+    assert directory.metrics("interference") == []
