@@ -9,6 +9,7 @@ import pandas as pd
 from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.order import language_order, natural
 from clt_ray.analysis.rows import ENDS, SERIES
+from clt_ray.analysis.study import NO_GROUP
 from clt_ray.analysis.uncertainty import WILSON, wilson
 
 METRIC: Final = "fidelity"
@@ -43,6 +44,7 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
             task_order(found["task"].iloc[place]),
             natural(found["model"].iloc[place]),
             found["setting"].iloc[place] != "single",
+            found["language_group"].iloc[place] != NO_GROUP,
             found["language_group"].iloc[place],
             found["samples_per_language"].iloc[place],
             found["seed"].iloc[place],

@@ -177,6 +177,6 @@ def _fidelity(tables: Tables) -> Iterator[Section]:
         says = (
             f"On average {percent(float(table['fidelity'].mean()))} of outputs are in the right language, at least "
             f"{percent(least['fidelity'])} ({task_label(least['task'])}, {language_name(least['eval_language'])}, "
-            f"n = {least['samples_per_language']:,}). Where the share is low, scores are low because of the language."
+            f"n = {least['samples_per_language']:,}). Where the share is low, so are scores, whatever the answer."
         )
         yield Section("fidelity", "Language of the answers", says, (("Language fidelity", repeated.fidelity(table)),))

@@ -1,0 +1,45 @@
+"""A language group against as much extra English, by hand."""
+
+from __future__ import annotations
+
+import pytest
+from made_runs import run, scores
+
+from clt_ray.analysis.control import equal_volume, is_control
+from clt_ray.analysis.study import Study
+
+START = {"en": 0.6, "es": 0.2, "ja": 0.1, "ko": 0.1}
+GROUP = {"en": 0.6, "es": 0.5, "ja": 0.4, "ko": 0.2}
+CONTROL = {"en": 0.7, "es": 0.3, "ja": 0.1, "ko": 0.15}
+
+
+def test_the_difference_is_group_minus_control_of_equal_n() -> None:
+    study = Study.of(
+        scores(
+            run("", 0, START),
+            run("es+ja", 100, GROUP, group="two"),
+            run("en", 100, CONTROL, group="english:2"),
+            run("en", 200, CONTROL, group="english:2"),
+        )
+    )
+    found = equal_volume(study).set_index("exposure")
+    assert set(found["language_group"]) == {"two"} and set(found["control"]) == {"english:2"}
+    assert found["difference"].to_dict() == pytest.approx({"seen": 0.25, "unseen": 0.05, "english": -0.1})
+    # Four cells of standard error 0.02 behind `seen`: 0.02 = sqrt(4 * 0.02^2 / 4).
+    assert found.loc["seen", "high"] - found.loc["seen", "low"] == pytest.approx(2 * 1.96 * 0.02, rel=0.06)
+    assert (found["q"] >= found["p"]).all()
+
+
+def test_only_a_control_of_as_many_languages_counts() -> None:
+    study = Study.of(
+        scores(run("", 0, START), run("es", 100, GROUP), run("en", 100, CONTROL, group="english:2")),
+    )
+    assert equal_volume(study).empty
+    assert [is_control(curve) for curve in study.curves] == [
+        curve.language_group == "english:2" for curve in study.curves
+    ]
+
+
+def test_a_control_without_the_same_n_says_nothing() -> None:
+    study = Study.of(scores(run("es", 100, GROUP), run("en", 200, CONTROL, group="english:1")))
+    assert equal_volume(study).empty

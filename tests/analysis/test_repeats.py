@@ -1,0 +1,114 @@
+"""Noise between equal runs, peaks without their luck, and gains over runs, by hand and in their limits."""
+
+from __future__ import annotations
+
+from math import inf, nan, sqrt
+
+import numpy as np
+import pytest
+from made_runs import items_of, run, scores
+from scipy import stats
+
+from clt_ray.analysis.noise import RunNoise, run_noise, with_noise
+from clt_ray.analysis.repeats import NEIGHBOURS, REPEATS, gain_over_runs, noise, peaks
+from clt_ray.analysis.study import Study
+from clt_ray.analysis.uncertainty import BOOTSTRAP, NORMAL, Estimate, Sample
+
+
+def flat(*values: float) -> list[dict[str, float]]:
+    return [{"en": 0.8, "es": value, "ko": value} for value in values]
+
+
+def test_repeats_give_the_variance_within_cells() -> None:
+    """Cells 0.1, 0.3 and 0.4, 0.5: sums of squares 0.02 and 0.005 over 2 degrees of freedom."""
+    a, b, c, d = flat(0.1, 0.3, 0.4, 0.5)
+    study = Study.of(
+        scores(run("", 0, a), run("", 0, b, seed=1), run("es", 100, c), run("es", 100, d, seed=1)), draws=50
+    )
+    (row,) = noise(study).to_dict("records")
+    assert row["deviation"] == pytest.approx(sqrt(0.0125)) and row["n"] == 2 and row["method"] == REPEATS
+    assert row["difference"] == pytest.approx(stats.t.ppf(0.975, 2) * sqrt(2 * 0.0125))
+
+
+def test_without_repeats_neighbours_stand_in_and_the_rise_from_zero_does_not_count() -> None:
+    start, *rest = flat(0.0, 0.30, 0.34, 0.32)
+    study = Study.of(
+        scores(run("", 0, start), *(run("es", n, each) for n, each in zip((100, 200, 400), rest, strict=True)))
+    )
+    (row,) = noise(study).to_dict("records")
+    assert row["deviation"] == pytest.approx(sqrt(0.0005)) and row["method"] == NEIGHBOURS
+    assert row["n"] == pytest.approx(4 / 3)
+
+
+def test_one_run_per_cell_and_one_n_tell_nothing_of_noise() -> None:
+    start, end = flat(0.1, 0.5)
+    study = Study.of(scores(run("", 0, start), run("es", 100, end)))
+    assert noise(study).empty
+    over_runs = gain_over_runs(study)
+    assert over_runs["gain"].tolist() == pytest.approx([0.4, 0.4])
+    assert over_runs["low"].isna().all()
+
+
+def test_items_of_repeats_explain_their_part_of_the_noise() -> None:
+    """Two runs that answer different items differ in nothing: resampling items explains what they differ by."""
+    rng = np.random.default_rng(0)
+    answers = {seed: (rng.random(400) < 0.5).astype(float) for seed in (0, 1)}
+    frame = scores(
+        *(run("", 0, {"en": float(own.mean()), "es": float(own.mean())}, seed=seed) for seed, own in answers.items())
+    )
+    values = {(f"m-single-none-0-{seed}-math", code): own for seed, own in answers.items() for code in ("en", "es")}
+    study = Study.of(frame, items_of(frame, values))
+    (curve,) = study.curves
+    found = run_noise(study, [curve], lambda s, c, point: s.cells["math"].mean(point.run_ids, ["es"]))
+    # Answers of two runs differ on half of the items: variance 0.5 / 400 of the difference, half of it per run.
+    assert found.items == pytest.approx(sqrt(0.25 / 400), rel=0.1)
+    assert found.freedom == 1
+
+
+def test_with_noise_counts_what_items_and_runs_share_once() -> None:
+    paired = Estimate(0.2, 0.2 - 1.96, 0.2 + 1.96, 100, BOOTSTRAP, ())
+    low, high = with_noise(paired, RunNoise(sqrt(2), inf, 1.0), (1, 1))
+    # Items 1, and 2 * (2 - 1) from the runs beyond what items explain.
+    assert high - 0.2 == pytest.approx(1.96 * sqrt(3), rel=1e-3) and low == pytest.approx(0.4 - high)
+    unpaired = Estimate(0.2, 0.2 - 1.96, 0.2 + 1.96, 100, NORMAL, ())
+    assert with_noise(unpaired, RunNoise(sqrt(2), inf, 1.0), (1, 1))[1] - 0.2 == pytest.approx(1.96 * sqrt(5), rel=1e-3)
+    # Runs that differ less than their items explain add nothing; few degrees of freedom widen.
+    assert with_noise(paired, RunNoise(0.5, inf, 1.0), (1, 1))[1] - 0.2 == pytest.approx(1.96, rel=1e-3)
+    bare = Estimate(0.2, nan, nan, 0, "none", ())
+    assert with_noise(bare, RunNoise(1.0, 4.0), (2, 2))[1] - 0.2 == pytest.approx(stats.t.ppf(0.975, 4))
+    assert np.isnan(with_noise(paired, RunNoise(1.0, 0.5), (1, 1))).all()
+
+
+def test_only_the_runs_behind_a_gain_count_for_its_interval() -> None:
+    """n = 100 has three seeds, n = 0 one: the gain pairs the one seed that both have."""
+    start, *ends = flat(0.1, 0.4, 0.5, 0.6)
+    runs = [run("es", 100, each, seed=seed, stderr=None) for seed, each in enumerate(ends)]
+    found = gain_over_runs(Study.of(scores(run("", 0, start, stderr=None), *runs)))
+    row = found[found["exposure"] == "seen"].iloc[0]
+    assert row["gain"] == pytest.approx(0.3)
+    assert row["high"] - row["gain"] == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 * sqrt(2))
+
+
+def test_a_peak_loses_its_luck_and_a_start_that_is_best_has_no_rise() -> None:
+    start, *rest = flat(0.2, 0.50, 0.52, 0.49, 0.51)
+    study = Study.of(
+        scores(run("", 0, start), *(run("es", n, each) for n, each in zip((100, 200, 400, 800), rest, strict=True)))
+    )
+    row = peaks(study).set_index("exposure").loc["seen"]
+    assert row["samples_per_language"] == 200 and row["rise"] == pytest.approx(0.32)
+    assert 0 < row["optimism"] < 0.04 and row["corrected"] == pytest.approx(0.32 - row["optimism"])
+    assert row["low"] < row["corrected"] < row["high"]
+    falling = Study.of(
+        scores(*(run("es" if n else "", n, each) for n, each in zip((0, 100, 200), flat(0.5, 0.3, 0.3), strict=True)))
+    )
+    row = peaks(falling).set_index("exposure").loc["seen"]
+    assert row["samples_per_language"] == 0 and row["corrected"] == 0 and np.isnan(row["low"])
+
+
+def test_p_values_agree_with_their_interval() -> None:
+    draws = np.random.default_rng(1).normal(0.3, 0.1, 20_000)
+    found = Sample(0.3, draws, 100, inf, frozenset({NORMAL}), ("a",)).estimate()
+    assert found.p == pytest.approx(2 * stats.norm.sf(3), rel=0.1)
+    few = Sample(0.3, draws, 10, 10, frozenset({BOOTSTRAP}), ("a",)).estimate()
+    assert few.p > found.p and few.excludes_zero == (few.p < 0.05)
+    assert np.isnan(Sample(0.3, None, 10, inf, frozenset(), ("a",)).estimate().p)

@@ -1,0 +1,43 @@
+"""From training language to evaluation language, by hand."""
+
+from __future__ import annotations
+
+import pytest
+from made_runs import run, scores
+
+from clt_ray.analysis.sources import DIRECT, TRANSFER, source_to_target
+from clt_ray.analysis.study import Study
+
+START = {"en": 0.6, "es": 0.2, "ja": 0.1}
+
+
+def test_a_row_per_source_and_target() -> None:
+    study = Study.of(
+        scores(
+            run("", 0, START),
+            run("es", 100, {"en": 0.6, "es": 0.5, "ja": 0.3}),
+            run("ja", 100, {"en": 0.5, "es": 0.3, "ja": 0.4}),
+            run("es+ja", 100, {"en": 0.5, "es": 0.9, "ja": 0.9}),
+            run("en", 100, {"en": 0.9, "es": 0.9, "ja": 0.9}, group="english:1"),
+        )
+    )
+    found = source_to_target(study)
+    gains = {(row["source"], row["target"]): row["gain"] for row in found.to_dict("records")}
+    assert gains == pytest.approx(
+        {
+            ("es", "en"): 0.0,
+            ("es", "es"): 0.3,
+            ("es", "ja"): 0.2,
+            ("ja", "en"): -0.1,
+            ("ja", "es"): 0.1,
+            ("ja", "ja"): 0.3,
+        }
+    )
+    direct = found[found["route"] == DIRECT]
+    assert list(direct["source"]) == list(direct["target"]) == ["es", "ja"]
+    assert (found["route"] == TRANSFER).sum() == 4
+
+
+def test_without_a_start_or_a_single_language_there_is_no_matrix() -> None:
+    assert source_to_target(Study.of(scores(run("es", 100, START)))).empty
+    assert source_to_target(Study.of(scores(run("", 0, START), run("es+ja", 100, START)))).empty
