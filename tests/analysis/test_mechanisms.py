@@ -1,0 +1,293 @@
+"""Trajectories at matched rows, cosines freed of noise, intervals over languages, and what goes with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clt_ray.analysis.agreement import (
+    ACROSS,
+    ITSELF,
+    RELATIONS,
+    WITHIN_LANGUAGE,
+    WITHIN_TASK,
+    agreement,
+    agreement_pairs,
+    by_step,
+    over_steps,
+    parse_pair,
+    pull,
+    relation,
+)
+from clt_ray.analysis.jackknife import pair_interval, t_interval
+from clt_ray.analysis.mechanisms import ALL_TASKS, association, mechanisms, pulls
+from clt_ray.analysis.runlog import RunLog, run_log
+from clt_ray.analysis.trajectories import FALLING, LEVEL, RISING, differences, trajectories, turning_points, twin
+
+TRAINED = ("es", "ja")
+Losses = Mapping[tuple[str, str], Sequence[float]]
+
+
+def log_of(
+    tasks: Sequence[str],
+    losses: Losses,
+    every: int = 10,
+    *,
+    run_id: str = "",
+    interference: Sequence[tuple[int, Mapping[str, float]]] = (),
+    **changes: Any,
+) -> RunLog:
+    """A run that was validated every so many steps, with these losses by (task, language)."""
+    described = {
+        "model": {"name": "tiny"}, "tasks": list(tasks), "language_group": "all", "train_languages": list(TRAINED),
+        "samples_per_language": 50, "english_samples": 900, "seed": 0,
+        "training": {"batch_size": 20, "learning_rate": 1e-3, "eval_every": every},
+        **changes,
+    }  # fmt: skip
+    length = len(next(iter(losses.values())))
+    validation = [
+        (every * (place + 1), {f"val/{task}/{code}/loss": values[place] for (task, code), values in losses.items()})
+        for place in range(length)
+    ]
+    return run_log(described, run_id or "+".join(tasks), validation, interference)
+
+
+def test_a_run_counts_the_rows_of_each_of_its_tasks() -> None:
+    log = log_of(["math", "summarization"], {("math", "en"): [1.0]})
+    assert (log.mixture, log.setting, log.train_rows) == ("summarization+math", "multi", 2000)
+    assert [log.task_rows(step) for step in (0, 1, 99, 100, 150)] == [0, 10, 990, 1000, 1500]
+    odd = log_of(["math"], {("math", "en"): [1.0]}, english_samples=905)
+    # 1,005 rows in 51 steps, the last of them with 5.
+    assert [odd.task_rows(step) for step in (50, 51, 52)] == [1000, 1005, 1025]
+    control = log_of(
+        ["math"], {("math", "en"): [1.0]}, train_languages=["en"], replaced_languages=4, language_group="english:4"
+    )
+    assert control.train_rows == 900 + 4 * 50
+    assert [control.exposure(code) for code in ("en", "es")] == ["english", "unseen"]
+
+
+def test_how_often_something_is_measured_makes_no_other_training() -> None:
+    usual, often, hotter = (
+        log_of(["math"], {("math", "en"): [1.0]}, training={"batch_size": 20, **changes})
+        for changes in ({"eval_every": 5}, {"eval_every": 9, "gradient_agreement_every": 3}, {"learning_rate": 1.0})
+    )
+    assert usual.settings == often.settings != hotter.settings
+
+
+def two_designs() -> list[RunLog]:
+    """Mixed: math 0.2 behind in every language. Steps of the mixed run hold half as many rows of math."""
+    rows = np.arange(1, 11) * 100
+    curve = 2 - rows / 1000
+    cells = [("math", code) for code in ("en", "es", "ja", "ko")]
+    mixed = {cell: (curve + 0.2).tolist() for cell in cells} | {("summarization", "en"): [1.0] * 10}
+    alone = {cell: (2 - np.arange(1, 6) * 200 / 1000).tolist() for cell in cells}
+    return [log_of(["math", "summarization"], mixed), log_of(["math"], alone)]
+
+
+def test_a_mixed_run_is_compared_at_the_rows_that_both_have_seen() -> None:
+    table = trajectories(two_designs())
+    mixed = table[(table["run_id"] == "math+summarization") & (table["task"] == "math")]
+    assert mixed["task_rows"].tolist() == [100, 200, 300, 400, 500, 600, 700, 800, 900, 1000] * 4
+    # The twin's first validation is at 200 rows: before it nothing is made up.
+    assert mixed[mixed["task_rows"] == 100]["difference"].isna().all()
+    assert mixed[mixed["task_rows"] > 100]["difference"].to_numpy() == pytest.approx(0.2)
+    assert set(mixed["alone_run_id"]) == {"math"} and set(table["exposure"]) == {"english", "seen", "unseen"}
+    alone = table[table["run_id"] == "math"]
+    assert alone["alone_run_id"].eq("").all() and alone["difference"].isna().all()
+    behind = differences(table)
+    assert set(behind["task"]) == {"math"} and behind["difference"].to_numpy() == pytest.approx(0.2)
+    assert behind.set_index("exposure")["n"].to_dict() == {"english": 1, "seen": 2, "unseen": 1}
+    assert behind["task_rows"].eq(1000).all()
+
+
+def test_the_twin_has_the_same_model_languages_samples_and_seed() -> None:
+    one = {("math", "en"): [1.0]}
+    mixed = log_of(["math", "summarization"], one | {("summarization", "en"): [1.0]})
+    others = [
+        log_of(["math"], one, run_id=name, **changes)
+        for name, changes in {
+            "size": {"samples_per_language": 51},
+            "seed": {"seed": 1},
+            "model": {"model": {"name": "large"}},
+            "languages": {"train_languages": ["es"]},
+        }.items()
+    ]
+    assert twin(mixed, "math", others) is None
+    english = log_of(["math"], one, run_id="a", english_samples=10_000)
+    same = log_of(["math"], one, run_id="b", language_group="another name")
+    assert twin(mixed, "math", [*others, english]) is english
+    assert twin(mixed, "math", [*others, english, same]) is same
+    assert twin(mixed, "summarization", [same]) is None
+    assert twin(same, "math", [english]) is None
+
+
+def test_where_a_loss_turns() -> None:
+    cells = {("math", "en"): [3, 2, 1], ("math", "es"): [3, 2, 2.01], ("math", "ja"): [3, 2, 2.5]}
+    turns = turning_points(trajectories([log_of(["math"], cells)])).set_index("eval_language")
+    assert turns["course"].to_dict() == {"en": FALLING, "es": LEVEL, "ja": RISING}
+    assert turns["lowest_task_rows"].to_dict() == {"en": 600, "es": 400, "ja": 400}
+    assert turns["rise"].to_list() == pytest.approx([0, 0.01, 0.5])
+    both = turning_points(trajectories(two_designs()))
+    mixed = both[(both["run_id"] == "math+summarization") & (both["task"] == "math")]
+    assert mixed["alone_course"].eq(FALLING).all() and mixed["alone_last_loss"].to_numpy() == pytest.approx(1.0)
+    assert both[both["task"] == "summarization"]["alone_course"].isna().all()
+
+
+def test_no_logs_give_empty_tables() -> None:
+    found = mechanisms([])
+    for table in vars(found).values():
+        assert isinstance(table, pd.DataFrame)
+    assert found.trajectories.empty and found.gradient_agreement.empty and found.turning_points.empty
+
+
+def test_a_loss_that_is_not_finite_is_left_out() -> None:
+    table = trajectories([log_of(["math"], {("math", "en"): [1.0, float("nan"), 0.5]})])
+    assert table["step"].to_list() == [10, 30]
+
+
+def test_names_of_pairs_are_read_back() -> None:
+    assert parse_pair("interference/math.en/math.es") == ("math", "en", "math", "es")
+    for name in ("interference/math.en/norm", "val/math/en/loss", "perf/gradient_agreement_seconds", "interference"):
+        assert parse_pair(name) is None
+    assert relation("math", "en", "math", "en") == ITSELF
+    assert [relation("math", "en", *other) for other in (("math", "es"), ("qa", "en"), ("qa", "es"))] == list(RELATIONS)
+
+
+def measured(cosines: Sequence[Mapping[str, float]], **changes: Any) -> RunLog:
+    points = [
+        (10 * (place + 1), {f"interference/{name}": value for name, value in found.items()})
+        for place, found in enumerate(cosines)
+    ]
+    return log_of(["math", "summarization"], {("math", "en"): [1.0]}, interference=points, **changes)
+
+
+def test_a_cosine_is_corrected_by_what_its_gradients_could_reach() -> None:
+    halves = {"math.en/math.en": 0.6, "math.es/math.es": 0.5, "math.en/math.es": 0.5, "math.en/norm": 3.0}
+    (row,) = agreement(agreement_pairs([measured([halves])])).to_dict("records")
+    assert row["relation"] == WITHIN_TASK
+    assert row["ceiling"] == pytest.approx(sqrt(0.75 * 2 / 3))
+    assert row["corrected"] == pytest.approx(0.5 / sqrt(0.5))
+    assert np.isnan(row["low"]) and row["n"] == 1
+
+
+def test_gradients_that_are_all_noise_have_no_corrected_cosine() -> None:
+    halves = {"math.en/math.en": -0.01, "math.es/math.es": 0.5, "math.en/math.es": 0.5}
+    (row,) = agreement(agreement_pairs([measured([halves])])).to_dict("records")
+    assert np.isnan(row["corrected"]) and row["cosine"] == 0.5
+
+
+def test_steps_are_averaged_before_pairs_and_the_ends_are_kept() -> None:
+    pairs = agreement_pairs([measured([{"math.en/math.es": value} for value in (0.1, 0.3, 0.8)])])
+    (row,) = over_steps(pairs).to_dict("records")
+    assert [row[name] for name in ("cosine", "first", "last", "steps")] == pytest.approx([0.4, 0.1, 0.8, 3])
+    assert by_step(pairs)["cosine"].to_list() == pytest.approx([0.1, 0.3, 0.8])
+
+
+@pytest.mark.parametrize("truth", [-0.5, 0.0, 0.3, 0.9])
+def test_the_corrected_cosine_is_that_without_noise(truth: float) -> None:
+    """Gradients of 4 cells with known cosines, each measured in two noisy halves, over many steps."""
+    rng = np.random.default_rng(1)
+    size, names = 4000, ["math.en", "math.es", "summarization.en", "summarization.es"]
+    shared = rng.standard_normal(size)
+    mixing = {"math": 1.0, "summarization": truth}
+    clean = {
+        name: mixing[name.split(".")[0]] * shared
+        + sqrt(1 - mixing[name.split(".")[0]] ** 2) * rng.standard_normal(size)
+        for name in names
+    }
+    points = []
+    for _ in range(20):
+        halves = {name: [clean[name] + 2 * rng.standard_normal(size) for _ in range(2)] for name in names}
+        found = {f"{name}/{name}": cosine(*halves[name]) for name in names}
+        found |= {f"{a}/{b}": cosine(sum(halves[a]), sum(halves[b])) for a, b in combinations(names, 2)}
+        points.append(found)
+    table = agreement(agreement_pairs([measured(points)])).set_index("relation")
+    for kind in (WITHIN_LANGUAGE, ACROSS):
+        # The cosine of the clean gradients varies around the truth as that of 4,000 random numbers.
+        assert table.loc[kind, "corrected"] == pytest.approx(truth, abs=0.06)
+        assert abs(table.loc[kind, "cosine"]) <= abs(truth) * 0.5 + 0.03
+
+
+def cosine(first: np.ndarray, second: np.ndarray) -> float:
+    return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
+
+
+def test_intervals_over_languages_cover_the_truth() -> None:
+    """Each language has a part in all its pairs: taking pairs for independent would cover far less."""
+    rng = np.random.default_rng(0)
+    languages, truth, covered, rounds = list("abcde"), 0.3, 0, 400
+    for _ in range(rounds):
+        part = dict(zip(languages, rng.normal(0, 0.1, len(languages)), strict=True))
+        rows = [
+            {"first_language": a, "second_language": b, "cosine": truth + part[a] + part[b] + rng.normal(0, 0.02)}
+            for a, b in combinations(languages, 2)
+        ]
+        low, high = pair_interval(pd.DataFrame(rows), lambda table: float(table["cosine"].mean()))
+        covered += low <= truth <= high
+    assert 0.92 <= covered / rounds <= 0.98
+
+
+@given(st.lists(st.floats(-1, 1), min_size=3, max_size=8))
+def test_pairs_within_a_language_are_an_ordinary_mean(values: list[float]) -> None:
+    table = pd.DataFrame({"cosine": values, "first_language": [str(place) for place in range(len(values))]})
+    table["second_language"] = table["first_language"]
+    found = pair_interval(table, lambda rows: float(rows["cosine"].mean()))
+    assert found == pytest.approx(t_interval(values), abs=1e-9)
+
+
+def test_two_languages_have_no_interval() -> None:
+    table = pd.DataFrame({"cosine": [0.1], "first_language": ["en"], "second_language": ["es"]})
+    assert np.isnan(pair_interval(table, lambda rows: float(rows["cosine"].mean()))).all()
+    assert np.isnan(t_interval([0.1, 0.2])).all()
+
+
+def test_the_pull_on_a_task_is_from_the_others_only() -> None:
+    cosines = {"math.en/math.es": 0.9, "math.en/math.en": 0.9, "summarization.en/math.en": 0.1,
+               "summarization.es/math.en": 0.3, "summarization.es/math.es": -0.5}  # fmt: skip
+    pairs = agreement_pairs([measured([cosines])])
+    assert pull(pairs, "math", ["en"]) == pytest.approx({"math+summarization": 0.2})
+    assert pull(pairs, "math", ["es"]) == pytest.approx({"math+summarization": -0.5})
+    assert pull(pairs, "summarization", ["es"]) == pytest.approx({"math+summarization": -0.1})
+    assert pull(pairs, "math", ["ko"]) == {}
+
+
+def test_pulls_stand_beside_what_became_of_the_task() -> None:
+    """Two seeds are one cell; the score falls by 10 points of 100, a rating by a quarter of its scale."""
+    logs = [
+        measured([{"summarization.en/math.en": value}], seed=seed, run_id=f"mixed-{seed}")
+        for seed, value in ((0, 0.2), (1, 0.4))
+    ]
+    cell = {"model": "tiny", "mixture": "summarization+math", "language_group": "all", "train_languages": "es+ja",
+            "samples_per_language": 50, "exposure": "english"}  # fmt: skip
+    scores = pd.DataFrame([
+        cell | {"task": "math", "metric": "accuracy", "interference": -0.1},
+        cell | {"task": "summarization", "metric": "judge_rating", "interference": -1.0},
+    ])  # fmt: skip
+    pairs, behind = agreement_pairs(logs), differences(trajectories(logs))
+    table = pulls(pairs, behind, scores).set_index("task")
+    assert table["cosine"].to_dict() == pytest.approx({"summarization": 0.3, "math": 0.3})
+    assert table["interference"].to_dict() == pytest.approx({"summarization": -0.25, "math": -0.1})
+    assert pulls(pairs, behind)["interference"].isna().all()
+
+
+def test_association_is_found_where_it_is() -> None:
+    rng = np.random.default_rng(0)
+    cosines = rng.uniform(-0.2, 0.4, 24)
+    table = pd.DataFrame({
+        "task": ["math", "summarization"] * 12, "cosine": cosines,
+        "loss_difference": -cosines + rng.normal(0, 0.02, 24), "interference": rng.normal(0, 1, 24),
+    })  # fmt: skip
+    found = association(table).set_index(["outcome", "task"])
+    assert found.loc[("loss_difference", ALL_TASKS), "spearman"] < -0.9
+    assert found.loc[("loss_difference", "math"), "q"] < 0.01
+    assert found.loc[("interference", ALL_TASKS), "low"] < 0 < found.loc[("interference", ALL_TASKS), "high"]
+    few = association(table.iloc[:2])
+    assert few["spearman"].isna().all() and few["n"].max() == 2
