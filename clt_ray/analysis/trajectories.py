@@ -4,6 +4,10 @@ The twin of a mixed run, for one of its tasks, is the single-task run of the sam
 language and seed; among several, one with the same training settings and English samples. Both are compared at equal
 task rows: the twin's loss is interpolated linearly between its validations, and not beyond them.
 
+At equal task rows, a mixed run of k tasks has taken k times as many optimizer steps, with batches that hold 1/k of its
+rows of the task each. So its loss can be lower without any transfer between tasks: a difference is that of the two ways
+to spend the rows, as is the comparison of their scores.
+
 Example: a mixed run of 3 tasks, batch 60, has seen 1,000 rows of math after 50 steps; its twin after 17. If its twin
 was validated after 16 and 18 steps (960 and 1,080 rows), with losses 0.50 and 0.44, the mixed run's loss after 50 steps
 is compared with 0.48.

@@ -1,0 +1,104 @@
+"""From a sweep that measures gradient agreement, through its runs and MLflow, to tables and figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from clt_ray.analysis import mechanisms as measured
+from clt_ray.api.locations import Locations, locate
+from clt_ray.api.mechanisms import mechanisms, run_logs
+from clt_ray.pipeline import execute
+from clt_ray.report.mechanism_figures import mechanism_exhibits
+from clt_ray.store import Store
+from clt_ray.sweep.grid import expand
+from clt_ray.sweep.load import load_sweep
+from clt_ray.tracking import Mirror
+from sweeps import sweep, write
+
+MIXED = "summarization+math"
+NAME = "mechanisms"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Locations]:
+    """Two tasks mixed and each alone; the agreement is measured in all three."""
+    folder = tmp_path_factory.mktemp("mechanisms")
+    document = sweep(
+        name=NAME,
+        grid={"task": ["math", "summarization", MIXED], "samples_per_language": [8]},
+        training={"epochs": 1, "gradient_agreement_every": 2},
+        evaluation={"samples_per_language": 3, "max_new_tokens": 8},
+    )
+    path, locations = write(folder / "sweep.yaml", document), locate(str(folder / "store"))
+    for run in expand(load_sweep(path)):
+        assert execute(run, Store(locations.storage)) == "finished"
+    return path, locations
+
+
+def test_mlflow_shows_every_cosine_once(finished: Any, tmp_path: Path) -> None:
+    path, locations = finished
+    runs, uri = expand(load_sweep(path)), f"sqlite:///{tmp_path}/mlflow.db"
+    for _ in range(2):
+        Mirror(uri, NAME, Store(locations.storage)).sync(runs)
+    client = MlflowClient(uri)
+    (mixed,) = (run for run in runs if run.task == MIXED)
+    experiment = client.get_experiment_by_name(NAME)
+    (child,) = client.search_runs([experiment.experiment_id], f"tags.`clt.run_id` = '{mixed.run_id}'")
+    points = Store(locations.storage).run_dir(mixed.run_id).metrics("interference")
+    assert [point.step for point in points] == [2, 4, 6, 8]
+    for name in ("interference/summarization.en/math.ja", "interference/math.en/math.en", "interference/math.es/norm"):
+        history = client.get_metric_history(child.info.run_id, name)
+        assert {point.step: point.value for point in history} == {point.step: point.metrics[name] for point in points}
+        assert len(history) == len(points)
+
+
+def test_finished_runs_become_logs(finished: Any) -> None:
+    path, locations = finished
+    logs = {log.mixture: log for log in run_logs([path, path], locations)}
+    assert set(logs) == {"math", "summarization", MIXED} and len(run_logs([path, path], locations)) == 3
+    runs = {run.task: run for run in expand(load_sweep(path))}
+    for mixture, log in logs.items():
+        assert (log.run_id, log.train_rows) == (runs[mixture].run_id, runs[mixture].train_rows)
+        assert log.task_rows(runs[mixture].steps) == runs["math"].train_rows
+
+
+def test_their_tables_compare_the_mixed_run_with_its_twins(finished: Any) -> None:
+    found = mechanisms([finished[0]], finished[1])
+    mixed = found.trajectories[found.trajectories["setting"] == "multi"]
+    assert mixed["alone_run_id"].nunique() == 2 and (mixed["alone_run_id"] != "").all()
+    # Both reach the same rows of the task at their ends.
+    last = mixed[mixed["step"] == mixed["step"].max()]
+    assert np.isfinite(last["difference"]).all() and len(last) == 2 * 4
+    agreement = found.gradient_agreement[found.gradient_agreement["setting"] == "multi"].set_index("relation")
+    assert agreement["n"].to_dict() == {"within task": 6, "within language": 3, "across both": 6}
+    assert np.isfinite(agreement[["cosine", "low", "high"]].to_numpy()).all()
+    assert set(found.pulls["exposure"]) == {"english", "seen"} and len(found.pulls) == 4
+    assert found.pulls[["cosine", "loss_difference", "interference"]].notna().all().all()
+
+
+def test_their_figures_are_whole(finished: Any) -> None:
+    exhibits = mechanism_exhibits(mechanisms([finished[0]], finished[1]))
+    assert [exhibit.title for exhibit in exhibits] == [
+        "Summarization while tasks are mixed", "Math while tasks are mixed", "Do gradients agree?",
+        "Agreement over training",
+    ]  # fmt: skip
+    assert len({exhibit.name for exhibit in exhibits}) == 4
+    texts = ["".join(ElementTree.fromstring(exhibit.svg).itertext()) for exhibit in exhibits]
+    assert all(name in texts[1] for name in ("English", "Korean", "mixed", "alone", "rows of the task"))
+    assert all(name in texts[2] for name in ("Summarization", "Math", "ja"))
+    assert all(name in texts[3] for name in ("within task", "within language", "across both"))
+
+
+def test_runs_without_measurements_have_trajectories_only(finished: Any) -> None:
+    logs = [replace(log, interference=()) for log in run_logs([finished[0]], finished[1])]
+    found = measured.mechanisms(logs)
+    assert found.gradient_pairs.empty and found.pulls.empty and len(found.trajectories)
+    assert [exhibit.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
+    assert mechanism_exhibits(measured.mechanisms([])) == []
