@@ -218,9 +218,11 @@ def _settings(frame: pd.DataFrame, where: str) -> list[Problem]:
 
 def _languages(frame: pd.DataFrame, where: str) -> list[Problem]:
     trained = frame["train_languages"]
-    split = trained.map({text: text.split("+") if text else [] for text in trained.unique()}.__getitem__)
-    malformed = split.map(lambda codes: any(not code or set(code) & set(" ,;|") for code in codes)).astype(bool)
-    english = split.map(lambda codes: "en" in codes and codes != ["en"]).astype(bool)
+    lists = {text: text.split("+") if text else [] for text in trained.unique()}
+    malformed = trained.isin(
+        [text for text, codes in lists.items() if any(not code or set(code) & set(" ,;|") for code in codes)]
+    )
+    english = trained.isin([text for text, codes in lists.items() if "en" in codes and codes != ["en"]])
     none = trained == ""
     origin = frame["samples_per_language"] == 0
     column = "train_languages"

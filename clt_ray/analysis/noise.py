@@ -78,8 +78,8 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: Sampled) -> RunN
 def with_noise(found: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple[float, float]:
     """95% interval of a difference of two points that also covers training the runs again.
 
-    The variance of the items and that of the runs add up, less what is in both; the degrees of freedom are
-    Satterthwaite's (Biometrics Bulletin 2, 1946), the items counting as many.
+    The variance of the items, less what of it the runs show as well, and that of the runs add up; the degrees of
+    freedom are Satterthwaite's (Biometrics Bulletin 2, 1946), the items counting as many.
 
     Args:
         found: The difference, with its interval over items, or without one.
@@ -93,10 +93,10 @@ def with_noise(found: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple
         return nan, nan
     items = ((found.high - found.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2 if found.has_interval else 0.0
     weight = 1 / runs[0] + 1 / runs[1]
-    # Only a paired bootstrap shows the chance of single answers and nothing of how hard the items are.
-    twice = noise.items**2 if found.method == BOOTSTRAP else 0.0
-    total = items + max(noise.deviation**2 - twice, 0.0) * weight
     between = noise.deviation**2 * weight
+    # Only a paired bootstrap shows the chance of single answers and nothing of how hard the items are.
+    twice = noise.items**2 * weight if found.method == BOOTSTRAP else 0.0
+    total = max(items - twice, 0.0) + between
     freedom = noise.freedom * (total / between) ** 2 if between else 1e6
     half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * sqrt(total)
     return found.estimate - half, found.estimate + half

@@ -66,14 +66,15 @@ def test_items_of_repeats_explain_their_part_of_the_noise() -> None:
 
 
 def test_with_noise_counts_what_items_and_runs_share_once() -> None:
-    paired = Estimate(0.2, 0.2 - 1.96, 0.2 + 1.96, 100, BOOTSTRAP, ())
+    paired = Estimate(0.2, 0.2 - 1.96 * 2, 0.2 + 1.96 * 2, 100, BOOTSTRAP, ())
     low, high = with_noise(paired, RunNoise(sqrt(2), inf, 1.0), (1, 1))
-    # Items 1, and 2 * (2 - 1) from the runs beyond what items explain.
-    assert high - 0.2 == pytest.approx(1.96 * sqrt(3), rel=1e-3) and low == pytest.approx(0.4 - high)
-    unpaired = Estimate(0.2, 0.2 - 1.96, 0.2 + 1.96, 100, NORMAL, ())
-    assert with_noise(unpaired, RunNoise(sqrt(2), inf, 1.0), (1, 1))[1] - 0.2 == pytest.approx(1.96 * sqrt(5), rel=1e-3)
-    # Runs that differ less than their items explain add nothing; few degrees of freedom widen.
-    assert with_noise(paired, RunNoise(0.5, inf, 1.0), (1, 1))[1] - 0.2 == pytest.approx(1.96, rel=1e-3)
+    # Items 4, of which 2 * 1 is the chance of single answers; and 2 * 2 from the runs, which has that too.
+    assert high - 0.2 == pytest.approx(1.96 * sqrt(6), rel=1e-3) and low == pytest.approx(0.4 - high)
+    assert with_noise(paired, RunNoise(sqrt(2), inf, 1.0), (2, 2))[1] - 0.2 == pytest.approx(1.96 * sqrt(5), rel=1e-3)
+    unpaired = Estimate(0.2, 0.2 - 1.96 * 2, 0.2 + 1.96 * 2, 100, NORMAL, ())
+    assert with_noise(unpaired, RunNoise(sqrt(2), inf, 1.0), (1, 1))[1] - 0.2 == pytest.approx(1.96 * sqrt(8), rel=1e-3)
+    # Items of which all is chance add nothing to the runs; few degrees of freedom widen.
+    assert with_noise(paired, RunNoise(3.0, inf, 2.0), (1, 1))[1] - 0.2 == pytest.approx(1.96 * sqrt(18), rel=1e-3)
     bare = Estimate(0.2, nan, nan, 0, "none", ())
     assert with_noise(bare, RunNoise(1.0, 4.0), (2, 2))[1] - 0.2 == pytest.approx(stats.t.ppf(0.975, 4))
     assert np.isnan(with_noise(paired, RunNoise(1.0, 0.5), (1, 1))).all()

@@ -1,0 +1,139 @@
+"""How long 10,000 runs in 8 languages take to load into the validated tidy frame, from each place they may be.
+
+    python benchmarks/frames.py > benchmarks/results/frames.json
+
+Runs are math runs with accuracy and language fidelity: 160,000 measurements. The MLflow store is an SQLite file whose
+first run is mirrored as any run is; the others are copies of its rows. Baselines, of the same rows: `pandas.read_csv`
+without validation; one `pandas.read_csv` per run directory; MLflow's own search without anything made of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from _result import emit
+from clt_ray.analysis.frames import SCORE_COLUMNS, load_scores
+from clt_ray.api.evidence import finished_rows
+from clt_ray.store import Store
+from clt_ray.sweep import RunSpec, expand, parse_sweep
+from clt_ray.tracking import Mirror, read_scores
+from clt_ray.tracking.client import connect
+from clt_ray.tracking.experiment import find_experiment
+from clt_ray.tracking.mirror import search
+
+NAME = "frames"
+RUNS = 10_000
+METRICS = ("accuracy", "fidelity")
+SWEEP = {
+    "name": NAME,
+    "seeds": list(range(100)),
+    "grid": {"model": ["llama-3.1-8b"], "task": ["math"], "samples_per_language": list(range(100))},
+    "hardware": {"accelerator": "TPU-V5LITEPOD", "topology": "8x8", "mesh": "64x1"},
+}
+COPIED = ("runs", "params", "tags", "latest_metrics", "metrics")
+
+
+def main() -> None:
+    runs = expand(parse_sweep(SWEEP))
+    assert len(runs) == RUNS
+    tables = {run.run_id: scores(run) for run in runs}
+    whole = pd.concat(tables.values(), ignore_index=True)
+    figures, baseline = {"runs": float(RUNS), "measurements": float(len(whole))}, {}
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "scores.csv")
+        whole.to_csv(file, index=False)
+        figures["csv_seconds"] = seconds(lambda: load_scores(file), len(whole))
+        baseline["csv_seconds"] = seconds(lambda: pd.read_csv(file), len(whole))
+
+        store = Store(folder)
+        for run_id, table in tables.items():
+            finish(store, run_id, table)
+        figures["run_stores_seconds"] = seconds(
+            lambda: load_scores(finished_rows(store, list(tables), "scores.csv")), len(whole)
+        )
+        files = [Path(folder, "runs", run_id, "scores.csv") for run_id in tables]
+        baseline["run_stores_seconds"] = seconds(lambda: pd.concat([pd.read_csv(each) for each in files]), len(whole))
+
+        uri = f"sqlite:///{folder}/mlflow.db"
+        Mirror(uri, NAME, store).sync(runs[:1])
+        copy_first_run(Path(folder, "mlflow.db"), runs)
+        figures["mlflow_seconds"] = seconds(lambda: load_scores(read_scores(uri, NAME)), len(whole))
+        client = connect(uri)
+        experiment = find_experiment(client, NAME)
+        assert experiment is not None
+        baseline["mlflow_seconds"] = seconds(lambda: list(search(client, experiment, "")), RUNS + 1)
+    emit("frames", figures, baseline)
+
+
+def scores(run: RunSpec) -> pd.DataFrame:
+    """The scores that a run leaves."""
+    about = {
+        "run_id": run.run_id, "model": run.model.name, "setting": "single", "task": run.task,
+        "language_group": run.language_group, "train_languages": "+".join(run.train_languages),
+        "samples_per_language": run.samples_per_language, "seed": run.seed, "stderr": 0.03, "n_items": 250,
+    }  # fmt: skip
+    rows = [
+        about | {"eval_language": language, "metric": metric, "score": (place + run.seed) % 101 / 101}
+        for place, (language, metric) in enumerate((code, name) for code in run.eval_languages for name in METRICS)
+    ]
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def finish(store: Store, run_id: str, table: pd.DataFrame) -> None:
+    """What the analysis reads of a finished run's directory. Written straight: making 10,000 runs durable takes
+    minutes, and is not what is measured."""
+    folder = Path(store.uri, "runs", run_id)
+    folder.mkdir(parents=True)
+    (folder / "scores.csv").write_text(table.to_csv(index=False))
+    (folder / "items.csv").write_text("run_id,task,eval_language,metric,item_id,score\n")
+    result = {"selection": {"chosen": {"step": 1}}, "seconds": {}}
+    (folder / "status.json").write_text(json.dumps({"state": "finished", "updated": 1.7e9}))
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def copy_first_run(database: Path, runs: list[RunSpec]) -> None:
+    """As many MLflow runs as `runs`, equal to the one that is there but for what tells runs apart."""
+    changes = {"seed": "seed", "samples_per_language": "samples_per_language", "language_group": "language_group"}
+    with sqlite3.connect(database) as base:
+        (first,) = base.execute("SELECT run_uuid FROM tags WHERE key = 'clt.run_id'").fetchone()
+        names = {table: [row[1] for row in base.execute(f"PRAGMA table_info({table})")] for table in COPIED}
+        rows = {
+            table: base.execute(f"SELECT {','.join(columns)} FROM {table} WHERE run_uuid = ?", (first,)).fetchall()
+            for table, columns in names.items()
+        }
+        for number, run in enumerate(runs[1:], start=1):
+            told = {name: str(getattr(run, field)) for name, field in changes.items()}
+            told |= {"clt.run_id": run.run_id, "train_languages": "+".join(run.train_languages)}
+            for table, columns in names.items():
+                copies = [copied(dict(zip(columns, row, strict=True)), number, told) for row in rows[table]]
+                marks = ",".join("?" * len(columns))
+                base.executemany(f"INSERT INTO {table} VALUES ({marks})", [tuple(row.values()) for row in copies])
+
+
+def copied(row: dict[str, Any], number: int, told: dict[str, str]) -> dict[str, Any]:
+    """A row of another run."""
+    row |= {"run_uuid": f"{number:032x}"}
+    if row.get("key") in told and isinstance(row["value"], str):
+        row["value"] = told[row["key"]]
+    return row
+
+
+def seconds(load: Callable[[], Any], expected: int) -> float:
+    """Wall time of one load; everything was written a moment ago, so files are in memory."""
+    began = time.perf_counter()
+    found = load()
+    taken = time.perf_counter() - began
+    assert len(found) == expected, (len(found), expected)
+    return taken
+
+
+if __name__ == "__main__":
+    main()
