@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.tracking import Mirror
+from clt_ray.training.gradient_agreement import BUCKETS, PROBE_ROWS
 from sweeps import sweep, write
 
 MIXED = "summarization+math"
@@ -102,3 +104,24 @@ def test_runs_without_measurements_have_trajectories_only(finished: Any) -> None
     assert found.gradient_pairs.empty and found.pulls.empty and len(found.trajectories)
     assert [exhibit.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
     assert mechanism_exhibits(measured.mechanisms([])) == []
+
+
+def test_the_program_of_the_page_runs(finished: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "mechanisms.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    path, locations = finished
+    monkeypatch.setenv("CLT_RAY_STORAGE", locations.storage)
+    made: dict[str, Any] = {}
+    exec(compile(program.replace("sweeps/smoke.yaml", path), "docs/mechanisms.md", "exec"), made)
+    assert capsys.readouterr().out.count("run_id") == 3
+    for table in vars(made["found"]).values():
+        assert len(table)
+
+
+def test_the_page_names_what_is_recorded(finished: Any) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "mechanisms.md").read_text("utf-8")
+    (mixed,) = (run for run in expand(load_sweep(finished[0])) if run.task == MIXED)
+    point = Store(finished[1].storage).run_dir(mixed.run_id).metrics("interference")[0]
+    told = set(re.findall(r"^\| `((?:interference|perf)/[^`]+)` \|", page, re.MULTILINE))
+    assert len(told) == 4 and told <= set(point.metrics)
+    assert f"{BUCKETS:,} numbers" in page and f"first {PROBE_ROWS} of its validation rows" in page
