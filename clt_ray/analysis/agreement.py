@@ -12,7 +12,7 @@ cosine of 0.5 is then one of 0.71 between the gradients over infinitely many suc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import nan
 from typing import Any, Final
 
@@ -137,18 +137,18 @@ def _mean(rows: pd.DataFrame) -> float:
     return float(rows["cosine"].mean())
 
 
-def pull(pairs: pd.DataFrame, task: str, languages: Iterable[str]) -> Mapping[str, float]:
-    """Mean cosine of a task's cells in some languages with all cells of the other tasks, by run.
+def pull(means: pd.DataFrame, task: str, languages: Iterable[str]) -> float:
+    """Mean cosine of a task's cells in some languages with all cells of the other tasks; NaN when there are none.
 
     Args:
-        pairs: From `agreement_pairs`.
+        means: From `over_steps`, rows of one run.
         task: The task.
         languages: In which the task's own cells are.
     """
-    table, wanted = over_steps(pairs), set(languages)
-    table = table[table["first_task"] != table["second_task"]]
-    own = ((table["first_task"] == task) & table["first_language"].isin(wanted)) | (
-        (table["second_task"] == task) & table["second_language"].isin(wanted)
-    )
-    means = table[own].groupby("run_id", sort=False)["cosine"].mean()
-    return {str(run_id): float(mean) for run_id, mean in means.items()}
+    wanted = set(languages)
+    own = [
+        (first == task and code in wanted) or (second == task and other in wanted)
+        for first, code, second, other in means[list(CELLS)].itertuples(index=False, name=None)
+    ]
+    apart = means["first_task"] != means["second_task"]
+    return _mean(means[apart & np.array(own, dtype=bool)])

@@ -91,13 +91,14 @@ def pulls(pairs: pd.DataFrame, behind: pd.DataFrame, interference: pd.DataFrame 
         interference: From `comparisons.interference`.
     """
     rows: list[dict[str, Any]] = []
-    for key, own in pairs[pairs["setting"] == "multi"].groupby(list(RUN), sort=False):
+    means = gradients.over_steps(pairs[pairs["setting"] == "multi"])
+    for key, own in means.groupby(list(RUN), sort=False):
         about = named(RUN, key)
         trained = [code for code in str(about["train_languages"]).split("+") if code not in ("", "en")]
         for task in str(about["mixture"]).split("+"):
             for exposure, languages in (("english", ["en"]), ("seen", trained)):
-                cosine = gradients.pull(own, task, languages).get(about["run_id"])
-                if cosine is not None:
+                cosine = gradients.pull(own, task, languages)
+                if np.isfinite(cosine):
                     rows.append(about | {"task": task, "exposure": exposure, "cosine": cosine})
     table = pd.DataFrame(rows, columns=[*RUN, "task", "exposure", "cosine"])
     ends = behind[["run_id", "task", "exposure", "difference"]].rename(columns={"difference": LOSS_DIFFERENCE})
@@ -122,7 +123,7 @@ def association(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for outcome in OUTCOMES:
         known = table[table[outcome].notna()]
-        for task in [*dict.fromkeys(known["task"]), ALL_TASKS]:
+        for task in [*dict.fromkeys(known["task"]), ALL_TASKS] if len(known) else []:
             own = known if task == ALL_TASKS else known[known["task"] == task]
             rows.append({"outcome": outcome, "task": task, "n": len(own)} | _spearman(own["cosine"], own[outcome]))
     columns = ["outcome", "task", "n", "spearman", "p", "low", "high"]

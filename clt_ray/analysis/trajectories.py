@@ -41,10 +41,14 @@ def trajectories(logs: Iterable[RunLog]) -> pd.DataFrame:
     its validations; `difference` is `loss - alone_loss`, in nats per token: above 0, the mixture is behind.
     """
     logs = list(logs)
+    # Indexed once: a sweep may have thousands of runs.
+    families: dict[tuple[object, ...], list[RunLog]] = {}
+    for log in logs:
+        families.setdefault(_family(log), []).append(log)
     rows: list[dict[str, Any]] = []
     for log in logs:
         for task in log.tasks:
-            alone = twin(log, task, logs)
+            alone = twin(log, task, families[_family(log)])
             for language in _languages(log, task):
                 rows += _trajectory(log, alone, task, language)
     return pd.DataFrame(rows, columns=list(TRAJECTORY))
@@ -54,13 +58,13 @@ def twin(log: RunLog, task: str, logs: Sequence[RunLog]) -> RunLog | None:
     """The single-task run that a mixed run is compared with in a task; None when there is none."""
     if log.setting == "single":
         return None
-    same = ("model", "training_languages", "samples_per_language", "seed")
-    alike = [
-        other
-        for other in logs
-        if other.tasks == (task,) and all(getattr(other, name) == getattr(log, name) for name in same)
-    ]
+    alike = [other for other in logs if other.tasks == (task,) and _family(other) == _family(log)]
     return min(alike, key=lambda other: (other.settings != log.settings, other.run_id), default=None)
+
+
+def _family(log: RunLog) -> tuple[object, ...]:
+    """What a mixed run shares with its twins."""
+    return log.model, log.training_languages, log.samples_per_language, log.seed
 
 
 def turning_points(table: pd.DataFrame) -> pd.DataFrame:

@@ -252,11 +252,11 @@ def test_two_languages_have_no_interval() -> None:
 def test_the_pull_on_a_task_is_from_the_others_only() -> None:
     cosines = {"math.en/math.es": 0.9, "math.en/math.en": 0.9, "summarization.en/math.en": 0.1,
                "summarization.es/math.en": 0.3, "summarization.es/math.es": -0.5}  # fmt: skip
-    pairs = agreement_pairs([measured([cosines])])
-    assert pull(pairs, "math", ["en"]) == pytest.approx({"math+summarization": 0.2})
-    assert pull(pairs, "math", ["es"]) == pytest.approx({"math+summarization": -0.5})
-    assert pull(pairs, "summarization", ["es"]) == pytest.approx({"math+summarization": -0.1})
-    assert pull(pairs, "math", ["ko"]) == {}
+    means = over_steps(agreement_pairs([measured([cosines])]))
+    assert pull(means, "math", ["en"]) == pytest.approx(0.2)
+    assert pull(means, "math", ["es"]) == pytest.approx(-0.5)
+    assert pull(means, "summarization", ["es"]) == pytest.approx(-0.1)
+    assert np.isnan(pull(means, "math", ["ko"]))
 
 
 def test_pulls_stand_beside_what_became_of_the_task() -> None:

@@ -17,6 +17,7 @@ from clt_ray.api.locations import Locations, locate
 from clt_ray.api.mechanisms import mechanisms, run_logs
 from clt_ray.pipeline import execute
 from clt_ray.report.mechanism_figures import mechanism_exhibits
+from clt_ray.report.mechanism_section import mechanism_frames, mechanism_sections
 from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
@@ -98,12 +99,34 @@ def test_their_figures_are_whole(finished: Any) -> None:
     assert all(name in texts[3] for name in ("within task", "within language", "across both"))
 
 
+def test_their_section_says_what_the_tables_amount_to(finished: Any) -> None:
+    found = mechanisms([finished[0]], finished[1])
+    (section,) = mechanism_sections(found)
+    assert section.says.startswith("Of 6 losses of tasks in languages trained on, ")
+    assert "gradients of one task in two languages have a mean cosine of" in section.says
+    assert [table.name for _, table in section.tables] == ["loss_differences", "gradient_agreement", "association"]
+    frames = mechanism_frames(found)
+    for _, table in section.tables:
+        assert table.name in frames and table.rows and all(len(row) == len(table.heads) for row in table.rows)
+    assert all(exhibit.table in frames and exhibit.section == section.name for exhibit in mechanism_exhibits(found))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"), [(-0.9, -0.1, "less behind"), (0.1, 0.9, "further behind"), (-0.5, 0.5, "4 cases cannot")]
+)
+def test_the_section_concludes_no_more_than_the_interval(finished: Any, low: float, high: float, says: str) -> None:
+    found = mechanisms([finished[0]], finished[1])
+    (section,) = mechanism_sections(replace(found, association=found.association.assign(low=low, high=high)))
+    assert says in section.says.rpartition(". ")[2]
+
+
 def test_runs_without_measurements_have_trajectories_only(finished: Any) -> None:
     logs = [replace(log, interference=()) for log in run_logs([finished[0]], finished[1])]
     found = measured.mechanisms(logs)
     assert found.gradient_pairs.empty and found.pulls.empty and len(found.trajectories)
     assert [exhibit.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
     assert mechanism_exhibits(measured.mechanisms([])) == []
+    assert mechanism_sections(measured.mechanisms([])) == [] and mechanism_frames(measured.mechanisms([])) == {}
 
 
 def test_the_program_of_the_page_runs(finished: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
