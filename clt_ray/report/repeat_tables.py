@@ -62,6 +62,20 @@ def gains_over_runs(table: pd.DataFrame) -> Table:
     return Table("gain_over_runs", caption, heads, tuple(rows))
 
 
+def gains_over_languages(table: pd.DataFrame) -> Table:
+    """Gains at the largest n for languages and runs like those at hand."""
+    rows = []
+    for row in at_largest(table).to_dict("records"):
+        cells = (count(row["samples_per_language"]), text(row["exposure"]), count(row["n"]))
+        rows.append((*curve_cells(row), *cells, difference(row, "gain", is_clear(row))))
+    caption = (
+        "The same gains with intervals for the mean of all languages like these, and of all runs where there are "
+        "several seeds: wide where the languages are few or differ. Bold where they exclude zero."
+    )
+    heads = ("Task", "Model", "Setting", "Trained on", "n", "Languages", "Number", "Gain")
+    return Table("gain_over_languages", caption, heads, tuple(rows))
+
+
 def peaks(table: pd.DataFrame) -> Table:
     """The best run of every curve, and how much of it is the luck of the best."""
     rows = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from clt_ray.analysis import control, fidelity, general_tables, leave_out, repeats, scripts, sources
+from clt_ray.analysis import control, fidelity, general_tables, leave_out, populations, repeats, scripts, sources
 from clt_ray.analysis.discovery import FALSE_SHARE
 from clt_ray.analysis.labels import CURVE
 from clt_ray.analysis.metrics import metric, task_label
@@ -26,6 +26,7 @@ OF_STUDY: tuple[Callable[[Study], pd.DataFrame], ...] = (
     leave_out.leave_one_out,
     repeats.noise,
     repeats.gain_over_runs,
+    populations.gain_over_languages,
     repeats.peaks,
     control.equal_volume,
     sources.source_to_target,
@@ -97,6 +98,7 @@ def _chance(tables: Tables) -> Iterator[Section]:
         (
             ("Run-to-run noise", repeated.noise(noise)),
             ("Gains with run-to-run noise", repeated.gains_over_runs(over_runs)),
+            ("Gains in other languages like these", repeated.gains_over_languages(tables["gain_over_languages"])),
             ("Best runs without their luck", repeated.peaks(tables["peaks"])),
         ),
     )
