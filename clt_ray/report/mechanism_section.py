@@ -118,10 +118,8 @@ def _stalls(found: Mechanisms) -> str:
     if both.empty:
         return ""
     stalled = int(((both["course"] != FALLING) & (both["alone_course"] == FALLING)).sum())
-    of = counted(len(both), "loss", "losses")
-    return (
-        f"Of {of} of tasks in languages trained on, {stalled} stop falling in the mixture while they still fall alone."
-    )
+    of = f"Of {counted(len(both), 'loss', 'losses')} of tasks in languages trained on"
+    return f"{of}, {stalled} had stopped falling at the end of the mixture and not alone."
 
 
 def _agrees(found: Mechanisms) -> str:
