@@ -20,7 +20,7 @@ def test_on_a_tpu_it_is_refused_with_file_key_value_and_remedy(hardware: dict[st
     (problem,) = problems_of(training=EVERY, hardware=hardware)
     assert (problem.key, problem.value) == (KEY, 50)
     assert problem.message == "is not measured on TPUs, and llama-3.1-8b runs on TPU-V5LITEPOD"
-    assert "write 0" in problem.remedy and "hardware.accelerator=GPU" in problem.remedy
+    assert "write 0" in problem.remedy and "accelerator: GPU" in problem.remedy
     assert problems_of(training={"gradient_agreement_every": 0}, hardware=hardware) == ()
 
 

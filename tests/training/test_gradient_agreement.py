@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,21 @@ def test_measuring_changes_no_weight_no_metric_and_no_identity(measured: Any, tm
     actual = load_file(directory.open_tree(chosen) / "model.safetensors")
     assert expected.keys() == actual.keys()
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
+
+
+def test_in_mixed_precision_with_recomputed_activations_too(tmp_path: Path) -> None:
+    """What a model of billions of parameters trains with."""
+    weights = []
+    for every in (0, 1):
+        folder = tmp_path / str(every)
+        folder.mkdir()
+        run = mixed_run(folder, every, precision="bf16", max_steps=3, eval_every=3)
+        run = replace(run, model=run.model.model_copy(update={"parameters": 8_000_000_000}))
+        directory = Store(str(folder / "store")).run_dir(run.run_id)
+        train_run(run, directory, folder / "staging", quiet)
+        assert [point.step for point in directory.metrics("interference")] == ([1, 2, 3] if every else [])
+        weights.append(load_file(directory.open_tree(weights_tree(3)) / "model.safetensors"))
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 def test_measuring_draws_no_random_number_and_leaves_no_trace(tmp_path: Path) -> None:

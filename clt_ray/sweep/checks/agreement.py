@@ -28,7 +28,7 @@ def check_agreement(document: Document) -> Iterator[Problem]:
         yield document.problem(EVERY, message, remedy)
     for model, accelerator in _tpus(document):
         message = f"is not measured on TPUs, and {model} runs on {accelerator}"
-        remedy = "write 0, or run on GPUs (--set hardware.accelerator=GPU)"
+        remedy = "write 0, or run on GPUs, as in hardware: {accelerator: GPU, workers: 8}"
         yield document.problem(EVERY, message, remedy)
         return
 

@@ -26,7 +26,7 @@ def unsupported(run: RunSpec) -> Problem | None:
             key="gradient_agreement_every",
             value=run.training.gradient_agreement_every,
             message=f"is not measured on TPUs, and {run.model.name} runs on {accelerator}",
-            remedy="write 0, or run on GPUs (--set hardware.accelerator=GPU)",
+            remedy="write 0, or run on GPUs, as in hardware: {accelerator: GPU, workers: 8}",
         )
     if accelerator in TPUS:
         return next(iter(misfits(run)), None)
