@@ -13,7 +13,10 @@ from clt_ray.analysis.metrics import task_label
 from clt_ray.report.html_tables import Cell, Table, count, curve_cells, difference, q_cell, quantity, text
 from clt_ray.report.text import NOTHING, number
 
-_BOLD: Final = "Bold where q, the p value corrected for all comparisons of the table in the task, is below 5%."
+_BOLD: Final = (
+    "Bold where q, the p value corrected for all comparisons of the table in the task, is below 5%; where item errors "
+    "are not known there is neither interval nor q."
+)
 _MANY: Final = 100
 """From here on a recomputed number is a count of samples, not a share or a ratio."""
 
