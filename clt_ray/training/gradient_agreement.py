@@ -122,7 +122,7 @@ def probes_of(
     """The probes of a run: one per task and language that it trains on and that has at least 2 validation rows.
 
     Args:
-        run: Names tasks and languages; a fixed order of them makes a fixed order of cells.
+        run: Says which languages have training rows.
         validation: Rows per (task, language); the first `PROBE_ROWS` with a labelled token are taken.
         pad_id: Of the tokenizer.
         rows_at_a_time: Most rows in a batch.
@@ -130,10 +130,11 @@ def probes_of(
     Returns:
         No probes when there are fewer than two cells to compare.
     """
-    languages = [code for code in dict.fromkeys(("en", *run.train_languages)) if run.rows_in(code)]
+    # Sorted, so that a pair has one name whatever order a sweep file lists its languages in.
+    trained = sorted((run.tasks.index(task), code) for task, code in validation if run.rows_in(code))
     probes = []
-    for cell in ((task, language) for task in run.tasks for language in languages):
-        rows = [row for row in validation.get(cell, ()) if _labelled(row)][:PROBE_ROWS]
+    for cell in ((run.tasks[place], code) for place, code in trained):
+        rows = [row for row in validation[cell] if _labelled(row)][:PROBE_ROWS]
         if len(rows) > 1:
             first, second = (tuple(_batches(rows[start::2], pad_id, rows_at_a_time)) for start in (0, 1))
             probes.append(Probe(cell, (first, second)))

@@ -101,6 +101,17 @@ def test_rows_may_be_taken_one_at_a_time(tmp_path: Path) -> None:
         np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-3 * np.abs(whole).max())
 
 
+def test_pairs_have_one_name_whatever_the_order_of_languages(tmp_path: Path) -> None:
+    run = mixed_run(tmp_path, 1)
+    tokenizer = load_tokenizer(run.model)
+    cells = {
+        cell: [encode(row, tokenizer, 128) for row in rows] for cell, rows in build_run_data(run).validation.items()
+    }
+    backwards = dict(reversed(cells.items()))
+    assert ("math", "ko") in cells
+    assert [probe.cell for probe in probes_of(run, backwards, tokenizer.pad_token_id)] == CELLS
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=4), st.floats(-1, 1), st.integers(0, 2**32 - 1))
 def test_sketches_keep_inner_products_and_are_linear(sizes: list[int], wanted: float, seed: int) -> None:
