@@ -50,7 +50,7 @@ class ResumePoint:
     """Local directory with optimizer, scheduler and random state."""
 
 
-def commit_parts(journal: Journal, staging: Path, name: str, rank: int) -> None:
+def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: Any = None) -> None:
     """Commit a tree to which every process of the run brings what it has in its own folder.
 
     All processes call this. The tree counts once process 0 knows the files of all of them.
@@ -60,6 +60,7 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int) -> None:
         staging: This process's folder, with files that no other process has by the same name; gone afterwards.
         name: Of the tree.
         rank: Index of this process.
+        group: Process group of all processes of the run, in which they meet; the default one when None.
     """
     import torch.distributed as dist
 
@@ -67,12 +68,12 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int) -> None:
     if rank == 0:
         journal.delete_tree(name)
     if together:
-        dist.barrier()
+        dist.barrier(group)
     records = dict(journal.put_part(staging, name)) if any(staging.iterdir()) else {}
     parts: list[Any] = [records]
     if together:
         parts = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, records)
+        dist.all_gather_object(parts, records, group)
     if rank == 0:
         journal.seal_tree(name, {file: record for part in parts for file, record in part.items()})
 

@@ -171,7 +171,7 @@ class RunTrainer(SFTTrainer):
 
     def _prune(self, step: int) -> None:
         """After the checkpoint of a step is complete: delete those that nothing needs any more."""
-        points = [(point.step, point.metrics) for point in self.journal.metrics("validation")]
+        points = [(point.step, point.metrics) for point in self.journal.metrics("validation") if point.step <= step]
         prune(self.journal, best_so_far(points, self.run.selection.metric, self.run.selection.mode, step))
 
     def _barrier(self) -> None:

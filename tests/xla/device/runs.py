@@ -77,8 +77,8 @@ def recorded(directory: Any, log: str) -> list[dict[str, float]]:
     ]
 
 
-def elsewhere(program: Path, devices: int, *arguments: str) -> Any:
-    """Run a program of this folder in a process with so many devices; what it prints last is JSON."""
+def start(program: Path, devices: int, *arguments: str) -> subprocess.Popen[str]:
+    """Start a program of this folder in a process with so many devices."""
     environment = {
         **os.environ,
         "PJRT_DEVICE": "CPU",
@@ -87,8 +87,15 @@ def elsewhere(program: Path, devices: int, *arguments: str) -> Any:
         **({"USE_TORCH_XLA": "0"} if "cpu" in arguments else {}),
         "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS / "xla" / "device"), *sys.path]),
     }
-    done = subprocess.run(
-        [sys.executable, str(program), *arguments], capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, str(program), *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )  # fmt: skip
+
+
+def elsewhere(program: Path, devices: int, *arguments: str) -> Any:
+    """Run a program of this folder as `start` does; what it prints last is JSON."""
+    process = start(program, devices, *arguments)
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors[-3000:]
+    return json.loads(printed.splitlines()[-1])

@@ -71,6 +71,8 @@ class XlaBackend:
             raise ConfigurationError([Problem("hardware", "topology", run.hardware.topology, message, remedy)])
         if self.world_size > 1 and not dist.is_initialized():
             dist.init_process_group("gloo", rank=self.rank, world_size=self.world_size, timeout=BARRIER_TIMEOUT)
+        # Collectives are told apart by their order in a group, and those of a writing thread have none with training's.
+        self._write_group = dist.new_group(backend="gloo", timeout=BARRIER_TIMEOUT) if self.world_size > 1 else None
         from clt_ray.training.backends.xla import attention
         from clt_ray.training.backends.xla.slice import Slice
 
@@ -105,7 +107,7 @@ class XlaBackend:
     def trainer_class(self) -> Callable[..., Any]:
         from clt_ray.training.backends.xla.trainer import XlaTrainer
 
-        return partial(XlaTrainer, sharded=self._model, barrier=self.barrier, rounded_rows=self.rounded_rows)
+        return partial(XlaTrainer, sharded=self._model, write_group=self._write_group, rounded_rows=self.rounded_rows)
 
     def generate(
         self,

@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from transformers import TrainerState, get_scheduler
 from transformers.trainer_utils import TrainOutput
@@ -28,6 +30,7 @@ from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
+from clt_ray.training.backends.xla.writes import Writes
 from clt_ray.training.batches import RunBatches, collate
 from clt_ray.training.checkpoints import commit_parts, resume_tree, weights_tree
 from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
@@ -41,7 +44,7 @@ class XlaTrainer(RunTrainer):
 
     Args:
         sharded: The model, already on the slice; `model` is its module.
-        barrier: Waits for the other hosts.
+        write_group: Process group of the hosts that only checkpoints' writing uses; None where there is one host.
         rounded_rows: The next number of rows that the mesh splits evenly.
         trainer: As `RunTrainer`; `rank` and `world_size` count hosts.
     """
@@ -50,11 +53,11 @@ class XlaTrainer(RunTrainer):
         self,
         *,
         sharded: ShardedModel,
-        barrier: Callable[[], None],
+        write_group: dist.ProcessGroup | None,
         rounded_rows: Callable[[int], int],
         **trainer: Any,
     ) -> None:
-        self.sharded, self._wait_for_hosts = sharded, barrier
+        self.sharded, self._write_group = sharded, write_group
         self._rows: list[Encoded] = list(trainer["rows"])
         super().__init__(**trainer)
         training = self.run.training
@@ -81,7 +84,14 @@ class XlaTrainer(RunTrainer):
         self.state = self._state(resume_from_checkpoint)
         self._first_step = self.state.global_step
         self.control = self.callback_handler.on_train_begin(self.args, self.state, self.control)
+        with Writes() as self._writes:
+            self._take_steps()
+        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)
+        return TrainOutput(self.state.global_step, math.nan, {})
+
+    def _take_steps(self) -> None:
         for batch, tokens in islice(self._global_batches(), self.state.global_step, None):
+            self._writes.check()
             self.control = self.callback_handler.on_step_begin(self.args, self.state, self.control)
             self._seen.add(batch.pop("attention_mask"))
             rate = self._rate(self.state.global_step)
@@ -89,8 +99,6 @@ class XlaTrainer(RunTrainer):
             self.state.global_step += 1
             self.control = self.callback_handler.on_step_end(self.args, self.state, self.control)
             self._after_step(rate)
-        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)
-        return TrainOutput(self.state.global_step, math.nan, {})
 
     def _after_step(self, rate: float) -> None:
         control = self.control
@@ -137,25 +145,37 @@ class XlaTrainer(RunTrainer):
         return self._record_validation(totals)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        step = self.state.global_step
+        self._writes.wait()
+        step, writes_weights = self.state.global_step, self.rank == 0
         own = self.staging / f"host-{self.rank}"
         weights, state = own / "weights", own / "resume"
         for folder in (weights, state):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        checkpoint.export(self.sharded, weights, write_files=self.rank == 0)
-        checkpoint.save(self._adam, state)
-        if self.rank == 0:
+        image = checkpoint.take(self.sharded, self._adam, weights=writes_weights)
+        if writes_weights:
             self.tokenizer.save_pretrained(weights)
+            self.sharded.module.config.save_pretrained(weights)
+            self.sharded.module.generation_config.save_pretrained(weights)
             self.state.save_to_json(str(state / TRAINER_STATE))
+        self._writes.start(partial(self._write, image, weights, state, step))
+
+    def _write(self, image: checkpoint.Image, weights: Path, state: Path, step: int) -> None:
+        """Bring a copied checkpoint into the journal; runs beside training, on all hosts at once.
+
+        The hosts meet through a process group that nothing else uses, so whatever training says to the other hosts
+        meanwhile cannot be mistaken for it. The marker is written once all have brought their part, and no host is
+        done before it is there.
+        """
+        image.write_state(state, self._write_group)
+        if self.rank == 0:
+            image.write_weights(weights)
             self.journal.commit_tree(weights, weights_tree(step))
-        commit_parts(self.journal, state, resume_tree(step), self.rank)
+        commit_parts(self.journal, state, resume_tree(step), self.rank, self._write_group)
         if self.rank == 0:
             self._prune(step)
-        self._barrier()
-
-    def _barrier(self) -> None:
-        self._wait_for_hosts()
+        if self._write_group is not None:
+            dist.barrier(self._write_group)
 
     def _optimizer(self, resume: str | None) -> AdamW:
         args = self.args

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -50,25 +49,21 @@ def stream(files: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
                 yield name, file.get_tensor(name)
 
 
-def write(
-    folder: Path, names: Iterable[str], tensor: Callable[[str], Tensor], write_files: bool, limit: int = FILE_BYTES
-) -> None:
+def write(folder: Path, names: Iterable[str], tensor: Callable[[str], Tensor], limit: int = FILE_BYTES) -> None:
     """Write tensors as a checkpoint that `from_pretrained` reads.
 
     Args:
         folder: Where to; exists.
         names: Of the tensors, in the order to write them.
-        tensor: Gives each on the host, whole. Called on every host, since all take part in gathering.
-        write_files: Whether this host writes.
-        limit: Bytes of a file; at most this much is held on the host, plus one tensor.
+        tensor: Gives each on the host, whole; called once for each.
+        limit: Bytes of a file; at most this much is held here, plus one tensor.
     """
     files: list[dict[str, int]] = []
     held: dict[str, Tensor] = {}
 
     def flush() -> None:
         if held:
-            if write_files:
-                save_file(held, folder / _part(len(files)), metadata={"format": "pt"})
+            save_file(held, folder / _part(len(files)), metadata={"format": "pt"})
             files.append({name: value.nbytes for name, value in held.items()})
             held.clear()
 
@@ -76,10 +71,9 @@ def write(
         value = tensor(name)
         if sum(other.nbytes for other in held.values()) + value.nbytes > limit:
             flush()
-        held[name] = value.contiguous() if write_files else torch.empty(0)
+        held[name] = value.contiguous()
     flush()
-    if write_files:
-        _name(folder, files)
+    _name(folder, files)
 
 
 def _part(index: int) -> str:

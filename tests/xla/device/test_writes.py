@@ -1,0 +1,128 @@
+"""Checkpoints are written while training goes on: killed halfway, failing, and never with the device."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch_xla.runtime as runtime
+from runs import make_run, quiet, recorded, start, train_run
+from safetensors.torch import load_file
+
+from clt_ray.store import RunDir, Store
+from clt_ray.store.files import Files, open_files
+from clt_ray.training.backends.xla import attention, checkpoint
+from clt_ray.training.backends.xla.graphs import device_reads
+from clt_ray.training.backends.xla.model import ShardedModel, load
+from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
+from clt_ray.training.backends.xla.plan import MeshShape
+from clt_ray.training.backends.xla.slice import Slice
+from clt_ray.training.checkpoints import latest_resume_point, resume_tree, weights_tree
+from clt_ray.training.train import best_until
+
+runtime.use_spmd()
+PROGRAM = Path(__file__).parent / "halting.py"
+STABLE = {"learning_rate": 1e-5}
+
+
+def test_killed_while_writing_the_run_goes_on_from_the_checkpoint_before(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "4x1", training=STABLE)
+    reference = Store(str(tmp_path / "reference")).run_dir(run.run_id)
+    selection, _ = train_run(run, reference, tmp_path / "staging", quiet)
+
+    with start(PROGRAM, 4, str(tmp_path), "4x1", "4") as process:
+        assert process.stdout is not None
+        printed = (line.strip() for line in process.stdout)
+        lines = list(takewhile(lambda line: line != "6", printed))
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    # Step 6 was reached with the checkpoint of step 4 half written: writing did not hold training up.
+    assert lines == ["2", "4", "half"]
+
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    assert directory.names(resume_tree(4)) and resume_tree(4) not in directory.complete_trees("checkpoints/")
+    point = latest_resume_point(directory, lambda step: best_until(directory, step, run))
+    assert point is not None and point.step == 2
+    assert train_run(run, directory, tmp_path / "staging", quiet)[0] == selection
+    for log in ("train", "validation"):
+        assert recorded(directory, log) == recorded(reference, log)
+    found, expected = (
+        load_file(where.open_tree(weights_tree(selection.chosen.step)) / "model.safetensors")
+        for where in (directory, reference)
+    )
+    assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@dataclass(frozen=True)
+class Full:
+    """Files of a disk that has no room for one tree."""
+
+    files: Files
+    tree: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.files, name)
+
+    def put_tree(self, staging: Path, path: str) -> None:
+        if path == self.tree:
+            raise OSError(28, "No space left on device")
+        self.files.put_tree(staging, path)
+
+
+@pytest.mark.parametrize("step", [4, 8], ids=["next save or step", "end"])
+def test_a_write_that_failed_ends_the_run(tmp_path: Path, step: int) -> None:
+    run = make_run(tmp_path, "4x1", training=STABLE)
+    files = open_files(str(tmp_path / "store")).under(f"runs/{run.run_id}")
+    directory = RunDir(Full(files, resume_tree(step)))  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="No space left"):
+        train_run(run, directory, tmp_path / "staging", quiet)
+    assert resume_tree(step) not in directory.complete_trees("checkpoints/")
+    assert resume_tree(step - 2) in directory.complete_trees("checkpoints/")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("checkpoint")]
+
+
+def sharded(path: Path) -> tuple[ShardedModel, AdamW]:
+    chips = Slice(MeshShape(2, 2))
+    attention.register(chips, kernel=False)
+    model = load(str(path), None, torch.bfloat16, chips, rematerialise=False)
+    settings = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=1.0)
+    return model, AdamW(model.parameters(), model.plan, [], settings, chips)
+
+
+def test_a_copy_is_of_its_moment_and_is_written_without_the_device(
+    checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    model, optimizer = sharded(checkpoints["llama"])
+    optimizer.create(model.masters())
+    image = checkpoint.take(model, optimizer, weights=True)
+    with torch.no_grad():
+        for value in (*model.parameters().values(), *optimizer.tensors().values()):
+            value.add_(1.0)
+    model.chips.sync()
+    reads = device_reads()
+    image.write_state(tmp_path)
+    image.write_weights(tmp_path)
+    assert device_reads() == reads
+    assert not image.weights, "each is let go of once it is in a file"
+    expected = load_file(checkpoints["llama"] / "model.safetensors")
+    written = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(written[name], value.to(torch.bfloat16)) for name, value in expected.items())
+
+    _, restored = sharded(checkpoints["llama"])
+    restored.create_empty()
+    checkpoint.restore(restored, tmp_path)
+    for name, value in expected.items():
+        assert torch.equal(model.chips.whole(restored.state[name].master), value)
+        assert not model.chips.whole(restored.state[name].mean).any()
+
+
+def test_only_the_host_that_writes_the_weights_keeps_them(checkpoints: dict[str, Path]) -> None:
+    model, optimizer = sharded(checkpoints["cohere"])
+    optimizer.create(model.masters())
+    assert checkpoint.take(model, optimizer, weights=False).weights == {}
