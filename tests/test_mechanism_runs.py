@@ -125,6 +125,7 @@ def test_runs_without_measurements_have_trajectories_only(finished: Any) -> None
     found = measured.mechanisms(logs)
     assert found.gradient_pairs.empty and found.pulls.empty and len(found.trajectories)
     assert [exhibit.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
+    assert all(section.says for section in mechanism_sections(found))
     assert mechanism_exhibits(measured.mechanisms([])) == []
     assert mechanism_sections(measured.mechanisms([])) == [] and mechanism_frames(measured.mechanisms([])) == {}
 

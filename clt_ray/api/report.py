@@ -10,6 +10,7 @@ from typing import Any
 from clt_ray.api.evidence import finished_rows
 from clt_ray.api.inspect import status
 from clt_ray.api.locations import Locations
+from clt_ray.api.mechanisms import run_logs
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
@@ -76,6 +77,7 @@ def report(
         command=command,
         out=folder,
         reference=behind,
+        logs=run_logs(sweeps, locations, overrides),
     )
     _log_to_tracker(sweeps, locations, folder)
     return page

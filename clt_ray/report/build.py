@@ -19,12 +19,16 @@ from markupsafe import Markup
 
 from clt_ray.analysis import claims, comparisons, scripts
 from clt_ray.analysis import tables as measures
+from clt_ray.analysis.mechanisms import mechanisms
 from clt_ray.analysis.metrics import task_label
+from clt_ray.analysis.runlog import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.report import comparison_tables, html_tables
 from clt_ray.report.evidence import evidence, limits
 from clt_ray.report.figures import Exhibit, exhibits
+from clt_ray.report.mechanism_figures import mechanism_exhibits
+from clt_ray.report.mechanism_section import mechanism_frames, mechanism_sections
 from clt_ray.report.sections import frames, sections
 from clt_ray.report.verdicts import headline_curves, introduction, verdicts
 
@@ -45,6 +49,7 @@ def build_report(
     out: Path,
     mlflow_url: str | None = None,
     reference: pd.DataFrame | None = None,
+    logs: Sequence[RunLog] = (),
 ) -> Path:
     """Write `index.html`, `scores.csv`, `tables/*.csv`, `figures/*.svg` and `*.png`.
 
@@ -59,6 +64,7 @@ def build_report(
         out: Folder; made when missing, files of an earlier report are replaced.
         mlflow_url: Page of the MLflow experiment; run ids then link to a search in it.
         reference: Scores of another study, drawn thin behind the shares of English.
+        logs: What the runs recorded while they trained, from `clt_ray.api.mechanisms.run_logs`.
 
     Returns:
         The HTML file.
@@ -88,7 +94,9 @@ def build_report(
     # The study's findings are tested on its own scores, wherever those are shown.
     tables["claims"] = claims.table(study if reference is None else Study.of(reference))
     behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
-    shown = exhibits(tables, headline_curves(study), behind)
+    recorded = mechanisms(logs, tables["interference"])
+    tables |= mechanism_frames(recorded)
+    shown = [*exhibits(tables, headline_curves(study), behind), *mechanism_exhibits(recorded)]
     page = (
         _environment()
         .get_template("page.html")
@@ -110,7 +118,7 @@ def build_report(
             mixing=comparison_tables.mixing(tables["interference"]),
             scripts=comparison_tables.scripts(tables["script_effect"]),
             scripts_by_task=comparison_tables.scripts_by_task(tables["script_by_task"]),
-            sections=sections(tables),
+            sections=[*sections(tables), *mechanism_sections(recorded)],
             runs=html_tables.run_table(scores, runs, mlflow_url),
             long=_LONG,
             citation=_citation(scores, reference),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.agreement import RELATIONS, WITHIN_LANGUAGE, WITHIN_TASK
@@ -138,7 +137,7 @@ def _agrees(found: Mechanisms) -> str:
 def _goes_with(found: Mechanisms) -> str:
     """What the correlation over all tasks can say."""
     table = found.association
-    rows = table[(table["task"] == ALL_TASKS) & (table["outcome"] == LOSS_DIFFERENCE) & np.isfinite(table["spearman"])]
+    rows = table[(table["task"] == ALL_TASKS) & (table["outcome"] == LOSS_DIFFERENCE) & table["spearman"].notna()]
     if rows.empty:
         return ""
     row = rows.iloc[0]
