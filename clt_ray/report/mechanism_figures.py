@@ -39,7 +39,8 @@ def mechanism_exhibits(found: Mechanisms) -> list[Exhibit]:
 def _shown(table: pd.DataFrame) -> list[pd.Series]:
     """The first row of the runs to show; runs in English alone only where there are no others."""
     mixed = table[table["setting"] == "multi"].drop_duplicates("run_id")
-    mixed = mixed[(mixed["train_languages"] != "") | (mixed["train_languages"] == "").all()]
+    others = mixed[mixed["train_languages"] != ""]
+    mixed = mixed if others.empty else others
     ordered = mixed.sort_values(["samples_per_language", "seed", "run_id"], ascending=[False, True, True])
     chosen = ordered.drop_duplicates(_CURVE)
     return [row for _, row in mixed[mixed["run_id"].isin(chosen["run_id"])].iterrows()]
