@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("clt-ray", "ray", "torch", "transformers", "trl", "mlflow", "pydantic", "numpy")
+PACKAGES = ("clt-ray", "ray", "torch", "torch-xla", "libtpu", "transformers", "trl", "mlflow", "pydantic", "numpy")
 
 
 def emit(name: str, figures: Mapping[str, float], baseline: Mapping[str, float] | None = None) -> None:

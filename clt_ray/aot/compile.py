@@ -25,6 +25,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+LIBTPU_FLAGS = (
+    "--xla_tpu_use_enhanced_launch_barrier=false",
+    "--xla_latency_hiding_scheduler_rerun=1",
+    "--xla_tpu_prefer_async_allgather_to_allreduce=true",
+    "--xla_tpu_enable_flash_attention=false",
+    "--xla_enable_async_all_gather=true",
+    "--xla_enable_async_collective_permute=true",
+)
+"""What torch_xla 2.9 tells libtpu on a v5 chip when it is imported; the same program compiled without may differ."""
 REPLICATED = "{replicated}"
 GIB = 2**30
 
@@ -70,6 +79,9 @@ def compile_step(program: bytes, topology: str) -> Needs:
     """
     # libtpu asks a metadata server what machine this is, and jax takes the first platform it finds.
     os.environ.update(TPU_SKIP_MDS_QUERY="1", JAX_PLATFORMS="cpu")
+    os.environ.setdefault("LIBTPU_INIT_ARGS", " ".join(LIBTPU_FLAGS))
+    # One process at a time may have the chips; this one wants none.
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     import numpy as np
     from jax.experimental import topologies
     from jaxlib import xla_client

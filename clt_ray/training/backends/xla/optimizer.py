@@ -102,6 +102,16 @@ class AdamW:
     def _zeros(self, name: str) -> Tensor:
         return self.chips.put(torch.zeros(1).expand(self.parameters[name].shape), self.plan[name])
 
+    def split_gradients(self) -> None:
+        """Cut each gradient to the chips' parts, before anything uses it.
+
+        Norm and update need no more than parts, and left alone the compiler cuts inside each of the two. The whole
+        gradient of every parameter then stays on every chip from the backward pass to the update: 16 GB for eight
+        billion parameters in bf16, whatever the mesh.
+        """
+        for name, parameter in self.parameters.items():
+            self.chips.finish([self.chips.annotate(_gradient(parameter), self.plan[name])])
+
     def gradient_norm(self) -> Tensor:
         """Euclidean norm over all gradients, a scalar in fp32.
 

@@ -66,6 +66,7 @@ class TrainStep:
         loss = total * numbers[3]
         loss.backward()
         with torch.no_grad():
+            self.optimizer.split_gradients()
             norm = self.optimizer.gradient_norm()
             good = self._good_so_far() & torch.isfinite(loss) & torch.isfinite(norm)
             self.optimizer.update(numbers, norm, good)
