@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import pytest
@@ -34,23 +35,31 @@ class Compiled:
     temporaries_gib: float
 
 
-def compiled(folder: Path, mesh: list[int], *, kernel: bool) -> Compiled:
-    """The step for all chips of the topology."""
-    folder.mkdir()
-    document = {"model": MODEL, "shape": {"mesh": mesh, "rows": ROWS, "width": WIDTH, "kernel": kernel}}
-    (folder / "step.json").write_text(json.dumps(document))
-    traced = [sys.executable, "-m", "clt_ray.aot.trace", str(folder / "step.json"), str(folder / "step.hlo")]
-    subprocess.run(traced, check=True, capture_output=True, env={**os.environ, **environment(CHIPS)})
-    command = [sys.executable, "-m", "clt_ray.aot.compile", str(folder / "step.hlo"), TOPOLOGY]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["chips"] == CHIPS
-    return Compiled(**{name: found[name] for name in Compiled.__dataclass_fields__})
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Compiled]:
+    """Compiles the step for all chips of the topology; what several tests look at is compiled once."""
+
+    @cache
+    def compiled(mesh: tuple[int, int], *, kernel: bool) -> Compiled:
+        folder = tmp_path_factory.mktemp("step")
+        shape = {"mesh": mesh, "rows": ROWS, "width": WIDTH, "kernel": kernel}
+        (folder / "step.json").write_text(json.dumps({"model": MODEL, "shape": shape}))
+        traced = [sys.executable, "-m", "clt_ray.aot.trace", str(folder / "step.json"), str(folder / "step.hlo")]
+        subprocess.run(traced, check=True, capture_output=True, env={**os.environ, **environment(CHIPS)})
+        command = [sys.executable, "-m", "clt_ray.aot.compile", str(folder / "step.hlo"), TOPOLOGY]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert found["chips"] == CHIPS
+        return Compiled(**{name: found[name] for name in Compiled.__dataclass_fields__})
+
+    return compiled
 
 
-@pytest.mark.parametrize("mesh", [[4, 1], [2, 2]], ids=["4x1", "2x2"])
-def test_the_step_with_the_attention_kernel_compiles_for_a_slice(mesh: list[int], tmp_path: Path) -> None:
-    with_kernel = compiled(tmp_path / "kernel", mesh, kernel=True)
+@pytest.mark.parametrize("mesh", [(4, 1), (2, 2)], ids=["4x1", "2x2"])
+def test_the_step_with_the_attention_kernel_compiles_for_a_slice(
+    compiled: Callable[..., Compiled], mesh: tuple[int, int]
+) -> None:
+    with_kernel = compiled(mesh, kernel=True)
     # Forward, forward again in the backward pass, and one kernel each for the gradients of queries and of keys.
     assert with_kernel.kernels == 4
     # State is split over all chips, whatever the mesh: nothing of it is held twice.
@@ -58,8 +67,7 @@ def test_the_step_with_the_attention_kernel_compiles_for_a_slice(mesh: list[int]
     assert share <= with_kernel.arguments_gib < 1.1 * share
 
 
-def test_attention_written_out_needs_more_memory_than_the_kernel(tmp_path: Path) -> None:
-    kernel = compiled(tmp_path / "kernel", [4, 1], kernel=True)
-    written_out = compiled(tmp_path / "written_out", [4, 1], kernel=False)
+def test_attention_written_out_needs_more_memory_than_the_kernel(compiled: Callable[..., Compiled]) -> None:
+    written_out = compiled((4, 1), kernel=False)
     assert written_out.kernels == 0
-    assert written_out.temporaries_gib > kernel.temporaries_gib
+    assert written_out.temporaries_gib > compiled((4, 1), kernel=True).temporaries_gib
