@@ -1,7 +1,8 @@
-"""Weights between safetensors files and a slice, one tensor at a time.
+"""Weights in safetensors files, read one tensor at a time and written one file at a time.
 
-The host never holds more than the tensor in hand (and the part of a file that the operating system caches), the
-chips never hold more than their parts, so a model of any size that fits the slice passes through a small host.
+Loading, the host holds no more than the tensor in hand and those on their way to the chips (and the part of a file
+that the operating system caches), and the chips no more than their parts. Writing adds nothing to what it is given:
+a tensor is asked for once and let go of when its file is closed.
 """
 
 from __future__ import annotations
