@@ -17,7 +17,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from clt_ray.analysis import claims, comparisons, scripts
+from clt_ray.analysis import checkpoints, claims, comparisons, scripts
 from clt_ray.analysis import tables as measures
 from clt_ray.analysis.mechanisms import mechanisms
 from clt_ray.analysis.metrics import task_label
@@ -25,6 +25,7 @@ from clt_ray.analysis.runlog import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.report import comparison_tables, html_tables
+from clt_ray.report.checkpoint_section import checkpoint_sections
 from clt_ray.report.evidence import evidence, limits
 from clt_ray.report.figures import Exhibit, exhibits
 from clt_ray.report.mechanism_figures import mechanism_exhibits
@@ -95,7 +96,7 @@ def build_report(
     tables["claims"] = claims.table(study if reference is None else Study.of(reference))
     behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
     recorded = mechanisms(logs, tables["interference"])
-    tables |= mechanism_frames(recorded)
+    tables |= mechanism_frames(recorded) | checkpoints.frames(logs)
     shown = [*exhibits(tables, headline_curves(study), behind), *mechanism_exhibits(recorded)]
     page = (
         _environment()
@@ -118,7 +119,7 @@ def build_report(
             mixing=comparison_tables.mixing(tables["interference"]),
             scripts=comparison_tables.scripts(tables["script_effect"]),
             scripts_by_task=comparison_tables.scripts_by_task(tables["script_by_task"]),
-            sections=[*sections(tables), *mechanism_sections(recorded)],
+            sections=[*sections(tables), *checkpoint_sections(tables), *mechanism_sections(recorded)],
             runs=html_tables.run_table(scores, runs, mlflow_url),
             long=_LONG,
             citation=_citation(scores, reference),
