@@ -28,8 +28,8 @@ def checkpoint_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     says = (
         f"Over the checkpoints of {counted(losses['run_id'].nunique(), 'run')}, the validation losses of seen and "
         f"unseen languages have a median rank correlation of {number(levels, 2)}, their changes from one checkpoint to "
-        f"the next one of {number(changes, 2)}. Both losses fall in any run that learns; only the changes say whether "
-        "they move together."
+        f"the next one of {number(changes, 2)}. Losses that both fall correlate near 1 whatever the languages; the "
+        "changes say more of whether they move together."
     )
     shown = checkpoint_correlations(tables["transfer_correlation_over_runs"])
     return [Section("checkpoints", "Do unseen languages follow while a run trains?", says, (("Per curve", shown),))]
@@ -49,9 +49,9 @@ def checkpoint_correlations(table: pd.DataFrame) -> Table:
         rows.append((*curve_cells(row), text(name), count(row["n"]), count(row["checkpoints"]), levels, changes))
     caption = (
         "Spearman correlation of the seen and the unseen validation mean over the checkpoints of a run, averaged over "
-        "the runs of a curve, with 95% intervals over runs. Checkpoints of one run are not independent: both means "
-        "fall while a run trains, so values near 1 are no evidence of transfer, and there is no p value. A value well "
-        "below 1 is informative: unseen languages turn where seen ones do not. Changes ρ: correlation of the changes "
+        "the runs of a curve, with 95% intervals over runs. Checkpoints of one run are not independent: where "
+        "both means fall while a run trains, values near 1 are no evidence of transfer, and there is no p value. A value "
+        "well below 1 is informative: unseen languages turn where seen ones do not. Changes ρ: correlation of the changes "
         "from one checkpoint to the next, which a common steady trend does not reach."
     )
     heads = ("Task", "Model", "Setting", "Trained on", "Metric", "Runs", "Checkpoints", "Spearman ρ", "Changes ρ")

@@ -1,4 +1,4 @@
-"""Train the tests' run on one mesh (or `cpu`) and print what it recorded as JSON.
+"""Train the tests' run on one mesh (or `cpu`); print what it recorded and how many graphs it compiled as JSON.
 
 Usage: losses.py FOLDER MESH [MODEL_DIRECTORY]
 """
@@ -23,7 +23,14 @@ def main(folder: Path, mesh: str, model: str | None = None) -> None:
     run = make_run(folder, None if mesh == "cpu" else mesh, model, training=TRAINING)
     directory = Store(str(folder / "store")).run_dir(run.run_id)
     train_run(run, directory, folder / "staging", quiet)
-    print(json.dumps({log: recorded(directory, log) for log in ("train", "validation")}))
+    logs = {log: recorded(directory, log) for log in ("train", "validation")}
+    print(json.dumps(logs | {"graphs": None if mesh == "cpu" else graphs()}))
+
+
+def graphs() -> int:
+    from clt_ray.training.backends.xla.graphs import compiled
+
+    return compiled()
 
 
 main(Path(sys.argv[1]), *sys.argv[2:])
