@@ -49,9 +49,9 @@ def checkpoint_correlations(table: pd.DataFrame) -> Table:
         rows.append((*curve_cells(row), text(name), count(row["n"]), count(row["checkpoints"]), levels, changes))
     caption = (
         "Spearman correlation of the seen and the unseen validation mean over the checkpoints of a run, averaged over "
-        "the runs of a curve, with 95% intervals over runs. Checkpoints of one run are not independent: where "
-        "both means fall while a run trains, values near 1 are no evidence of transfer, and there is no p value. A value "
-        "well below 1 is informative: unseen languages turn where seen ones do not. Changes ρ: correlation of the changes "
+        "the runs of a curve, with 95% intervals over runs. Checkpoints of one run are not independent: where both "
+        "means fall while it trains, values near 1 are no evidence of transfer, and there is no p value. A value well "
+        "below 1 is informative: unseen languages turn where seen ones do not. Changes ρ: correlation of the changes "
         "from one checkpoint to the next, which a common steady trend does not reach."
     )
     heads = ("Task", "Model", "Setting", "Trained on", "Metric", "Runs", "Checkpoints", "Spearman ρ", "Changes ρ")
