@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -117,7 +118,9 @@ class LocalFiles:
             shutil.copytree(staging, target, copy_function=shutil.move, dirs_exist_ok=True)
         for folder, _, names in os.walk(target):
             for name in names:
+                _share(Path(folder, name), target.parent)
                 _sync(Path(folder, name))
+            _share(Path(folder), target.parent)
             _sync(Path(folder))
         _sync(target.parent)
 
@@ -166,6 +169,14 @@ def _create_in_place(target: Path, data: bytes) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _share(path: Path, beside: Path) -> None:
+    """Let those read `path` who may read the folder `beside`: temporary folders, and safetensors' files, are private."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    wanted = mode | (beside.stat().st_mode & (0o777 if path.is_dir() else 0o666))
+    if mode != wanted:
+        path.chmod(wanted)
 
 
 def _sync(path: Path) -> None:

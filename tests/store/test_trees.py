@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from store_cases import make_staging
 
-from clt_ray.store import RunDir, TornTreeError
+from clt_ray.store import RunDir, Store, TornTreeError
 
 TREE = "checkpoints/weights-000050"
 
@@ -57,6 +57,17 @@ def test_a_part_that_nobody_recorded_makes_the_tree_torn(run_dir: RunDir, stagin
     run_dir.put_part(tmp_path / "late", TREE)
     run_dir.seal_tree(TREE, records)
     assert run_dir.complete_trees("checkpoints/") == []
+
+
+def test_private_files_of_a_tree_are_as_readable_as_the_store(staging: Path, tmp_path: Path) -> None:
+    (staging / "shards" / "model.safetensors").chmod(0o600)
+    staging.chmod(0o700)
+    run_dir = Store(str(tmp_path / "store")).run_dir("0123456789abcdef")
+    (tmp_path / "store" / "runs" / "0123456789abcdef" / "checkpoints").mkdir(parents=True, mode=0o755)
+    run_dir.commit_tree(staging, TREE)
+    weights = run_dir.open_tree(TREE) / "shards" / "model.safetensors"
+    assert oct(weights.stat().st_mode)[-3:] == "644"
+    assert oct(weights.parents[1].stat().st_mode)[-3:] == "755"
 
 
 def test_marker_in_the_staging_folder_does_not_count(run_dir: RunDir, staging: Path) -> None:
