@@ -172,7 +172,7 @@ def _create_in_place(target: Path, data: bytes) -> bool:
 
 
 def _share(path: Path, beside: Path) -> None:
-    """Let those read `path` who may read the folder `beside`: temporary folders, and safetensors' files, are private."""
+    """Let those read `path` who may read the folder `beside`: temporary folders and safetensors files are private."""
     mode = stat.S_IMODE(path.stat().st_mode)
     wanted = mode | (beside.stat().st_mode & (0o777 if path.is_dir() else 0o666))
     if mode != wanted:
