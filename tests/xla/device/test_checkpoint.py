@@ -100,7 +100,8 @@ def test_a_copy_is_of_its_moment_and_is_written_without_the_device(
 ) -> None:
     model, optimizer = sharded(checkpoints["llama"])
     optimizer.create(model.masters())
-    image = checkpoint.take(model, optimizer, weights=True)
+    image = checkpoint.take(model, optimizer, tmp_path)
+    assert not list(tmp_path.iterdir()), "only copied yet"
     with torch.no_grad():
         for value in (*model.parameters().values(), *optimizer.tensors().values()):
             value.add_(1.0)
@@ -125,4 +126,20 @@ def test_a_copy_is_of_its_moment_and_is_written_without_the_device(
 def test_only_the_host_that_writes_the_weights_keeps_them(checkpoints: dict[str, Path]) -> None:
     model, optimizer = sharded(checkpoints["cohere"])
     optimizer.create(model.masters())
-    assert checkpoint.take(model, optimizer, weights=False).weights == {}
+    assert checkpoint.take(model, optimizer, None).weights == {}
+
+
+def test_without_room_for_a_copy_the_weights_are_written_as_they_are_gathered(
+    checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    model, optimizer = sharded(checkpoints["llama"])
+    optimizer.create(model.masters())
+    image = checkpoint.take(model, optimizer, tmp_path, available=1000)
+    assert not image.weights
+    expected = load_file(checkpoints["llama"] / "model.safetensors")
+    written = load_file(tmp_path / "model.safetensors")
+    assert written.keys() == expected.keys()
+    assert all(torch.equal(written[name], value.to(torch.bfloat16)) for name, value in expected.items())
+    before = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    image.write_weights(tmp_path)
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before

@@ -8,10 +8,13 @@ Saving has two halves. `take` copies what is on the chips to the hosts: it needs
 `Image.write_state` and `Image.write_weights` turn the copy into files and need neither, so training goes on meanwhile.
 What that costs is memory: every host has its shards of the state once more (12 bytes per parameter, divided by the
 hosts), and the host that writes the weights has them whole (2 bytes per parameter in bf16), until they are on disk.
+Where that host has no room for them, they are written while they are gathered: training waits for the disk, and no
+more than one file's tensors are held.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystem
 from torch_xla.experimental.distributed_checkpoint import SPMDLoadPlanner, SPMDSavePlanner
 from torch_xla.experimental.distributed_checkpoint._helpers import _CpuShards
 
+from clt_ray.training.backends.xla.host_memory import has_room
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW
 from clt_ray.training.backends.xla.weights import write
@@ -36,7 +40,7 @@ class Image:
     state: dict[str, Any]
     """Optimizer state by name: this host's shards of what is split, all of what is replicated."""
     weights: dict[str, Tensor]
-    """Whole parameters by name, on the host that writes them; elsewhere empty."""
+    """Whole parameters by name, on the host that writes them; empty elsewhere, and where they are written already."""
 
     def write_state(self, folder: Path, group: dist.ProcessGroup | None = None) -> None:
         """Write the optimizer's state. Every host calls this, and finds its part in its folder.
@@ -54,24 +58,35 @@ class Image:
         )
 
     def write_weights(self, folder: Path) -> None:
-        """Write the weights as safetensors, and let go of each as soon as it is in a file."""
-        write(folder, list(self.weights), self.weights.pop)
+        """Write the weights that were copied as safetensors, and let go of each as soon as it is in a file."""
+        if self.weights:
+            write(folder, ((name, self.weights.pop(name)) for name in list(self.weights)))
 
 
-def take(model: ShardedModel, optimizer: AdamW, *, weights: bool) -> Image:
+def take(model: ShardedModel, optimizer: AdamW, folder: Path | None, available: int | None = None) -> Image:
     """Copy a checkpoint to the host. Every host calls this, since gathering needs all chips.
 
     Args:
         model: Whose parameters are gathered, one at a time.
         optimizer: Whose masters, means and squares are copied, each host its shards.
-        weights: Whether this host keeps the gathered parameters.
+        folder: On the host that writes the weights: where they go now if they do not fit into its memory.
+        available: Bytes of memory that are left on this host; by default as measured now.
     """
-    parameters, kept = model.parameters(), {}
-    for name, parameter in parameters.items():
-        value = model.chips.whole(parameter.detach())
-        if weights:
-            kept[name] = value
+    whole, kept = gathered(model), {}
+    if folder is None:
+        for _ in whole:
+            pass
+    elif has_room(sum(parameter.nbytes for parameter in model.parameters().values()), available):
+        kept = dict(whole)
+    else:
+        write(folder, whole)
     return Image(_on_host(optimizer), kept)
+
+
+def gathered(model: ShardedModel) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter, whole and on the host, when it is asked for."""
+    for name, parameter in model.parameters().items():
+        yield name, model.chips.whole(parameter.detach())
 
 
 def restore(optimizer: AdamW, folder: Path) -> None:

@@ -152,7 +152,7 @@ class XlaTrainer(RunTrainer):
         for folder in (weights, state):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        image = checkpoint.take(self.sharded, self._adam, weights=writes_weights)
+        image = checkpoint.take(self.sharded, self._adam, weights if writes_weights else None)
         if writes_weights:
             self.tokenizer.save_pretrained(weights)
             self.sharded.module.config.save_pretrained(weights)

@@ -1,14 +1,14 @@
 """Weights in safetensors files, read one tensor at a time and written one file at a time.
 
 Loading, the host holds no more than the tensor in hand and those on their way to the chips (and the part of a file
-that the operating system caches), and the chips no more than their parts. Writing adds nothing to what it is given:
-a tensor is asked for once and let go of when its file is closed.
+that the operating system caches), and the chips no more than their parts. Writing holds one
+file's tensors: each is asked for once and let go of when its file is closed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from safetensors import safe_open
@@ -50,13 +50,12 @@ def stream(files: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
                 yield name, file.get_tensor(name)
 
 
-def write(folder: Path, names: Iterable[str], tensor: Callable[[str], Tensor], limit: int = FILE_BYTES) -> None:
+def write(folder: Path, tensors: Iterable[tuple[str, Tensor]], limit: int = FILE_BYTES) -> None:
     """Write tensors as a checkpoint that `from_pretrained` reads.
 
     Args:
         folder: Where to; exists.
-        names: Of the tensors, in the order to write them.
-        tensor: Gives each on the host, whole; called once for each.
+        tensors: By name, on the host, whole; each is asked for when those before it are in hand or written.
         limit: Bytes of a file; at most this much is held here, plus one tensor.
     """
     files: list[dict[str, int]] = []
@@ -68,8 +67,7 @@ def write(folder: Path, names: Iterable[str], tensor: Callable[[str], Tensor], l
             files.append({name: value.nbytes for name, value in held.items()})
             held.clear()
 
-    for name in names:
-        value = tensor(name)
+    for name, value in tensors:
         if sum(other.nbytes for other in held.values()) + value.nbytes > limit:
             flush()
         held[name] = value.contiguous()
