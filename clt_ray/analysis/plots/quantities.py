@@ -1,0 +1,87 @@
+"""What the value column of a table is called, in which unit it is shown, and where it says "no difference"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import pandas as pd
+
+from clt_ray.analysis.metrics import metric
+
+Ticks = Literal["plain", "signed", "percent", "factor", "samples"]
+"""How numbers on the axis are written; `factor` are powers of ten, `samples` lie on a logarithmic axis with 0."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How the values of one column are drawn."""
+
+    label: str
+    """What the axis measures, for people."""
+    unit: str
+    factor: float = 1.0
+    """Shown number per stored one."""
+    reference: float | None = None
+    """Shown value that means no difference; a line stands there."""
+    ticks: Ticks = "plain"
+
+
+_DIFFERENCES: Final = {
+    "gain": "gain over n = 0",
+    "gap": "seen − unseen",
+    "change": "change of the gap",
+    "difference": "languages − extra English",
+    "interference": "mixed − single task",
+    "rise": "rise to the best run",
+    "corrected": "rise without luck",
+    "optimism": "luck of the best run",
+}
+"""Columns that hold differences in the unit of the row's metric."""
+_SHARES: Final = {
+    "relative_to_english": Quantity("share of the English score", "%", 100.0, 100.0, "percent"),
+    "fidelity": Quantity("outputs in the right language", "%", 100.0, None, "percent"),
+    "follow_rate": Quantity("follow rate", "gain per unit of seen gain", reference=0.0),
+    "spearman": Quantity("Spearman correlation", "seen with unseen", reference=0.0),
+    "pearson": Quantity("Pearson correlation", "seen with unseen", reference=0.0),
+    "plateau": Quantity("plateau", "samples per language", ticks="samples"),
+    "best_run": Quantity("plateau by the best run", "samples per language", ticks="samples"),
+}
+MEASURES: Final = {
+    "gain_seen": "Gain of seen languages",
+    "gain_unseen": "Gain of unseen languages",
+    "gap": "Seen − unseen",
+    "plateau": "Samples at the plateau",
+}
+"""Titles of the measures that are fitted against model size."""
+
+
+def quantity(table: pd.DataFrame, value: str) -> Quantity:
+    """How a column of a measure's table is drawn.
+
+    Args:
+        table: Rows of one metric, or of none.
+        value: The column; one that is not known is drawn as it is stored.
+    """
+    if value in _SHARES:
+        return _SHARES[value]
+    if value == "slope":
+        return _slope(str(table["measure"].iloc[0]))
+    if "term" in table:
+        return Quantity("follow rate", "gain per unit of seen gain", reference=0.0)
+    if value == "estimate" and "effect" not in table:
+        return Quantity("Latin − other scripts", "points of 100 of each scale", 100.0, 0.0, "signed")
+    if "metric" not in table:
+        return Quantity(value.replace("_", " "), "as stored")
+    about = metric(str(table["metric"].iloc[0]))
+    if value == "estimate":
+        return Quantity(f"{about.label}, gain over n = 0", about.unit, about.shown_factor, 0.0, "signed")
+    if value in _DIFFERENCES:
+        return Quantity(f"{about.label}, {_DIFFERENCES[value]}", about.unit, about.shown_factor, 0.0, "signed")
+    return Quantity(f"{about.label}, {value.replace('_', ' ')}", about.unit, about.shown_factor)
+
+
+def _slope(measure: str) -> Quantity:
+    if measure == "plateau":
+        return Quantity("per ten times the parameters", "factor", reference=0.0, ticks="factor")
+    return Quantity("per ten times the parameters", "points of 100", 100.0, 0.0, "signed")

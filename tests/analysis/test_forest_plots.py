@@ -1,0 +1,210 @@
+"""Forest plots and the matrix from language to language: every row is drawn where its numbers are, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+import rich_sweep
+from clt_ray.analysis import (
+    comparisons,
+    control,
+    fidelity,
+    general_tables,
+    leave_out,
+    populations,
+    repeats,
+    scripts,
+    sources,
+    tables,
+)
+from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.plots import plot_estimates, plot_source_to_target
+from clt_ray.analysis.plots.estimates import MOST_LINES
+from clt_ray.analysis.reference import reference_scores
+from clt_ray.analysis.study import Study
+from clt_ray.errors import ConfigurationError
+
+Make = Callable[[Study], pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    return load_scores(rich_sweep.sweep()[0])
+
+
+@pytest.fixture(scope="module")
+def rich(scores: pd.DataFrame) -> Study:
+    return Study.of(scores, load_items(rich_sweep.sweep()[1]), draws=200)
+
+
+@pytest.fixture(scope="module")
+def published() -> Study:
+    return Study.of(reference_scores(), draws=200)
+
+
+def marks(axis: Axes) -> list[tuple[float, float]]:
+    """Where the dots of a panel are."""
+    return [
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]))  # type: ignore[index]
+        for line in axis.get_lines()
+        if line.get_marker() == "o"
+    ]
+
+
+def intervals(axis: Axes) -> list[tuple[float, float]]:
+    """Ends of the drawn intervals."""
+    found = [one for one in axis.collections if isinstance(one, LineCollection)]
+    return [(float(line[0][0]), float(line[1][0])) for one in found for line in one.get_segments()]
+
+
+def words(figure: Figure) -> set[str]:
+    return {str(found.get_text()) for found in figure.findobj(Text)}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        control.equal_volume,
+        repeats.peaks,
+        repeats.gain_over_runs,
+        populations.gain_over_languages,
+        scripts.script_by_task,
+        general_tables.boundary,
+        general_tables.follow_rates,
+        tables.transfer_correlation,
+        tables.relative_to_english,
+    ],
+)
+def test_every_estimate_of_a_measure_has_its_mark(make: Make, rich: Study) -> None:
+    table = make(rich)
+    if "model" in table:
+        table = table[table["model"] == "toy-3b"]
+    figure = plot_estimates(table)
+    assert len(table) == sum(len(marks(axis)) for axis in figure.axes) > 0
+
+
+@pytest.mark.parametrize("make", [comparisons.interference, comparisons.plateau, general_tables.scale])
+def test_measures_that_the_reference_study_allows(make: Make, published: Study) -> None:
+    table = make(published)
+    figure = plot_estimates(table)
+    drawn = sum(len(marks(axis)) for axis in figure.axes)
+    value = {"plateau": "plateau", "scale": "slope"}.get(make.__name__, make.__name__)
+    assert drawn == np.isfinite(table[value]).sum() > 0
+
+
+def test_numbers_stand_where_they_are_in_the_metrics_unit(rich: Study) -> None:
+    table = control.equal_volume(rich).query("task == 'math' and samples_per_language == 400")
+    (axis,) = plot_estimates(table).axes
+    assert sorted(x for x, _ in marks(axis)) == pytest.approx(sorted(100 * table["difference"]))
+    ends = np.clip(100 * table[["low", "high"]].to_numpy(), *axis.get_xlim())
+    assert np.array(sorted(intervals(axis))) == pytest.approx(np.array(sorted(map(tuple, ends))))
+    assert any(list(line.get_xdata()) == [0, 0] for line in axis.get_lines()), "the line of no difference"
+
+
+def test_rows_keep_the_tables_order_and_exposures_share_a_line(rich: Study) -> None:
+    table = repeats.gain_over_runs(rich).query("samples_per_language == 400 and model == 'toy-1b' and task == 'math'")
+    figure = plot_estimates(table)
+    (axis,) = figure.axes
+    curves = dict.fromkeys(row.replace("+", " ") for row in table["train_languages"])
+    assert [text.get_text() for text in axis.texts if text.get_text() in curves] == list(curves)
+    rows = pd.Series([round(y) for _, y in marks(axis)])
+    assert (rows.value_counts() == 2).all() and rows.nunique() == 5
+    assert {
+        line.get_markerfacecolor() != line.get_color() for line in axis.get_lines() if line.get_marker() == "o"
+    } == {
+        True,
+        False,
+    }
+
+
+def test_curves_are_headings_of_what_they_are_split_by(rich: Study) -> None:
+    table = leave_out.leave_one_out(rich).query("model == 'toy-1b' and samples_per_language == 400 and task == 'math'")
+    found = words(plot_estimates(table))
+    assert {"es fr ja zh", "without Spanish", "without Korean"} <= found
+    assert not any("n =" in text for text in found), "n is the same everywhere"
+
+
+def test_the_n_of_best_runs_stands_beside_them_and_names_no_row(published: Study) -> None:
+    figure = plot_estimates(repeats.peaks(published))
+    assert {"5k", "400", "aya-23-7b, es fr ja zh"} <= words(figure)
+    assert len(figure.axes) == 3
+    assert max(y for axis in figure.axes for _, y in marks(axis)) < 7
+
+
+def test_an_estimate_without_an_interval_is_faint_and_one_beyond_all_runs_is_an_arrow(published: Study) -> None:
+    table = repeats.peaks(published).query("task == 'math'").assign(low=np.nan, high=np.nan)
+    figure = plot_estimates(table)
+    assert not intervals(figure.axes[0])
+    assert {line.get_alpha() for line in figure.axes[0].get_lines() if line.get_marker() == "o"} == {0.45}
+    assert any("faint" in text and "interval" in text for text in words(figure))
+    plateaus = comparisons.plateau(published).assign(plateau=np.inf)
+    assert not any(marks(axis) for axis in plot_estimates(plateaus).axes)
+
+
+def test_a_wide_interval_is_cut_with_an_arrow_instead_of_flattening_the_others(rich: Study) -> None:
+    table = control.equal_volume(rich).query("task == 'math' and samples_per_language == 400").reset_index(drop=True)
+    table.loc[0, ["low", "high"]] = [-50.0, 50.0]
+    (axis,) = plot_estimates(table).axes
+    assert axis.get_xlim()[1] < 500
+    assert {"<", ">"} <= {line.get_marker() for line in axis.get_lines()}
+
+
+def test_columns_with_ends_of_their_own(rich: Study) -> None:
+    table = tables.seen_unseen(rich).query("model == 'toy-1b' and samples_per_language == 400 and task == 'math'")
+    (axis,) = plot_estimates(table, "gap").axes
+    known = table.dropna(subset=["gap"])
+    assert [x for x, _ in marks(axis)] == pytest.approx(list(100 * known["gap"]))
+    assert [low for low, _ in intervals(axis)] == pytest.approx(list(100 * known["gap_low"]))
+
+
+def test_fidelity_is_a_share(scores: pd.DataFrame) -> None:
+    table = fidelity.fidelity(scores).query("model == 'toy-1b' and samples_per_language == 0 and seed == '0'")
+    figure = plot_estimates(table)
+    assert {"Japanese", "outputs in the right language"} <= words(figure)
+    assert max(x for x, _ in marks(figure.axes[0])) == 100
+
+
+def test_what_cannot_be_drawn_is_said_with_a_remedy(published: Study) -> None:
+    table = leave_out.leave_one_out(published)
+    with pytest.raises(ConfigurationError, match=f"more than the {MOST_LINES}.*\n.*samples_per_language"):
+        plot_estimates(table)
+    with pytest.raises(ConfigurationError, match="no estimates to draw"):
+        plot_estimates(table.iloc[:0])
+    with pytest.raises(ConfigurationError, match="value = 'gian': is no column"):
+        plot_estimates(table, "gian")
+    with pytest.raises(ConfigurationError, match="table = 'low': is missing"):
+        plot_estimates(table[["model", "task", "gap"]])
+    peaks = repeats.peaks(published)
+    with pytest.raises(ConfigurationError, match="only their numbers tell apart"):
+        plot_estimates(pd.concat([peaks, peaks]))
+
+
+def test_the_matrix_shows_each_gain_once_and_hatches_what_was_not_run(rich: Study) -> None:
+    whole = sources.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
+    table = whole[(whole["source"] != "es") | (whole["target"] != "ko")]
+    (axis,) = plot_source_to_target(table).axes
+    largest = table[table["samples_per_language"] == 400]
+    numbers = [text.get_text() for text in axis.texts if text.get_text().lstrip("+−").isdigit()]
+    assert len(numbers) == len(largest) == 15
+    shown = [f"{round(100 * value):+d}".replace("-", "−") if round(100 * value) else "0" for value in largest["gain"]]
+    assert sorted(numbers) == sorted(shown)
+    hatched = [patch for patch in axis.patches if isinstance(patch, Rectangle) and patch.get_hatch()]
+    assert [patch.get_xy() for patch in hatched] == [(6, 0)]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["Spanish", "Japanese"]
+
+
+def test_sources_are_compared_at_an_n_that_they_share(rich: Study) -> None:
+    whole = sources.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
+    table = whole[(whole["source"] != "es") | (whole["samples_per_language"] == 100)]
+    assert any("n = 100" in text for text in words(plot_source_to_target(table)))
+    with pytest.raises(ConfigurationError, match="no runs that add a single language"):
+        plot_source_to_target(table.iloc[:0])
