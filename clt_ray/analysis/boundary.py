@@ -27,7 +27,9 @@ from math import nan
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
+from clt_ray.analysis.jackknife import t_interval
 from clt_ray.analysis.mixed import MixedFit, fit_mixed, same
 from clt_ray.analysis.saturation import scatter
 from clt_ray.analysis.series import Series
@@ -106,10 +108,9 @@ class LanguagesLeftOut:
     predictions: tuple[tuple[FollowRate, float], ...]
     """Each rate with its prediction from the other languages."""
     r2: float
-    """1 - squared error with covariates / without them; above 0, script and family help to foretell; NaN without
-    covariates."""
+    """1 - squared error with covariates / without them; NaN without covariates."""
     verdict: str
-    """As a sentence."""
+    """As a sentence: covariates help or mislead where a 95% interval over languages of the error they save says so."""
 
 
 def follow_rates(study: Study) -> tuple[FollowRate, ...]:
@@ -219,12 +220,21 @@ def leave_one_language_out(rates: Sequence[FollowRate]) -> LanguagesLeftOut:
     errors = np.array([rate.rate - predicted for rate, predicted in pairs])
     missed = np.array([rate.rate for rate, _ in pairs]) - np.array(plain)
     r2 = float(1 - (errors @ errors) / (missed @ missed)) if missed.any() else nan
-    help_ = "help" if r2 > 0 else "do not help"
-    verdict = (
-        f"Script and family {help_} to foretell how a language follows (R² {r2:.2f} against the mean of the other "
-        f"languages, {len(pairs)} rates of {len({rate.language for rate, _ in pairs})} languages)."
-    )
-    return LanguagesLeftOut(tuple(pairs), r2, verdict)
+    # Rates of one language rise and fall together, so what covariates save is compared over languages, not rates.
+    saved = pd.Series(missed**2 - errors**2).groupby([rate.language for rate, _ in pairs]).mean()
+    return LanguagesLeftOut(tuple(pairs), r2, _verdict(r2, saved.to_numpy(), len(pairs)))
+
+
+def _verdict(r2: float, saved: Floats, rates: int) -> str:
+    """Whether the squared error that covariates save, per language, can be told from zero."""
+    low, high = t_interval(saved)
+    basis = f"R² {r2:.2f} against the mean of the other languages, {rates} rates of {len(saved)} languages"
+    basis = basis.replace("-", "−")
+    if low > 0:
+        return f"Script and family help to foretell how a language follows ({basis})."
+    if high < 0:
+        return f"Script and family mislead about how a language follows ({basis})."
+    return f"Whether script and family foretell how a language follows, these languages cannot say ({basis})."
 
 
 def _design(rates: Sequence[FollowRate], covariates: Sequence[str]) -> Floats:
