@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -33,6 +34,22 @@ def emit(name: str, figures: Mapping[str, float], baseline: Mapping[str, float] 
         "command": shlex.join(["python", *sys.argv]),
     }
     print(json.dumps(result))
+
+
+def apart(what: str, *arguments: str, **variables: str) -> dict[str, float]:
+    """Figures that this program prints when it is run again in a process of its own, as its last line.
+
+    Args:
+        what: Of the side that is measured, for the error.
+        arguments: For the program.
+        variables: Of its environment, beside those of this process.
+    """
+    command = [sys.executable, sys.argv[0], *arguments]
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(f"{what} failed:\n{done.stderr[-3000:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def machine() -> dict[str, object]:

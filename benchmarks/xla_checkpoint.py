@@ -22,8 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,7 +30,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from _result import emit
+from _result import apart, emit
 from xla_trainer import make_rows, tokenizer
 
 ROWS, LENGTH = 4, 128
@@ -124,15 +122,6 @@ def measure(side: str, folder: Path, steps: int, every: int) -> dict[str, float]
     }
 
 
-def in_process(side: str, steps: int, every: int) -> dict[str, float]:
-    """Figures of one side, in a process of its own."""
-    command = [sys.executable, __file__, "--side", side, f"--steps={steps}", f"--every={every}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{side} failed:\n{done.stderr[-3000:]}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=30)
@@ -146,7 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(measure(options.side, Path(folder), options.steps, options.every)))
         return
-    found = {side: in_process(side, options.steps, options.every) for side in ("background", "waiting")}
+    given = f"--steps={options.steps}", f"--every={options.every}"
+    found = {side: apart(side, "--side", side, *given) for side in ("background", "waiting")}
     emit("xla_checkpoint", found["background"], found["waiting"])
 
 

@@ -26,8 +26,6 @@ import argparse
 import gc
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _result import emit
+from _result import apart, emit
 
 CHIPS = 4
 FILE_BYTES = 100_000_000
@@ -182,12 +180,8 @@ def figures(watch: Watch, parameters: Any, export: Callable[[], None]) -> dict[s
 def in_process(side: str, source: Path) -> dict[str, float]:
     """Figures of one side, in a fresh process."""
     with tempfile.TemporaryDirectory() as target:
-        command = [sys.executable, __file__, "--side", side, "--source", str(source), "--target", target]
-        environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**20)}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        raise SystemExit(f"{side} failed:\n{done.stderr[-3000:]}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+        given = "--source", str(source), "--target", target
+        return apart(side, "--side", side, *given, MALLOC_MMAP_THRESHOLD_=str(2**20))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -26,15 +26,13 @@ import argparse
 import json
 import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from _result import emit
+from _result import apart, emit
 
 BATCH = {"equal": 8, "natural": 16}
 MAX_LENGTH, PROMPT, WORDS = 512, 16, 512
@@ -218,15 +216,6 @@ def stock(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
     return clock.figures(float(losses[-1]))
 
 
-def measure(side: str, kind: str, steps: int, timed: int) -> dict[str, float]:
-    """Figures of one side, in a process of its own since graphs and devices are a process's."""
-    command = [sys.executable, __file__, "--side", side, "--kind", kind, f"--steps={steps}", f"--timed={timed}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{side} on {kind} rows failed:\n{done.stderr[-3000:]}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=80)
@@ -242,9 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(json.dumps(SIDES[options.side](options.kind, Path(folder), options.steps, options.timed)))
         return
     figures: dict[str, dict[str, float]] = {side: {} for side in SIDES}
+    given = f"--steps={options.steps}", f"--timed={options.timed}"
     for kind in KINDS:
         for side, found in figures.items():
-            measured = measure(side, kind, options.steps, options.timed)
+            # Graphs and devices are a process's.
+            measured = apart(f"{side} on {kind} rows", "--side", side, "--kind", kind, *given)
             found |= {f"{kind}_{name}": value for name, value in measured.items()}
     emit("xla_trainer", figures["ours"], figures["stock"])
 

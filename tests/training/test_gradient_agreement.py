@@ -16,7 +16,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from test_train import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 from transformers import TrainerState
 
 from clt_ray.data.formatting import encode
@@ -38,6 +37,7 @@ from clt_ray.training.gradient_agreement import (
 )
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
+from trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
 CELLS = [(task, language) for task in ("summarization", "math") for language in ("en", "es", "ja")]
 

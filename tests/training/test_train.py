@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,54 +14,14 @@ from clt_ray.data.formatting import encode
 from clt_ray.data.mixture import build_run_data
 from clt_ray.errors import RunError
 from clt_ray.store import RunDir, Store
-from clt_ray.sweep.grid import expand
-from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
-from clt_ray.training.backends import select_backend
 from clt_ray.training.batches import RunBatches, collate
 from clt_ray.training.checkpoints import latest_resume_point, weights_tree
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
 from clt_ray.training.selection import Selection
-from clt_ray.training.train import best_until, train
-from sweeps import sweep, write
-
-
-def last_run(folder: Path, **changes: Any) -> RunSpec:
-    return expand(load_sweep(write(folder / "sweep.yaml", sweep(**changes))))[-1]
-
-
-def train_run(run: RunSpec, directory: RunDir, staging: Path, progress: Callable[..., Any]) -> Selection:
-    backend = select_backend(run)
-    backend.start(run)
-    data, tokenizer = build_run_data(run), load_tokenizer(run.model)
-    length = run.training.max_length
-    return train(
-        run,
-        [encode(row, tokenizer, length) for row in data.train],
-        {cell: [encode(row, tokenizer, length) for row in rows] for cell, rows in data.validation.items()},
-        tokenizer,
-        backend,
-        directory,
-        progress,
-        staging,
-    )
-
-
-def quiet(**_: Any) -> None:
-    pass
-
-
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_at(step: int) -> Callable[..., Any]:
-    def progress(**now: Any) -> None:
-        if now["step"] >= step:
-            raise Interrupted
-
-    return progress
+from clt_ray.training.train import best_until
+from trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +30,6 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, RunDir,
     run = last_run(folder)
     directory = Store(str(folder / "store")).run_dir(run.run_id)
     return run, directory, train_run(run, directory, folder / "staging", quiet)
-
-
-def recorded(directory: RunDir, log: str) -> list[tuple[int, dict[str, float]]]:
-    return [
-        (p.step, {name: value for name, value in p.metrics.items() if not name.startswith("perf/")})
-        for p in directory.metrics(log)
-    ]
 
 
 def test_every_planned_validation_is_recorded_for_every_language(unbroken: Any) -> None:

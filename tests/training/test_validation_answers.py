@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 from clt_ray.data.fewshot import exemplars
-from clt_ray.data.formatting import encode
 from clt_ray.data.mixture import build_run_data
 from clt_ray.data.rows import Row
 from clt_ray.evaluation.validate import answer_scorer
@@ -24,51 +22,19 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends import select_backend
 from clt_ray.training.checkpoints import weights_tree
 from clt_ray.training.model import load_tokenizer
-from clt_ray.training.selection import Selection
-from clt_ray.training.train import train
 from sweeps import TINY, sweep, write
+from trained import Interrupted, interrupt_at, last_run, recorded, train_run
 
 METRIC = "val/summarization/rougeL"
 GENERATE = {"samples_per_language": 3, "every": 4}
 
 
-def last_run(folder: Path, **changes: Any) -> RunSpec:
-    grid = {**TINY["grid"], "task": ["summarization"]}
-    return expand(load_sweep(write(folder / "sweep.yaml", sweep(grid=grid, **changes))))[-1]
+def summarizing(folder: Path, **changes: Any) -> RunSpec:
+    return last_run(folder, grid={**TINY["grid"], "task": ["summarization"]}, **changes)
 
 
 def scored_run(folder: Path) -> RunSpec:
-    return last_run(folder, validation={"generate": GENERATE}, selection={"metric": METRIC, "mode": "max"})
-
-
-def train_run(run: RunSpec, directory: RunDir, staging: Path, progress: Callable[..., Any]) -> Selection:
-    backend = select_backend(run)
-    backend.start(run)
-    data, tokenizer = build_run_data(run), load_tokenizer(run.model)
-    length = run.training.max_length
-    return train(
-        run,
-        [encode(row, tokenizer, length) for row in data.train],
-        {cell: [encode(row, tokenizer, length) for row in rows] for cell, rows in data.validation.items()},
-        tokenizer,
-        backend,
-        directory,
-        progress,
-        staging,
-        answer_scorer(run, data.validation, tokenizer, backend),
-    )
-
-
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_at(step: int) -> Callable[..., Any]:
-    def progress(**now: Any) -> None:
-        if now["step"] >= step:
-            raise Interrupted
-
-    return progress
+    return summarizing(folder, validation={"generate": GENERATE}, selection={"metric": METRIC, "mode": "max"})
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +43,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, RunDir]
     run, store = scored_run(folder), Store(str(folder / "store"))
     assert execute(run, store) == "finished"
     return run, store.run_dir(run.run_id)
-
-
-def recorded(directory: RunDir, log: Any) -> list[tuple[int, dict[str, float]]]:
-    return [
-        (point.step, {name: value for name, value in point.metrics.items() if not name.startswith("perf/")})
-        for point in directory.metrics(log)
-    ]
 
 
 def test_scores_join_the_losses_at_their_steps(finished: tuple[RunSpec, RunDir]) -> None:
@@ -145,7 +104,7 @@ def test_a_run_interrupted_between_scores_equals_an_unbroken_one(
 
 def test_answering_does_not_disturb_training(finished: tuple[RunSpec, RunDir], tmp_path: Path) -> None:
     _, scored = finished
-    silent = last_run(tmp_path)
+    silent = summarizing(tmp_path)
     directory = Store(str(tmp_path / "store")).run_dir(silent.run_id)
     train_run(silent, directory, tmp_path / "staging", lambda **_: None)
     assert recorded(directory, "train") == recorded(scored, "train")
@@ -197,5 +156,5 @@ def test_a_worked_example_is_not_asked(tmp_path: Path) -> None:
 
 
 def test_no_answers_are_asked_for_without_the_section(tmp_path: Path) -> None:
-    run = last_run(tmp_path)
+    run = summarizing(tmp_path)
     assert answer_scorer(run, {}, None, Recorder()) is None
