@@ -28,6 +28,7 @@ from clt_ray.report import comparison_tables, html_tables
 from clt_ray.report.checkpoint_section import checkpoint_sections
 from clt_ray.report.evidence import evidence, limits
 from clt_ray.report.figures import Exhibit, exhibits
+from clt_ray.report.measure_figures import measure_exhibits
 from clt_ray.report.mechanism_figures import mechanism_exhibits
 from clt_ray.report.mechanism_section import mechanism_frames, mechanism_sections
 from clt_ray.report.sections import frames, sections
@@ -97,7 +98,13 @@ def build_report(
     behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
     recorded = mechanisms(logs, tables["interference"])
     tables |= mechanism_frames(recorded) | checkpoints.frames(logs)
-    shown = [*exhibits(tables, headline_curves(study), behind), *mechanism_exhibits(recorded)]
+    headline = headline_curves(study)
+    parts = sections(tables)
+    shown = [
+        *exhibits(tables, headline, behind),
+        *measure_exhibits(tables, headline, parts),
+        *mechanism_exhibits(recorded),
+    ]
     page = (
         _environment()
         .get_template("page.html")
@@ -119,7 +126,7 @@ def build_report(
             mixing=comparison_tables.mixing(tables["interference"]),
             scripts=comparison_tables.scripts(tables["script_effect"]),
             scripts_by_task=comparison_tables.scripts_by_task(tables["script_by_task"]),
-            sections=[*sections(tables), *checkpoint_sections(tables), *mechanism_sections(recorded)],
+            sections=[*parts, *checkpoint_sections(tables), *mechanism_sections(recorded)],
             runs=html_tables.run_table(scores, runs, mlflow_url),
             long=_LONG,
             citation=_citation(scores, reference),

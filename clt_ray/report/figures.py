@@ -57,14 +57,15 @@ def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame 
         *_relative(tables["relative_to_english"], reference),
         *_seen_unseen(tables["seen_unseen"]),
         *_per_language(tables["per_language"]),
-        *_gain(_of(tables["gain"], headline)),
-        *_correlation(_of(tables["seen_unseen"], headline)),
+        *_gain(of_curves(tables["gain"], headline)),
+        *_correlation(of_curves(tables["seen_unseen"], headline)),
     ]
 
 
-def _exhibit(
+def exhibit(
     figure: Figure, name: str, section: str, title: str, caption: str, alt: str, table: str, folded: bool = False
 ) -> Exhibit:
+    """A figure written in all its formats; the arguments are fields of `Exhibit`, and the text that is read out."""
     svg = figure_svg(figure, name)
     png = None if folded else figure_png(figure)
     return Exhibit(name, section, title, caption, table, folded, svg, png, inline(svg, name, alt))
@@ -79,7 +80,7 @@ def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[E
     caption = "Mean of all other evaluation languages as a share of the English score of the same run. At 100% there "
     caption += "is no gap to English." + (" Thin lines: the reference study." if reference is not None else "")
     alt = _alt("Share of the English score over samples per language.", table, "relative_to_english", percent)
-    yield _exhibit(plot_relative_to_english(table, reference), "relative_to_english", "overview",
+    yield exhibit(plot_relative_to_english(table, reference), "relative_to_english", "overview",
                    "How near the other languages come to English", caption, alt, "relative_to_english")  # fmt: skip
 
 
@@ -96,7 +97,7 @@ def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
         alt = _alt(alt, rows, "unseen", shown)
         caption = "Solid: mean of the languages trained on. Dashed, open dots: mean of those never trained on. Grey: "
         caption += "English, which is in every mixture. Bands are 95% intervals where they are known."
-        yield _exhibit(plot_seen_unseen(rows), f"seen_unseen_{slug(str(task))}", str(task),
+        yield exhibit(plot_seen_unseen(rows), f"seen_unseen_{slug(str(task))}", str(task),
                        "Seen and unseen languages", caption, alt, "seen_unseen")  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
             languages = ", ".join(language_name(code) for code in own["eval_language"].unique())
             alt = f"{task_label(str(task))} per language over samples per language: {languages}. Numbers in the table."
             title = f"Every language, {model}" if several else "Every language"
-            yield _exhibit(plot_per_language(own), name, str(task), title, caption, alt, "per_language",
+            yield exhibit(plot_per_language(own), name, str(task), title, caption, alt, "per_language",
                            folded=str(model) != first)  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def _gain(table: pd.DataFrame) -> Iterator[Exhibit]:
     caption = "Score at the largest n minus score at n = 0, per language. Filled: trained on. Open: never trained on. "
     caption += "Whiskers are 95% intervals where they are known; one that crosses the line at 0 is no clear change."
     alt = _alt("Gain per language.", table[table["eval_language"] == MEAN], "gain", lambda value: f"{value:.3g}")
-    yield _exhibit(plot_gain(single), "gain", "gain", "What each language gained", caption, alt, "gain")
+    yield exhibit(plot_gain(single), "gain", "gain", "What each language gained", caption, alt, "gain")
 
 
 def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
@@ -142,7 +143,7 @@ def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
     caption = "A dot per run, joined in order of n. Where a path climbs to the right, what helps the languages trained "
     caption += "on helps the others too. On the grey line both do equally well."
     alt = "Mean score of unseen languages against that of seen languages, run by run. Numbers in the table."
-    yield _exhibit(plot_transfer_correlation(table), "transfer_correlation", "correlation",
+    yield exhibit(plot_transfer_correlation(table), "transfer_correlation", "correlation",
                    "Do unseen languages follow the seen ones?", caption, alt, "seen_unseen")  # fmt: skip
 
 
@@ -163,7 +164,7 @@ def _alt(start: str, table: pd.DataFrame, column: str, shown: object) -> str:
     return " ".join([start, *(f"{part}." for part in told[:8])])
 
 
-def _of(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
+def of_curves(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
     """Rows of these curves."""
     wanted = {
         (curve.task, curve.model, curve.setting, curve.mixture, curve.language_group, "+".join(curve.train_languages))

@@ -90,4 +90,5 @@ def test_the_page_holds_the_sections_and_tinted_cells(tmp_path: Path) -> None:
     ).read_text()
     assert all(f'<section id="{name}"' in page and f'href="#{name}"' in page for name in ALL)
     assert re.search(r'<td style="--heat: 1\.00" class="numeric heat up', page)
-    assert all((tmp_path / link).is_file() for link in re.findall(r'href="(tables/[^"]+)"', page))
+    assert all((tmp_path / link).is_file() for link in re.findall(r'href="((?:tables|figures)/[^"]+)"', page))
+    assert all(f'id="figure-{name}"' in page for name in ("source_to_target", "equal_volume", "peaks"))

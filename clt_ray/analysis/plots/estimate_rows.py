@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -17,6 +17,8 @@ from clt_ray.errors import ConfigurationError, Problem
 Key = tuple[str, ...]
 """The curve of a row, then the columns that name it."""
 
+MOST_LINES: Final = 90
+"""Lines of a panel beyond which a figure is no longer read but searched."""
 _NAMES: Final = (
     "task", "measure", "term", "samples_per_language", "eval_language", "source", "target", "left_out", "effect",
     "script", "against", "control", "seed",
@@ -48,6 +50,42 @@ class Line:
     text: str
     key: Key | None
     indented: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What stands where."""
+
+    columns: Columns
+    panels: list[tuple[str, pd.DataFrame]]
+    """Titles and rows, which are indexed as `keys`."""
+    keys: pd.Series
+    """Of every row of the table."""
+    lines: list[Line]
+
+
+def fits(table: pd.DataFrame, value: str | None = None) -> bool:
+    """Whether `plot_estimates` can draw the table: there are estimates, and not more lines than one can read."""
+    columns = columns_of(table, value)
+    return bool(table[columns.value].notna().any()) and len(layout(table, value).lines) <= MOST_LINES
+
+
+def layout(table: pd.DataFrame, value: str | None = None) -> Layout:
+    """Panels and lines of a forest plot.
+
+    Raises:
+        ConfigurationError: No rows, no such column, or rows that would lie on top of each other.
+    """
+    columns = columns_of(table, value)
+    table = table[table[columns.value].notna()].reset_index(drop=True)
+    if table.empty:
+        raise problem("table", None, "has no estimates to draw", "give it rows of a measure")
+    parts = panels_of(table)
+    names = telling_apart([rows for _, rows in parts])
+    keys = table.apply(lambda row: row_key(row, names), axis=1)
+    if any(pd.DataFrame({"key": keys, "mark": marks(table)}).loc[rows.index].duplicated().any() for _, rows in parts):
+        raise problem("table", None, "has rows that only their numbers tell apart", "give it rows of one measure")
+    return Layout(replace(columns, samples=beside(table, names)), parts, keys, lines_of(table, keys, names))
 
 
 def columns_of(table: pd.DataFrame, value: str | None) -> Columns:

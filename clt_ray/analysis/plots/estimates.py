@@ -13,7 +13,6 @@ its seen and of its unseen languages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -23,18 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from clt_ray.analysis.order import count_label
-from clt_ray.analysis.plots.estimate_rows import (
-    Columns,
-    Line,
-    beside,
-    columns_of,
-    lines_of,
-    marks,
-    panels_of,
-    problem,
-    row_key,
-    telling_apart,
-)
+from clt_ray.analysis.plots.estimate_rows import MOST_LINES, Columns, Line, layout, marks, problem
 from clt_ray.analysis.plots.quantities import Quantity, quantity
 from clt_ray.analysis.plots.style import (
     ENGLISH,
@@ -50,9 +38,6 @@ from clt_ray.analysis.plots.style import (
     task_colour,
 )
 from clt_ray.analysis.uncertainty import Floats
-
-MOST_LINES: Final = 90
-"""Lines of a panel beyond which a figure is no longer read but searched."""
 
 _EXPOSURES: Final = ("seen", "unseen", "english")
 _LINE: Final = 0.19
@@ -78,17 +63,8 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
     Raises:
         ConfigurationError: No rows, no such column, or more than `MOST_LINES` lines in a panel.
     """
-    columns = columns_of(table, value)
-    table = table[table[columns.value].notna()].reset_index(drop=True)
-    if table.empty:
-        raise problem("table", None, "has no estimates to draw", "give it rows of a measure")
-    parts = panels_of(table)
-    names = telling_apart([rows for _, rows in parts])
-    columns = replace(columns, samples=beside(table, names))
-    keys = table.apply(lambda row: row_key(row, names), axis=1)
-    if any(pd.DataFrame({"key": keys, "mark": marks(table)}).loc[rows.index].duplicated().any() for _, rows in parts):
-        raise problem("table", None, "has rows that only their numbers tell apart", "give it rows of one measure")
-    lines = lines_of(table, keys, names)
+    found = layout(table, value)
+    columns, parts, keys, lines = found.columns, found.panels, found.keys, found.lines
     if len(lines) > MOST_LINES:
         remedy = "keep fewer rows, for instance table[table['samples_per_language'] == 400], or one model"
         raise problem("table", None, f"makes {len(lines)} lines, more than the {MOST_LINES} one can read", remedy)
@@ -105,7 +81,7 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
             _name(axis, lines, left if place % grid.columns == 0 else 0.0)
             header(axis, title, about.label, grid.width + grid.gap)
             axis.set_xlabel(about.unit, color=MUTED, fontsize=7.5, loc="left")
-        _legend(figure, table, columns)
+        _legend(figure, pd.concat([rows for _, rows in parts]), columns)
     return figure
 
 
