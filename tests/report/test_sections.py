@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import rich_sweep
 
+import rich_sweep
 import synthetic_scores
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.analysis.study import Study
