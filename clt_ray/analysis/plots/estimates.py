@@ -44,7 +44,7 @@ _LINE: Final = 0.19
 """Inches between lines."""
 _DENSE_LINE: Final = 0.25
 """The same where lines hold several marks."""
-_CHARACTER: Final = 0.064
+_CHARACTER: Final = 0.058
 """Inches of an average character of a label."""
 _DODGE: Final = 0.18
 """Lines from the middle to the outer marks of a line that several exposures share."""
@@ -190,7 +190,7 @@ def _name(axis: Axes, lines: Sequence[Line], room: float) -> None:
         if line.key is None and place:
             axis.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.5)
         if room:
-            text = fitted(line.text, room - 0.1, 7.6)
+            text = fitted(line.text, room - 0.1, 6.6)
             axis.annotate(
                 text, (0, place), (-72 * (room - 0.12 - 0.1 * line.indented), 0), xycoords=("axes fraction", "data"),
                 textcoords="offset points", va="center", ha="left", fontsize=8, color=INK,
