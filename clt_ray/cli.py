@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--schema", action="store_true", help="print the JSON schema of sweep files, for editors")
     plan = verb("plan", "what a run would do with each cell, and why", sweep=False, reads=True)
     plan.add_argument("sweeps", metavar="SWEEP", nargs="+", help="sweep files, planned in this order")
+    plan.add_argument("--compile", action="store_true",
+                      help="prove that the steps fit their TPU chips; takes minutes and no TPU")  # fmt: skip
     rows = verb("data", "the rows of every task, language and split, and prompts as the model sees them", reads=True)
     rows.add_argument("--examples", action="store_true", help="three prompts of every language and split")
     run = verb("run", "execute what is missing; again, to resume")
@@ -149,15 +151,26 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from clt_ray.api import plan
+    from clt_ray.display.tables import print_plan
 
     planned = plan(arguments.sweeps, _locations(arguments), arguments.overrides)
-    if arguments.json:
-        _print_json(planned.to_json())
-    else:
-        from clt_ray.display.tables import print_plan
-
+    if not arguments.json:
         print_plan(planned, arguments.sweeps)
-    return 0
+    elif not arguments.compile:
+        _print_json(planned.to_json())
+    return _compile(planned, arguments.json) if arguments.compile else 0
+
+
+def _compile(planned: Any, as_json: bool) -> int:
+    from clt_ray.api.compile import prove
+    from clt_ray.display.compile import print_compiling, print_proofs
+
+    proofs = prove(planned, announce=print_compiling)
+    if as_json:
+        _print_json(planned.to_json() | {"compiled": [proof.to_json() for proof in proofs]})
+    else:
+        print_proofs(proofs)
+    return 0 if all(proof.fits for proof in proofs) else FAILED
 
 
 def _data(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,10 @@ class TpuKind:
     """Peak bf16 FLOP/s of one chip, as its vendor publishes it (cloud.google.com/tpu/docs/system-architecture)."""
     dimensions: int
     """Dimensions of the torus that its slices are cut from."""
+    memory: float
+    """High-bandwidth memory of one chip in bytes, as its vendor publishes it."""
+    compiler_name: str | None = None
+    """What libtpu's compiler calls it, such as `v5e`; None where it knows no chips of it, or counts half ones."""
     interconnect: float | None = None
     """Published bandwidth of a chip's links to its neighbours, in bytes/s, sending; None where it is not known here."""
     topologies: tuple[str, ...] = ()
@@ -29,13 +33,13 @@ _EFFICIENCY_SLICES = ("1x1", "2x2", "2x4", "2x8", "4x4", "4x8", "8x8", "8x16", "
 
 TPUS = MappingProxyType(
     {
-        "TPU-V2": TpuKind(45e12, 2),
-        "TPU-V3": TpuKind(123e12, 2),
-        "TPU-V4": TpuKind(275e12, 3, 300e9),
-        "TPU-V5P": TpuKind(459e12, 3, 600e9),
-        "TPU-V5LITEPOD": TpuKind(197e12, 2, 200e9, _EFFICIENCY_SLICES),
-        "TPU-V6E": TpuKind(918e12, 2, 400e9, _EFFICIENCY_SLICES),
-        "TPU-V7X": TpuKind(2307e12, 3),
+        "TPU-V2": TpuKind(45e12, 2, 16e9),
+        "TPU-V3": TpuKind(123e12, 2, 32e9),
+        "TPU-V4": TpuKind(275e12, 3, 32e9, "v4", 300e9),
+        "TPU-V5P": TpuKind(459e12, 3, 95e9, "v5p", 600e9),
+        "TPU-V5LITEPOD": TpuKind(197e12, 2, 16e9, "v5e", 200e9, _EFFICIENCY_SLICES),
+        "TPU-V6E": TpuKind(918e12, 2, 32e9, "v6e", 400e9, _EFFICIENCY_SLICES),
+        "TPU-V7X": TpuKind(2307e12, 3, 192e9),
     }
 )
 

@@ -34,7 +34,8 @@ class ModelSpec(SpecModel):
     revision: Content[Text | None] = None
     """Branch, tag or commit of a hub model; None is its main branch."""
     parameters: Runtime[Count | None] = None
-    """Number of parameters, for cost estimates and figures; None when unknown."""
+    """Number of parameters, for cost estimates and figures; models from a billion on, and of unknown size, recompute
+    activations."""
     architecture: Runtime[Text | None] = None
     """Family that sharding rules are chosen by: `llama` or `cohere`; None lets the checkpoint say."""
 

@@ -98,7 +98,8 @@ class ModelSource(SpecModel):
     revision: Content[Text | None] = None
     """Branch, tag or commit of a hub model."""
     parameters: Runtime[Count | None] = None
-    """Number of parameters, for cost estimates and figures."""
+    """Number of parameters, for cost estimates and figures; models from a billion on, and of unknown size, recompute
+    activations."""
     architecture: Runtime[Text | None] = None
     """Family that sharding rules are chosen by: `llama` or `cohere`."""
 

@@ -8,6 +8,8 @@ from typing import Any
 from clt_ray.sweep.run import ModelSpec
 
 BUNDLED = "bundled"
+LARGE_MODEL_PARAMETERS = 1_000_000_000
+"""From here on, activations of all layers would take more memory than the weights."""
 
 
 def location(model: ModelSpec) -> str:
@@ -15,6 +17,12 @@ def location(model: ModelSpec) -> str:
     if model.source == BUNDLED:
         return str(resources.files("clt_ray.data.bundled") / "model")
     return model.source
+
+
+def recomputes(model: ModelSpec) -> bool:
+    """Whether layers' activations are computed again in the backward pass instead of kept: of large models, and of
+    those whose size nobody has said."""
+    return model.source != BUNDLED and (model.parameters or LARGE_MODEL_PARAMETERS) >= LARGE_MODEL_PARAMETERS
 
 
 def load_tokenizer(model: ModelSpec) -> Any:

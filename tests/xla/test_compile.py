@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,7 +10,8 @@ import pytest
 
 pytest.importorskip("torch_xla")
 
-from clt_ray.training.backends.xla.trace import environment
+from clt_ray.aot.compile import Needs
+from clt_ray.aot.depth import CompilationError, OutOfMemory, Step, depths, extended, needs_at
 
 CHIPS, TOPOLOGY, ROWS, WIDTH = 4, "v5e:2x2", 8, 1024
 MODEL: dict[str, Any] = {
@@ -28,36 +24,22 @@ BYTES_PER_PARAMETER = 2 + 3 * 4
 """bf16 parameter; fp32 master, mean and square."""
 
 
-@dataclass(frozen=True)
-class Compiled:
-    kernels: int
-    arguments_gib: float
-    temporaries_gib: float
-
-
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Compiled]:
+def compiled() -> Callable[..., Needs]:
     """Compiles the step for all chips of the topology; what several tests look at is compiled once."""
 
     @cache
-    def compiled(mesh: tuple[int, int], *, kernel: bool) -> Compiled:
-        folder = tmp_path_factory.mktemp("step")
-        shape = {"mesh": mesh, "rows": ROWS, "width": WIDTH, "kernel": kernel}
-        (folder / "step.json").write_text(json.dumps({"model": MODEL, "shape": shape}))
-        traced = [sys.executable, "-m", "clt_ray.aot.trace", str(folder / "step.json"), str(folder / "step.hlo")]
-        subprocess.run(traced, check=True, capture_output=True, env={**os.environ, **environment(CHIPS)})
-        command = [sys.executable, "-m", "clt_ray.aot.compile", str(folder / "step.hlo"), TOPOLOGY]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        found = json.loads(done.stdout.splitlines()[-1])
-        assert found["chips"] == CHIPS
-        return Compiled(**{name: found[name] for name in Compiled.__dataclass_fields__})
+    def compiled(mesh: tuple[int, int] = (4, 1), layers: int = 1, *, kernel: bool = True) -> Needs:
+        found = needs_at(Step(MODEL, TOPOLOGY, mesh, ROWS, WIDTH, kernel=kernel), layers)
+        assert found.chips == CHIPS
+        return found
 
     return compiled
 
 
 @pytest.mark.parametrize("mesh", [(4, 1), (2, 2)], ids=["4x1", "2x2"])
 def test_the_step_with_the_attention_kernel_compiles_for_a_slice(
-    compiled: Callable[..., Compiled], mesh: tuple[int, int]
+    compiled: Callable[..., Needs], mesh: tuple[int, int]
 ) -> None:
     with_kernel = compiled(mesh, kernel=True)
     # Forward, forward again in the backward pass, and one kernel each for the gradients of queries and of keys.
@@ -67,7 +49,37 @@ def test_the_step_with_the_attention_kernel_compiles_for_a_slice(
     assert share <= with_kernel.arguments_gib < 1.1 * share
 
 
-def test_attention_written_out_needs_more_memory_than_the_kernel(compiled: Callable[..., Compiled]) -> None:
+def test_attention_written_out_needs_more_memory_than_the_kernel(compiled: Callable[..., Needs]) -> None:
     written_out = compiled((4, 1), kernel=False)
     assert written_out.kernels == 0
     assert written_out.temporaries_gib > compiled((4, 1), kernel=True).temporaries_gib
+
+
+def test_more_layers_lie_on_the_line_through_two_depths(compiled: Callable[..., Needs]) -> None:
+    # What lives during the step is 20 MB here, mostly room that the compiler has to spare;
+    # benchmarks/tpu_compile.py holds it against the line at the sizes of real models.
+    found, expected = extended(compiled(layers=1), compiled(layers=2), (1, 2), layers=3), compiled(layers=3)
+    assert found.arguments_gib == pytest.approx(expected.arguments_gib, rel=1e-3)
+    assert found.flops == pytest.approx(expected.flops, rel=0.02)
+    assert found.kernels == expected.kernels
+
+
+def test_a_step_that_does_not_fit_a_chip_is_told_from_one_that_cannot_be_compiled() -> None:
+    wide = {**MODEL, "vocab_size": 262144, "hidden_size": 8192, "intermediate_size": 32768, "num_attention_heads": 64}
+    with pytest.raises(OutOfMemory, match="hbm"):
+        needs_at(Step(wide, TOPOLOGY, (4, 1), ROWS, WIDTH), 1)
+    with pytest.raises(CompilationError, match="hidden_size") as error:
+        needs_at(Step({**MODEL, "hidden_size": "many"}, TOPOLOGY, (4, 1), ROWS, WIDTH), 1)
+    assert not isinstance(error.value, OutOfMemory)
+
+
+@pytest.mark.parametrize(
+    ("layers", "gigabytes", "compiled"), [(32, 64, (32,)), (40, 20, (10, 20)), (32, 31, (32,)), (1, 4, (1,))]
+)
+def test_memory_decides_how_many_layers_are_compiled(layers: int, gigabytes: int, compiled: tuple[int, ...]) -> None:
+    assert depths(layers, gigabytes * 10**9) == compiled
+
+
+def test_without_memory_for_a_line_nothing_is_compiled() -> None:
+    with pytest.raises(CompilationError, match=r"takes 10 GB of memory, and this machine has 4\.0 GB left"):
+        depths(32, 4 * 10**9)

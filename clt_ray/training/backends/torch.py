@@ -12,10 +12,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig, set_seed
 
 from clt_ray.data.formatting import end_of_turn_id
 from clt_ray.sweep.run import RunSpec
+from clt_ray.training.model import recomputes
 from clt_ray.training.schedule import Schedule
-
-LARGE_MODEL_PARAMETERS = 1_000_000_000
-"""From here on activations are recomputed in the backward pass, since they no longer fit beside the state."""
 
 
 class TorchBackend:
@@ -61,13 +59,12 @@ class TorchBackend:
         return model.to(self.device)
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
-        large = (run.model.parameters or 0) >= LARGE_MODEL_PARAMETERS
         several = {"ddp_backend": "gloo" if self._cpu else "nccl"} if self.world_size > 1 else {}
         return several | {
             "use_cpu": self._cpu,
             "bf16": run.training.precision == "bf16",
             "optim": "adamw_torch" if self._cpu else "adamw_torch_fused",
-            "gradient_checkpointing": large,
+            "gradient_checkpointing": recomputes(run.model),
             "per_device_train_batch_size": run.training.batch_size // self.world_size,
         }
 

@@ -15,12 +15,11 @@ from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.xla import environment
 from clt_ray.training.backends.xla.fit import mesh_of, misfits
+from clt_ray.training.model import recomputes
 from clt_ray.training.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
-LARGE_MODEL_PARAMETERS = 1_000_000_000
-"""From here on activations are recomputed in the backward pass, layer by layer."""
 BARRIER_TIMEOUT = timedelta(hours=1)
 """A host may wait this long for the others: while one of them writes a checkpoint, or compiles."""
 
@@ -78,7 +77,7 @@ class XlaBackend:
 
         self._chips = Slice(mesh_of(run))
         attention.register(self._chips, kernel=os.environ["PJRT_DEVICE"] == "TPU")
-        self._rematerialise = (run.model.parameters or 0) >= LARGE_MODEL_PARAMETERS
+        self._rematerialise = recomputes(run.model)
         self._model: Any = None
         set_seed(run.seed)
 

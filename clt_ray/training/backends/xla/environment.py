@@ -17,6 +17,10 @@ PROCESS_COUNT = "CLT_RAY_PROCESS_COUNT"
 CACHE = "CLT_RAY_XLA_CACHE"
 """Folder of the persistent compilation cache, shared by the runs on a host; unset means none."""
 
+MOST_TRACED = 64
+"""Devices that a tracing process pretends to have. Automatic differentiation counts devices in 8 bits; partitions for
+more chips can be written down all the same."""
+
 FORBIDDEN = ("XLA_USE_BF16", "XLA_DOWNCAST_BF16", "WORLD_SIZE", "RANK", "LOCAL_RANK")
 """The first two would store fp32 masters in bf16; the rest make accelerate start a process group of its own."""
 
@@ -38,6 +42,16 @@ def worker_environment(index: int, count: int, cache: str | None = None, device:
         PROCESS_COUNT: str(count),
     }
     return wanted | ({CACHE: cache} if cache else {})
+
+
+def tracing_environment(chips: int) -> dict[str, str]:
+    """Variables of a process that traces a step for so many chips, without any."""
+    return {
+        "PJRT_DEVICE": "CPU",
+        "CPU_NUM_DEVICES": str(min(chips, MOST_TRACED)),
+        "XLA_NO_SPECIAL_SCALARS": "1",
+        "JAX_PLATFORMS": "cpu",
+    }
 
 
 def complete() -> None:

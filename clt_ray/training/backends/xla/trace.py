@@ -4,7 +4,8 @@ The step is the trainer's own (`step.TrainStep`). Only what it stands on is repl
 format and a partition but no memory, and instead of being run the graph is taken. So what a compiler says of the
 program (memory per chip, collectives) holds for the step that will run.
 
-Needs a process of its own, started with `environment(chips)`: the number of devices is fixed when torch_xla starts.
+Needs a process of its own, started with `environment.tracing_environment(chips)`: the number of devices is fixed when
+torch_xla starts.
 """
 
 from __future__ import annotations
@@ -26,20 +27,6 @@ from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape, Partition, sharding_plan
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.backends.xla.step import TrainStep
-
-MOST_DEVICES = 64
-"""Devices that a process pretends to have. Automatic differentiation counts devices in 8 bits; partitions for more
-chips can be written down all the same."""
-
-
-def environment(chips: int) -> dict[str, str]:
-    """Variables of a process that traces for so many chips."""
-    return {
-        "PJRT_DEVICE": "CPU",
-        "CPU_NUM_DEVICES": str(min(chips, MOST_DEVICES)),
-        "XLA_NO_SPECIAL_SCALARS": "1",
-        "JAX_PLATFORMS": "cpu",
-    }
 
 
 @dataclass(frozen=True)
