@@ -166,6 +166,14 @@ def test_columns_with_ends_of_their_own(rich: Study) -> None:
     assert [low for low, _ in intervals(axis)] == pytest.approx(list(100 * known["gap_low"]))
 
 
+def test_gains_in_scripts_and_their_interaction_are_told_apart(published: Study) -> None:
+    table = scripts.script_effect(published).query("samples_per_language == 5000 and task == 'math'")
+    gains = words(plot_estimates(table[table["effect"] == "gain"]))
+    assert {"accuracy, gain over n = 0", "Latin script", "other scripts"} <= gains
+    interaction = words(plot_estimates(table[table["effect"] == "interaction"]))
+    assert {"accuracy, Latin − other scripts", "against non_latin"} <= interaction
+
+
 def test_fidelity_is_a_share(scores: pd.DataFrame) -> None:
     table = fidelity.fidelity(scores).query("model == 'toy-1b' and samples_per_language == 0 and seed == '0'")
     figure = plot_estimates(table)

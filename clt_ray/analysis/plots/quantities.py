@@ -75,7 +75,9 @@ def quantity(table: pd.DataFrame, value: str) -> Quantity:
         return Quantity(value.replace("_", " "), "as stored")
     about = metric(str(table["metric"].iloc[0]))
     if value == "estimate":
-        return Quantity(f"{about.label}, gain over n = 0", about.unit, about.shown_factor, 0.0, "signed")
+        interaction = (table["effect"] == "interaction").all()
+        words = "Latin − other scripts" if interaction else "gain over n = 0"
+        return Quantity(f"{about.label}, {words}", about.unit, about.shown_factor, 0.0, "signed")
     if value in _DIFFERENCES:
         return Quantity(f"{about.label}, {_DIFFERENCES[value]}", about.unit, about.shown_factor, 0.0, "signed")
     return Quantity(f"{about.label}, {value.replace('_', ' ')}", about.unit, about.shown_factor)
