@@ -7,9 +7,9 @@ three depths, `off_the_line_gib` is how far the first is off the line of the oth
 
 Per model: GiB of a chip at full depth for what stays (parameters and optimizer state), for what a step needs on top,
 and for both with the program; seconds per compilation on this machine. The baseline is the chip's 16 GB. Compiling
-takes up to 20 gigabytes of this machine, and one to four minutes per depth on two cores.
+takes up to 16 gigabytes of this machine, and one to four minutes per depth on two cores.
 
-    python benchmarks/tpu_compile.py [--layers 8 16 22] [--models llama-3.1-8b aya-23-8b aya-23-35b]
+    python benchmarks/tpu_compile.py [--layers 8 12 16] [--models llama-3.1-8b aya-23-8b aya-23-35b]
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def figures_of(run: RunSpec, depths: Sequence[int]) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, nargs="+", default=[8, 16, 22])
+    parser.add_argument("--layers", type=int, nargs="+", default=[8, 12, 16])
     parser.add_argument("--models", nargs="+", choices=LAYERS, default=list(LAYERS))
     options = parser.parse_args(arguments)
     if len(options.layers) < 2 or sorted(set(options.layers)) != options.layers:
