@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,43 +37,6 @@ def make_run(folder: Path, mesh: str | None, model: str | None = None, **changes
         changes |= {"models": {"local": {"source": model}}, "grid": {"model": ["local"]}}
     document = sweep(hardware=hardware(mesh), **changes)
     return expand(load_sweep(write(folder / "sweep.yaml", document)))[-1]
-
-
-def train_run(run: Any, directory: Any, staging: Path, progress: Callable[..., Any]) -> tuple[Any, Any]:
-    """Train as a worker does; returns the selection and the backend."""
-    from clt_ray.data.formatting import encode
-    from clt_ray.data.mixture import build_run_data
-    from clt_ray.training.backends import select_backend
-    from clt_ray.training.model import load_tokenizer
-    from clt_ray.training.train import train
-
-    backend = select_backend(run)
-    backend.start(run)
-    data, tokenizer = build_run_data(run), load_tokenizer(run.model)
-    length = run.training.max_length
-    selection = train(
-        run,
-        [encode(row, tokenizer, length) for row in data.train],
-        {cell: [encode(row, tokenizer, length) for row in rows] for cell, rows in data.validation.items()},
-        tokenizer,
-        backend,
-        directory,
-        progress,
-        staging,
-    )
-    return selection, backend
-
-
-def quiet(**_: Any) -> None:
-    pass
-
-
-def recorded(directory: Any, log: str) -> list[dict[str, float]]:
-    """Metrics of a log without those that depend on time."""
-    return [
-        {"step": p.step, **{name: value for name, value in p.metrics.items() if not name.startswith("perf/")}}
-        for p in directory.metrics(log)
-    ]
 
 
 def start(program: Path, devices: int, *arguments: str) -> subprocess.Popen[str]:

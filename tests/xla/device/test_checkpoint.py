@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch_xla.runtime as runtime
-from runs import make_run, quiet, recorded, start, train_run
+from runs import make_run, start
 from safetensors.torch import load_file
 
 from clt_ray.store import RunDir, Store
@@ -25,6 +25,7 @@ from clt_ray.training.backends.xla.plan import MeshShape
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.checkpoints import latest_resume_point, resume_tree, weights_tree
 from clt_ray.training.train import best_until
+from trained import quiet, recorded, train_run
 
 runtime.use_spmd()
 PROGRAM = Path(__file__).parent / "halting.py"
@@ -34,7 +35,7 @@ STABLE = {"learning_rate": 1e-5}
 def test_killed_while_writing_the_run_goes_on_from_the_checkpoint_before(tmp_path: Path) -> None:
     run = make_run(tmp_path, "4x1", training=STABLE)
     reference = Store(str(tmp_path / "reference")).run_dir(run.run_id)
-    selection, _ = train_run(run, reference, tmp_path / "staging", quiet)
+    selection = train_run(run, reference, tmp_path / "staging", quiet)
 
     with start(PROGRAM, 4, str(tmp_path), "4x1", "4") as process:
         assert process.stdout is not None
@@ -49,7 +50,7 @@ def test_killed_while_writing_the_run_goes_on_from_the_checkpoint_before(tmp_pat
     assert directory.names(resume_tree(4)) and resume_tree(4) not in directory.complete_trees("checkpoints/")
     point = latest_resume_point(directory, lambda step: best_until(directory, step, run))
     assert point is not None and point.step == 2
-    assert train_run(run, directory, tmp_path / "staging", quiet)[0] == selection
+    assert train_run(run, directory, tmp_path / "staging", quiet) == selection
     for log in ("train", "validation"):
         assert recorded(directory, log) == recorded(reference, log)
     found, expected = (

@@ -55,6 +55,6 @@ def test_losses_equal_the_torch_backends_with_one_graph_per_width(
     for log in ("train", "validation"):
         points = on_cpu[name][log]
         assert len(points) == {"train": 10, "validation": 2}[log]
-        for point, expected in zip(found[log], points, strict=True):
+        for (_, point), (_, expected) in zip(found[log], points, strict=True):
             compared = {key: value for key, value in expected.items() if key.endswith("loss")}
             assert {key: point[key] for key in compared} == pytest.approx(compared, rel=TOLERANCE)

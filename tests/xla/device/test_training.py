@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from runs import make_run, quiet, recorded, train_run
+from runs import make_run
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -17,21 +16,10 @@ from clt_ray.errors import ConfigurationError, RunError
 from clt_ray.store import RunDir, Store
 from clt_ray.training.backends.xla.graphs import compiled
 from clt_ray.training.checkpoints import weights_tree
+from trained import Interrupted, interrupt_at, quiet, recorded, train_run
 
 STABLE = {"learning_rate": 1e-5}
 """At the tests' usual rate the tiny model amplifies rounding within a few steps; at this one it does not."""
-
-
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_at(step: int) -> Callable[..., Any]:
-    def progress(**now: Any) -> None:
-        if now["step"] >= step:
-            raise Interrupted
-
-    return progress
 
 
 def fresh(folder: Path, run: Any) -> RunDir:
@@ -43,17 +31,17 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, RunDir, Any
     folder = tmp_path_factory.mktemp("unbroken")
     run = make_run(folder, "4x1", training=STABLE)
     directory = fresh(folder, run)
-    selection, _ = train_run(run, directory, folder / "staging", quiet)
+    selection = train_run(run, directory, folder / "staging", quiet)
     return run, directory, selection
 
 
 def test_every_planned_validation_is_recorded(unbroken: Any) -> None:
     run, directory, selection = unbroken
     points = recorded(directory, "validation")
-    assert [point["step"] for point in points] == [2, 4, 6, 8]
-    assert all({f"val/math/{language}/loss" for language in run.eval_languages} <= set(point) for point in points)
-    assert selection.chosen.value == min(point["val/loss"] for point in points)
-    assert points[-1]["val/loss"] < points[0]["val/loss"]
+    assert [step for step, _ in points] == [2, 4, 6, 8]
+    assert all({f"val/math/{language}/loss" for language in run.eval_languages} <= set(found) for _, found in points)
+    assert selection.chosen.value == min(found["val/loss"] for _, found in points)
+    assert points[-1][1]["val/loss"] < points[0][1]["val/loss"]
 
 
 def test_a_run_interrupted_and_resumed_equals_an_unbroken_one(unbroken: Any, tmp_path: Path) -> None:
@@ -62,7 +50,7 @@ def test_a_run_interrupted_and_resumed_equals_an_unbroken_one(unbroken: Any, tmp
     with pytest.raises(Interrupted):
         train_run(run, directory, tmp_path / "a", interrupt_at(6))
     before = compiled()
-    resumed, _ = train_run(run, directory, tmp_path / "b", quiet)
+    resumed = train_run(run, directory, tmp_path / "b", quiet)
     assert resumed == selection
     assert compiled() - before <= 2
     for log in ("train", "validation"):
@@ -88,7 +76,7 @@ def test_a_checkpoint_is_restored_on_another_mesh(tmp_path: Path, precision: str
     train_run(other, directory, tmp_path / "b", quiet)
     tolerance = 1e-5 if precision == "fp32" else 5e-3
     for log in ("train", "validation"):
-        for point, expected in zip(recorded(directory, log), recorded(reference, log), strict=True):
+        for (_, point), (_, expected) in zip(recorded(directory, log), recorded(reference, log), strict=True):
             losses = [name for name in expected if name.endswith("loss")]
             assert [point[name] for name in losses] == pytest.approx([expected[name] for name in losses], rel=tolerance)
 
@@ -110,7 +98,7 @@ def test_exported_weights_give_the_losses_that_the_slice_recorded(unbroken: Any)
     loss = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=IGNORED
     )
-    last = next(p for p in recorded(directory, "validation") if p["step"] == selection.chosen.step)
+    last = dict(recorded(directory, "validation"))[selection.chosen.step]
     assert loss.item() == pytest.approx(last["val/math/ja/loss"], rel=1e-5)
 
 
