@@ -9,7 +9,8 @@ A gradient is as large as the model, and a run has many cells, so none is kept. 
 (Charikar, Chen and Farach-Colton 2002, "Finding frequent items in data streams"): parameter i is added, with a random
 sign, to one of `BUCKETS` random buckets, the same for every gradient. Inner products of sketches are unbiased, those of
 unit vectors with a standard deviation of at most sqrt(2 / BUCKETS), 0.006. Sketches are linear: that of a sum of losses
-is the sum of sketches, so rows can be taken a few at a time.
+is the sum of sketches, so rows can be taken a few at a time. (TPU slices add up signed rows of matrices instead, see
+`backends.xla.agreement`.)
 
     rows 0 2 4 6 of math.en  ->  sketch a          cosine(a, b)                  interference/math.en/math.en
     rows 1 3 5 7 of math.en  ->  sketch b          cosine(a + b, c + d)          interference/math.en/math.es
@@ -25,7 +26,7 @@ and random bits come from a generator of its own; the model is in evaluation mod
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import nan
@@ -74,7 +75,7 @@ class CellGradient:
     """What is kept of a cell's gradient: of the sum of its token losses, in two halves."""
 
     halves: tuple[NDArray[np.float64], NDArray[np.float64]]
-    """Sketches, each (BUCKETS,)."""
+    """Sketches, each of as many numbers as the device's kind of sketch has buckets."""
     tokens: int
     """Labelled tokens in both halves."""
 
@@ -83,48 +84,49 @@ class CellGradient:
         return self.halves[0] + self.halves[1]
 
 
+Measure = Callable[[Sequence[Probe]], dict[Cell, CellGradient]]
+
+
 class GradientAgreement(TrainerCallback):
     """Measures after the optimizer step, every so many steps, and records in the journal.
 
-    With several processes each one takes some of the cells.
+    Args:
+        probes: What is measured.
+        every: Steps from one measurement to the next.
+        journal: Process 0 writes to it.
+        measure: Gives the gradients of probes at the current weights; called by all processes of a run at once.
+        rank: Of this process.
     """
 
-    def __init__(
-        self, probes: Sequence[Probe], every: int, journal: Journal, rank: int = 0, world_size: int = 1
-    ) -> None:
+    def __init__(self, probes: Sequence[Probe], every: int, journal: Journal, measure: Measure, rank: int = 0) -> None:
         self.probes, self.every, self.journal = probes, every, journal
-        self.rank, self.world_size = rank, world_size
+        self.measure, self.rank = measure, rank
 
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step % self.every or not self.probes:
             return
         started = time.monotonic()
-        model.eval()
-        own = {probe.cell: cell_gradient(model, probe) for probe in self.probes[self.rank :: self.world_size]}
-        model.train()
-        found = self._gathered(own)
+        found = self.measure(self.probes)
         if self.rank == 0:
             metrics = agreement_metrics({probe.cell: found[probe.cell] for probe in self.probes})
             seconds = {SECONDS: time.monotonic() - started}
             self.journal.append_metrics("interference", state.global_step, metrics | seconds)
 
-    def _gathered(self, own: dict[Cell, CellGradient]) -> dict[Cell, CellGradient]:
-        if self.world_size == 1:
-            return own
-        parts: list[Any] = [None] * self.world_size
-        torch.distributed.all_gather_object(parts, own)
-        return {cell: gradient for part in parts for cell, gradient in part.items()}
-
 
 def probes_of(
-    run: RunSpec, validation: Mapping[Cell, Sequence[Encoded]], pad_id: int, rows_at_a_time: int = PROBE_ROWS
+    run: RunSpec,
+    validation: Mapping[Cell, Sequence[Encoded]],
+    pad_id: int,
+    rows_per_cell: int = PROBE_ROWS,
+    rows_at_a_time: int = PROBE_ROWS,
 ) -> list[Probe]:
     """The probes of a run: one per task and language that it trains on and that has at least 2 validation rows.
 
     Args:
         run: Says which languages have training rows.
-        validation: Rows per (task, language); the first `PROBE_ROWS` with a labelled token are taken.
+        validation: Rows per (task, language); the first with a labelled token are taken.
         pad_id: Of the tokenizer.
+        rows_per_cell: Most rows of a probe.
         rows_at_a_time: Most rows in a batch.
 
     Returns:
@@ -134,7 +136,7 @@ def probes_of(
     trained = sorted((run.tasks.index(task), code) for task, code in validation if run.rows_in(code))
     probes = []
     for cell in ((run.tasks[place], code) for place, code in trained):
-        rows = [row for row in validation[cell] if _labelled(row)][:PROBE_ROWS]
+        rows = [row for row in validation[cell] if _labelled(row)][:rows_per_cell]
         if len(rows) > 1:
             first, second = (tuple(_batches(rows[start::2], pad_id, rows_at_a_time)) for start in (0, 1))
             probes.append(Probe(cell, (first, second)))
@@ -148,6 +150,19 @@ def _labelled(row: Encoded) -> bool:
 def _batches(rows: Sequence[Encoded], pad_id: int, size: int) -> Iterable[Batch]:
     for start in range(0, len(rows), size):
         yield collate(rows[start : start + size], pad_id)
+
+
+def cell_gradients(model: Any, probes: Sequence[Probe], rank: int = 0, world_size: int = 1) -> dict[Cell, CellGradient]:
+    """The gradients of probes; with several processes each one takes some of them, and all get all."""
+    training = model.training
+    model.eval()
+    own = {probe.cell: cell_gradient(model, probe) for probe in probes[rank::world_size]}
+    model.train(training)
+    if world_size == 1:
+        return own
+    parts: list[Any] = [None] * world_size
+    torch.distributed.all_gather_object(parts, own)
+    return {cell: gradient for part in parts for cell, gradient in part.items()}
 
 
 def cell_gradient(model: Any, probe: Probe) -> CellGradient:

@@ -19,7 +19,7 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.batches import validation_batches, with_blank
 from clt_ray.training.checkpoints import keep_only_best, latest_resume_point, weights_tree
-from clt_ray.training.gradient_agreement import PROBE_ROWS, GradientAgreement, probes_of
+from clt_ray.training.gradient_agreement import GradientAgreement, probes_of
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.model import location
 from clt_ray.training.schedule import Schedule
@@ -96,11 +96,9 @@ def train(
             world_size=backend.world_size,
         )
         if run.training.gradient_agreement_every:
-            # A model that trains with recomputed activations has no room for those of several rows.
-            at_a_time = 1 if trainer.args.gradient_checkpointing else PROBE_ROWS
-            probes = probes_of(run, validation, tokenizer.pad_token_id, at_a_time)
+            probes = probes_of(run, validation, tokenizer.pad_token_id, *trainer.probe_rows)
             every = run.training.gradient_agreement_every
-            trainer.add_callback(GradientAgreement(probes, every, journal, backend.rank, backend.world_size))
+            trainer.add_callback(GradientAgreement(probes, every, journal, trainer.cell_gradients, backend.rank))
         trainer.train(resume_from_checkpoint=str(resume.state) if resume else None)
         shutil.rmtree(staging, ignore_errors=True)
         finished = completed(journal, schedule, run)

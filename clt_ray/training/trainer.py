@@ -20,6 +20,7 @@ from clt_ray.errors import RunError
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.batches import RunBatches, collate
 from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
+from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe, cell_gradients
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.schedule import Schedule
@@ -115,6 +116,16 @@ class RunTrainer(SFTTrainer):
                 f"{what} is {value} at step {step or self.state.global_step + 1}; the update was not made. "
                 "Lower training.learning_rate or set training.max_grad_norm."
             )
+
+    @property
+    def probe_rows(self) -> tuple[int, int]:
+        """Validation rows whose gradient is measured per task and language, and how many of them at a time."""
+        # A model that trains with recomputed activations has no room for those of several rows.
+        return PROBE_ROWS, 1 if self.args.gradient_checkpointing else PROBE_ROWS
+
+    def cell_gradients(self, probes: Sequence[Probe]) -> dict[Cell, CellGradient]:
+        """Gradients at the current weights; neither weights nor what training keeps are touched."""
+        return cell_gradients(self.model, probes, self.rank, self.world_size)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         model: Any = self.model_wrapped

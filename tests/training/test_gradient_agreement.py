@@ -6,6 +6,7 @@ import math
 import os
 import signal
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from clt_ray.training.gradient_agreement import (
     Probe,
     agreement_metrics,
     cell_gradient,
+    cell_gradients,
     cosine,
     pair_metric,
     probes_of,
@@ -64,7 +66,7 @@ def model_and_probes(run: RunSpec, rows_at_a_time: int = 8) -> tuple[Any, list[P
         cell: [encode(row, tokenizer, 128) for row in rows] for cell, rows in build_run_data(run).validation.items()
     }
     model = AutoModelForCausalLM.from_pretrained(location(run.model), dtype=torch.float32)
-    return model.eval(), probes_of(run, cells, tokenizer.pad_token_id, rows_at_a_time)
+    return model.eval(), probes_of(run, cells, tokenizer.pad_token_id, rows_at_a_time=rows_at_a_time)
 
 
 def exact_gradient(model: Any, probe: Probe) -> torch.Tensor:
@@ -176,7 +178,7 @@ def test_measuring_draws_no_random_number_and_leaves_no_trace(tmp_path: Path) ->
     for layer in model.model.layers:
         layer.self_attn.attention_dropout = 0.5
     journal = Store(str(tmp_path / "store")).run_dir("a" * 16)
-    callback = GradientAgreement(probes, 2, journal)
+    callback = GradientAgreement(probes, 2, journal, partial(cell_gradients, model))
     model.train()
     before = torch.get_rng_state()
     for step in (1, 2, 3, 4):

@@ -20,14 +20,6 @@ def unsupported(run: RunSpec) -> Problem | None:
     Asked where a sweep is started, which needs none of the libraries of the hardware.
     """
     accelerator = run.hardware.accelerator
-    if accelerator in TPUS and run.training.gradient_agreement_every:
-        return Problem(
-            where="training",
-            key="gradient_agreement_every",
-            value=run.training.gradient_agreement_every,
-            message=f"is not measured on TPUs, and {run.model.name} runs on {accelerator}",
-            remedy="write 0, or run on GPUs, as in hardware: {accelerator: GPU, workers: 8}",
-        )
     if accelerator in TPUS:
         return next(iter(misfits(run)), None)
     if accelerator in ACCELERATORS:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from transformers.trainer_utils import TrainOutput
 
 from clt_ray.data.formatting import IGNORED, Encoded
 from clt_ray.training.backends.xla import checkpoint
+from clt_ray.training.backends.xla.agreement import GradientSketches
 from clt_ray.training.backends.xla.buckets import fit, width_for, widths
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel
@@ -33,6 +34,7 @@ from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
 from clt_ray.training.backends.xla.writes import Writes
 from clt_ray.training.batches import RunBatches, collate
 from clt_ray.training.checkpoints import commit_parts, resume_tree, weights_tree
+from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe
 from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
 from clt_ray.training.validation import Cell
 
@@ -70,8 +72,11 @@ class XlaTrainer(RunTrainer):
             window=training.length_window,
         )
         self._widths = widths(training.max_length)
+        # A graph's rows are split over the chips, so a probe's half has at least a row for each.
+        self._probe_rows = rounded_rows(PROBE_ROWS // 2)
         self._validation_rows = rounded_rows(max(len(cells) for cells, _ in self.validation))
         self.graphs = GraphBook()
+        self._sketches: GradientSketches | None = None
 
     def _move_model_to_device(self, model: Any, device: Any) -> None:
         """The model is where it belongs."""
@@ -128,6 +133,16 @@ class XlaTrainer(RunTrainer):
             value = gauges.bad_norm if math.isfinite(gauges.bad_loss) else gauges.bad_loss
             self._require_finite(what, value, bad_step)
         return gauges
+
+    @property
+    def probe_rows(self) -> tuple[int, int]:
+        return 2 * self._probe_rows, self._probe_rows
+
+    def cell_gradients(self, probes: Sequence[Probe]) -> dict[Cell, CellGradient]:
+        if self._sketches is None:
+            pad_id = self.tokenizer.pad_token_id
+            self._sketches = GradientSketches(self.sharded, self._adam, self.graphs, pad_id)
+        return self._sketches.measure(probes, self._probe_rows, self._widths, self.state.global_step)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         step, pending = self.state.global_step, []

@@ -1,0 +1,129 @@
+"""Gradients of tasks and languages on a slice, each reduced to the numbers that their cosines need.
+
+What is measured, and why a sketch: `clt_ray.training.gradient_agreement`. A slice takes another kind of sketch, since
+adding billions of numbers to random places is what chips are slowest at, and the parts of a gradient are on different
+chips. Every element gets a random sign, and the rows of each matrix are added up:
+
+    gradient (words, hidden), split over chips    ->    signs * gradient, added over words    ->    (hidden,)
+
+So a bucket is a column of a matrix; vectors (norms) stay as they are. Inner products of sketches are unbiased as
+before. Those of unit vectors have a standard deviation of at most sqrt(2 * sum over columns of s * t), s and t being
+the shares of both squared lengths in a column: 0.002 if a model of eight billion parameters spreads them over half a
+million columns, 0.014 if one column holds a hundredth of both.
+
+The signs are a hash of row, column and matrix that the chips compute as they go, the same for every gradient of a run
+on every mesh. One graph serves all probes: their rows are padded to one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clt_ray.data.formatting import IGNORED
+from clt_ray.training.backends.xla.buckets import fit, width_for
+from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.loss import summed_nll
+from clt_ray.training.backends.xla.model import ShardedModel
+from clt_ray.training.backends.xla.optimizer import AdamW
+from clt_ray.training.backends.xla.plan import BATCH
+from clt_ray.training.gradient_agreement import HASH_SEED, Batch, CellGradient, Probe
+from clt_ray.training.validation import Cell
+
+_FACTORS: Final = (-2048144789, -1028477387)
+"""Of MurmurHash3's finalizer (Appleby 2011, public domain), as signed 32-bit numbers."""
+
+
+class GradientSketches:
+    """Measures probes on a model, between the steps of its optimizer.
+
+    Args:
+        model: On the slice.
+        optimizer: Knows how gradients are split.
+        graphs: Of the run.
+        pad_id: Of the tokenizer.
+    """
+
+    def __init__(self, model: ShardedModel, optimizer: AdamW, graphs: GraphBook, pad_id: int) -> None:
+        self.model, self.optimizer, self.graphs, self.pad_id = model, optimizer, graphs, pad_id
+        shapes = [parameter.shape for parameter in model.parameters().values() if parameter.dim() > 1]
+        bits = torch.Generator().manual_seed(HASH_SEED)
+        sizes = max(shape[0] for shape in shapes), max(shape[1] for shape in shapes), len(model.parameters())
+        self._hashes = [model.chips.put(_words(size, bits)) for size in sizes]
+
+    def measure(self, probes: Sequence[Probe], rows: int, ladder: Sequence[int], step: int) -> dict[Cell, CellGradient]:
+        """Gradients of probes whose halves are one batch each.
+
+        Args:
+            probes: Of the run.
+            rows: Rows of the graph, for which the largest half is not too large.
+            ladder: Widths to choose from.
+            step: For messages.
+        """
+        width = width_for(max(half["input_ids"].shape[1] for probe in probes for half in _halves(probe)), ladder)
+        found = {}
+        for probe in probes:
+            halves = [fit(half, rows, width, self.pad_id) for half in _halves(probe)]
+            tokens = sum(int((half["labels"][:, 1:] != IGNORED).sum()) for half in halves)
+            first, second = (self._sketch(half, step) for half in halves)
+            found[probe.cell] = CellGradient((first, second), tokens)
+        return found
+
+    def _sketch(self, batch: Mapping[str, Tensor], step: int) -> NDArray[np.float64]:
+        sums = self.record(batch)
+        self.graphs.run(f"gradient {tuple(batch['input_ids'].shape)}", step)
+        return np.asarray(self.model.chips.read(sums).double().numpy())
+
+    def record(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The sketch of the gradient of a batch's summed token losses, to be computed: (columns,) in fp32."""
+        model, names = self.model, ("input_ids", "labels")
+        on_chips = model.chips.put_all({name: batch[name] for name in names}, dict.fromkeys(names, BATCH))
+        hidden = model.hidden_states(on_chips["input_ids"])
+        summed_nll(model.chips, hidden, model.head, on_chips["labels"], model.logit_scale).backward()
+        with torch.no_grad():
+            self.optimizer.split_gradients()
+            sums = torch.cat(list(self._column_sums()))
+            for parameter in model.parameters().values():
+                parameter.grad = None
+        return model.chips.annotate(sums, (None,))
+
+    def _column_sums(self) -> Iterable[Tensor]:
+        rows, columns, matrices = self._hashes
+        for place, parameter in enumerate(self.model.parameters().values()):
+            assert parameter.grad is not None, "every parameter takes part in the loss"
+            gradient = parameter.grad.float()
+            if gradient.dim() > 1:
+                mixed = (rows[: gradient.shape[0], None] ^ matrices[place]) + columns[None, : gradient.shape[1]]
+                gradient = (gradient * _signs(mixed)).sum(dim=0)
+            yield gradient
+
+
+def _halves(probe: Probe) -> tuple[Batch, Batch]:
+    (first,), (second,) = probe.halves
+    return first, second
+
+
+def _words(count: int, bits: torch.Generator) -> Tensor:
+    """Random 32-bit words."""
+    drawn = torch.randint(-(2**31), 2**31, (count,), generator=bits, dtype=torch.int64)
+    return drawn.to(torch.int32)
+
+
+def _signs(words: Tensor) -> Tensor:
+    """1 or -1 by the last bit of each word's hash."""
+    first, second = _FACTORS
+    words = (words ^ _shifted(words, 16)) * first
+    words = (words ^ _shifted(words, 13)) * second
+    signs: Tensor = 1 - 2 * ((words ^ _shifted(words, 16)) & 1)
+    return signs.float()
+
+
+def _shifted(words: Tensor, places: int) -> Tensor:
+    """Shifted right, with zeros coming in whatever the sign."""
+    shifted: Tensor = (words >> places) & (2 ** (32 - places) - 1)
+    return shifted
