@@ -98,8 +98,8 @@ class ModelSource(SpecModel):
     revision: Content[Text | None] = None
     """Branch, tag or commit of a hub model."""
     parameters: Runtime[Count | None] = None
-    """Number of parameters, for cost estimates and figures; models from a billion on, and of unknown size, recompute
-    activations."""
+    """Number of parameters, for cost estimates and figures. Models from a billion on recompute activations; where it is
+    not given, a local directory's files decide, and a hub model counts as large."""
     architecture: Runtime[Text | None] = None
     """Family that sharding rules are chosen by: `llama` or `cohere`."""
 

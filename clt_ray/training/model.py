@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from clt_ray.sweep.run import ModelSpec
@@ -20,9 +22,25 @@ def location(model: ModelSpec) -> str:
 
 
 def recomputes(model: ModelSpec) -> bool:
-    """Whether layers' activations are computed again in the backward pass instead of kept: of large models, and of
-    those whose size nobody has said."""
-    return model.source != BUNDLED and (model.parameters or LARGE_MODEL_PARAMETERS) >= LARGE_MODEL_PARAMETERS
+    """Whether layers' activations are computed again in the backward pass instead of kept: those of large models, and
+    of models whose size nobody knows."""
+    count = parameter_count(model)
+    return count is None or count >= LARGE_MODEL_PARAMETERS
+
+
+def parameter_count(model: ModelSpec) -> int | None:
+    """Number of parameters, as the sweep says or as the model's safetensors files do; None for a hub model that the
+    sweep says nothing of."""
+    from safetensors import safe_open
+
+    folder = Path(location(model))
+    if model.parameters or not folder.is_dir():
+        return model.parameters
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="np") as file:
+            count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    return count
 
 
 def load_tokenizer(model: ModelSpec) -> Any:

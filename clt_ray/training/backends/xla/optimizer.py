@@ -87,7 +87,7 @@ class AdamW:
 
     def is_split(self, name: str) -> bool:
         """Whether a tensor of the state is split over chips, rather than replicated."""
-        return any(axis is not None for axis in self.plan[name.partition(".")[2]])
+        return splits(self.plan[name.partition(".")[2]])
 
     def replace(self, name: str, value: Tensor) -> None:
         """Put a host value in place of a tensor of the state."""
@@ -110,7 +110,8 @@ class AdamW:
         billion parameters in bf16, whatever the mesh.
         """
         for name, parameter in self.parameters.items():
-            self.chips.finish([self.chips.annotate(_gradient(parameter), self.plan[name])])
+            if splits(self.plan[name]):
+                self.chips.finish([self.chips.annotate(_gradient(parameter), self.plan[name])])
 
     def gradient_norm(self) -> Tensor:
         """Euclidean norm over all gradients, a scalar in fp32.
@@ -173,6 +174,11 @@ class AdamW:
             if parameter is not moments.master:
                 parameter.copy_(moments.master.to(parameter.dtype))
             parameter.grad = None
+
+
+def splits(partition: Partition) -> bool:
+    """Whether a tensor is split over chips, rather than replicated."""
+    return any(axis is not None for axis in partition)
 
 
 def step_numbers(settings: AdamWSettings, rate: float, step: int) -> tuple[float, float, float]:
