@@ -79,22 +79,7 @@ def build_report(
         raise ConfigurationError([Problem("report", "", None, "there are no scores to report on", remedy)])
     runs = list(runs or ())
     study = Study.of(scores, items)
-    tables = {
-        table.__name__: table(study)
-        for table in (
-            measures.relative_to_english,
-            measures.seen_unseen,
-            measures.gain,
-            measures.per_language,
-            measures.transfer_correlation,
-            comparisons.plateau,
-            comparisons.interference,
-            scripts.script_effect,
-        )
-    }
-    tables |= frames(study, scores)
-    # The study's findings are tested on its own scores, wherever those are shown.
-    tables["claims"] = claims.table(study if reference is None else Study.of(reference))
+    tables = _measured(study, scores, reference)
     behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
     recorded = mechanisms(logs, tables["interference"])
     tables |= mechanism_frames(recorded) | checkpoints.frames(logs)
@@ -138,6 +123,27 @@ def build_report(
         )
     )
     return _write(out, page, scores, tables, shown)
+
+
+def _measured(study: Study, scores: pd.DataFrame, reference: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """Every table that scores alone allow, by name."""
+    tables = {
+        table.__name__: table(study)
+        for table in (
+            measures.relative_to_english,
+            measures.seen_unseen,
+            measures.gain,
+            measures.per_language,
+            measures.transfer_correlation,
+            comparisons.plateau,
+            comparisons.interference,
+            scripts.script_effect,
+        )
+    }
+    tables |= frames(study, scores)
+    # The study's findings are tested on its own scores, wherever those are shown.
+    tables["claims"] = claims.table(study if reference is None else Study.of(reference))
+    return tables
 
 
 def _testable(table: pd.DataFrame) -> pd.DataFrame:
