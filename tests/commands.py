@@ -28,10 +28,11 @@ class Killable:
             command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def wait_for_stage(self, stage: str, storage: Path) -> str:
-        """Wait until some run has reached a stage (data, train, evaluate) or the state `finished`; its id."""
+    def wait_for_stage(self, stage: str, storage: Path, run_id: str = "*") -> str:
+        """Wait until some run, or one of this id, has reached a stage (data, train, evaluate) or the state `finished`;
+        its id."""
         while self.process.poll() is None:
-            for status in storage.glob("runs/*/status.json"):
+            for status in storage.glob(f"runs/{run_id}/status.json"):
                 told = json.loads(status.read_text())
                 if stage in (told["stage"], told["state"]):
                     return status.parent.name
@@ -57,6 +58,29 @@ class Killable:
             if session == self.process.pid:
                 _kill(int(entry.name))
         self.process.wait()
+
+
+class Holder:
+    """A process that has taken a run and does nothing with it."""
+
+    def __init__(self, storage: Path, run_id: str) -> None:
+        program = (
+            "import sys; from clt_ray.store import Store; directory = Store(sys.argv[1]).run_dir(sys.argv[2]); "
+            "lease = directory.acquire_lease(); print('held', flush=True); sys.stdin.read()"
+        )
+        command = [sys.executable, "-c", program, str(storage), run_id]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None and self.process.stdout.readline() == "held\n"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self) -> Holder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
 
 def kill_lease_holder(storage: Path, run_id: str) -> None:

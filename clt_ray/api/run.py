@@ -101,17 +101,20 @@ def run(
     chosen = _order(runs, store, order, stop_at_plateau)
     while True:
         wanted = set(plan.run_ids("run", "resume")) - attempted
-        missing = [run for run in runs if run.run_id in wanted]
-        if missing:
-            preflight(missing)
-            _execute(missing, len(runs) - len(missing), store, locations, mirror, address, limit, verbose, show, chosen)
-            attempted |= wanted
-        plan = make_plan(spec, store.states([run.run_id for run in runs]))
         blocked = plan.run_ids("blocked")
-        if not blocked:
+        if wanted:
+            missing = [run for run in runs if run.run_id in wanted]
+            preflight(missing)
+            done = len(plan.run_ids("skip"))
+            _execute(missing, done, len(runs), store, locations, mirror, address, limit, verbose, show, chosen)
+            attempted |= wanted
+        elif blocked:
+            _wait_for_others(blocked, store)
+            # What another process has given up is ours to try, also where we tried before and it was held.
+            attempted -= set(blocked)
+        else:
             break
-        _wait_for_others(blocked, store)
-        attempted -= set(blocked)
+        # Meanwhile other processes have finished runs, or died and left some.
         plan = make_plan(spec, store.states([run.run_id for run in runs]))
     mirror.update(runs, force=True)
     after = status(path, locations, overrides)
@@ -139,6 +142,7 @@ def _wait_for_others(run_ids: Sequence[str], store: Store) -> None:
 def _execute(
     missing: Sequence[RunSpec],
     already_done: int,
+    total: int,
     store: Store,
     locations: Locations,
     mirror: TrackingMirror,
@@ -150,7 +154,7 @@ def _execute(
 ) -> None:
     from clt_ray.orchestration.sweep import run_missing
 
-    with Monitor(missing, already_done, store, show, mirror) as monitor:
+    with Monitor(missing, already_done, total, store, show, mirror) as monitor:
         run_missing(missing, locations.storage, monitor, address=address, limit=limit, verbose=verbose, order=order)
 
 

@@ -37,7 +37,7 @@ class Snapshot:
     """A sweep at one moment."""
 
     total: int
-    """Distinct runs of the sweep, those finished earlier included."""
+    """Distinct runs of the sweep: those finished earlier and those that other processes execute included."""
     done: int
     running: tuple[Live, ...]
     failed: tuple[Live, ...]
@@ -72,13 +72,15 @@ class Monitor:
         self,
         runs: Sequence[RunSpec],
         already_done: int,
+        total: int,
         store: Store,
         show: Callable[[Snapshot], None],
         mirror: Mirror | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._seen = {run.run_id: Live(run, "waiting") for run in runs}
-        self._already_done, self._store, self._show, self._mirror = already_done, store, show, mirror
+        self._already_done, self._total = already_done, total
+        self._store, self._show, self._mirror = store, show, mirror
         self._clock, self._began = clock, clock()
         self._first_start: float | None = None
         self._active: set[str] = set()
@@ -149,7 +151,7 @@ class Monitor:
             by_state[live.state].append(live)
         elapsed = self._clock() - self._began
         return Snapshot(
-            total=len(self._seen) + self._already_done,
+            total=self._total,
             done=len(by_state["finished"]) + self._already_done,
             running=tuple(by_state["running"]),
             failed=tuple(by_state["failed"]),

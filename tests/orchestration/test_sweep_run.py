@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import Killable, clt_ray, kill_lease_holder
+from commands import Holder, Killable, clt_ray, kill_lease_holder
 from sweeps import sweep, write
 
 pytestmark = pytest.mark.serial
@@ -143,6 +143,21 @@ def test_killing_the_driver_or_all_loses_nothing(
     assert {run: points for run, points in validations(whole).items() if run in validations(storage)} == validations(
         storage
     )
+
+
+def test_a_run_whose_process_dies_while_others_train_is_taken_over(unbroken: tuple[str, Path], tmp_path: Path) -> None:
+    path, whole = unbroken
+    storage = tmp_path / "store"
+    planned = json.loads(clt_ray("plan", path, "--json", storage=storage).stdout)["runs"]
+    held, other = (run["run_id"] for run in planned)
+    with Holder(storage, held) as holder:
+        running = Killable("run", path, storage=storage)
+        assert running.wait_for_stage("train", storage, other) == other
+        holder.kill()
+        output = running.output()
+    assert running.process.returncode == 0, output
+    assert "1 to run, 1 blocked" in output and "[0 of 2 done, 1 running" in output
+    pd.testing.assert_frame_equal(scores(storage), scores(whole))
 
 
 def test_two_processes_train_one_run_as_one_process_does(unbroken: tuple[str, Path], tmp_path: Path) -> None:
