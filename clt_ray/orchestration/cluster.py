@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -110,7 +111,23 @@ def connected(runs: Sequence[RunSpec], address: str | None, verbose: bool) -> It
     finally:
         if prepared:
             dismiss(prepared)
+        _shut_down()
+
+
+def _shut_down() -> None:
+    """Disconnect from Ray without losing this process.
+
+    Ray ends a process in which a reference to one of its objects is dropped while it shuts down, and Tune leaves such
+    references in cycles that any thread may collect at any moment. So they are collected before.
+    """
+    import ray
+
+    gc.collect()
+    gc.disable()
+    try:
         ray.shutdown()
+    finally:
+        gc.enable()
 
 
 def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:

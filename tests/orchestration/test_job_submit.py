@@ -31,7 +31,11 @@ def test_the_same_sweep_runs_as_a_ray_job(dashboard: str, tmp_path: Path) -> Non
             *RAY, "job", "submit", "--address", dashboard, "--working-dir", str(ROOT), "--",
             "clt-ray", "run", "sweeps/.test-job.yaml", "--storage", str(tmp_path / "store"),
         ]  # fmt: skip
-        done = subprocess.run(submit, capture_output=True, text=True, timeout=300, env=os.environ | ENVIRONMENT)
+        # A busy machine's head answers before its agent, which starts jobs, is up.
+        for _ in range(20):
+            done = subprocess.run(submit, capture_output=True, text=True, timeout=300, env=os.environ | ENVIRONMENT)
+            if "No available agent" not in done.stderr:
+                break
     finally:
         Path(path).unlink()
     assert done.returncode == 0, done.stdout + done.stderr
