@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import synthetic_scores
 from clt_ray.cli import INCOMPLETE, WRONG, main, parser
+from tests.support import synthetic_scores
 
 
 def test_the_reference_study_answers_by_default(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.tracking import Mirror
 from clt_ray.training.gradient_agreement import BUCKETS, PROBE_ROWS
-from sweeps import sweep, write
+from tests.support.sweeps import sweep, write
 
 MIXED = "summarization+math"
 NAME = "mechanisms"

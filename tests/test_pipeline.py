@@ -12,7 +12,7 @@ from clt_ray.pipeline import execute
 from clt_ray.store import RunDir, Store, TornTreeError
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
-from sweeps import sweep, write
+from tests.support.sweeps import sweep, write
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from simulated import Design, simulate
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.comparisons import interference
@@ -21,6 +20,7 @@ from clt_ray.analysis.repeats import REPEATS, gain_over_runs
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import MEAN, gain
 from clt_ray.analysis.uncertainty import Estimate
+from tests.support.simulated import Design, simulate
 
 pytestmark = pytest.mark.slow
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from made_runs import run, scores
 
 from clt_ray.analysis.fidelity import fidelity
 from clt_ray.analysis.frames import load_scores
 from clt_ray.analysis.metrics import primary_scores
 from clt_ray.analysis.uncertainty import wilson
+from tests.support.made_runs import run, scores
 
 
 def test_pass_rates_with_their_wilson_interval_in_reading_order() -> None:

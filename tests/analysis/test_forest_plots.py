@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-import rich_sweep
 from clt_ray.analysis import (
     comparisons,
     control,
@@ -32,6 +31,7 @@ from clt_ray.analysis.plots.estimates import MOST_LINES
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError
+from tests.support import rich_sweep
 
 Make = Callable[[Study], pd.DataFrame]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_runs import run, scores
 
 from clt_ray.analysis.leave_out import leave_one_out
 from clt_ray.analysis.study import Study
+from tests.support.made_runs import run, scores
 
 LANGUAGES = ("es", "ja", "ko", "ar")
 

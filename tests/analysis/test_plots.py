@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import synthetic_scores
 from clt_ray.analysis import plots, tables
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.analysis.labels import CURVE, curve_labels
 from clt_ray.analysis.order import count_label, natural
 from clt_ray.analysis.plots.style import fitted, spread
 from clt_ray.analysis.study import Study
+from tests.support import synthetic_scores
 
 positions = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=8)
 

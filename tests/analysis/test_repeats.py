@@ -6,13 +6,13 @@ from math import inf, nan, sqrt
 
 import numpy as np
 import pytest
-from made_runs import items_of, run, scores
 from scipy import stats
 
 from clt_ray.analysis.noise import RunNoise, run_noise, with_noise
 from clt_ray.analysis.repeats import NEIGHBOURS, REPEATS, gain_over_runs, noise, peaks
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.uncertainty import BOOTSTRAP, NORMAL, Estimate, Sample
+from tests.support.made_runs import items_of, run, scores
 
 
 def flat(*values: float) -> list[dict[str, float]]:

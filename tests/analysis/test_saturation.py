@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import synthetic_scores
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.saturation import (
@@ -23,6 +22,7 @@ from clt_ray.analysis.saturation import (
 )
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import Study
+from tests.support import synthetic_scores
 
 STUDY = (0, 100, 200, 400, 800, 1000, 2000, 5000)
 ERROR = 0.008

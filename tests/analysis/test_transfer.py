@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-import synthetic_scores
 from clt_ray.analysis import tables, transfer
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError
+from tests.support import synthetic_scores
 
 
 def scores(*runs: tuple[str, int, int, dict[str, float]], trained: str = "es+ja") -> pd.DataFrame:

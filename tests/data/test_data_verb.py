@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_formats import chat_tokenizer
-from local_rows import problems, write_split
 
 from clt_ray.api.data import DataReport, SplitReport, data
 from clt_ray.data.mixture import build_run_data
@@ -18,8 +16,10 @@ from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import ModelSpec
 from clt_ray.training.model import location
-from commands import clt_ray
-from sweeps import sweep, write
+from tests.support.chat_formats import chat_tokenizer
+from tests.support.commands import clt_ray
+from tests.support.local_rows import problems, write_split
+from tests.support.sweeps import sweep, write
 
 LANGUAGES = ("en", "es", "ja", "ko")
 JAPANESE = "アンナさんは三つあげたあと、りんごをいくつ持っていますか。"

@@ -11,7 +11,6 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from local_rows import math_root, problems, run_on, write_split
 from transformers import AutoTokenizer
 
 from clt_ray.data import hub
@@ -24,6 +23,7 @@ from clt_ray.data.templates import templates
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource, EvaluationSpec, ModelSpec
 from clt_ray.training.model import location
+from tests.support.local_rows import math_root, problems, run_on, write_split
 
 TINY = location(ModelSpec(name="tiny", source="bundled"))
 LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from local_rows import math_root, problems, run_on, write_split
 from transformers import AutoTokenizer
 
 from clt_ray.data.mixture import build_run_data
 from clt_ray.evaluation.evaluate import evaluate
 from clt_ray.sweep.run import DataSource, EvaluationSpec, ModelSpec
 from clt_ray.training.model import location
+from tests.support.local_rows import math_root, problems, run_on, write_split
 
 INVENTED = " The answer is 1001.\n\nQuestion: 4 + 4?\nAnswer: The answer is 8."
 

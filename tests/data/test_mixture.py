@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from local_rows import math_root, problems, run_on, write_split
 
 from clt_ray.data.content import content_key, prompt_key
 from clt_ray.data.mixture import RunData, build_run_data, check_availability
 from clt_ray.data.rows import Row
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource, ValidationSpec
+from tests.support.local_rows import math_root, problems, run_on, write_split
 
 
 @pytest.fixture(scope="module")

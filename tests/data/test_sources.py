@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from local_rows import problems, write_split
 
 from clt_ray.data.sources import load_rows
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource
+from tests.support.local_rows import problems, write_split
 
 
 def test_good_rows_load_and_bad_ones_are_counted_by_reason(tmp_path: Path) -> None:

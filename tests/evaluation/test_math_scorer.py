@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from solutions import SOLUTIONS
 
 from clt_ray.evaluation.scorers.math import final_number, score
+from tests.support.solutions import SOLUTIONS
 
 ANNOUNCED = {
     "en": "The answer is {}.", "es": "La respuesta es {}.", "fr": "La réponse est {}.", "de": "Die Antwort lautet {}.",

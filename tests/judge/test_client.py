@@ -8,7 +8,6 @@ import threading
 from typing import Any
 
 import pytest
-from judge_server import KEY, SNAPSHOT, Answer, Behaviour, JudgeServer, completion, rating, refusal, serving
 
 from clt_ray.judge.cache import Reply, Settings
 from clt_ray.judge.client import Client
@@ -18,6 +17,17 @@ from clt_ray.judge.judging import GIVE_UP_AFTER, ask_all
 from clt_ray.judge.protocol import messages
 from clt_ray.judge.rate import Pace
 from clt_ray.judge.rating import parse
+from tests.support.judge_server import (
+    KEY,
+    SNAPSHOT,
+    Answer,
+    Behaviour,
+    JudgeServer,
+    completion,
+    rating,
+    refusal,
+    serving,
+)
 
 ATTEMPTS = 3
 

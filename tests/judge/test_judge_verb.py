@@ -11,8 +11,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from judge_server import KEY, SNAPSHOT, Answer, JudgeServer, completion, judged_answer, rating, refusal, serving
-from judged_runs import ITEMS, Study, study
 
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.api import report
@@ -21,7 +19,19 @@ from clt_ray.errors import ConfigurationError, DataError
 from clt_ray.judge.errors import JudgeStopped
 from clt_ray.tracking import Mirror, read_scores
 from clt_ray.tracking.client import connect
-from commands import Killable, clt_ray
+from tests.support.commands import Killable, clt_ray
+from tests.support.judge_server import (
+    KEY,
+    SNAPSHOT,
+    Answer,
+    JudgeServer,
+    completion,
+    judged_answer,
+    rating,
+    refusal,
+    serving,
+)
+from tests.support.judged_runs import ITEMS, Study, study
 
 WEST, EMPTY = "The sun rises in the west, as everybody knows.", ""
 

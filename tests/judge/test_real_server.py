@@ -19,9 +19,9 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from judged_runs import ITEMS, study
 
 from clt_ray.api.judge import judge
+from tests.support.judged_runs import ITEMS, study
 
 pytestmark = pytest.mark.slow
 

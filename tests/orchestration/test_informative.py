@@ -17,8 +17,8 @@ from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
-from commands import clt_ray
-from sweeps import sweep, write
+from tests.support.commands import clt_ray
+from tests.support.sweeps import sweep, write
 
 SIZES = [0, 2, 4, 8, 16, 32]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters import ENVIRONMENT, RAY, cluster
-from sweeps import sweep, write
+from tests.support.clusters import ENVIRONMENT, RAY, cluster
+from tests.support.sweeps import sweep, write
 
 pytestmark = pytest.mark.serial
 

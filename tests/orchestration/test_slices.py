@@ -16,8 +16,8 @@ from clt_ray.orchestration.slices import SliceState, slice_states, told
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
-from clusters import ENVIRONMENT, V5E, cluster, kill
-from sweeps import sweep, write
+from tests.support.clusters import ENVIRONMENT, V5E, cluster, kill
+from tests.support.sweeps import sweep, write
 
 HOSTS = 4
 

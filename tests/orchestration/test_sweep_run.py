@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import Holder, Killable, clt_ray, kill_lease_holder
-from sweeps import sweep, write
+from tests.support.commands import Holder, Killable, clt_ray, kill_lease_holder
+from tests.support.sweeps import sweep, write
 
 pytestmark = pytest.mark.serial
 

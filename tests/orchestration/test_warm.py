@@ -16,7 +16,7 @@ from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
-from sweeps import sweep, write
+from tests.support.sweeps import sweep, write
 
 NAME = f"test-{os.getpid()}"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-import rich_sweep
-import synthetic_scores
 from clt_ray.analysis.comparisons import interference
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.analysis.study import Study
@@ -15,6 +13,7 @@ from clt_ray.report.figures import Exhibit
 from clt_ray.report.measure_figures import ALWAYS, measure_exhibits
 from clt_ray.report.sections import frames, sections
 from clt_ray.report.verdicts import headline_curves
+from tests.support import rich_sweep, synthetic_scores
 
 
 def figures(scores: pd.DataFrame, items: pd.DataFrame) -> list[Exhibit]:

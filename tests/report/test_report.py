@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import synthetic_scores
 from clt_ray.analysis.frames import SCORE_COLUMNS, load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.errors import ConfigurationError
 from clt_ray.report import build_report
+from tests.support import synthetic_scores
 
 EVIL = "<script>alert('$x_1$')</script>--><b>&\"日本語"
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import rich_sweep
-import synthetic_scores
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
@@ -17,6 +15,7 @@ from clt_ray.report import build_report
 from clt_ray.report.general_tables import source_matrices
 from clt_ray.report.repeat_tables import left_out
 from clt_ray.report.sections import Section, frames, sections
+from tests.support import rich_sweep, synthetic_scores
 
 ALL = ("chance", "leave-one-out", "volume", "sources", "scale", "boundary", "fidelity")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from store_cases import RUN_ID, ManualClock, make_staging
 
 from clt_ray.store import RunDir, Store
+from tests.support.store_cases import RUN_ID, ManualClock, make_staging
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_cases import RUN_ID, make_staging
 
 from clt_ray.store import RunDir, Store
 from clt_ray.store.files import Files, open_files
+from tests.support.store_cases import RUN_ID, make_staging
 
 KILLS = 20
 PATIENCE_SECONDS = 60.0

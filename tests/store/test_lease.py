@@ -14,9 +14,9 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
-from store_cases import RUN_ID, ManualClock
 
 from clt_ray.store import Lease, LeaseHeld, LeaseLost, Owner, RunDir, Store
+from tests.support.store_cases import RUN_ID, ManualClock
 
 CONTENDERS = 6
 PATIENCE_SECONDS = 60.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from store_cases import RUN_ID, ManualClock
 
 from clt_ray.store import Store
 from clt_ray.sweep.plan import RunStatus
+from tests.support.store_cases import RUN_ID, ManualClock
 
 
 def kind(store: Store) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from store_cases import make_staging
 
 from clt_ray.store import RunDir, Store, TornTreeError
+from tests.support.store_cases import make_staging
 
 TREE = "checkpoints/weights-000050"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from small_sweep import sweep
 
 from clt_ray.sweep import SweepSpec, load_sweep
+from tests.support.small_sweep import sweep
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from small_sweep import TPU, problems_of, runs_of
 
 from clt_ray.sweep.spec import HardwareSpec
 from clt_ray.training.backends import unsupported
+from tests.support.small_sweep import TPU, problems_of, runs_of
 
 EVERY = {"gradient_agreement_every": 50}
 KEY = "training.gradient_agreement_every"

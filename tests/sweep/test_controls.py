@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_sweep import problems_of, sweep
 
 from clt_ray.sweep import Cell, RunSpec, cells, expand, parse_sweep
+from tests.support.small_sweep import problems_of, sweep
 
 
 def grid(*groups: str, samples: tuple[int, ...] = (0, 100)) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from small_sweep import TPU, runs_of, sweep
 
 from clt_ray.sweep import RunSpec, cost
 from clt_ray.sweep.accelerators import TPUS
+from tests.support.small_sweep import TPU, runs_of, sweep
 
 
 def test_tokens_follow_rows_epochs_and_the_cut_of_long_rows() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_sweep import sweep
 
 from clt_ray.sweep import SweepSpec, cells, expand, load_sweep, parse_sweep
 from clt_ray.sweep.grid import CellKey, cell_keys
 from clt_ray.sweep.spec import Axes
+from tests.support.small_sweep import sweep
 
 GOLDEN = Path(__file__).parent / "golden"
 

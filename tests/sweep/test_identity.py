@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_sweep import TPU, runs_of, sweep
 
 from clt_ray.sweep import RunSpec, expand, parse_sweep
 from clt_ray.sweep.canonical import canonical_json
@@ -29,6 +28,7 @@ from clt_ray.sweep.run import (
     TrainingSpec,
     ValidationSpec,
 )
+from tests.support.small_sweep import TPU, runs_of, sweep
 
 RUN = RunSpec(
     model=ModelSpec(name="tiny", source="bundled"),

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_sweep import TPU, problems_of, sweep
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.sweep import SweepSpec, expand, load_sweep, parse_sweep
 from clt_ray.sweep.spec import HardwareSpec
+from tests.support.small_sweep import TPU, problems_of, sweep
 
 GRID = sweep()["grid"]
 

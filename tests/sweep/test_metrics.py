@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_sweep import problems_of, sweep
 
 from clt_ray.evaluation.scorers import SCORERS
 from clt_ray.sweep.catalog import METRICS, TASKS
 from clt_ray.sweep.metrics import is_loss, logged_metrics
+from tests.support.small_sweep import problems_of, sweep
 
 LANGUAGES = ("en", "es", "ko")
 

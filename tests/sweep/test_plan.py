@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from small_sweep import TPU, sweep
 
 from clt_ray.sweep import RunStatus, expand, make_plan, parse_sweep
 from clt_ray.sweep.plan import Amount, decide
+from tests.support.small_sweep import TPU, sweep
 
 GRID = sweep()["grid"] | {"language_group": ["all", "latin"]}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from small_sweep import TPU, sweep
 
 from clt_ray.sweep import json_schema
 from clt_ray.sweep.document import read_document
+from tests.support.small_sweep import TPU, sweep
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("sweeps/**/*.yaml"), *Path(__file__).parent.glob("golden/*.yaml")])

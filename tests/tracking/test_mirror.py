@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fabricated import BEGAN, EVAL_LANGUAGES, SWEEP, Training, finished, spec
-from lookups import assert_each_step_once, only_run, runs, steps
 
 from clt_ray.store import RunDir, Store
 from clt_ray.tracking import Mirror, TrackerUnavailable
+from tests.support.fabricated import BEGAN, EVAL_LANGUAGES, SWEEP, Training, finished, spec
+from tests.support.lookups import assert_each_step_once, only_run, runs, steps
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fabricated import SWEEP, Training, finished, spec
-from lookups import assert_each_step_once, runs, steps
 
 from clt_ray.store import Store
 from clt_ray.tracking import Mirror, TrackerUnavailable, read_scores
 from clt_ray.tracking.client import connect, quiet_environment
+from tests.support.fabricated import SWEEP, Training, finished, spec
+from tests.support.lookups import assert_each_step_once, runs, steps
 
 PATIENCE_SECONDS = 60.0
 QUICK_SECONDS = 5.0
@@ -142,7 +142,7 @@ def test_killed_in_the_middle(server: Server, store: Store) -> None:
 
 MIRRORING = """
 import sys
-from fabricated import SWEEP, spec
+from tests.support.fabricated import SWEEP, spec
 from clt_ray.store import Store
 from clt_ray.tracking import Mirror
 uri, storage, runs = sys.argv[1:]
@@ -153,7 +153,7 @@ Mirror(uri, SWEEP, Store(storage)).sync([spec(samples=50, seed=seed) for seed in
 def test_mirroring_process_is_killed(tracking_uri: str, store: Store, tmp_path: Path) -> None:
     some = [finished(store, spec(samples=50, seed=seed)) for seed in range(RUNS)]
     command = [sys.executable, "-c", MIRRORING, tracking_uri, store.uri, str(RUNS)]
-    search_path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    search_path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     for already_there in (2, 5):
         process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": search_path})
         wait_until(lambda enough=already_there: children(tmp_path / "mlflow.db") >= enough)

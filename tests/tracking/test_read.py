@@ -6,10 +6,9 @@ import csv
 import io
 from typing import Any
 
-from fabricated import COLUMNS, ITEMS, SWEEP, Training, finished, spec
-
 from clt_ray.store import Store
 from clt_ray.tracking import Mirror, read_items, read_scores, read_validation
+from tests.support.fabricated import COLUMNS, ITEMS, SWEEP, Training, finished, spec
 
 
 def rows(store: Store, run_id: str) -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from fabricated import SWEEP, finished, spec
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.store import Store
 from clt_ray.tracking import Mirror, TrackerUnavailable, experiment_url, ui_command
 from clt_ray.tracking.view import SAVED_VIEW_TAG
+from tests.support.fabricated import SWEEP, finished, spec
 
 
 def test_command_serves_on_this_machine_only(tracking_uri: str) -> None:

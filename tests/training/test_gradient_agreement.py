@@ -39,7 +39,7 @@ from clt_ray.training.gradient_agreement import (
 )
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
-from trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
+from tests.support.trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
 CELLS = [(task, language) for task in ("summarization", "math") for language in ("en", "es", "ja")]
 

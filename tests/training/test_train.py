@@ -21,7 +21,7 @@ from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
 from clt_ray.training.selection import Selection
 from clt_ray.training.train import best_until
-from trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
+from tests.support.trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
 
 @pytest.fixture(scope="module")

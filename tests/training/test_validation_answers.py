@@ -22,8 +22,8 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends import select_backend
 from clt_ray.training.checkpoints import weights_tree
 from clt_ray.training.model import load_tokenizer
-from sweeps import TINY, sweep, write
-from trained import Interrupted, interrupt_at, last_run, recorded, train_run
+from tests.support.sweeps import TINY, sweep, write
+from tests.support.trained import Interrupted, interrupt_at, last_run, recorded, train_run
 
 METRIC = "val/summarization/rougeL"
 GENERATE = {"samples_per_language": 3, "every": 4}

@@ -16,7 +16,7 @@ from clt_ray.training.backends import unsupported
 from clt_ray.training.backends.xla import environment
 from clt_ray.training.backends.xla.fit import Heads, head_misfits, misfits
 from clt_ray.training.backends.xla.plan import MeshShape
-from sweeps import sweep, write
+from tests.support.sweeps import sweep, write
 
 
 @pytest.fixture

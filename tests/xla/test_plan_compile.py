@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import clt_ray
-from sweeps import sweep, write
+from tests.support.commands import clt_ray
+from tests.support.sweeps import sweep, write
 
 SLICE = {"accelerator": "TPU-V5LITEPOD", "topology": "2x2", "mesh": "4x1"}
 INSTALLED = find_spec("torch_xla") is not None

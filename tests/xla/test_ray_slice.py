@@ -14,9 +14,9 @@ import pandas as pd
 
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
-from clusters import ENVIRONMENT, V5E, Cluster, cluster
-from commands import clt_ray
-from sweeps import sweep, write
+from tests.support.clusters import ENVIRONMENT, V5E, Cluster, cluster
+from tests.support.commands import clt_ray
+from tests.support.sweeps import sweep, write
 
 pytestmark = pytest.mark.serial
 

@@ -6,13 +6,10 @@ They need torch 2.9 and torch_xla 2.9, which live in an environment of their own
 from __future__ import annotations
 
 import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 if find_spec("torch_xla") is None:
     collect_ignore_glob = ["test_*.py"]

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runs import make_run
-
 from clt_ray.store.files import Files, open_files
 from clt_ray.store.run_dir import RunDir
 from clt_ray.training.checkpoints import resume_tree
-from trained import train_run
+from tests.support.slice_runs import make_run
+from tests.support.trained import train_run
 
 
 @dataclass(frozen=True)

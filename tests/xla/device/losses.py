@@ -10,10 +10,9 @@ import logging
 import sys
 from pathlib import Path
 
-from runs import make_run
-
 from clt_ray.store import Store
-from trained import quiet, recorded, train_run
+from tests.support.slice_runs import make_run
+from tests.support.trained import quiet, recorded, train_run
 
 STEPS = 50
 TRAINING = {"learning_rate": 1e-5, "max_steps": STEPS, "epochs": 13, "eval_every": 25}

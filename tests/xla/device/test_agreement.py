@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 import torch_xla.runtime as runtime
-from runs import make_run
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -34,7 +33,8 @@ from clt_ray.training.gradient_agreement import (
 )
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
-from trained import quiet, recorded, train_run
+from tests.support.slice_runs import make_run
+from tests.support.trained import quiet, recorded, train_run
 
 runtime.use_spmd()
 GRID = {"task": ["math+summarization"], "samples_per_language": [8]}

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 import torch_xla.runtime as runtime
-from runs import make_run, start
 from safetensors.torch import load_file
 
 from clt_ray.store import RunDir, Store
@@ -25,7 +24,8 @@ from clt_ray.training.backends.xla.plan import MeshShape
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.checkpoints import latest_resume_point, resume_tree, weights_tree
 from clt_ray.training.train import best_until
-from trained import quiet, recorded, train_run
+from tests.support.slice_runs import make_run, start
+from tests.support.trained import quiet, recorded, train_run
 
 runtime.use_spmd()
 PROGRAM = Path(__file__).parent / "halting.py"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import chips, elsewhere
+
+from tests.support.slice_runs import chips, elsewhere
 
 PROGRAM = Path(__file__).parent / "losses.py"
 TOLERANCE = 1e-4

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from runs import make_run
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -16,7 +15,8 @@ from clt_ray.errors import ConfigurationError, RunError
 from clt_ray.store import RunDir, Store
 from clt_ray.training.backends.xla.graphs import compiled
 from clt_ray.training.checkpoints import weights_tree
-from trained import Interrupted, interrupt_at, quiet, recorded, train_run
+from tests.support.slice_runs import make_run
+from tests.support.trained import Interrupted, interrupt_at, quiet, recorded, train_run
 
 STABLE = {"learning_rate": 1e-5}
 """At the tests' usual rate the tiny model amplifies rounding within a few steps; at this one it does not."""

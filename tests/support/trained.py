@@ -17,7 +17,7 @@ from clt_ray.training.backends import select_backend
 from clt_ray.training.model import load_tokenizer
 from clt_ray.training.selection import Selection
 from clt_ray.training.train import train
-from sweeps import sweep, write
+from tests.support.sweeps import sweep, write
 
 
 def last_run(folder: Path, **changes: Any) -> RunSpec:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 TOPOLOGY = {1: "1x1", 4: "2x2", 8: "2x4"}
 """A slice that exists, by its number of chips."""
 
@@ -30,7 +30,7 @@ def make_run(folder: Path, mesh: str | None, model: str | None = None, **changes
     """The last run of the tests' tiny sweep on some mesh, of a local model or the bundled one."""
     from clt_ray.sweep.grid import expand
     from clt_ray.sweep.load import load_sweep
-    from sweeps import sweep, write
+    from tests.support.sweeps import sweep, write
 
     folder.mkdir(parents=True, exist_ok=True)
     if model is not None:
@@ -47,7 +47,7 @@ def start(program: Path, devices: int, *arguments: str) -> subprocess.Popen[str]
         "CPU_NUM_DEVICES": str(devices),
         # The torch backend of an environment with torch_xla: transformers would look for a TPU.
         **({"USE_TORCH_XLA": "0"} if "cpu" in arguments else {}),
-        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS / "xla" / "device"), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
     }
     command = [sys.executable, str(program), *arguments]
     return subprocess.Popen(

@@ -1,0 +1,1 @@
+"""What tests of several folders share: small sweeps, made-up results, clusters, servers, and processes to kill."""
