@@ -24,6 +24,7 @@ from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.runlog import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.redaction import redacted_text
 from clt_ray.report import comparison_tables, html_tables
 from clt_ray.report.checkpoint_section import checkpoint_sections
 from clt_ray.report.evidence import evidence, limits
@@ -115,7 +116,7 @@ def build_report(
             runs=html_tables.run_table(scores, runs, mlflow_url),
             long=_LONG,
             citation=_citation(scores, reference),
-            command=command,
+            command=redacted_text(command),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             versions=_versions(),
             style=Markup((_HERE / "page.css").read_text("utf-8")),

@@ -14,6 +14,7 @@ from clt_ray.analysis.labels import CURVE, curve_labels
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.order import language_name, language_order, listed, natural
 from clt_ray.analysis.tables import MEAN
+from clt_ray.redaction import redacted_text, without_credentials
 from clt_ray.report.text import NOTHING, number, p_value, percent
 
 
@@ -205,7 +206,7 @@ def run_table(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]], mlflow_ur
                 text(str(fact["language_group"])),
                 count(int(fact["samples_per_language"])),
                 count(int(fact["seed"])),
-                Cell(state, state, note=str(run.get("error") or ""), strong=state != "finished"),
+                Cell(state, state, note=redacted_text(str(run.get("error") or "")), strong=state != "finished"),
                 Cell(run_id, run_id, code=True, link=_run_link(run_id, run, mlflow_url)),
             )
         )
@@ -245,11 +246,12 @@ def _run_order(fact: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _run_link(run_id: str, run: Mapping[str, Any], mlflow_url: str | None) -> str:
-    """Where the run is shown: its own address, or a search in the experiment's page; only http addresses."""
-    own = str(run.get("url") or "")
-    if own.startswith(("http://", "https://")):
-        return own
+    """Address of the run's own page, or of a search for it in the experiment's page; only http addresses are linked."""
+    address = without_credentials(str(run.get("url") or ""))
+    if address.startswith(("http://", "https://")):
+        return address
     if mlflow_url and mlflow_url.startswith(("http://", "https://")):
+        experiment = without_credentials(mlflow_url)
         search = quote(f"tags.`clt.run_id` = '{run_id}'", safe="")
-        return f"{mlflow_url}{'&' if '?' in mlflow_url else '?'}searchFilter={search}"
+        return f"{experiment}{'&' if '?' in experiment else '?'}searchFilter={search}"
     return ""

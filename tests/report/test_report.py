@@ -184,6 +184,22 @@ def test_text_from_models_and_files_stays_text(tmp_path: Path) -> None:
         ElementTree.parse(file)
 
 
+def test_no_secret_of_a_uri_enters_the_report(tmp_path: Path) -> None:
+    runs = synthetic_scores.runs()
+    runs[0] |= {"url": "https://clt:hush1@mlflow.lab/#/experiments/1/runs/a"}
+    runs[1] |= {"state": "failed", "error": "MLflow at https://clt:hush2@mlflow.lab: refused"}
+    page = build(
+        tmp_path,
+        runs=runs,
+        command="clt-ray report sweeps/smoke.yaml --tracking-uri 'postgresql://clt:hush3@db.lab/mlflow?sslkey=hush4'",
+        mlflow_url="https://clt:hush5@mlflow.lab/#/experiments/1?token=hush6",
+    )
+    assert not [file for file in tmp_path.rglob("*.*") if b"hush" in file.read_bytes()]
+    assert "--tracking-uri 'postgresql://clt:***@db.lab/mlflow?sslkey=***'" in page.words
+    assert "MLflow at https://clt:***@mlflow.lab: refused" in page.words
+    assert "https://mlflow.lab/#/experiments/1/runs/a" in page.values("href")
+
+
 def test_reference_study(tmp_path: Path) -> None:
     page = build(tmp_path, scores=reference_scores(), items=None, runs=None, title="Reference study")
     assert "Shimabucoro" in page.words
