@@ -24,10 +24,9 @@ from clt_ray.analysis.frames import SCORE_COLUMNS, load_scores
 from clt_ray.api.evidence import finished_rows
 from clt_ray.store import Store
 from clt_ray.sweep import RunSpec, expand, parse_sweep
-from clt_ray.tracking import Mirror, read_scores
+from clt_ray.tracking import SweepTracker, read_scores
 from clt_ray.tracking.client import connect
-from clt_ray.tracking.experiment import find_experiment
-from clt_ray.tracking.mirror import search
+from clt_ray.tracking.experiment import find_experiment, search_runs
 
 NAME = "frames"
 RUNS = 10_000
@@ -63,13 +62,13 @@ def main() -> None:
         baseline["run_stores_seconds"] = seconds(lambda: pd.concat([pd.read_csv(each) for each in files]), len(whole))
 
         uri = f"sqlite:///{folder}/mlflow.db"
-        Mirror(uri, NAME, store).sync(runs[:1])
+        SweepTracker(uri, NAME, store).sync(runs[:1])
         copy_first_run(Path(folder, "mlflow.db"), runs)
         figures["mlflow_seconds"] = seconds(lambda: load_scores(read_scores(uri, NAME)), len(whole))
         client = connect(uri)
         experiment = find_experiment(client, NAME)
         assert experiment is not None
-        baseline["mlflow_seconds"] = seconds(lambda: list(search(client, experiment, "")), RUNS + 1)
+        baseline["mlflow_seconds"] = seconds(lambda: list(search_runs(client, experiment, "")), RUNS + 1)
     emit("frames", figures, baseline)
 
 

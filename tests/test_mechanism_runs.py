@@ -21,7 +21,7 @@ from clt_ray.report.mechanism_section import mechanism_frames, mechanism_section
 from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
-from clt_ray.tracking import Mirror
+from clt_ray.tracking import SweepTracker
 from clt_ray.training.gradient_agreement import BUCKETS, PROBE_ROWS
 from tests.support.sweeps import sweep, write
 
@@ -49,7 +49,7 @@ def test_mlflow_shows_every_cosine_once(finished: Any, tmp_path: Path) -> None:
     path, locations = finished
     runs, uri = expand(load_sweep(path)), f"sqlite:///{tmp_path}/mlflow.db"
     for _ in range(2):
-        Mirror(uri, NAME, Store(locations.storage)).sync(runs)
+        SweepTracker(uri, NAME, Store(locations.storage)).sync(runs)
     client = MlflowClient(uri)
     (mixed,) = (run for run in runs if run.task == MIXED)
     experiment = client.get_experiment_by_name(NAME)

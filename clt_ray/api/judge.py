@@ -187,10 +187,10 @@ def _check(options: JudgeOptions) -> None:
 
 def _track(locations: Locations, sweep: str, store: Store, runs: Sequence[RunSpec]) -> str | None:
     """Bring the ratings to MLflow; why not, when that fails."""
-    from clt_ray.tracking import Mirror, TrackerUnavailable
+    from clt_ray.tracking import SweepTracker, TrackerUnavailable
 
     try:
-        Mirror(locations.tracking_uri, sweep, store).sync(runs)
+        SweepTracker(locations.tracking_uri, sweep, store).sync(runs)
     except TrackerUnavailable as error:
         return str(error)
     return None

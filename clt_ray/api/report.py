@@ -122,20 +122,20 @@ def _gather(
 
 def _from_tracker(name: str, path: str, locations: Locations, overrides: Sequence[str]) -> list[dict[str, Any]]:
     """Scores as MLflow has them, after what the store has more is brought there."""
-    from clt_ray.tracking import Mirror, read_scores
+    from clt_ray.tracking import SweepTracker, read_scores
 
     store = Store(locations.storage)
-    Mirror(locations.tracking_uri, name, store).sync(expand(load_sweep(path, overrides)))
+    SweepTracker(locations.tracking_uri, name, store).sync(expand(load_sweep(path, overrides)))
     return read_scores(locations.tracking_uri, name)
 
 
 def _log_to_tracker(sweeps: Sequence[str], locations: Locations, folder: Path) -> None:
     """Keep a copy of the report with each sweep's parent run."""
-    from clt_ray.tracking import Mirror, TrackerUnavailable
+    from clt_ray.tracking import SweepTracker, TrackerUnavailable
 
     store = Store(locations.storage)
     for path in sweeps:
         try:
-            Mirror(locations.tracking_uri, load_sweep(path).name, store).log_report(folder)
+            SweepTracker(locations.tracking_uri, load_sweep(path).name, store).log_report(folder)
         except TrackerUnavailable as error:
             log.warning("the report is not in MLflow: %s", error)

@@ -19,13 +19,13 @@ from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.plan import Plan, make_plan
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.spec import SweepSpec
+from clt_ray.tracking import BestEffortTracker, SweepTracker, TerminalStatus
 
 if TYPE_CHECKING:
     from clt_ray.api.ordering import StoreOrder
 
 log = logging.getLogger(__name__)
 
-MIRROR_SECONDS = 5.0
 OTHERS_POLL_SECONDS = 0.5
 PILOT_VALIDATIONS = 2
 GRID, INFORMATIVE = "grid", "informative"
@@ -94,7 +94,7 @@ def run(
     if pilot:
         runs = tuple(_extremes(runs))
     store = Store(locations.storage)
-    mirror = TrackingMirror(spec, store, locations)
+    tracker = BestEffortTracker(SweepTracker(locations.tracking_uri, spec.name, store))
     plan = make_plan(spec, store.states([run.run_id for run in runs]))
     announce(plan)
     attempted: set[str] = set()
@@ -106,7 +106,7 @@ def run(
             missing = [run for run in runs if run.run_id in wanted]
             preflight(missing)
             done = len(plan.run_ids("skip"))
-            _execute(missing, done, len(runs), store, locations, mirror, address, limit, verbose, show, chosen)
+            _execute(missing, done, len(runs), store, locations, tracker, address, limit, verbose, show, chosen)
             attempted |= wanted
         elif blocked:
             _wait_for_others(blocked, store)
@@ -116,11 +116,18 @@ def run(
             break
         # Meanwhile other processes have finished runs, or died and left some.
         plan = make_plan(spec, store.states([run.run_id for run in runs]))
-    mirror.update(runs, force=True)
+    tracker.update(runs, force=True)
     after = status(path, locations, overrides)
-    mirror.finish(path, after)
+    tracker.finish(_terminal_status(after), [Path(path)])
     skipped = chosen.skipped if chosen else {}
-    return RunOutcome(after, len(attempted - set(skipped)), time.monotonic() - began, mirror.trouble, skipped)
+    return RunOutcome(after, len(attempted - set(skipped)), time.monotonic() - began, tracker.trouble, skipped)
+
+
+def _terminal_status(status: SweepStatus) -> TerminalStatus:
+    """Returns the status of the sweep's parent run in MLflow."""
+    if status.complete:
+        return "FINISHED"
+    return "FAILED" if status.count("failed") else "KILLED"
 
 
 def _order(runs: Sequence[RunSpec], store: Store, order: str, stop_at_plateau: bool) -> StoreOrder | None:
@@ -145,7 +152,7 @@ def _execute(
     total: int,
     store: Store,
     locations: Locations,
-    mirror: TrackingMirror,
+    tracker: BestEffortTracker,
     address: str | None,
     limit: int | None,
     verbose: bool,
@@ -154,7 +161,7 @@ def _execute(
 ) -> None:
     from clt_ray.orchestration.sweep import run_missing
 
-    with Monitor(missing, already_done, total, store, show, mirror) as monitor:
+    with Monitor(missing, already_done, total, store, show, tracker) as monitor:
         run_missing(missing, locations.storage, monitor, address=address, limit=limit, verbose=verbose, order=order)
 
 
@@ -186,46 +193,3 @@ def _extremes(runs: Sequence[RunSpec]) -> list[RunSpec]:
         groups.setdefault((run.model.name, run.task), []).append(run)
     chosen = {run.run_id: run for group in groups.values() for run in (group[0], group[-1])}
     return list(chosen.values())
-
-
-class TrackingMirror:
-    """Brings MLflow up to date, never at the expense of the sweep."""
-
-    def __init__(self, spec: SweepSpec, store: Store, locations: Locations) -> None:
-        self.trouble: str | None = None
-        """Why the tracker was last behind; None when it is up to date."""
-        self._spec, self._store, self._locations = spec, store, locations
-        self._mirror: object | None = None
-        self._pending: dict[str, RunSpec] = {}
-        self._next = 0.0
-
-    def update(self, runs: Sequence[RunSpec], force: bool = False) -> None:
-        """Mirror these runs, and those asked for since the last time; every few seconds unless forced."""
-        self._pending |= {run.run_id: run for run in runs}
-        if time.monotonic() < self._next and not force:
-            return
-        from clt_ray.tracking import Mirror, TrackerUnavailable
-
-        try:
-            if self._mirror is None:
-                self._mirror = Mirror(self._locations.tracking_uri, self._spec.name, self._store)
-            self._mirror.sync(list(self._pending.values()))  # type: ignore[attr-defined]
-            self._pending.clear()
-            self.trouble = None
-        except TrackerUnavailable as error:
-            if self.trouble is None:
-                log.warning("MLflow is behind, training goes on: %s", error)
-            self.trouble = str(error)
-        self._next = time.monotonic() + MIRROR_SECONDS
-
-    def finish(self, path: str, after: SweepStatus) -> None:
-        """Give the sweep's parent run its true status and the sweep file."""
-        if self._mirror is None or self.trouble:
-            return
-        from clt_ray.tracking import TrackerUnavailable
-
-        state = "FINISHED" if after.complete else "FAILED" if after.count("failed") else "KILLED"
-        try:
-            self._mirror.finish_sweep(state, artifacts=[Path(path)])  # type: ignore[attr-defined]
-        except TrackerUnavailable as error:
-            self.trouble = str(error)

@@ -56,8 +56,8 @@ class Observer(Protocol):
     def ended(self, run_id: str) -> None: ...
 
 
-class Mirror(Protocol):
-    """Brings the tracker up to date with run directories."""
+class RunTracker(Protocol):
+    """Receives the runs whose directories may have changed, to bring MLflow up to date with them."""
 
     def update(self, runs: Sequence[RunSpec]) -> None: ...
 
@@ -75,12 +75,12 @@ class Monitor:
         total: int,
         store: Store,
         show: Callable[[Snapshot], None],
-        mirror: Mirror | None,
+        tracker: RunTracker | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._seen = {run.run_id: Live(run, "waiting") for run in runs}
         self._already_done, self._total = already_done, total
-        self._store, self._show, self._mirror = store, show, mirror
+        self._store, self._show, self._tracker = store, show, tracker
         self._clock, self._began = clock, clock()
         self._first_start: float | None = None
         self._active: set[str] = set()
@@ -113,7 +113,7 @@ class Monitor:
             self.poll()
 
     def poll(self) -> Snapshot:
-        """Look once, show, and mirror the runs that moved."""
+        """Look once, show, and bring MLflow up to date with the runs that moved."""
         with self._lock:
             look_at = self._active | self._ended
             self._ended = set()
@@ -126,8 +126,8 @@ class Monitor:
                 changed.append(now)
         snapshot = self._snapshot(changed)
         self._show(snapshot)
-        if self._mirror is not None and look_at:
-            self._mirror.update([self._seen[run_id].run for run_id in sorted(look_at)])
+        if self._tracker is not None and look_at:
+            self._tracker.update([self._seen[run_id].run for run_id in sorted(look_at)])
         return snapshot
 
     def _look(self, before: Live) -> Live:

@@ -75,16 +75,16 @@ def push(
     from mlflow.entities import Param, RunTag
 
     run_id, before = child.info.run_id, child.data.tags
-    cursor = Cursor.decode(before.get(names.MIRRORED))
+    cursor = Cursor.decode(before.get(names.CURSOR))
     if told.finished:
         _log_texts(client, run_id, texts())
     missing = [Param(name, value) for name, value in params.items() if name not in child.data.params]
     entries = _packed(_entries(client, child, cursor, told, trusted), cursor)
     for index, entry in enumerate(entries):
-        tags = {names.MIRRORED: entry.cursor.encode()}
+        tags = {names.CURSOR: entry.cursor.encode()}
         if index == len(entries) - 1:
             cursor = Cursor(entry.cursor.steps, told.finished, told.judged)
-            tags = {**told.tags, names.MIRRORED: cursor.encode()}
+            tags = {**told.tags, names.CURSOR: cursor.encode()}
         changed = [RunTag(name, value) for name, value in tags.items() if before.get(name) != value]
         if entry.metrics or missing or changed:
             client.log_batch(run_id, metrics=entry.metrics, params=missing, tags=changed)

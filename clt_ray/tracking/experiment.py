@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,9 @@ from clt_ray.tracking.client import sqlite_folder
 from clt_ray.tracking.view import SAVED_VIEW_TAG, saved_view
 
 ARTIFACTS = "mlartifacts"
+"""Name of the folder beside an SQLite file that holds the artifacts."""
+RUNS_PER_PAGE = 500
+"""Most runs that one request returns."""
 NOTE = """One run per cell of the sweep, and one parent for the sweep itself.
 
 * The runs of the grid, with scores against samples per language: the view "Scores by samples per language".
@@ -35,6 +39,23 @@ def open_experiment(client: Any, tracking_uri: str, sweep: str, artifact_locatio
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+def search_runs(client: Any, experiment: str, condition: str) -> Iterator[Any]:
+    """Yields all active runs of an experiment that meet a condition, oldest first."""
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment],
+            condition,
+            max_results=RUNS_PER_PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def default_artifact_location(tracking_uri: str, sweep: str) -> str | None:

@@ -12,8 +12,8 @@ CHOSEN_STEP, ERROR, ATTEMPT = "clt.chosen_step", "clt.error", "clt.attempt"
 JUDGE = "clt.judge"
 """Who judged, as tags `clt.judge`, `clt.judge_model` and so on: tags, since another judge may follow and params never
 change."""
-MIRRORED = "clt.mirrored"
-"""How far a run has been mirrored; see `mirror.py`."""
+CURSOR = "clt.mirrored"
+"""How much of a run is in MLflow; see `child.Cursor`."""
 
 SAMPLES = "samples_per_language"
 RATING = "judge_rating"

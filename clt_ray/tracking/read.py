@@ -13,8 +13,7 @@ from typing import Any
 
 from clt_ray.tracking import names
 from clt_ray.tracking.client import connect, reachable
-from clt_ray.tracking.experiment import find_experiment
-from clt_ray.tracking.mirror import search
+from clt_ray.tracking.experiment import find_experiment, search_runs
 
 
 def read_scores(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
@@ -59,7 +58,7 @@ def read_validation(tracking_uri: str, sweep_name: str, run_id: str, metric: str
     with reachable(tracking_uri):
         client = connect(tracking_uri)
         experiment = find_experiment(client, sweep_name)
-        runs = search(client, experiment, names.tag_filter(run_id=run_id)) if experiment else iter(())
+        runs = search_runs(client, experiment, names.tag_filter(run_id=run_id)) if experiment else iter(())
         for run in runs:
             history = client.get_metric_history(run.info.run_id, metric)
             return sorted((point.step, point.value) for point in history)
@@ -85,7 +84,7 @@ def _finished(client: Any, sweep_name: str) -> Iterator[Any]:
     if experiment is None:
         return
     seen: set[str] = set()
-    for run in search(client, experiment, f"{names.tag_filter(kind='run')} AND attributes.status = 'FINISHED'"):
+    for run in search_runs(client, experiment, f"{names.tag_filter(kind='run')} AND attributes.status = 'FINISHED'"):
         # A run deleted by hand and mirrored anew is there twice once its experiment is restored.
         run_id = run.data.tags[names.RUN_ID]
         if run_id not in seen:

@@ -17,7 +17,7 @@ from clt_ray.api import report
 from clt_ray.api.judge import JudgeOptions, JudgeOutcome, judge
 from clt_ray.errors import ConfigurationError, DataError
 from clt_ray.judge.errors import JudgeStopped
-from clt_ray.tracking import Mirror, read_scores
+from clt_ray.tracking import SweepTracker, read_scores
 from clt_ray.tracking.client import connect
 from tests.support.commands import Killable, clt_ray
 from tests.support.judge_server import (
@@ -280,12 +280,12 @@ def test_temperature_is_another_judge(folder: Path) -> None:
 
 def test_ratings_made_while_mlflow_was_away_arrive_later(folder: Path) -> None:
     made = study(folder)
-    Mirror(made.locations.tracking_uri, "judged", made.store).sync(made.runs)
+    SweepTracker(made.locations.tracking_uri, "judged", made.store).sync(made.runs)
     with serving(by_answer) as server:
         away = dataclasses.replace(made.locations, tracking_uri="http://127.0.0.1:1")
         outcome = judge(made.path, away, environment=server.environment)
     assert outcome.complete and outcome.untracked
-    Mirror(made.locations.tracking_uri, "judged", made.store).sync(made.runs)
+    SweepTracker(made.locations.tracking_uri, "judged", made.store).sync(made.runs)
     metrics = {row["metric"] for row in read_scores(made.locations.tracking_uri, "judged")}
     assert metrics == {"reference_chrf", "fidelity", "judge_rating", "judge_rating_switch_aware"}
 

@@ -175,7 +175,7 @@ def table(header: tuple | list, rows: list[tuple]) -> str:
 
 
 def main(folder: Path, running: bool) -> None:
-    from clt_ray.tracking import Mirror
+    from clt_ray.tracking import SweepTracker
 
     store = Store(str(folder))
     runs = [finished(store, run) for run in study()]
@@ -187,7 +187,7 @@ def main(folder: Path, running: bool) -> None:
         broken.advance(7)
         broken.fail()
         runs += [live.run, broken.run]
-    Mirror(f"sqlite:///{folder.absolute()}/mlflow.db", SWEEP, store).sync(runs)
+    SweepTracker(f"sqlite:///{folder.absolute()}/mlflow.db", SWEEP, store).sync(runs)
 
 
 if __name__ == "__main__":

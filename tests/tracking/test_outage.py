@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from clt_ray.store import Store
-from clt_ray.tracking import Mirror, TrackerUnavailable, read_scores
+from clt_ray.tracking import SweepTracker, TrackerUnavailable, read_scores
 from clt_ray.tracking.client import connect, quiet_environment
 from tests.support.fabricated import SWEEP, Training, finished, spec
 from tests.support.lookups import assert_each_step_once, runs, steps
@@ -98,7 +98,7 @@ def server(tmp_path: Path, tracking_uri: str) -> Iterator[Server]:
 
 def test_killed_in_the_middle(server: Server, store: Store) -> None:
     some = [finished(store, spec(("math", "summarization")[seed % 2], samples=50, seed=seed)) for seed in range(RUNS)]
-    mirror = Mirror(server.uri, SWEEP, store)
+    mirror = SweepTracker(server.uri, SWEEP, store)
     trouble: list[TrackerUnavailable] = []
 
     def sync() -> None:
@@ -124,7 +124,7 @@ def test_killed_in_the_middle(server: Server, store: Store) -> None:
 
     server.start()
     mirror.sync([*some, late.run])
-    Mirror(server.uri, SWEEP, store).sync([*some, late.run])
+    SweepTracker(server.uri, SWEEP, store).sync([*some, late.run])
     client = connect(server.uri)
     children = runs(client, SWEEP)
     assert len(children) == RUNS + 1
@@ -144,9 +144,9 @@ MIRRORING = """
 import sys
 from tests.support.fabricated import SWEEP, spec
 from clt_ray.store import Store
-from clt_ray.tracking import Mirror
+from clt_ray.tracking import SweepTracker
 uri, storage, runs = sys.argv[1:]
-Mirror(uri, SWEEP, Store(storage)).sync([spec(samples=50, seed=seed) for seed in range(int(runs))])
+SweepTracker(uri, SWEEP, Store(storage)).sync([spec(samples=50, seed=seed) for seed in range(int(runs))])
 """
 
 
@@ -159,7 +159,7 @@ def test_mirroring_process_is_killed(tracking_uri: str, store: Store, tmp_path: 
         wait_until(lambda enough=already_there: children(tmp_path / "mlflow.db") >= enough)
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    Mirror(tracking_uri, SWEEP, store).sync(some)
+    SweepTracker(tracking_uri, SWEEP, store).sync(some)
     client = connect(tracking_uri)
     assert [run.info.status for run in runs(client, SWEEP)] == ["FINISHED"] * RUNS
     for run in runs(client, SWEEP):
@@ -171,5 +171,5 @@ def test_no_server_at_all(store: Store) -> None:
     run = finished(store, spec())
     began = time.monotonic()
     with pytest.raises(TrackerUnavailable, match=r"MLflow at http://127\.0\.0\.1:1"):
-        Mirror("http://127.0.0.1:1", SWEEP, store).sync([run])
+        SweepTracker("http://127.0.0.1:1", SWEEP, store).sync([run])
     assert time.monotonic() - began < QUICK_SECONDS

@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from clt_ray.store import Store
-from clt_ray.tracking import Mirror, read_items, read_scores, read_validation
+from clt_ray.tracking import SweepTracker, read_items, read_scores, read_validation
 from tests.support.fabricated import COLUMNS, ITEMS, SWEEP, Training, finished, spec
 
 
@@ -22,7 +22,7 @@ def rows(store: Store, run_id: str) -> list[dict[str, Any]]:
 def test_scores_round_trip(tracking_uri: str, store: Store) -> None:
     some = [finished(store, spec("summarization+math")), finished(store, spec("math", samples=0))]
     unfinished = Training(store, spec("math", seed=1)).advance(5)
-    Mirror(tracking_uri, SWEEP, store).sync([*some, unfinished.run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([*some, unfinished.run])
     read = read_scores(tracking_uri, SWEEP)
     assert tuple(read[0]) == tuple(COLUMNS)
     key = ("run_id", "task", "eval_language", "metric")
@@ -34,7 +34,7 @@ def test_scores_round_trip(tracking_uri: str, store: Store) -> None:
 
 def test_items(tracking_uri: str, store: Store) -> None:
     run = finished(store, spec("math"))
-    Mirror(tracking_uri, SWEEP, store).sync([run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([run])
     items = read_items(tracking_uri, SWEEP)
     assert len(items) == ITEMS * len(run.eval_languages)
     assert items[0].keys() == {"run_id", "task", "eval_language", "metric", "item_id", "score"}
@@ -43,7 +43,7 @@ def test_items(tracking_uri: str, store: Store) -> None:
 
 def test_validation_curve(tracking_uri: str, store: Store) -> None:
     run = finished(store, spec("math"))
-    Mirror(tracking_uri, SWEEP, store).sync([run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([run])
     recorded = [(point.step, point.metrics["val/loss"]) for point in store.run_dir(run.run_id).metrics("validation")]
     assert read_validation(tracking_uri, SWEEP, run.run_id, "val/loss") == recorded
     assert read_validation(tracking_uri, SWEEP, run.run_id, "val/nothing") == []

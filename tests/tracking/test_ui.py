@@ -10,7 +10,7 @@ import pytest
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.store import Store
-from clt_ray.tracking import Mirror, TrackerUnavailable, experiment_url, ui_command
+from clt_ray.tracking import SweepTracker, TrackerUnavailable, experiment_url, ui_command
 from clt_ray.tracking.view import SAVED_VIEW_TAG
 from tests.support.fabricated import SWEEP, finished, spec
 
@@ -29,7 +29,7 @@ def test_tracking_server_has_its_own_interface() -> None:
 
 def test_address_before_and_after_the_first_run(tracking_uri: str, store: Store) -> None:
     assert experiment_url(tracking_uri, SWEEP, 5001) == "http://127.0.0.1:5001/#/experiments"
-    Mirror(tracking_uri, SWEEP, store).sync([finished(store, spec())])
+    SweepTracker(tracking_uri, SWEEP, store).sync([finished(store, spec())])
     url = experiment_url(tracking_uri, SWEEP, 5001)
     assert url.startswith("http://127.0.0.1:5001/#/experiments/1/runs?")
     assert "viewStateShareKey=clt-ray" in url
@@ -37,7 +37,7 @@ def test_address_before_and_after_the_first_run(tracking_uri: str, store: Store)
 
 def test_view_shows_metrics_that_runs_have(tracking_uri: str, store: Store, client) -> None:
     run = finished(store, spec("summarization+instruction+math"))
-    Mirror(tracking_uri, SWEEP, store).sync([run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([run])
     experiment = client.get_experiment_by_name(SWEEP)
     view = json.loads(json.loads(experiment.tags[SAVED_VIEW_TAG])["state"])
     (child,) = client.search_runs([experiment.experiment_id], view["searchFilter"], order_by=[view["orderByKey"]])

@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from clt_ray.store import RunDir, Store
-from clt_ray.tracking import Mirror, TrackerUnavailable
+from clt_ray.tracking import SweepTracker, TrackerUnavailable
 from tests.support.fabricated import BEGAN, EVAL_LANGUAGES, SWEEP, Training, finished, spec
 from tests.support.lookups import assert_each_step_once, only_run, runs, steps
 
 
 @pytest.fixture
-def mirror(tracking_uri: str, store: Store) -> Mirror:
-    return Mirror(tracking_uri, SWEEP, store)
+def tracker(tracking_uri: str, store: Store) -> SweepTracker:
+    return SweepTracker(tracking_uri, SWEEP, store)
 
 
-def test_finished_run(mirror: Mirror, store: Store, client: Any) -> None:
+def test_finished_run(tracker: SweepTracker, store: Store, client: Any) -> None:
     run = finished(store, spec("math", samples=100))
-    mirror.sync([run])
+    tracker.sync([run])
     child, parent = only_run(client, SWEEP), only_run(client, SWEEP, "sweep")
     assert child.info.run_name == "tiny math all es+fr+ja+zh n 100 seed 0"
     assert child.info.status == "FINISHED"
@@ -51,8 +51,8 @@ def test_finished_run(mirror: Mirror, store: Store, client: Any) -> None:
     assert len(client.list_artifacts(child.info.run_id, "generations")) == len(EVAL_LANGUAGES)
 
 
-def test_run_without_samples_has_seen_nothing(mirror: Mirror, store: Store, client: Any) -> None:
-    mirror.sync([finished(store, spec("math", samples=0))])
+def test_run_without_samples_has_seen_nothing(tracker: SweepTracker, store: Store, client: Any) -> None:
+    tracker.sync([finished(store, spec("math", samples=0))])
     child = only_run(client, SWEEP)
     assert "test/math/seen" not in child.data.metrics
     assert child.data.metrics["test/math/unseen"] == child.data.metrics["test/math/non_english"]
@@ -60,49 +60,51 @@ def test_run_without_samples_has_seen_nothing(mirror: Mirror, store: Store, clie
     assert child.data.params["language_group"] == "none"
 
 
-def test_again_and_elsewhere_changes_nothing(mirror: Mirror, store: Store, tracking_uri: str, client: Any) -> None:
+def test_again_and_elsewhere_changes_nothing(
+    tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
+) -> None:
     some = [finished(store, spec(task)) for task in ("math", "summarization", "summarization+math")]
-    mirror.sync(some)
+    tracker.sync(some)
     before = {run.info.run_id: run.to_dictionary() for run in runs(client, SWEEP)}
-    mirror.sync(some)
-    Mirror(tracking_uri, SWEEP, store).sync(some)
+    tracker.sync(some)
+    SweepTracker(tracking_uri, SWEEP, store).sync(some)
     assert {run.info.run_id: run.to_dictionary() for run in runs(client, SWEEP)} == before
     assert len(before) == 3
     for run in runs(client, SWEEP):
         assert_each_step_once(client, run)
 
 
-def test_many_unknown_runs(mirror: Mirror, store: Store, tracking_uri: str, client: Any) -> None:
+def test_many_unknown_runs(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
     many = [finished(store, spec("math", samples=10, seed=seed)) for seed in range(22)]
-    mirror.sync(many)
-    Mirror(tracking_uri, SWEEP, store).sync(many)
+    tracker.sync(many)
+    SweepTracker(tracking_uri, SWEEP, store).sync(many)
     assert len(runs(client, SWEEP)) == 22
 
 
-def test_run_that_another_sweep_mirrored(mirror: Mirror, store: Store, tracking_uri: str, client: Any) -> None:
+def test_run_that_another_sweep_mirrored(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
     run = finished(store, spec())
-    mirror.sync([run])
-    Mirror(tracking_uri, "other", store).sync([run])
+    tracker.sync([run])
+    SweepTracker(tracking_uri, "other", store).sync([run])
     one, other = only_run(client, SWEEP), only_run(client, "other")
     assert one.info.run_id != other.info.run_id
     assert one.data.metrics == other.data.metrics
 
 
 def test_nothing_started_connects_to_nothing(store: Store) -> None:
-    Mirror("http://127.0.0.1:1", SWEEP, store).sync([spec()])
+    SweepTracker("http://127.0.0.1:1", SWEEP, store).sync([spec()])
 
 
-def test_live_run_grows(mirror: Mirror, store: Store, tracking_uri: str, client: Any) -> None:
+def test_live_run_grows(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
     training = Training(store, spec())
     with training.directory.acquire_lease():
-        for mirrors in (mirror, Mirror(tracking_uri, SWEEP, store), mirror):
+        for each in (tracker, SweepTracker(tracking_uri, SWEEP, store), tracker):
             training.advance(training.step + 12)
-            mirrors.sync([training.run])
+            each.sync([training.run])
             child = only_run(client, SWEEP)
             assert child.info.status == "RUNNING"
             assert steps(client, child, "train/loss") == list(range(1, training.step + 1))
         training.finish()
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     child = only_run(client, SWEEP)
     assert child.info.status == "FINISHED"
     assert steps(client, child, "train/loss") == list(range(1, training.run.steps + 1))
@@ -118,58 +120,58 @@ def resumed(training: Training, from_step: int) -> Training:
 
 
 def test_steps_repeated_after_a_resume_are_there_once(
-    mirror: Mirror, store: Store, tracking_uri: str, client: Any
+    tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
 ) -> None:
     training = Training(store, spec()).advance(25)
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     assert only_run(client, SWEEP).info.status == "KILLED"
     resumed(training, 20).advance(23)
-    mirror.sync([training.run])
-    Mirror(tracking_uri, SWEEP, store).sync([training.run])
+    tracker.sync([training.run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([training.run])
     training.finish()
-    Mirror(tracking_uri, SWEEP, store).sync([training.run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([training.run])
     child = only_run(client, SWEEP)
     assert steps(client, child, "train/loss") == list(range(1, training.run.steps + 1))
     assert_each_step_once(client, child)
 
 
-def test_mirror_that_died_before_its_tag(mirror: Mirror, store: Store, tracking_uri: str, client: Any) -> None:
+def test_mirror_that_died_before_its_tag(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
     training = Training(store, spec()).advance(12)
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     tag = only_run(client, SWEEP).data.tags["clt.mirrored"]
     training.advance(25)
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     # As if it had been killed after the metrics of steps 13 to 25, and the run had then repeated some of them.
     client.set_tag(only_run(client, SWEEP).info.run_id, "clt.mirrored", tag)
     resumed(training, 20).finish()
-    Mirror(tracking_uri, SWEEP, store).sync([training.run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([training.run])
     child = only_run(client, SWEEP)
     assert steps(client, child, "val/loss") == [*range(10, training.run.steps, 10), training.run.steps]
     assert_each_step_once(client, child)
 
 
-def test_failure_and_recovery(mirror: Mirror, store: Store, client: Any) -> None:
+def test_failure_and_recovery(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec()).advance(7)
     training.fail()
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     child = only_run(client, SWEEP)
     assert child.info.status == "FAILED"
     assert child.data.tags["clt.error"] == "RunError: non-finite loss at step 7"
     with training.directory.acquire_lease():
         training.advance(9)
-        mirror.sync([training.run])
+        tracker.sync([training.run])
         assert only_run(client, SWEEP).info.status == "RUNNING"
         training.finish()
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     child = only_run(client, SWEEP)
     assert child.info.status == "FINISHED"
     assert "clt.error" not in child.data.tags
 
 
-def test_point_with_more_metrics_than_a_call_takes(mirror: Mirror, store: Store, client: Any) -> None:
+def test_point_with_more_metrics_than_a_call_takes(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec())
     training.directory.append_metrics("validation", 5, {f"val/{index}/loss": 1.0 for index in range(2000)})
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     assert sum(name.startswith("val/") for name in only_run(client, SWEEP).data.metrics) == 2000
 
 
@@ -179,7 +181,7 @@ def test_mirrors_at_the_same_time(store: Store, tracking_uri: str, client: Any) 
 
     def sync(_: int) -> None:
         together.wait(60)
-        Mirror(tracking_uri, SWEEP, store).sync(some)
+        SweepTracker(tracking_uri, SWEEP, store).sync(some)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(sync, range(4)))
@@ -189,35 +191,35 @@ def test_mirrors_at_the_same_time(store: Store, tracking_uri: str, client: Any) 
         assert_each_step_once(client, run)
 
 
-def test_run_that_a_user_deleted_comes_back(mirror: Mirror, store: Store, client: Any) -> None:
+def test_run_that_a_user_deleted_comes_back(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec()).advance(10)
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     client.delete_run(only_run(client, SWEEP).info.run_id)
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     assert steps(client, only_run(client, SWEEP), "train/loss") == list(range(1, 11))
 
 
-def test_experiment_that_a_user_deleted_comes_back(mirror: Mirror, store: Store, client: Any) -> None:
+def test_experiment_that_a_user_deleted_comes_back(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec()).advance(10)
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     client.delete_experiment(only_run(client, SWEEP).info.experiment_id)
     training.advance(15)
-    mirror.sync([training.run])
+    tracker.sync([training.run])
     assert steps(client, only_run(client, SWEEP), "train/loss") == list(range(1, 16))
 
 
-def test_parent_run(mirror: Mirror, store: Store, client: Any, tmp_path: Path) -> None:
+def test_parent_run(tracker: SweepTracker, store: Store, client: Any, tmp_path: Path) -> None:
     training = Training(store, spec())
     with training.directory.acquire_lease():
-        mirror.sync([training.run])
+        tracker.sync([training.run])
         assert only_run(client, SWEEP, "sweep").info.status == "RUNNING"
         training.finish()
     (tmp_path / "sweep.yaml").write_text("name: fabricated")
     (tmp_path / "report" / "tables").mkdir(parents=True)
     (tmp_path / "report" / "index.html").write_text("<html>")
-    mirror.finish_sweep("FAILED", artifacts=[tmp_path / "sweep.yaml"])
-    mirror.finish_sweep("FINISHED")
-    mirror.log_report(tmp_path / "report")
+    tracker.finish("FAILED", artifacts=[tmp_path / "sweep.yaml"])
+    tracker.finish("FINISHED")
+    tracker.log_report(tmp_path / "report")
     parent = only_run(client, SWEEP, "sweep")
     assert parent.info.run_name == SWEEP
     assert parent.info.status == "FINISHED"
@@ -225,26 +227,26 @@ def test_parent_run(mirror: Mirror, store: Store, client: Any, tmp_path: Path) -
 
 
 def test_files_stay_beside_the_database(
-    mirror: Mirror, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tracker: SweepTracker, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    mirror.sync([finished(store, spec())])
+    tracker.sync([finished(store, spec())])
     assert os.listdir(elsewhere) == []
     assert (tmp_path / "mlartifacts" / SWEEP).is_dir()
 
 
 def test_store_in_an_object_store(tracking_uri: str, client: Any) -> None:
     store = Store("memory://mirrored")
-    mirror = Mirror(tracking_uri, SWEEP, store)
-    mirror.sync([finished(store, spec())])
+    tracker = SweepTracker(tracking_uri, SWEEP, store)
+    tracker.sync([finished(store, spec())])
     assert only_run(client, SWEEP).info.status == "FINISHED"
 
 
-def test_artifacts_are_the_texts_of_the_store(mirror: Mirror, store: Store, client: Any, tmp_path: Path) -> None:
+def test_artifacts_are_the_texts_of_the_store(tracker: SweepTracker, store: Store, client: Any, tmp_path: Path) -> None:
     run = finished(store, spec())
-    mirror.sync([run])
+    tracker.sync([run])
     path = client.download_artifacts(only_run(client, SWEEP).info.run_id, "scores.csv", str(tmp_path))
     directory: RunDir = store.run_dir(run.run_id)
     assert Path(path).read_text() == directory.read_text("scores.csv")
@@ -255,4 +257,4 @@ def test_unusable_database(store: Store, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("not a database")
     run = finished(store, spec())
     with pytest.raises(TrackerUnavailable, match=r"mlflow\.db"):
-        Mirror(f"sqlite:///{tmp_path}/mlflow.db", SWEEP, store).sync([run])
+        SweepTracker(f"sqlite:///{tmp_path}/mlflow.db", SWEEP, store).sync([run])

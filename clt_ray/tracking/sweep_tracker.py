@@ -1,0 +1,209 @@
+"""Brings MLflow up to date with the store.
+
+A sweep has one experiment. It contains one parent run for the sweep and one child run per run of the sweep; both are
+found by their tags. Every call compares the store with what MLflow already has and adds the difference, so it does not
+matter which process logged the rest, or how far that process came before it ended:
+
+    child run               created when no run of the experiment has the tag clt.run_id of this run
+    params                  logged once
+    metrics of training     the tag clt.mirrored, {"train": 40, "validation": 50, "done": false}, says which steps exist
+    test metrics, artifacts logged until the tag says "done": true
+    status                  set when it differs
+
+Metrics are logged before the tag is. A process that ends between the two calls leaves points that the tag does not
+mention. A process that did not write the tag itself therefore reads the history of one metric per log before it adds
+points, so that no point is logged twice.
+
+Processes that bring the same sweep up to date take turns by means of a lease in the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from clt_ray.store import Lease, LeaseHeld, Store
+from clt_ray.sweep.plan import RunStatus
+from clt_ray.sweep.run import RunSpec
+from clt_ray.tracking import names
+from clt_ray.tracking.child import Cursor, push
+from clt_ray.tracking.client import TrackerUnavailable, connect, reachable
+from clt_ray.tracking.experiment import open_experiment, search_runs
+from clt_ray.tracking.projection import JUDGE, artifacts, judging, project
+
+TerminalStatus = Literal["FINISHED", "FAILED", "KILLED"]
+"""MLflow's status of a run that has ended."""
+
+LEASE_WAIT_SECONDS = 30.0
+"""Longest wait for another process that is bringing the same sweep up to date."""
+LEASE_POLL_SECONDS = 0.1
+FEW_RUNS = 20
+"""Up to this many unknown runs are searched for by one query each; more of them by listing the experiment."""
+RUNS_PER_QUERY = 100
+"""Most run ids in the filter of one query."""
+
+
+class SweepTracker:
+    """MLflow's record of one sweep, as this program writes it."""
+
+    def __init__(self, tracking_uri: str, sweep_name: str, store: Store, artifact_location: str | None = None) -> None:
+        """Prepare the tracker. The first call of another method connects to MLflow.
+
+        Args:
+            tracking_uri: MLflow's tracking URI.
+            sweep_name: Name of the experiment and of its parent run.
+            store: The store with the run directories.
+            artifact_location: URI under which a new experiment keeps its artifacts. By default a folder beside the
+                SQLite file, or the default of the tracking server.
+        """
+        self._uri, self._sweep, self._store = tracking_uri, sweep_name, store
+        self._artifact_location = artifact_location
+        self._client: Any = None
+        self._complete: set[str] = set()
+        """Ids of finished runs that are completely logged."""
+        self._children: dict[str, str] = {}
+        """MLflow's id of each child run, by run id."""
+        self._cursors: dict[str, str] = {}
+        """Value of `clt.mirrored` that this process wrote last, by run id."""
+
+    def sync(self, runs: Iterable[RunSpec]) -> None:
+        """Bring MLflow up to date with these runs. Runs that are known to be completely logged cost nothing.
+
+        Raises:
+            TrackerUnavailable: MLflow is not up to date; the next call continues from where this one stopped.
+        """
+        incomplete = {run.run_id: run for run in runs if run.run_id not in self._complete}
+        if all(state.kind == "missing" for state in self._store.states(list(incomplete)).values()):
+            return
+        with self._exclusive_client() as client:
+            states = self._store.states(list(incomplete))
+            started = [run for run in incomplete.values() if states[run.run_id].kind != "missing"]
+            with reachable(self._uri):
+                experiment, parent = self._experiment_and_parent(client)
+                children = self._find_children(client, experiment, [run.run_id for run in started])
+                if parent.info.status != "RUNNING" and any(state.kind == "running" for state in states.values()):
+                    client.update_run(parent.info.run_id, status="RUNNING")
+            for run in started:
+                self._sync_run(client, experiment, parent, run, states[run.run_id], children.get(run.run_id))
+
+    def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
+        """Set the parent run's status and log files with it.
+
+        Args:
+            status: How the sweep ended.
+            artifacts: Local files and folders to keep with the parent run.
+
+        Raises:
+            TrackerUnavailable: MLflow did not take the status or an artifact.
+        """
+        with self._exclusive_client() as client, reachable(self._uri):
+            _, parent = self._experiment_and_parent(client)
+            for path in artifacts:
+                _log_path(client, parent.info.run_id, path)
+            if parent.info.status != status:
+                client.set_terminated(parent.info.run_id, status)
+
+    def log_report(self, folder: Path) -> None:
+        """Log a report's folder as the artifact folder `report` of the parent run.
+
+        Raises:
+            TrackerUnavailable: MLflow did not take the folder.
+        """
+        with self._exclusive_client() as client, reachable(self._uri):
+            _, parent = self._experiment_and_parent(client)
+            client.log_artifacts(parent.info.run_id, str(folder), "report")
+
+    def _sync_run(
+        self, client: Any, experiment: str, parent: Any, run: RunSpec, state: RunStatus, child: Any | None
+    ) -> None:
+        tag = None if child is None else child.data.tags.get(names.CURSOR)
+        directory = self._store.run_dir(run.run_id)
+        cursor = Cursor.decode(tag)
+        complete = cursor.done and child is not None and child.info.status == "FINISHED"
+        if complete and judging(directory.read_json(JUDGE)) == cursor.judged:
+            self._complete.add(run.run_id)
+            return
+        projection = project(run, directory, state)
+        with reachable(self._uri):
+            trusted = child is None or self._cursors.get(run.run_id, "") == tag
+            if child is None:
+                child = client.create_run(
+                    experiment,
+                    start_time=int(projection.started * 1000),
+                    tags=names.tags(run, self._sweep, parent.info.run_id),
+                    run_name=run.name,
+                )
+            self._children[run.run_id] = child.info.run_id
+            self._cursors[run.run_id] = push(
+                client, child, names.params(run), projection, partial(artifacts, directory), trusted
+            )
+        if projection.finished:
+            self._complete.add(run.run_id)
+
+    def _find_children(self, client: Any, experiment: str, run_ids: Sequence[str]) -> dict[str, Any]:
+        """Returns the current `mlflow.entities.Run` of each of these runs that has one, by run id."""
+        children: dict[str, Any] = {}
+        known = [self._children[run_id] for run_id in run_ids if run_id in self._children]
+        for start in range(0, len(known), RUNS_PER_QUERY):
+            ids = ", ".join(f"'{child}'" for child in known[start : start + RUNS_PER_QUERY])
+            _add_oldest(children, search_runs(client, experiment, f"attributes.run_id IN ({ids})"))
+        unknown = [run_id for run_id in run_ids if run_id not in children]
+        if len(unknown) > FEW_RUNS:
+            _add_oldest(children, search_runs(client, experiment, names.tag_filter(kind="run")))
+        else:
+            for run_id in unknown:
+                _add_oldest(children, search_runs(client, experiment, names.tag_filter(run_id=run_id)))
+        return children
+
+    def _experiment_and_parent(self, client: Any) -> tuple[str, Any]:
+        """Returns the experiment's id and the parent run, creating what does not exist."""
+        experiment = open_experiment(client, self._uri, self._sweep, self._artifact_location)
+        for run in search_runs(client, experiment, names.tag_filter(kind="sweep", sweep=self._sweep)):
+            return experiment, run
+        tags = {names.KIND: "sweep", names.SWEEP: self._sweep, "mlflow.source.name": "clt-ray"}
+        return experiment, client.create_run(experiment, tags=tags, run_name=self._sweep)
+
+    @contextmanager
+    def _exclusive_client(self) -> Iterator[Any]:
+        """Provides an MLflow client while no other process brings this sweep up to date."""
+        with self._lease():
+            try:
+                if self._client is None:
+                    with reachable(self._uri):
+                        self._client = connect(self._uri)
+                yield self._client
+            except BaseException:
+                # It is unknown which of the interrupted calls have taken effect.
+                self._client = None
+                self._children.clear()
+                self._cursors.clear()
+                raise
+
+    def _lease(self) -> Lease:
+        deadline = time.monotonic() + LEASE_WAIT_SECONDS
+        while True:
+            try:
+                # The name is part of the store's format: programs of different versions exclude each other by it.
+                return self._store.lease(f"mirror-{self._sweep}")
+            except LeaseHeld as error:
+                if time.monotonic() > deadline:
+                    raise TrackerUnavailable(f"another process is bringing MLflow up to date: {error}") from error
+            threading.Event().wait(LEASE_POLL_SECONDS)
+
+
+def _add_oldest(children: dict[str, Any], runs: Iterable[Any]) -> None:
+    """Add runs, oldest first, under their tag `clt.run_id`, except where one with the same tag is known already."""
+    for run in runs:
+        children.setdefault(run.data.tags.get(names.RUN_ID, ""), run)
+
+
+def _log_path(client: Any, run_id: str, path: Path) -> None:
+    if path.is_dir():
+        client.log_artifacts(run_id, str(path), path.name)
+    else:
+        client.log_artifact(run_id, str(path))
