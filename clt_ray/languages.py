@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 
 from clt_ray.errors import CltRayError
+from clt_ray.suggest import nearest
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def nearest_language(text: str) -> str | None:
         if guess in LANGUAGES:
             return guess
     by_name = {name.lower(): known.code for known in LANGUAGES.values() for name in _names(known)}
-    match = get_close_matches(wanted, by_name, n=1, cutoff=0.6) or get_close_matches(wanted, LANGUAGES, n=1, cutoff=0.5)
-    return by_name.get(match[0], match[0]) if match else None
+    name = nearest(wanted, by_name, cutoff=0.6)
+    return by_name[name] if name else nearest(wanted, LANGUAGES)
 
 
 def _names(known: Language) -> Iterable[str]:

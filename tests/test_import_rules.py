@@ -17,21 +17,24 @@ PACKAGE = Path(__file__).parents[1] / "clt_ray"
 
 MAY_IMPORT = {
     "errors": set(),
-    "languages": {"errors"},
-    "sweep": {"errors", "languages"},
-    "data": {"errors", "languages", "sweep"},
-    "training": {"errors", "data", "sweep"},
-    "evaluation": {"errors", "languages", "data", "sweep"},
+    "suggest": set(),
+    "plugins": {"errors"},
+    "languages": {"errors", "plugins", "suggest"},
+    "tasks": {"errors", "plugins"},
+    "sweep": {"errors", "suggest", "languages", "tasks"},
+    "data": {"errors", "languages", "tasks", "sweep"},
+    "training": {"errors", "tasks", "data", "sweep"},
+    "evaluation": {"errors", "languages", "tasks", "data", "sweep"},
     "store": {"errors", "sweep"},
     # Ratings of outputs that evaluation wrote and the store keeps; nothing of training.
-    "judge": {"errors", "languages", "sweep", "store", "evaluation"},
+    "judge": {"errors", "languages", "tasks", "sweep", "store", "evaluation"},
     # MLflow is a projection of run directories, so the tracker reads the store.
-    "tracking": {"errors", "languages", "sweep", "store"},
+    "tracking": {"errors", "languages", "tasks", "sweep", "store"},
     "aot": {"errors", "training"},
     "pipeline": {"errors", "sweep", "data", "training", "evaluation", "store"},
     "orchestration": {"errors", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
-    "analysis": {"errors", "languages"},
-    "report": {"errors", "languages", "analysis"},
+    "analysis": {"errors", "suggest", "languages", "tasks"},
+    "report": {"errors", "languages", "tasks", "analysis"},
 }
 """The front (cli, display, api) may import everything."""
 

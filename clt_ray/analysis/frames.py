@@ -18,7 +18,6 @@ in each of k languages. It is compared with runs of the same n whose group has k
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +26,7 @@ import pandas as pd
 
 from clt_ray.analysis.metrics import METRICS
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.suggest import nearest
 
 Source: TypeAlias = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]
 
@@ -170,8 +170,8 @@ def _columns(frame: pd.DataFrame, columns: Mapping[str, str], where: str) -> lis
     ]
     for name in frame.columns:
         if name not in columns:
-            near = get_close_matches(str(name), missing or list(columns), n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            guess = nearest(str(name), missing or list(columns))
+            hint = f"did you mean {guess}? " if guess else ""
             problems.append(
                 Problem(where, str(name), None, "unknown column", f"{hint}the columns are {','.join(columns)}")
             )

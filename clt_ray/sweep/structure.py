@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from clt_ray.errors import Problem
+from clt_ray.suggest import remedy
 from clt_ray.sweep.catalog import TASKS
 from clt_ray.sweep.document import Document, KeyPath, dotted
 from clt_ray.sweep.spec import EVERY_OTHER_MODEL, SweepSpec
-from clt_ray.sweep.suggest import remedy
 
 _KEY = "[key]"
 """pydantic's mark for an error in a mapping's key."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clt_ray.errors import Problem
+from clt_ray.suggest import remedy
 from clt_ray.sweep.accelerators import ACCELERATORS, CPU, TPUS, chips, fsdp_and_tensor, parse_shape
 from clt_ray.sweep.checks.reading import known_models, section, used
 from clt_ray.sweep.document import Document, KeyPath
 from clt_ray.sweep.sections import TrainingSpec
 from clt_ray.sweep.spec import EVERY_OTHER_MODEL, is_one_hardware
-from clt_ray.sweep.suggest import remedy
 
 _OTHER_NAMES = {"TPU-V5E": "TPU-V5LITEPOD", "V5E": "TPU-V5LITEPOD", "TPU-V7": "TPU-V7X", "CUDA": "GPU"}
 """What people call an accelerator, and the name Ray has for it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from clt_ray.errors import Problem
 from clt_ray.languages import ENGLISH, LANGUAGES, nearest_language
+from clt_ray.suggest import remedy
 from clt_ray.sweep.catalog import ENGLISH_ONLY, TASK_SEPARATOR, TASKS, parse_tasks
 from clt_ray.sweep.checks.reading import (
     axis_lists,
@@ -19,7 +20,6 @@ from clt_ray.sweep.checks.reading import (
     texts,
 )
 from clt_ray.sweep.document import Document, KeyPath, dotted
-from clt_ray.sweep.suggest import remedy
 
 
 def check_axes(document: Document) -> Iterator[Problem]:

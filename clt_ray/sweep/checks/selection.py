@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from clt_ray.errors import Problem
 from clt_ray.languages import ENGLISH, LANGUAGES
+from clt_ray.suggest import nearest
 from clt_ray.sweep.catalog import METRICS, TASKS
 from clt_ray.sweep.checks.reading import eval_languages, language_groups, texts, used, used_tasks
 from clt_ray.sweep.checks.validation import generated_tasks
 from clt_ray.sweep.document import Document, KeyPath
 from clt_ray.sweep.metrics import LOSS, OVERALL, is_loss, logged_metrics
-from clt_ray.sweep.suggest import nearest
 
 METRIC: KeyPath = ("selection", "metric")
 _FORM = re.compile(r"val/(?P<task>[a-z]+)(/(?P<language>[a-z]+))?/(?P<metric>\w+)")

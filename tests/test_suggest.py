@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clt_ray.suggest import nearest, remedy
 from clt_ray.sweep.spec import SweepSpec
-from clt_ray.sweep.suggest import nearest, remedy
 
 KEYS = list(SweepSpec.model_fields)
 NAMES = st.sampled_from(KEYS)
