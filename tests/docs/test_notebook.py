@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "analysis.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 KEY = "key-table"
 """Tag of the cells whose text must not be stale."""
 
@@ -58,7 +58,7 @@ def test_the_findings_in_it_are_not_stale(committed: nbformat.NotebookNode, exec
     ]
     assert len(pairs) == 1
     for old, new in pairs:
-        assert text(old).split() == text(new).split(), "run docs/analysis.ipynb again and commit it"
+        assert text(old).split() == text(new).split(), "run docs/notebook.ipynb again and commit it"
 
 
 def test_it_is_small_and_tells_nothing_of_the_machine_it_was_made_on(committed: nbformat.NotebookNode) -> None:
