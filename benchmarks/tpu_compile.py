@@ -2,8 +2,9 @@
 
 libtpu compiles the step that `XlaTrainer` runs, at each model's real layer shapes, for the topology, mesh, batch and
 longest rows (2,048 tokens) that the sweep files name, as `clt-ray plan --compile` does. No TPU and no weights are
-needed. Some layers are compiled, and the rest is a straight line (`clt_ray.aot.depth`). The line is checked: with
-three depths, `off_the_line_gib` is how far the first is off the line of the others.
+needed. Some layers are compiled, and the cost of all is extrapolated linearly from them
+(`clt_ray.training.backends.xla.proof.depth`). The extrapolation is checked: with three depths, `off_the_line_gib` is
+how far the first is off the line of the others.
 
 Per model: GiB of a chip at full depth for what stays (parameters and optimizer state), for what a step needs on top,
 and for both with the program; seconds per compilation on this machine. The baseline is the chip's 16 GB. Compiling
@@ -21,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from _result import emit
-from clt_ray.aot.depth import Step, extended, needs_at
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends.xla.proof.depth import Step, compile_layers, extrapolate
 
 CHIP_GIB = 16e9 / 2**30
 """High-bandwidth memory of a v5e chip."""
@@ -60,14 +61,14 @@ def figures_of(run: RunSpec, depths: Sequence[int]) -> dict[str, float]:
     model = SHAPES[run.model.name] | {"num_hidden_layers": LAYERS[run.model.name]}
     training, hardware = run.training, run.hardware
     step = Step(model, f"v5e:{hardware.topology}", hardware.mesh_shape, training.batch_size, training.max_length)
-    found = {layers: needs_at(step, layers) for layers in depths}
+    found = {layers: compile_layers(step, layers) for layers in depths}
     shown = (*MEMORY, "compile_seconds", "kernels")
     figures = {f"{name}_{layers}_layers": getattr(needs, name) for layers, needs in found.items() for name in shown}
     ends = depths[-2], depths[-1]
-    whole = extended(found[ends[0]], found[ends[1]], ends, step.layers)
+    whole = extrapolate(found[ends[0]], found[ends[1]], ends, step.layers)
     figures |= {name: getattr(whole, name) for name in (*MEMORY, "total_gib")}
     if len(depths) > 2:
-        on_line = extended(found[ends[0]], found[ends[1]], ends, depths[0])
+        on_line = extrapolate(found[ends[0]], found[ends[1]], ends, depths[0])
         figures["off_the_line_gib"] = found[depths[0]].total_gib - on_line.total_gib
     return figures
 

@@ -30,7 +30,6 @@ MAY_IMPORT = {
     "judge": {"errors", "languages", "tasks", "sweep", "store", "evaluation"},
     # MLflow is a projection of run directories, so the tracker reads the store.
     "tracking": {"errors", "languages", "tasks", "sweep", "store"},
-    "aot": {"errors", "training"},
     "pipeline": {"errors", "sweep", "data", "training", "evaluation", "store"},
     "orchestration": {"errors", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
     "analysis": {"errors", "suggest", "languages", "tasks"},

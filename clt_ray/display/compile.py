@@ -10,10 +10,10 @@ from clt_ray.display.tables import console, table
 from clt_ray.display.text import duration
 
 if TYPE_CHECKING:
-    from clt_ray.api.compile import Proof
+    from clt_ray.training.backends.fit_proof import FitProof
 
 
-def print_compiling(proof: Proof) -> None:
+def print_compiling(proof: FitProof) -> None:
     """What is being compiled, as a line of its own beside the output."""
     print(
         f"compiling {proof.model} for {proof.accelerator} {proof.topology}, mesh {proof.mesh}, "
@@ -23,7 +23,7 @@ def print_compiling(proof: Proof) -> None:
     )
 
 
-def print_proofs(proofs: Sequence[Proof]) -> None:
+def print_proofs(proofs: Sequence[FitProof]) -> None:
     """GiB of a chip that every distinct step needs, and whether the chip has them."""
     grid = table(
         ("model", "left"), ("slice", "left"), ("mesh", "right"), ("batch", "right"), ("runs", "right"),
@@ -57,7 +57,7 @@ def print_proofs(proofs: Sequence[Proof]) -> None:
     out.print(note + ("" if all(proof.fits for proof in proofs) else remedy), highlight=False)
 
 
-def _layers(proof: Proof) -> str:
+def _layers(proof: FitProof) -> str:
     """`32`, or `11, 22 of 40`."""
     compiled = ", ".join(map(str, proof.compiled_layers))
     return compiled if proof.compiled_layers == (proof.layers,) else f"{compiled} of {proof.layers}"

@@ -10,8 +10,15 @@ import pytest
 
 pytest.importorskip("torch_xla")
 
-from clt_ray.aot.compile import Needs
-from clt_ray.aot.depth import CompilationError, OutOfMemory, Step, depths, extended, needs_at
+from clt_ray.training.backends.xla.proof.compile import CompiledStep
+from clt_ray.training.backends.xla.proof.depth import (
+    CompilationError,
+    OutOfMemory,
+    Step,
+    affordable_depths,
+    compile_layers,
+    extrapolate,
+)
 
 CHIPS, TOPOLOGY, ROWS, WIDTH = 4, "v5e:2x2", 8, 1024
 MODEL: dict[str, Any] = {
@@ -25,12 +32,12 @@ BYTES_PER_PARAMETER = 2 + 3 * 4
 
 
 @pytest.fixture(scope="module")
-def compiled() -> Callable[..., Needs]:
+def compiled() -> Callable[..., CompiledStep]:
     """Compiles the step for all chips of the topology; what several tests look at is compiled once."""
 
     @cache
-    def compiled(mesh: tuple[int, int] = (4, 1), layers: int = 1, *, kernel: bool = True) -> Needs:
-        found = needs_at(Step(MODEL, TOPOLOGY, mesh, ROWS, WIDTH, kernel=kernel), layers)
+    def compiled(mesh: tuple[int, int] = (4, 1), layers: int = 1, *, kernel: bool = True) -> CompiledStep:
+        found = compile_layers(Step(MODEL, TOPOLOGY, mesh, ROWS, WIDTH, kernel=kernel), layers)
         assert found.chips == CHIPS
         return found
 
@@ -39,7 +46,7 @@ def compiled() -> Callable[..., Needs]:
 
 @pytest.mark.parametrize("mesh", [(4, 1), (2, 2)], ids=["4x1", "2x2"])
 def test_the_step_with_the_attention_kernel_compiles_for_a_slice(
-    compiled: Callable[..., Needs], mesh: tuple[int, int]
+    compiled: Callable[..., CompiledStep], mesh: tuple[int, int]
 ) -> None:
     with_kernel = compiled(mesh, kernel=True)
     # Forward, forward again in the backward pass, and one kernel each for the gradients of queries and of keys.
@@ -49,16 +56,16 @@ def test_the_step_with_the_attention_kernel_compiles_for_a_slice(
     assert share <= with_kernel.arguments_gib < 1.1 * share
 
 
-def test_attention_written_out_needs_more_memory_than_the_kernel(compiled: Callable[..., Needs]) -> None:
+def test_attention_written_out_needs_more_memory_than_the_kernel(compiled: Callable[..., CompiledStep]) -> None:
     written_out = compiled((4, 1), kernel=False)
     assert written_out.kernels == 0
     assert written_out.temporaries_gib > compiled((4, 1), kernel=True).temporaries_gib
 
 
-def test_more_layers_lie_on_the_line_through_two_depths(compiled: Callable[..., Needs]) -> None:
+def test_more_layers_lie_on_the_line_through_two_depths(compiled: Callable[..., CompiledStep]) -> None:
     # What lives during the step is 20 MB here, mostly room that the compiler has to spare;
     # benchmarks/tpu_compile.py holds it against the line at the sizes of real models.
-    found, expected = extended(compiled(layers=1), compiled(layers=2), (1, 2), layers=3), compiled(layers=3)
+    found, expected = extrapolate(compiled(layers=1), compiled(layers=2), (1, 2), layers=3), compiled(layers=3)
     assert found.arguments_gib == pytest.approx(expected.arguments_gib, rel=1e-3)
     assert found.flops == pytest.approx(expected.flops, rel=0.02)
     assert found.kernels == expected.kernels
@@ -67,9 +74,9 @@ def test_more_layers_lie_on_the_line_through_two_depths(compiled: Callable[..., 
 def test_a_step_that_does_not_fit_a_chip_is_told_from_one_that_cannot_be_compiled() -> None:
     wide = {**MODEL, "vocab_size": 262144, "hidden_size": 8192, "intermediate_size": 32768, "num_attention_heads": 64}
     with pytest.raises(OutOfMemory, match="hbm"):
-        needs_at(Step(wide, TOPOLOGY, (4, 1), ROWS, WIDTH), 1)
+        compile_layers(Step(wide, TOPOLOGY, (4, 1), ROWS, WIDTH), 1)
     with pytest.raises(CompilationError, match="hidden_size") as error:
-        needs_at(Step({**MODEL, "hidden_size": "many"}, TOPOLOGY, (4, 1), ROWS, WIDTH), 1)
+        compile_layers(Step({**MODEL, "hidden_size": "many"}, TOPOLOGY, (4, 1), ROWS, WIDTH), 1)
     assert not isinstance(error.value, OutOfMemory)
 
 
@@ -77,9 +84,9 @@ def test_a_step_that_does_not_fit_a_chip_is_told_from_one_that_cannot_be_compile
     ("layers", "gigabytes", "compiled"), [(32, 64, (32,)), (40, 20, (10, 20)), (32, 31, (32,)), (1, 4, (1,))]
 )
 def test_memory_decides_how_many_layers_are_compiled(layers: int, gigabytes: int, compiled: tuple[int, ...]) -> None:
-    assert depths(layers, gigabytes * 10**9) == compiled
+    assert affordable_depths(layers, gigabytes * 10**9) == compiled
 
 
 def test_without_memory_for_a_line_nothing_is_compiled() -> None:
     with pytest.raises(CompilationError, match=r"takes 10 GB of memory, and this machine has 4\.0 GB left"):
-        depths(32, 4 * 10**9)
+        affordable_depths(32, 4 * 10**9)

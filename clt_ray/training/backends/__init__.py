@@ -1,13 +1,16 @@
-"""Choice of the backend by hardware."""
+"""Selects the backend for a run's hardware, and answers what can be asked about backends without their libraries."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.accelerators import TPUS
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.base import Backend
+from clt_ray.training.backends.fit_proof import FitProof
+from clt_ray.training.backends.xla import environment
 from clt_ray.training.backends.xla.fit import misfits
 
 ACCELERATORS = ("CPU", "GPU", *TPUS)
@@ -15,9 +18,9 @@ ACCELERATORS = ("CPU", "GPU", *TPUS)
 
 
 def unsupported(run: RunSpec) -> Problem | None:
-    """Why this version cannot train the run on the hardware it asks for, if so.
+    """Returns the problem that keeps this version from training the run on its hardware, or None.
 
-    Asked where a sweep is started, which needs none of the libraries of the hardware.
+    This is asked where a sweep is started, so it imports none of the libraries of the hardware.
     """
     accelerator = run.hardware.accelerator
     if accelerator in TPUS:
@@ -35,7 +38,7 @@ def unsupported(run: RunSpec) -> Problem | None:
 
 
 def select_backend(run: RunSpec) -> Backend:
-    """The backend that trains `run`, in the process that will train it.
+    """Returns the backend that trains `run`; call it in the process that will train.
 
     Raises:
         ConfigurationError: No backend fits the accelerator of the run, or its libraries are not installed.
@@ -58,3 +61,39 @@ def select_backend(run: RunSpec) -> Backend:
     from clt_ray.training.backends.torch import TorchBackend
 
     return TorchBackend(run.hardware.accelerator)
+
+
+def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None] = lambda _: None) -> list[FitProof]:
+    """Proves that runs fit the memory of their chips, by compiling each distinct training step without a TPU.
+
+    Weights are not needed, only each model's configuration. Compiling a model of billions of parameters takes minutes
+    and most of this machine's memory. Where the memory does not suffice for all layers, fewer are compiled and the
+    result is extrapolated (`clt_ray.training.backends.xla.proof.depth`).
+
+    Args:
+        runs: Planned runs; those on CPU or GPU are passed over.
+        announce: Called with each proof before its compilation, to show which one is in progress.
+
+    Returns:
+        One proof per distinct model, shape and slice.
+
+    Raises:
+        ConfigurationError: No run is on a TPU that the compiler supports, a model's configuration cannot be read, or
+            the compiler is not installed in this environment.
+        CltRayError: A step cannot be traced or compiled for another reason than the memory of the chip.
+    """
+    from clt_ray.training.backends.xla.proof.prove import prove as compile_and_compare
+
+    return compile_and_compare(runs, announce)
+
+
+def prepare_slice_process(index: int, count: int, address: str, port: int) -> None:
+    """Sets the environment of a process that trains on a TPU slice, before torch_xla is imported in it.
+
+    Args:
+        index: Rank of the process. Under SPMD each process sees itself as the first, so only this tells them apart.
+        count: Number of processes (hosts) of the run.
+        address: Host name or IP address of the first process, where the process group meets.
+        port: Port at that address.
+    """
+    environment.prepare(index, count, address, port)

@@ -7,7 +7,9 @@ CPU_NUM_DEVICES=<chips> makes one process simulate a slice of that many chips, f
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 PROCESS_INDEX = "CLT_RAY_PROCESS_INDEX"
 """Index of this process among the hosts of the slice; process 0 writes. Every host would call itself the first:
@@ -42,6 +44,16 @@ def worker_environment(index: int, count: int, cache: str | None = None, device:
         PROCESS_COUNT: str(count),
     }
     return wanted | ({CACHE: cache} if cache else {})
+
+
+def prepare(index: int, count: int, address: str, port: int) -> None:
+    """Set the variables of this process, one of those that train a run; see `backends.prepare_slice_process`."""
+    for name in FORBIDDEN:
+        os.environ.pop(name, None)
+    device = os.environ.get("PJRT_DEVICE", "TPU")
+    cache = os.environ.get(CACHE) or str(Path(tempfile.gettempdir()) / f"clt-ray-xla-cache-{os.getuid()}")
+    os.environ.update(worker_environment(index, count, cache, device))
+    os.environ.update({"MASTER_ADDR": address, "MASTER_PORT": str(port)})
 
 
 def tracing_environment(chips: int) -> dict[str, str]:

@@ -1,16 +1,17 @@
 """Compile a traced training step for a TPU topology on a machine that has no TPU.
 
-libtpu's compiler runs anywhere. It gets the program that `training.backends.xla.trace` took, which says how each
-tensor that enters is split over the chips, and told two things that the program does not say by itself:
+    python -m clt_ray.training.backends.xla.proof.compile STEP.hlo v5e:8x8        # prints `CompiledStep` as JSON
 
-    parameters and optimizer state     donated: their memory is that of the updated ones
-    results                            split as the tensors they replace
+libtpu's compiler runs on any machine. Its input is the program that `trace` wrote, which states how each argument is
+split over the chips. Two facts that the program does not state are added here:
 
-Without the first everything is counted twice, without the second every result is counted whole on every chip.
+    parameters and optimizer state     are donated: the updated values take their memory
+    results                            are split as the tensors that they replace
 
-    python -m clt_ray.aot.compile STEP.hlo v5e:8x8        # prints `Needs` as JSON
+Without the first all state would be counted twice; without the second every result would be counted whole on every
+chip.
 
-Needs jax and libtpu, the versions of the `tpu` extra. A process of its own is best: compiling takes gigabytes.
+Requires jax and libtpu in the versions of the `tpu` extra. Compiling takes gigabytes, so use a process of its own.
 """
 
 from __future__ import annotations
@@ -33,29 +34,30 @@ LIBTPU_FLAGS = (
     "--xla_enable_async_all_gather=true",
     "--xla_enable_async_collective_permute=true",
 )
-"""What torch_xla 2.9 tells libtpu on a v5 chip when it is imported; the same program compiled without may differ."""
+"""Flags that torch_xla 2.9 gives libtpu on a v5 chip when it is imported; without them the compiler may produce another
+program."""
 REPLICATED = "{replicated}"
 GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What one chip needs for a program."""
+class CompiledStep:
+    """Cost of a step's program on one chip, as the compiler reports it."""
 
     topology: str
-    """As libtpu names it, such as `v5e:8x8`."""
+    """Topology by libtpu's name for it, such as `v5e:8x8`."""
     chips: int
-    """Of the topology."""
+    """Number of chips of the topology."""
     arguments_gib: float
-    """Memory of what enters and stays: parameters, optimizer state, batch."""
+    """Memory in GiB of the program's arguments: parameters, optimizer state, batch."""
     temporaries_gib: float
-    """Memory of what lives during the step: activations, gradients, gathered weights."""
+    """Memory in GiB that is in use during the step only: activations, gradients, gathered weights."""
     code_gib: float
-    """Memory of the program."""
+    """Memory in GiB of the program itself."""
     kernels: int
-    """Calls of hand-written (Pallas) kernels in the program."""
+    """Number of calls of Pallas kernels in the program."""
     flops: float
-    """Floating-point operations of one chip per step; those inside kernels are not counted."""
+    """Floating-point operations of one chip per step, without those inside kernels."""
     bytes_accessed: float
     """Bytes that one chip reads and writes per step."""
     compile_seconds: float
@@ -63,24 +65,25 @@ class Needs:
 
     @property
     def total_gib(self) -> float:
-        """Memory of one chip, in GiB."""
+        """Memory of one chip that the step takes, in GiB."""
         return self.arguments_gib + self.temporaries_gib + self.code_gib
 
 
-def compile_step(program: bytes, topology: str) -> Needs:
+def compile_step(program: bytes, topology: str) -> CompiledStep:
     """Compile a program for all chips of a topology.
 
     Args:
         program: Serialised HLO module with sharding annotations.
-        topology: As libtpu names it, such as `v5e:8x8`.
+        topology: Topology by libtpu's name for it, such as `v5e:8x8`.
 
     Raises:
-        jax.errors.JaxRuntimeError: The compiler refuses; out of memory names the largest tensors.
+        jax.errors.JaxRuntimeError: The compiler refuses the program; where memory runs out, the message names the
+            largest tensors.
     """
-    # libtpu asks a metadata server what machine this is, and jax takes the first platform it finds.
+    # libtpu would ask the cloud's metadata server for the machine's type, and jax would start the first platform found.
     os.environ.update(TPU_SKIP_MDS_QUERY="1", JAX_PLATFORMS="cpu")
     os.environ.setdefault("LIBTPU_INIT_ARGS", " ".join(LIBTPU_FLAGS))
-    # One process at a time may have the chips; this one wants none.
+    # libtpu lets one process use the chips; this process uses none of them.
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     import numpy as np
     from jax.experimental import topologies
@@ -100,7 +103,7 @@ def compile_step(program: bytes, topology: str) -> Needs:
     compiled = devices[0].client.compile(module, xla_client.DeviceList(tuple(devices)), options)
     seconds = time.monotonic() - began
     memory, cost = compiled.get_compiled_memory_stats(), compiled.cost_analysis()
-    return Needs(
+    return CompiledStep(
         topology=topology,
         chips=count,
         arguments_gib=memory.argument_size_in_bytes / GIB,
@@ -114,7 +117,7 @@ def compile_step(program: bytes, topology: str) -> Needs:
 
 
 def _module(program: bytes) -> tuple[bytes, int]:
-    """The program as MLIR bytecode with arguments donated and results split, and its number of kernels."""
+    """Return the program as MLIR bytecode, with arguments donated and results split, and its number of kernels."""
     from jax._src.interpreters import mlir
     from jaxlib import xla_client
     from jaxlib.mlir import ir
@@ -125,8 +128,10 @@ def _module(program: bytes) -> tuple[bytes, int]:
         main = next(function for function in module.body.operations if function.name.value == "main")
         block = main.regions[0].blocks[0]
         shardings = [_sharding(argument) for argument in block.arguments]
-        main.attributes["arg_attrs"] = ir.ArrayAttr.get([_attributes(ir, one, donate=True) for one in shardings])
-        # A result has the type of what it replaces, and tensors of one type are split alike.
+        main.attributes["arg_attrs"] = ir.ArrayAttr.get(
+            [_attributes(ir, sharding, donate=True) for sharding in shardings]
+        )
+        # A result has the type of the tensor that it replaces, and tensors of one type are split alike.
         by_type = {
             str(argument.type): sharding
             for argument, sharding in zip(block.arguments, shardings, strict=True)
@@ -141,7 +146,7 @@ def _module(program: bytes) -> tuple[bytes, int]:
 
 
 def _sharding(argument: Any) -> Any:
-    """How an argument is split, if its program says so: an annotation is a custom call on it."""
+    """Return how the program splits an argument, or None; an annotation is a custom call on the argument."""
     for use in argument.uses:
         operation = use.owner
         if operation.name == "stablehlo.custom_call" and "mhlo.sharding" in operation.attributes:

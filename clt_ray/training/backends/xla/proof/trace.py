@@ -1,17 +1,24 @@
-"""The training step of a slice that is not there, as a program for its compiler.
+"""Trace the trainer's step for a slice that this machine does not have, as a program for libtpu's compiler.
 
-The step is the trainer's own (`step.TrainStep`). Only what it stands on is replaced: tensors have a shape, a number
-format and a partition but no memory, and instead of being run the graph is taken. So what a compiler says of the
-program (memory per chip, collectives) holds for the step that will run.
+    python -m clt_ray.training.backends.xla.proof.trace STEP.json STEP.hlo
 
-Needs a process of its own, started with `environment.tracing_environment(chips)`: the number of devices is fixed when
-torch_xla starts.
+The step is the trainer's own (`step.TrainStep`). Only its foundations are replaced: tensors have a shape, a number
+format and a partition but no memory, and the graph is taken instead of being run. What a compiler reports for the
+program (memory per chip, collectives) therefore holds for the step that training will run.
+
+STEP.json holds a transformers configuration under `model`, the fields of `StepShape` under `shape` (the mesh as
+`[fsdp, tensor]`) and optionally the number format of parameters and activations under `precision` (`bf16`). The
+number of devices is fixed when torch_xla starts, so the process has to be started with
+`environment.tracing_environment(chips)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,43 +26,44 @@ import torch_xla
 import torch_xla.runtime as runtime
 from torch import Tensor
 from torch_xla.core.xla_builder import create_placeholder_tensor
+from transformers import CONFIG_MAPPING
 
 from clt_ray.training.backends.xla import attention
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel, empty, fill, prepare
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape, Partition, sharding_plan
-from clt_ray.training.backends.xla.slice import Slice
+from clt_ray.training.backends.xla.slice import Slice, computation_type
 from clt_ray.training.backends.xla.step import TrainStep
 
 
 @dataclass(frozen=True)
 class StepShape:
-    """What is traced."""
+    """Mesh and batch of the traced step."""
 
     mesh: MeshShape
-    """Of the slice."""
+    """Mesh of the slice."""
     rows: int
-    """Of a global batch."""
+    """Rows of a global batch."""
     width: int
     """Tokens of a row."""
     rematerialise: bool = True
-    """Whether layers' activations are recomputed in the backward pass."""
+    """Whether the activations of a layer are recomputed in the backward pass."""
     kernel: bool = True
-    """Whether attention is the TPU's kernel."""
+    """Whether attention is the TPU's Pallas kernel."""
 
 
 def trace(config: Any, shape: StepShape, settings: AdamWSettings, dtype: torch.dtype = torch.bfloat16) -> bytes:
-    """The step as a serialised HLO module.
+    """Return the step as a serialised HLO module.
 
     Args:
         config: A transformers configuration.
-        shape: Of mesh and batch.
-        settings: Of the optimizer.
-        dtype: Of parameters and activations.
+        shape: Mesh and batch.
+        settings: Constants of the optimizer.
+        dtype: Number format of parameters and activations.
     """
     runtime.use_spmd()
-    # Asked for by the mesh, which wants to cover all devices.
+    # The mesh asks for this number and refuses to cover fewer devices than there are.
     runtime.global_runtime_device_count = lambda: shape.mesh.chips
     chips = PlaceholderSlice(shape.mesh)
     attention.register(chips, kernel=shape.kernel)
@@ -63,8 +71,8 @@ def trace(config: Any, shape: StepShape, settings: AdamWSettings, dtype: torch.d
         attention.lower_kernels_for_tpu()
     module = empty(config, chips, config.model_type)
     plan = sharding_plan({name: parameter.shape for name, parameter in module.named_parameters()}, chips.shape)
-    nothing = torch.zeros(1, dtype=dtype)
-    values = ((name, nothing.expand(parameter.shape)) for name, parameter in list(module.named_parameters()))
+    zero = torch.zeros(1, dtype=dtype)
+    values = ((name, zero.expand(parameter.shape)) for name, parameter in list(module.named_parameters()))
     fill(module, values, plan, dtype, chips)
     prepare(module, chips, rematerialise=shape.rematerialise)
     model = ShardedModel(module, chips, plan, ())
@@ -99,3 +107,17 @@ class TakenGraph(GraphBook):
     def run(self, name: str, step: int) -> None:
         distinct = list({id(tensor): tensor for tensor in self._results()}.values())
         self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto(distinct)
+
+
+def main(arguments: Sequence[str]) -> None:
+    source, target = map(Path, arguments)
+    document = json.loads(source.read_text())
+    model, shape = document["model"], document["shape"]
+    config = CONFIG_MAPPING[model["model_type"]](**model)
+    settings = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=1.0)
+    dtype = computation_type(document.get("precision", "bf16"))
+    target.write_bytes(trace(config, StepShape(**shape | {"mesh": MeshShape(*shape["mesh"])}), settings, dtype))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

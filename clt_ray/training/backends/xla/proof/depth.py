@@ -1,0 +1,165 @@
+"""Compile a model's training step with all layers where this machine has the memory, else extrapolate from fewer.
+
+The memory that compiling takes grows linearly with the number of layers, whatever the size of a layer: `BASE_BYTES`
+and `LAYER_BYTES` were measured. Where a model has more layers than this machine has memory for, the step is compiled
+at two depths. The cost of one more layer hardly depends on how many there are, so a straight line through both depths
+gives the cost at the model's own depth:
+
+    full = deeper + (layers - depth of deeper) * (deeper - shallower) / (difference of both depths)
+
+Example: with 10 and 20 layers at 2.0 and 3.0 GiB, a model of 40 layers needs 3.0 + 20 * 0.1 = 5.0 GiB. Below about
+eight layers the compiler has memory to spare and uses it, so the line would be wrong (`benchmarks/tpu_compile.py`
+measures how far other depths are off the line).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from clt_ray.errors import CltRayError
+from clt_ray.training.backends.xla.environment import tracing_environment
+from clt_ray.training.backends.xla.proof.compile import CompiledStep
+
+BASE_BYTES: Final = 3e9
+"""Memory in bytes that tracing and compiling take without any layer, for 64 to 256 chips."""
+LAYER_BYTES: Final = 0.85e9
+"""Memory in bytes that each layer adds: 0.65e9 for 64 chips and 0.8e9 for 256 were measured."""
+FEWEST: Final = 8
+"""Smallest number of layers for the deeper end of an extrapolation."""
+_FOLDER: Final = "clt_ray.training.backends.xla.proof"
+_LAYERS: Final = "num_hidden_layers"
+_PER_LAYER: Final = ("arguments_gib", "temporaries_gib", "code_gib", "flops", "bytes_accessed")
+
+
+class CompilationError(CltRayError):
+    """The step could not be traced or compiled."""
+
+
+class OutOfMemory(CompilationError):
+    """The compiler reports that the step does not fit into the memory of a chip."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step to compile."""
+
+    model: Mapping[str, Any]
+    """A transformers configuration, as its `to_dict` returns it."""
+    topology: str
+    """Topology by libtpu's name for it, such as `v5e:2x2`."""
+    mesh: tuple[int, int]
+    """(fsdp, tensor) sizes; their product is the number of chips."""
+    rows: int
+    """Rows of a global batch."""
+    width: int
+    """Tokens of a row."""
+    precision: str = "bf16"
+    """Number format of parameters and activations: `bf16` or `fp32`."""
+    rematerialise: bool = True
+    """Whether the activations of a layer are recomputed in the backward pass."""
+    kernel: bool = True
+    """Whether attention is the TPU's Pallas kernel."""
+
+    @property
+    def layers(self) -> int:
+        """Number of layers of the model."""
+        return int(self.model[_LAYERS])
+
+
+def affordable_depths(layers: int, available: int) -> tuple[int, ...]:
+    """Return the numbers of layers to compile: all of the model, or the two depths to extrapolate from.
+
+    Args:
+        layers: Number of layers of the model.
+        available: Free memory of this machine in bytes.
+
+    Raises:
+        CompilationError: The memory does not suffice for `FEWEST` layers.
+    """
+    affordable = int((available - BASE_BYTES) / LAYER_BYTES)
+    if affordable >= layers:
+        return (layers,)
+    if affordable < FEWEST:
+        required = BASE_BYTES + FEWEST * LAYER_BYTES
+        raise CompilationError(
+            f"compiling takes {required / 1e9:.0f} GB of memory, and this machine has {available / 1e9:.1f} GB left; "
+            "use a machine with more memory"
+        )
+    return affordable // 2, affordable
+
+
+def compile_model(step: Step, depths: Sequence[int]) -> CompiledStep:
+    """Compile a step and return its cost at the full depth of its model.
+
+    Args:
+        step: Step of the whole model.
+        depths: Numbers of layers to compile, from `affordable_depths`.
+
+    Returns:
+        The cost at full depth; `compile_seconds` is the time that all compilations took on this machine.
+
+    Raises:
+        OutOfMemory: The step does not fit into a chip even at one of these depths.
+        CompilationError: The step cannot be traced or compiled.
+    """
+    compiled = [compile_layers(step, layers) for layers in depths]
+    if len(compiled) == 1:
+        return compiled[0]
+    return extrapolate(compiled[0], compiled[1], (depths[0], depths[1]), step.layers)
+
+
+def compile_layers(step: Step, layers: int) -> CompiledStep:
+    """Trace and compile a step with the given number of layers, each in a process of its own."""
+    shape = {
+        "mesh": list(step.mesh), "rows": step.rows, "width": step.width, "rematerialise": step.rematerialise,
+        "kernel": step.kernel,
+    }  # fmt: skip
+    document = {"model": {**step.model, _LAYERS: layers}, "shape": shape, "precision": step.precision}
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = Path(folder, "step.json"), Path(folder, "step.hlo")
+        source.write_text(json.dumps(document))
+        _run_module("trace", str(source), str(program), **tracing_environment(step.mesh[0] * step.mesh[1]))
+        printed = _run_module("compile", str(program), step.topology)
+    return CompiledStep(**json.loads(printed.splitlines()[-1]))
+
+
+def extrapolate(shallower: CompiledStep, deeper: CompiledStep, depths: tuple[int, int], layers: int) -> CompiledStep:
+    """Extrapolate linearly from the costs at two depths, the number of kernels included.
+
+    Args:
+        shallower: Cost at the first depth.
+        deeper: Cost at the second depth.
+        depths: Numbers of layers of both.
+        layers: Number of layers to extrapolate to.
+    """
+
+    def on_line(name: str) -> float:
+        first, last = getattr(shallower, name), getattr(deeper, name)
+        return float(last + (layers - depths[1]) * (last - first) / (depths[1] - depths[0]))
+
+    seconds = shallower.compile_seconds + deeper.compile_seconds
+    values: dict[str, Any] = {name: on_line(name) for name in _PER_LAYER}
+    return replace(deeper, **values, kernels=round(on_line("kernels")), compile_seconds=seconds)
+
+
+def _run_module(name: str, *arguments: str, **variables: str) -> str:
+    """Run a module of this folder and return its output; torch_xla and libtpu each need a process of their own."""
+    module = f"{_FOLDER}.{name}"
+    command = [sys.executable, "-m", module, *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables}, check=False)
+    if not finished.returncode:
+        return finished.stdout
+    lines = [line for line in finished.stderr.splitlines() if line.strip()] or ["no message"]
+    # jaxlib's errors are one line with the reason, followed by pages that list the tensors in memory.
+    reason = next((line for line in lines if "RESOURCE_EXHAUSTED" in line), lines[-1])
+    if "memory space hbm" in reason:
+        raise OutOfMemory(reason)
+    raise CompilationError(f"python -m {module} ended with exit code {finished.returncode}: {reason}")

@@ -1,0 +1,116 @@
+"""Prove that runs fit the chips of their slices, by compiling the training step of each distinct shape."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.sweep.accelerators import TPUS
+from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends.fit_proof import FitProof
+from clt_ray.training.backends.xla.host_memory import available_bytes
+from clt_ray.training.backends.xla.proof.depth import OutOfMemory, Step, affordable_depths, compile_model
+from clt_ray.training.model import location, recomputes
+
+COMPILERS = ("torch_xla", "libtpu", "jax")
+"""Packages of the `tpu` extra that tracing and compiling require."""
+_OPTION = "plan --compile"
+
+
+def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list[FitProof]:
+    """Compile the training step of every distinct model, shape and slice; see `clt_ray.training.backends.prove`."""
+    groups: dict[tuple[Any, ...], list[RunSpec]] = {}
+    for run in {run.run_id: run for run in runs}.values():
+        if run.hardware.is_tpu and TPUS[run.hardware.accelerator].compiler_name is not None:
+            training, hardware = run.training, run.hardware
+            shape = hardware.accelerator, hardware.topology, hardware.mesh_shape, training.precision
+            key = run.model.name, run.model.source, *shape, training.batch_size, training.max_length
+            groups.setdefault(key, []).append(run)
+    _require(groups)
+    return [_proof(same_shape, announce) for same_shape in groups.values()]
+
+
+def _require(groups: object) -> None:
+    """Raise a ConfigurationError that names everything that prevents compilation."""
+    problems = []
+    if not groups:
+        known = ", ".join(name for name, kind in TPUS.items() if kind.compiler_name)
+        problems.append(
+            Problem(_OPTION, "hardware.accelerator", None, "no run is on a TPU that libtpu compiles for",
+                    f"--set hardware.accelerator=TPU-V5LITEPOD --set hardware.topology=8x8 (known: {known})")
+        )  # fmt: skip
+    missing = [name for name in COMPILERS if find_spec(name) is None]
+    if missing:
+        problems.append(
+            Problem(_OPTION, "", None, f"{', '.join(missing)}: not installed in this environment",
+                    "pip install 'clt-ray[tpu]' in an environment of its own (make .venv-tpu/.installed)")
+        )  # fmt: skip
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProof:
+    """Compile the step that all of these runs share."""
+    run = runs[0]
+    hardware, training = run.hardware, run.training
+    kind = TPUS[hardware.accelerator]
+    fsdp, tensor = hardware.mesh_shape
+    topology = hardware.topology or "1x1"
+    step = Step(
+        model=_configuration(run),
+        topology=f"{kind.compiler_name}:{topology}",
+        mesh=(fsdp, tensor),
+        rows=training.batch_size,
+        width=training.max_length,
+        precision=training.precision,
+        rematerialise=recomputes(run.model),
+    )
+    depths = affordable_depths(step.layers, available_bytes())
+    proof = FitProof(
+        model=run.model.name,
+        accelerator=hardware.accelerator,
+        topology=topology,
+        mesh=f"{fsdp}x{tensor}",
+        batch_size=training.batch_size,
+        max_length=training.max_length,
+        runs=len(runs),
+        chip_gib=kind.memory / 2**30,
+        layers=step.layers,
+        compiled_layers=depths,
+    )
+    announce(proof)
+    try:
+        compiled = compile_model(step, depths)
+    except OutOfMemory as error:
+        return replace(proof, error=str(error))
+    return replace(
+        proof,
+        state_gib=compiled.arguments_gib,
+        step_gib=compiled.temporaries_gib + compiled.code_gib,
+        compile_seconds=compiled.compile_seconds,
+    )
+
+
+def _configuration(run: RunSpec) -> dict[str, Any]:
+    """Return a model's transformers configuration, from its directory or the hub.
+
+    Raises:
+        ConfigurationError: The configuration cannot be read.
+    """
+    # Where torch_xla is installed, transformers asks it for a device; this process must not claim a TPU.
+    os.environ.setdefault("PJRT_DEVICE", "CPU")
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(location(run.model), revision=run.model.revision)
+    except (OSError, ValueError) as error:
+        message = str(error).splitlines()[0]
+        remedy = "log in (hf auth login) or name a directory that has config.json"
+        raise ConfigurationError(
+            [Problem(_OPTION, f"models.{run.model.name}.source", run.model.source, message, remedy)]
+        ) from error
+    return dict(config.to_dict())
