@@ -7,7 +7,7 @@ is text. Loading runs no code: only mappings, sequences and scalars are built.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -203,10 +203,3 @@ class _Reader:
             self.origins[(*path, key)] = line
             result[key] = self.value(value_node, (*path, key))
         return result
-
-
-def as_list(value: Any) -> list[Any]:
-    """Items of a list; a single value is a list of one."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

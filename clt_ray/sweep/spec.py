@@ -89,6 +89,11 @@ class Axes(SpecModel):
     exclude: Identity[tuple[CellPattern, ...]] = ()
     """Cells to leave out, of the product and of `include`."""
 
+    def used(self, axis: str) -> tuple[Any, ...]:
+        """Distinct values of an axis in `grid` and `include`, whether or not `exclude` removes their cells."""
+        lists = (getattr(section, axis) for section in (self.grid, *self.include))
+        return tuple(dict.fromkeys(value for values in lists for value in values or ()))
+
 
 class ModelSource(SpecModel):
     """A base model defined by a sweep file."""
@@ -105,14 +110,10 @@ class ModelSource(SpecModel):
 
 
 def _hardware_by_model(value: Any) -> Any:
-    if isinstance(value, Mapping) and is_one_hardware(value):
+    """A section without sections inside it describes the hardware of all models."""
+    if isinstance(value, Mapping) and not any(isinstance(item, Mapping | SpecModel) for item in value.values()):
         return {EVERY_OTHER_MODEL: value}
     return value
-
-
-def is_one_hardware(value: Mapping[Any, Any]) -> bool:
-    """Whether a `hardware` section describes one machine for all models, rather than one per model."""
-    return not any(isinstance(item, Mapping | SpecModel) for item in value.values())
 
 
 class SweepSpec(Axes):

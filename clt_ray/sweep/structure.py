@@ -1,11 +1,16 @@
-"""The shape of a sweep file: types, ranges and names of keys, reported in the file's own terms."""
+"""The structure of a sweep file: its values become typed ones, and each that cannot is reported in the file's terms.
+
+A refused value is replaced by one that leads to no further problem: its default, or a stand-in where the key is
+required. The rest of the file is typed nevertheless, so the checks see it and one wrong value hides no other.
+"""
 
 from __future__ import annotations
 
+import copy
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,57 +18,138 @@ from pydantic_core import ErrorDetails
 from clt_ray.errors import Problem
 from clt_ray.suggest import remedy
 from clt_ray.sweep.catalog import TASKS
-from clt_ray.sweep.document import Document, KeyPath, dotted
+from clt_ray.sweep.document import Document, KeyPath
 from clt_ray.sweep.spec import EVERY_OTHER_MODEL, SweepSpec
 
 _KEY = "[key]"
-"""pydantic's mark for an error in a mapping's key."""
+"""Marks an error in the key of a mapping, in pydantic's location of an error."""
+
+_UNKNOWN = "unknown"
+_STAND_INS: Mapping[KeyPath, Any] = {
+    ("name",): _UNKNOWN,
+    ("grid",): {"model": [], "task": [], "samples_per_language": []},
+    ("grid", "model"): [],
+    ("grid", "task"): [],
+    ("grid", "samples_per_language"): [],
+    ("language_groups", "*"): [],
+    ("models", "*"): {"source": _UNKNOWN},
+    ("models", "*", "source"): _UNKNOWN,
+    ("hardware", "accelerator"): _UNKNOWN,
+    ("hardware", "*", "accelerator"): _UNKNOWN,
+}
+"""Values in place of refused ones that are required, that other parts of the file name, or whose default would make
+sound values look wrong. A star stands for any name."""
 
 
-def structure_problems(document: Document, error: ValidationError) -> list[Problem]:
-    """One problem for each key that pydantic refused, in the order of the file's sections.
+class TypedSweep(NamedTuple):
+    """The typed values of a sweep file, and which of its values were refused."""
+
+    spec: SweepSpec
+    """Every value of the file that has the right type; defaults and stand-ins elsewhere."""
+    refused: Mapping[KeyPath, Problem]
+    """What is wrong with each refused key or value."""
+
+
+def typed_values(document: Document) -> TypedSweep:
+    """Types the values of a sweep file.
+
+    The result can be expanded into runs only if nothing was refused.
+    """
+    data = copy.deepcopy(dict(document.data))
+    refused: dict[KeyPath, Problem] = {}
+    dropped: set[KeyPath] = set()
+    while True:
+        try:
+            return TypedSweep(SweepSpec.model_validate(data), refused)
+        except ValidationError as error:
+            problems = _problems(document, error)
+            if problems.keys() <= dropped:
+                raise  # Dropping these values did not help, which is a bug of this module.
+            for path in problems:
+                # A stand-in that is refused as well shows that the key is wrong, not its value.
+                stand_in = None if path in refused else _stand_in(path)
+                if stand_in is None:
+                    dropped.add(path)
+                _replace(data, path, stand_in, problems.keys() | refused.keys())
+            refused |= {path: problem for path, problem in problems.items() if path not in refused}
+
+
+def _stand_in(path: KeyPath) -> Any:
+    """What replaces a refused value at a path; None where the value is left out."""
+    pattern = path if path in _STAND_INS or len(path) < 2 else (path[0], "*", *path[2:])
+    return copy.deepcopy(_STAND_INS.get(pattern))
+
+
+def _replace(data: dict[str, Any], path: KeyPath, stand_in: Any, refused: Collection[KeyPath]) -> None:
+    """Puts a stand-in in place of a refused value, or leaves the value out."""
+    *above, last = path
+    holder: Any = data
+    for step in above:
+        holder = holder[step]
+    if isinstance(last, int):
+        # The other items of a list keep their places, which messages name.
+        sound = [index for index in range(len(holder)) if (*above, index) not in refused]
+        if sound:
+            holder[last] = holder[max((index for index in sound if index < last), default=sound[0])]
+        else:
+            holder.clear()
+    elif stand_in is None:
+        holder.pop(last, None)
+    else:
+        holder[last] = stand_in
+
+
+def path_in_file(document: Document, path: Iterable[str | int]) -> KeyPath:
+    """Where a typed value stands in the file.
+
+    Steps that typing adds are left out: the index in a default, or of a single value that stands for a list of one;
+    `*` where one hardware serves all models; and pydantic's marks in the location of an error.
+    """
+    written: KeyPath = ()
+    for step in path:
+        value = document.get(*written)
+        if not document.has(*written):
+            added = isinstance(step, int)
+        elif isinstance(value, list):
+            added = not isinstance(step, int)
+        elif isinstance(value, Mapping):
+            is_mark = isinstance(step, int) or step == _KEY or step.startswith(("literal[", "tuple["))
+            added = is_mark or (step == EVERY_OTHER_MODEL and step not in value)
+        else:
+            added = True
+        if not added:
+            written = (*written, step)
+    return written
+
+
+def _problems(document: Document, error: ValidationError) -> dict[KeyPath, Problem]:
+    """What pydantic refused, by its place in the file.
 
     Where a value may have several forms pydantic reports each that failed; only the deepest of them is kept, which
     is the one about the form that the user chose.
     """
-    found: dict[KeyPath, Problem] = {}
+    problems: dict[KeyPath, Problem] = {}
     for details in error.errors(include_url=False):
-        path = _path_in_file(document, details["loc"])
-        found.setdefault(path, _problem(document, path, details))
-    return [
-        problem
-        for path, problem in found.items()
-        if not any(len(other) > len(path) and other[: len(path)] == path for other in found)
-    ]
-
-
-def _path_in_file(document: Document, loc: Iterable[str | int]) -> KeyPath:
-    """Where in the file an error is: without the steps that validation added to what the user wrote."""
-    path: KeyPath = ()
-    for step in loc:
-        value = document.get(*path) if path else document.data
-        added = (
-            step == _KEY
-            or (step == EVERY_OTHER_MODEL and not document.has(*path, step))
-            or not isinstance(value, Mapping | list)
-            or (isinstance(value, list) and not isinstance(step, int))
-            or (isinstance(step, str) and step.startswith(("literal[", "tuple[")))
-        )
-        if not added:
-            path = (*path, step)
-    return path
+        path = path_in_file(document, details["loc"])
+        problems.setdefault(path, _problem(document, path, details))
+    return {
+        path: problem
+        for path, problem in problems.items()
+        if not any(len(other) > len(path) and other[: len(path)] == path for other in problems)
+    }
 
 
 def _problem(document: Document, path: KeyPath, details: ErrorDetails) -> Problem:
-    kind, context = details["type"], details.get("ctx", {})
-    if kind == "extra_forbidden" or (details["loc"][-1] == _KEY and kind == "literal_error"):
-        known = TASKS if details["loc"][-1] == _KEY else _keys_beside(details["loc"])
-        return document.problem(path, "unknown key", remedy(path[-1], known, "known keys"))
+    kind, location, context = details["type"], details["loc"], details.get("ctx", {})
+    section, purpose = _schema_at(location)
+    if kind == "extra_forbidden":
+        return document.problem(path, "unknown key", remedy(path[-1], section.model_fields, "known keys"))
+    if kind == "literal_error" and location[-1] == _KEY:
+        return document.problem(path, "unknown key", remedy(path[-1], TASKS, "known keys"))
     if kind == "missing":
-        purpose = _description(details["loc"])
-        return Problem(document.where(path), dotted(path), None, "is missing", f"add it. {purpose}")
+        return document.problem(path, "is missing", f"add it. {purpose}", value=None)
     message, allowed = _REFUSALS.get(kind, lambda _: (details["msg"], ""))(context)
-    return document.problem(path, message, f"{allowed}{_description(details['loc'])}")
+    return document.problem(path, message, f"{allowed}{purpose}")
 
 
 _NAME_RULE = "may hold only letters, digits, `_`, `.` and `-`, and starts with a letter or digit"
@@ -90,25 +176,16 @@ _REFUSALS: dict[str, Callable[[Mapping[str, Any]], tuple[str, str]]] = {
 """What is wrong with a value and what to write instead, by pydantic's name of the error."""
 
 
-def _description(loc: Iterable[str | int]) -> str:
-    """What the field is for, from its own documentation."""
-    model: type[BaseModel] | None = SweepSpec
-    text = ""
-    for step in loc:
-        if model is not None and step in model.model_fields:
-            field = model.model_fields[str(step)]
-            text = " ".join((field.description or "").split())
-            model = _model_inside(field.annotation)
-    return text
-
-
-def _keys_beside(loc: Iterable[str | int]) -> list[str]:
-    """Keys that the section of an unknown key has."""
-    model: type[BaseModel] | None = SweepSpec
-    for step in loc:
-        if model is not None and step in model.model_fields:
-            model = _model_inside(model.model_fields[str(step)].annotation)
-    return list(model.model_fields) if model else []
+def _schema_at(location: Iterable[str | int]) -> tuple[type[BaseModel], str]:
+    """The model of the innermost section at a location, and the documentation of the last field on the way there."""
+    section: type[BaseModel] = SweepSpec
+    purpose = ""
+    for step in location:
+        if step in section.model_fields:
+            field = section.model_fields[str(step)]
+            purpose = " ".join((field.description or "").split())
+            section = _model_inside(field.annotation) or section
+    return section, purpose
 
 
 def _model_inside(annotation: Any) -> type[BaseModel] | None:

@@ -55,7 +55,12 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     (grid(task=["math+summarization", "summarization+math"]), "grid.task[1]", "repeats grid.task[0]", ""),
     (grid(language_group=["latn"]), "grid.language_group[0]", "unknown language group", "'latin'"),
     (grid(language_group=["english:latn"]), "grid.language_group[0]", "unknown language group", "'english:latin'"),
-    ({"language_groups": {"english:all": ["es"]}}, "language_groups.english:all", "may hold only letters", ""),
+    (
+        {"language_groups": {"all": ["fr"], "english:all": ["es"]}},
+        "language_groups.english:all",
+        "may hold only letters",
+        "",
+    ),
     (grid(samples_per_language=[]), "grid.samples_per_language", "is empty", "at least one"),
     (grid(samples_per_language=[-1]), "grid.samples_per_language[0]", "less than 0", "0 or more"),
     (grid(samples_per_language=[100, 0]), "grid.samples_per_language[1]", "ascending", "sort"),
@@ -67,6 +72,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"language_groups": {"all": ["es", "en"]}}, "language_groups.all[1]", "belongs to no group", "remove"),
     ({"language_groups": {"all": ["es", "jp"]}}, "language_groups.all[1]", "unknown language", "'ja'"),
     ({"language_groups": {"all": ["es", "es"]}}, "language_groups.all[1]", "repeats", ""),
+    ({"language_groups": {"latin": ["es"]}}, "grid.language_group", "unknown language group", "latin"),
     ({"language_groups": {"all": []}}, "language_groups.all", "has no language", ""),
     ({"language_groups": {"all": ["es"], "one": ["es"]}}, "language_groups.one", "same languages", "keep one"),
     ({"language_groups": {"all": ["es"], "none": ["fr"]}}, "language_groups.none", "without a group", "another"),
@@ -208,6 +214,27 @@ language_groups: {all: [es, en]}
         ("text.yaml:7", "training.batch_size"),
         ("text.yaml:9", "language_groups.all[1]"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        ({"eval_languages": ["en", 3, "jp", "en"]}, ["eval_languages[1]", "eval_languages[2]", "eval_languages[3]"]),
+        ({"eval_languages": [3, "en"]}, ["eval_languages[0]"]),
+        (grid(samples_per_language=["x", 100, 50]), ["grid.samples_per_language[0]", "grid.samples_per_language[2]"]),
+        ({**grid(model="a b"), "models": {"a b": {"source": "org/x"}}}, ["grid.model", "models.a b"]),
+        (grid(model=3, task="maths", modl="x"), ["grid.model", "grid.modl", "grid.task"]),
+        ({"training": {"batch_size": "x"}, "hardware": {"workers": 3}}, ["training.batch_size"]),
+        ({"hardware": {"accelerator": 3, "topology": "8x7", "worker": 2}}, ["hardware.accelerator", "hardware.worker"]),
+        ({"language_groups": {"all": 3}, **grid(task="maths")}, ["grid.task", "language_groups.all"]),
+        ({"validation": {"generate": 3}, "selection": {"metric": "val/math/accuracy"}}, ["validation.generate"]),
+        ({"data": {"math": {"root": 3}}}, ["data.math.root"]),
+        ({"include": [{"seed": "x"}], "exclude": [{"seed": 7}], "name": 3}, ["include[0].seed", "name"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_wrong_value_hides_no_other_and_causes_no_second_problem(changes: dict[str, Any], keys: list[str]) -> None:
+    assert sorted(problem.key for problem in problems_of(**changes)) == keys
 
 
 @pytest.mark.parametrize(

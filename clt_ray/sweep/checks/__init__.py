@@ -1,35 +1,72 @@
-"""What one field's type cannot say about a sweep file.
+"""Checks what the type of one field cannot say about a sweep: names that must exist, values that must fit others.
 
-Every check reads the document as written and skips what `structure` already refused, so one wrong value hides no
-other: the user sees all problems of a file at once.
+A check takes the typed sweep and yields findings. Where in the file a finding stands is worked out here, and what
+pydantic refused is respected: nothing is said about a refused value, nor by a check that depends on one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping
+
 from clt_ray.errors import Problem
-from clt_ray.sweep.checks.agreement import check_agreement
-from clt_ray.sweep.checks.cells import check_cells
-from clt_ray.sweep.checks.content import check_data, check_models
+from clt_ray.sweep.checks.cells import check_cells, check_rows_to_train_on
+from clt_ray.sweep.checks.content import check_data, check_models, check_row_files
+from clt_ray.sweep.checks.findings import Finding
+from clt_ray.sweep.checks.gradient_agreement import check_gradient_agreement
 from clt_ray.sweep.checks.hardware import check_hardware
-from clt_ray.sweep.checks.names import check_axes, check_groups, check_languages
-from clt_ray.sweep.checks.selection import check_selection
-from clt_ray.sweep.checks.validation import check_validation
-from clt_ray.sweep.document import Document
+from clt_ray.sweep.checks.names import check_axes, check_groups, check_languages, check_names
+from clt_ray.sweep.checks.selection import check_blind_runs, check_metric, check_selection_languages
+from clt_ray.sweep.checks.validation import check_generated_rows, check_generated_tasks, check_generation_steps
+from clt_ray.sweep.document import Document, KeyPath
+from clt_ray.sweep.spec import SweepSpec
+from clt_ray.sweep.structure import path_in_file
 
-CHECKS = (
-    check_axes,
-    check_groups,
-    check_languages,
-    check_cells,
-    check_models,
-    check_data,
-    check_validation,
-    check_selection,
-    check_hardware,
-    check_agreement,
-)
+AXES = ("seeds", "grid", "include", "exclude")
+
+CHECKS: Mapping[Callable[[SweepSpec], Iterator[Finding]], tuple[str, ...]] = {
+    check_axes: (),
+    check_names: (),
+    check_groups: (),
+    check_languages: (),
+    check_cells: AXES,
+    check_rows_to_train_on: (),
+    check_models: (),
+    check_data: (),
+    check_row_files: ("grid", "include", "language_groups", "english_samples", "eval_languages"),
+    check_generated_rows: ("validation.samples_per_language",),
+    check_generation_steps: ("training.eval_every",),
+    check_generated_tasks: (),
+    check_metric: ("grid.task", "include", "eval_languages", "validation.generate.tasks", "selection.metric"),
+    check_selection_languages: ("eval_languages",),
+    check_blind_runs: ("grid", "include", "language_groups", "selection.languages"),
+    check_hardware: (),
+    check_gradient_agreement: ("validation.samples_per_language",),
+}
+"""Each check with the keys it compares with. The keys that its findings are about need not be listed."""
 
 
-def check(document: Document) -> list[Problem]:
-    """Every problem that the checks find, in the order of the sections."""
-    return [problem for one in CHECKS for problem in one(document)]
+def check(spec: SweepSpec, document: Document, refused: Collection[KeyPath]) -> list[Problem]:
+    """Returns every problem that the checks find.
+
+    Args:
+        spec: The typed values of the file, with absolute paths.
+        document: The file, for the places and the values that messages show.
+        refused: Paths of the keys and values that could not be typed.
+    """
+    findings = (
+        finding
+        for run_check, keys in CHECKS.items()
+        if not any(_touches(refused, tuple(key.split("."))) for key in keys)
+        for finding in run_check(spec)
+    )
+    located = ((path_in_file(document, finding.path), finding) for finding in findings)
+    return [
+        document.problem(path, finding.message, finding.remedy, finding.value)
+        for path, finding in located
+        if not _touches(refused, path) and finding.compared_with not in refused
+    ]
+
+
+def _touches(refused: Collection[KeyPath], path: KeyPath) -> bool:
+    """Whether the value at a path, a part of it or a section around it was refused."""
+    return any(path[: len(other)] == other[: len(path)] for other in refused)

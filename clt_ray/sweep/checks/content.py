@@ -1,89 +1,81 @@
-"""Models and data: sources that are well defined and, where they are local, there."""
+"""Checks models and data: each has one well-defined source, and local files exist."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from clt_ray.errors import Problem
 from clt_ray.languages import ENGLISH, LANGUAGES
-from clt_ray.sweep.catalog import BUNDLED, TASKS, controlled_group
-from clt_ray.sweep.checks.reading import eval_languages, language_groups, section, used, used_tasks
-from clt_ray.sweep.document import Document, KeyPath
+from clt_ray.sweep.catalog import BUNDLED, controlled_group
+from clt_ray.sweep.checks.findings import Finding, used_tasks
+from clt_ray.sweep.document import KeyPath
 from clt_ray.sweep.inputs import source_file
 from clt_ray.sweep.sections import is_path
+from clt_ray.sweep.spec import SweepSpec
 
 SOURCES = ("bundled", "root", "dataset")
 _LAYOUT = "a root holds <task>/<split>/<language>.jsonl"
 
 
-def check_models(document: Document) -> Iterator[Problem]:
-    """Models that the file defines from a local directory are there, and a revision belongs to a hub name."""
-    for name in section(document, "models"):
-        source = document.get("models", name, "source")
-        if not isinstance(source, str):
-            continue
+def check_models(spec: SweepSpec) -> Iterator[Finding]:
+    """Local models that the file defines exist, and only hub models have a revision."""
+    for name, model in spec.models.items():
         path: KeyPath = ("models", name, "source")
-        if is_path(source):
-            directory = resolved(document, path, source)
+        if is_path(model.source):
+            directory = Path(model.source)
             if not (directory / "config.json").is_file():
-                found = "has no config.json" if directory.is_dir() else "is not a directory"
-                yield document.problem(path, found, "a local model has config.json, tokenizer and safetensors files")
+                message = "has no config.json" if directory.is_dir() else "is not a directory"
+                yield Finding(path, message, "a local model has config.json, tokenizer and safetensors files")
             elif not any(directory.glob("*.safetensors")):
-                yield document.problem(path, "has no safetensors files", "weights are loaded from safetensors only")
-        if (is_path(source) or source == BUNDLED) and document.get("models", name, "revision") is not None:
-            where: KeyPath = ("models", name, "revision")
-            yield document.problem(where, "only a hub model has a revision", "remove it")
+                yield Finding(path, "has no safetensors files", "weights are loaded from safetensors only")
+        if (is_path(model.source) or model.source == BUNDLED) and model.revision is not None:
+            yield Finding(("models", name, "revision"), "only a hub model has a revision", "remove it")
 
 
-def check_data(document: Document) -> Iterator[Problem]:
-    """Each source is one kind of source; a local root has the files that the sweep reads."""
-    for task in TASKS:
-        if not isinstance(document.get("data", task), Mapping):
-            continue
-        given = section(document, "data", task)
-        kinds = [kind for kind in SOURCES if given.get(kind) not in (None, False)]
+def check_data(spec: SweepSpec) -> Iterator[Finding]:
+    """Each task's data has exactly one source, and a local root is a folder."""
+    for task, source in spec.data.items():
         path: KeyPath = ("data", task)
+        kinds = [kind for kind in SOURCES if getattr(source, kind)]
         if len(kinds) > 1:
-            yield document.problem(path, f"sets {' and '.join(kinds)}", "keep exactly one of bundled, root and dataset")
+            yield Finding(path, f"sets {' and '.join(kinds)}", "keep exactly one of bundled, root and dataset")
         elif not kinds:
-            yield document.problem(path, "names no source", "set one of bundled: true, root: PATH, dataset: NAME")
-        elif kinds != ["dataset"]:
+            yield Finding(path, "names no source", "set one of bundled: true, root: PATH, dataset: NAME")
+        elif source.dataset is None:
             for key in ("config", "revision"):
-                if given.get(key) is not None:
-                    yield document.problem((*path, key), "only a hub data set has one", "remove it, or set dataset")
-        if kinds == ["root"] and isinstance(given["root"], str):
-            yield from _root(document, task, given["root"])
+                if getattr(source, key) is not None:
+                    yield Finding((*path, key), "only a hub data set has one", "remove it, or set dataset")
+        if kinds == ["root"] and source.root is not None:
+            if "://" in source.root:
+                remedy = "a root is a local folder: mount the bucket or copy the files"
+                yield Finding((*path, "root"), "is a URI", remedy)
+            elif not Path(source.root).is_dir():
+                yield Finding((*path, "root"), f"there is no folder {source.root}", _LAYOUT)
 
 
-def _root(document: Document, task: str, root: str) -> Iterator[Problem]:
-    path: KeyPath = ("data", task, "root")
-    if "://" in root:
-        yield document.problem(path, "is a URI", "a root is a local folder: mount the bucket or copy the files")
-        return
-    folder = resolved(document, path, root)
-    if not folder.is_dir():
-        yield document.problem(path, f"there is no folder {folder.absolute()}", _LAYOUT)
-        return
-    if not any(task in cell for cell in used_tasks(document)):
-        return
-    for split, codes in (("train", _train_languages(document)), ("test", eval_languages(document))):
-        missing = [code for code in codes if code in LANGUAGES and source_file(folder, task, split, code) is None]
-        if missing:
-            names = ", ".join(f"{task}/{split}/{code}.jsonl" for code in missing)
-            yield document.problem(path, f"lacks {names}", f"{_LAYOUT}; add the files or drop the languages")
+def check_row_files(spec: SweepSpec) -> Iterator[Finding]:
+    """A local root has the files of the languages that the sweep trains on and evaluates."""
+    for task, source in spec.data.items():
+        if (
+            source.root is None
+            or not Path(source.root).is_dir()
+            or not any(task in tasks for tasks in used_tasks(spec))
+        ):
+            continue
+        for split, codes in (("train", _train_languages(spec)), ("test", spec.eval_languages)):
+            known = [code for code in codes if code in LANGUAGES]
+            missing = [code for code in known if source_file(Path(source.root), task, split, code) is None]
+            if missing:
+                names = ", ".join(f"{task}/{split}/{code}.jsonl" for code in missing)
+                remedy = f"{_LAYOUT}; add the files or drop the languages"
+                yield Finding(("data", task, "root"), f"lacks {names}", remedy)
 
 
-def _train_languages(document: Document) -> list[str]:
-    groups = language_groups(document)
-    names = [name for name in used(document, "language_group") if isinstance(name, str)]
-    english = document.get("english_samples") != 0 or any(map(controlled_group, names))
-    codes = [ENGLISH] if english else []
-    if any(isinstance(count, int) and count > 0 for count in used(document, "samples_per_language")):
-        codes += [code for name in names for code in groups.get(name, [])]
+def _train_languages(spec: SweepSpec) -> list[str]:
+    """Languages that some run trains on, English first."""
+    names = spec.used("language_group")
+    has_english = spec.english_samples > 0 or any(map(controlled_group, names))
+    codes = [ENGLISH] if has_english else []
+    if any(count > 0 for count in spec.used("samples_per_language")):
+        codes += [code for name in names for code in spec.language_groups.get(name, ())]
     return list(dict.fromkeys(codes))
-
-
-def resolved(document: Document, path: KeyPath, location: str) -> Path:
-    """A local path as the user meant it: relative to the sweep file, or for an override to the working directory."""
-    return document.base_of(path) / Path(location).expanduser()

@@ -1,92 +1,77 @@
-"""Hardware: slices that exist, meshes that cover them, batches that divide over them."""
+"""Checks the hardware: slices exist, meshes cover them, and the batch divides over them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from clt_ray.errors import Problem
 from clt_ray.suggest import remedy
-from clt_ray.sweep.accelerators import ACCELERATORS, CPU, TPUS, chips, fsdp_and_tensor, parse_shape
-from clt_ray.sweep.checks.reading import known_models, section, used
-from clt_ray.sweep.document import Document, KeyPath
-from clt_ray.sweep.sections import TrainingSpec
-from clt_ray.sweep.spec import EVERY_OTHER_MODEL, is_one_hardware
+from clt_ray.sweep.accelerators import ACCELERATORS, TPUS, chips, fsdp_and_tensor, parse_shape
+from clt_ray.sweep.checks.findings import Finding, known_models
+from clt_ray.sweep.checks.validation import multiples_around
+from clt_ray.sweep.document import KeyPath, dotted
+from clt_ray.sweep.sections import HardwareSpec
+from clt_ray.sweep.spec import EVERY_OTHER_MODEL, SweepSpec
 
 _OTHER_NAMES = {"TPU-V5E": "TPU-V5LITEPOD", "V5E": "TPU-V5LITEPOD", "TPU-V7": "TPU-V7X", "CUDA": "GPU"}
-"""What people call an accelerator, and the name Ray has for it."""
+"""Ray's names of accelerators by other names that people use."""
 
 
-def check_hardware(document: Document) -> Iterator[Problem]:
-    """Each machine is possible, and the batch of the models that use it divides over it."""
-    given = section(document, "hardware")
-    if not given or is_one_hardware(given):
-        yield from _machine(document, ("hardware",), given)
-        return
-    models = [*known_models(document), EVERY_OTHER_MODEL]
-    for name in given:
+def check_hardware(spec: SweepSpec) -> Iterator[Finding]:
+    """Each hardware entry can exist, and the batch of the models that use it divides over it."""
+    models = [*known_models(spec), EVERY_OTHER_MODEL]
+    used = {*spec.used("model"), EVERY_OTHER_MODEL}
+    for name, hardware in spec.hardware.items():
         path: KeyPath = ("hardware", name)
         if name not in models:
-            yield document.problem(path, "unknown model", remedy(name, models, "models"), value=None)
-        needed = name in used(document, "model") or name == EVERY_OTHER_MODEL
-        yield from _machine(document, path, section(document, *path), check_batch=needed)
+            yield Finding(path, "unknown model", remedy(name, models, "models"), value=None)
+        findings = list(_hardware_findings(path, hardware))
+        yield from findings
+        # A batch is not compared with a slice that has to change anyway.
+        doubtful = {"accelerator", "topology", "mesh"} if hardware.is_tpu else set()
+        if name in used and doubtful.isdisjoint(finding.path[-1] for finding in findings):
+            yield from _batch_findings(spec, path, hardware)
 
 
-def _machine(
-    document: Document, path: KeyPath, given: Mapping[str, Any], *, check_batch: bool = True
-) -> Iterator[Problem]:
-    accelerator = given.get("accelerator", CPU)
-    if not isinstance(accelerator, str):
-        return
+def _hardware_findings(path: KeyPath, hardware: HardwareSpec) -> Iterator[Finding]:
+    accelerator = hardware.accelerator
     if accelerator not in ACCELERATORS:
         meant = _OTHER_NAMES.get(accelerator.upper(), accelerator.upper())
-        where = (*path, "accelerator")
-        yield document.problem(where, "unknown accelerator", remedy(meant, ACCELERATORS, "accelerators"))
-    elif accelerator in TPUS:
-        yield from _slice(document, path, given, accelerator, check_batch)
+        choices = remedy(meant, ACCELERATORS, "accelerators")
+        yield Finding((*path, "accelerator"), "unknown accelerator", choices)
+    elif hardware.is_tpu:
+        yield from _slice_findings(path, hardware)
     else:
         for key in ("topology", "mesh"):
-            if given.get(key) is not None:
+            if getattr(hardware, key) is not None:
                 message = f"is for TPU slices, and the accelerator is {accelerator}"
-                yield document.problem((*path, key), message, "remove it; workers says how many processes")
-        workers = given.get("workers", 1)
-        if check_batch and type(workers) is int and workers > 0:
-            yield from _batch(document, workers, "workers", (*path, "workers"))
+                yield Finding((*path, key), message, "remove it; workers says how many processes")
 
 
-def _slice(
-    document: Document, path: KeyPath, given: Mapping[str, Any], accelerator: str, check_batch: bool
-) -> Iterator[Problem]:
-    if given.get("workers") is not None:
+def _slice_findings(path: KeyPath, hardware: HardwareSpec) -> Iterator[Finding]:
+    topology, mesh = hardware.topology, hardware.mesh
+    if "workers" in hardware.model_fields_set:
         message = "a TPU slice has one process per host"
-        yield document.problem((*path, "workers"), message, "remove it; topology says how many hosts there are")
-    topology, mesh = given.get("topology"), given.get("mesh")
+        yield Finding((*path, "workers"), message, "remove it; topology says how many hosts there are")
     if topology is None:
-        yield document.problem((*path, "topology"), "a TPU needs one", "write the slice's shape, such as 8x8")
+        yield Finding((*path, "topology"), "a TPU needs one", "write the slice's shape, such as 8x8")
         return
-    size = None
-    if isinstance(topology, str):
-        wrong = _wrong_topology(topology, accelerator)
-        if wrong:
-            yield document.problem((*path, "topology"), *wrong)
-        else:
-            size = chips(topology)
-    fsdp = size
-    if isinstance(mesh, str):
-        try:
-            fsdp, tensor = fsdp_and_tensor(mesh)
-        except ValueError:
-            yield document.problem((*path, "mesh"), "is not a mesh", "write fsdp x tensor, such as 64x1")
-            return
-        if size is not None and fsdp * tensor != size:
-            message = f"covers {fsdp * tensor} chips, and topology {topology} has {size}"
-            yield document.problem((*path, "mesh"), message, f"write {size}x1, or another product of {size}")
-            return
-    if check_batch and fsdp is not None:
-        yield from _batch(document, fsdp, "chips that split the batch", (*path, "mesh" if mesh else "topology"))
+    wrong = _wrong_topology(topology, hardware.accelerator)
+    if wrong:
+        yield Finding((*path, "topology"), *wrong)
+    if mesh is None:
+        return
+    try:
+        fsdp, tensor = fsdp_and_tensor(mesh)
+    except ValueError:
+        yield Finding((*path, "mesh"), "is not a mesh", "write fsdp x tensor, such as 64x1")
+        return
+    if not wrong and fsdp * tensor != chips(topology):
+        message = f"covers {fsdp * tensor} chips, and topology {topology} has {chips(topology)}"
+        yield Finding((*path, "mesh"), message, f"write {chips(topology)}x1, or another product of {chips(topology)}")
 
 
 def _wrong_topology(topology: str, accelerator: str) -> tuple[str, str] | None:
+    """What is wrong with a topology and what to write instead; None for one that exists."""
     kind = TPUS[accelerator]
     example = "x".join(["4"] * kind.dimensions)
     try:
@@ -100,12 +85,11 @@ def _wrong_topology(topology: str, accelerator: str) -> tuple[str, str] | None:
     return None
 
 
-def _batch(document: Document, parts: int, what: str, because: KeyPath) -> Iterator[Problem]:
-    batch = document.get("training", "batch_size", default=TrainingSpec().batch_size)
-    if type(batch) is not int or batch <= 0 or batch % parts == 0:
+def _batch_findings(spec: SweepSpec, path: KeyPath, hardware: HardwareSpec) -> Iterator[Finding]:
+    batch, (parts, _) = spec.training.batch_size, hardware.mesh_shape
+    if batch % parts == 0:
         return
-    path: KeyPath = ("training", "batch_size")
-    lower, upper = batch // parts * parts, (batch // parts + 1) * parts
-    choices = f"{lower} or {upper}" if lower else str(upper)
-    reason = f"is not a multiple of the {parts} {what} of {'.'.join(map(str, because[:-1]))}"
-    yield document.problem(path, reason, f"write {choices}", value=batch)
+    parts_name = "chips that split the batch" if hardware.is_tpu else "workers"
+    section = dotted(path if len(spec.hardware) > 1 else path[:1])
+    message = f"is not a multiple of the {parts} {parts_name} of {section}"
+    yield Finding(("training", "batch_size"), message, f"write {multiples_around(batch, parts)}", value=batch)

@@ -1,45 +1,54 @@
-"""Generated answers among the validation metrics."""
+"""Checks the answers that are generated and scored at validations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clt_ray.errors import Problem
 from clt_ray.sweep.catalog import TASKS
-from clt_ray.sweep.checks.names import duplicates
-from clt_ray.sweep.checks.reading import texts
-from clt_ray.sweep.document import Document, KeyPath
-from clt_ray.sweep.sections import GenerateSpec, TrainingSpec, ValidationSpec
+from clt_ray.sweep.checks.findings import Finding, duplicates
+from clt_ray.sweep.document import KeyPath
+from clt_ray.sweep.spec import SweepSpec
 
 GENERATE: KeyPath = ("validation", "generate")
 
 
-def generated_tasks(document: Document) -> tuple[str, ...]:
+def generated_tasks(spec: SweepSpec) -> tuple[str, ...]:
     """Tasks whose validation rows are answered and scored; none without `validation.generate`."""
-    if not document.has(*GENERATE) or document.get(*GENERATE) is None:
+    generate = spec.validation.generate
+    if generate is None:
         return ()
-    if document.get(*GENERATE, "tasks") is None:
-        return TASKS
-    return tuple(task for _, task in texts(document, *GENERATE, "tasks"))
+    return TASKS if generate.tasks is None else generate.tasks
 
 
-def check_validation(document: Document) -> Iterator[Problem]:
-    """Rows to answer are among the validation rows, and answered when there is a validation."""
-    if not generated_tasks(document):
-        if document.get(*GENERATE, "tasks") == []:
-            yield document.problem((*GENERATE, "tasks"), "is empty", "list tasks, or remove it for all of them")
-        return
-    rows = document.get(*GENERATE, "samples_per_language", default=GenerateSpec().samples_per_language)
-    all_rows = document.get("validation", "samples_per_language", default=ValidationSpec().samples_per_language)
-    if type(rows) is int and type(all_rows) is int and rows > all_rows > 0:
-        message = f"is more than the {all_rows} validation rows"
-        remedy = f"write {all_rows} or less, or raise validation.samples_per_language"
-        yield document.problem((*GENERATE, "samples_per_language"), message, remedy, value=rows)
-    every = document.get(*GENERATE, "every")
-    interval = document.get("training", "eval_every", default=TrainingSpec().eval_every)
-    if type(every) is int and type(interval) is int and interval > 0 and every > 0 and every % interval:
-        lower, upper = every // interval * interval, (every // interval + 1) * interval
-        choices = f"{lower} or {upper}" if lower else str(upper)
+def check_generated_tasks(spec: SweepSpec) -> Iterator[Finding]:
+    """The tasks to score are listed once each, and there are some."""
+    if spec.validation.generate is not None and not generated_tasks(spec):
+        yield Finding((*GENERATE, "tasks"), "is empty", "list tasks, or remove it for all of them")
+    yield from duplicates((*GENERATE, "tasks"), generated_tasks(spec))
+
+
+def check_generated_rows(spec: SweepSpec) -> Iterator[Finding]:
+    """Rows to answer are among the validation rows."""
+    generate, most = spec.validation.generate, spec.validation.samples_per_language
+    if generate is not None and generate.samples_per_language > most:
+        remedy = f"write {most} or less, or raise validation.samples_per_language"
+        yield Finding(
+            (*GENERATE, "samples_per_language"),
+            f"is more than the {most} validation rows",
+            remedy,
+            value=generate.samples_per_language,
+        )
+
+
+def check_generation_steps(spec: SweepSpec) -> Iterator[Finding]:
+    """Answers are generated at steps where there is a validation."""
+    generate, interval = spec.validation.generate, spec.training.eval_every
+    if generate is not None and generate.every is not None and generate.every % interval:
         message = f"is not a multiple of training.eval_every, {interval}"
-        yield document.problem((*GENERATE, "every"), message, f"write {choices}")
-    yield from duplicates(document, texts(document, *GENERATE, "tasks"))
+        yield Finding((*GENERATE, "every"), message, f"write {multiples_around(generate.every, interval)}")
+
+
+def multiples_around(number: int, divisor: int) -> str:
+    """The positive multiples of `divisor` next to a number that is none: "50 or 100"."""
+    lower = number // divisor * divisor
+    return f"{lower} or {lower + divisor}" if lower else str(divisor)
