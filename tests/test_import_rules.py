@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "clt_ray"
 MAY_IMPORT = {
     "errors": set(),
     "suggest": set(),
+    "redaction": set(),
     "plugins": {"errors"},
     "languages": {"errors", "plugins", "suggest"},
     "tasks": {"errors", "plugins"},
@@ -29,11 +30,11 @@ MAY_IMPORT = {
     # Ratings of outputs that evaluation wrote and the store keeps; nothing of training.
     "judge": {"errors", "languages", "tasks", "sweep", "store", "evaluation"},
     # MLflow is a projection of run directories, so the tracker reads the store.
-    "tracking": {"errors", "languages", "tasks", "sweep", "store"},
+    "tracking": {"errors", "redaction", "languages", "tasks", "sweep", "store"},
     "pipeline": {"errors", "sweep", "data", "training", "evaluation", "store"},
     "orchestration": {"errors", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
     "analysis": {"errors", "suggest", "languages", "tasks"},
-    "report": {"errors", "languages", "tasks", "analysis"},
+    "report": {"errors", "redaction", "languages", "tasks", "analysis"},
 }
 """The front (cli, display, api) may import everything."""
 

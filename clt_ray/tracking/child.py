@@ -1,4 +1,4 @@
-"""One run in MLflow, and the calls that bring it from what it says to what it should say."""
+"""Brings one child run in MLflow up to date with its run directory, in as few calls as MLflow's limits allow."""
 
 from __future__ import annotations
 
@@ -15,36 +15,38 @@ from clt_ray.tracking import names
 from clt_ray.tracking.projection import Projection
 
 METRICS_PER_CALL = 900
-"""MLflow takes 1000 metrics, params and tags per call, all together."""
+"""Most metrics logged in one call. MLflow accepts 1000 metrics, params and tags in all."""
 
-ONCE_STEP = 0
-"""Step of metrics with one value; MLflow draws a metric as bars when it has no later step, and else as a line."""
+SINGLE_VALUE_STEP = 0
+"""Step of metrics with a single value. MLflow draws a metric without later steps as bars, any other as a line."""
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a run has been mirrored: the content of its tag `clt.mirrored`."""
+    """Which part of a run is in MLflow already; the content of the tag `clt.mirrored`."""
 
     steps: Mapping[str, int]
     """Last step that is in MLflow, by log."""
     done: bool
-    """Whether a finished run's test metrics and artifacts are there too."""
+    """Whether the test metrics and artifacts of a finished run are in MLflow too."""
     judged: str = ""
-    """The judging whose ratings are there too; empty when there is none."""
+    """Identifies the judgement whose ratings are in MLflow; empty when there are none."""
 
     @classmethod
     def decode(cls, tag: str | None) -> Cursor:
+        """Returns the cursor that a tag's value encodes; the cursor of an empty run for None."""
         values = json.loads(tag) if tag else {}
         done, judged = bool(values.pop("done", False)), str(values.pop("judged", ""))
         return cls({log: int(step) for log, step in values.items()}, done, judged)
 
     def encode(self) -> str:
+        """Returns the tag's value."""
         return json.dumps({**self.steps, "done": self.done} | ({"judged": self.judged} if self.judged else {}))
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Metrics that go in one call, and how far the run is mirrored after it."""
+class Batch:
+    """Metrics that are logged in one call, and the cursor that is true after that call."""
 
     metrics: Sequence[Any]
     """`mlflow.entities.Metric` objects."""
@@ -55,90 +57,90 @@ def push(
     client: Any,
     child: Any,
     params: Mapping[str, str],
-    told: Projection,
-    texts: Callable[[], Mapping[str, str]],
+    projection: Projection,
+    read_artifacts: Callable[[], Mapping[str, str]],
     trusted: bool,
 ) -> str:
-    """Make a run in MLflow say what `told` says.
+    """Log what a projection has and a child run lacks.
 
     Args:
         client: An `mlflow.MlflowClient`.
-        child: The `mlflow.entities.Run`.
-        params: Logged once, since params never change.
-        told: What the run's directory says.
-        texts: Reads the artifacts of a finished run: content by path.
-        trusted: Whether MLflow certainly has no metrics that the run's cursor does not know of.
+        child: The child run, an `mlflow.entities.Run`.
+        params: The run's params; those that MLflow has already are not logged again.
+        projection: What MLflow should say about the run.
+        read_artifacts: Returns the artifacts of a finished run: text by path. Only called for finished runs.
+        trusted: Whether the run's cursor is known to cover every metric in MLflow.
 
     Returns:
-        The run's `clt.mirrored` tag after it.
+        The new value of the run's `clt.mirrored` tag.
     """
     from mlflow.entities import Param, RunTag
 
-    run_id, before = child.info.run_id, child.data.tags
-    cursor = Cursor.decode(before.get(names.CURSOR))
-    if told.finished:
-        _log_texts(client, run_id, texts())
-    missing = [Param(name, value) for name, value in params.items() if name not in child.data.params]
-    entries = _packed(_entries(client, child, cursor, told, trusted), cursor)
-    for index, entry in enumerate(entries):
-        tags = {names.CURSOR: entry.cursor.encode()}
-        if index == len(entries) - 1:
-            cursor = Cursor(entry.cursor.steps, told.finished, told.judged)
-            tags = {**told.tags, names.CURSOR: cursor.encode()}
-        changed = [RunTag(name, value) for name, value in tags.items() if before.get(name) != value]
-        if entry.metrics or missing or changed:
-            client.log_batch(run_id, metrics=entry.metrics, params=missing, tags=changed)
-        missing = []
-    if names.ERROR in before and names.ERROR not in told.tags:
+    run_id, current_tags = child.info.run_id, child.data.tags
+    cursor = Cursor.decode(current_tags.get(names.CURSOR))
+    if projection.finished:
+        _log_texts(client, run_id, read_artifacts())
+    missing_params = [Param(name, value) for name, value in params.items() if name not in child.data.params]
+    batches = _packed(_missing_metrics(client, child, cursor, projection, trusted), cursor)
+    for index, batch in enumerate(batches):
+        tags = {names.CURSOR: batch.cursor.encode()}
+        if index == len(batches) - 1:
+            cursor = Cursor(batch.cursor.steps, projection.finished, projection.judged)
+            tags = {**projection.tags, names.CURSOR: cursor.encode()}
+        changed_tags = [RunTag(name, value) for name, value in tags.items() if current_tags.get(name) != value]
+        if batch.metrics or missing_params or changed_tags:
+            client.log_batch(run_id, metrics=batch.metrics, params=missing_params, tags=changed_tags)
+        missing_params = []
+    if names.ERROR in current_tags and names.ERROR not in projection.tags:
         client.delete_tag(run_id, names.ERROR)
-    _set_status(client, child, told)
+    _set_status(client, child, projection)
     return cursor.encode()
 
 
-def _entries(client: Any, child: Any, cursor: Cursor, told: Projection, trusted: bool) -> Iterator[Entry]:
-    """Everything that MLflow lacks, a metric point at a time, in the order in which it is to be logged."""
+def _missing_metrics(client: Any, child: Any, cursor: Cursor, projection: Projection, trusted: bool) -> Iterator[Batch]:
+    """Yields everything that MLflow lacks, one metric point per batch, in the order in which it is to be logged."""
     from mlflow.entities import Metric
 
     steps = dict(cursor.steps)
-    for log, points in told.points.items():
-        new = [point for point in points if point.step > cursor.steps.get(log, -1)]
-        for point in new if trusted else _not_logged(client, child.info.run_id, new):
+    for log, points in projection.points.items():
+        new_points = [point for point in points if point.step > cursor.steps.get(log, -1)]
+        for point in new_points if trusted else _not_logged(client, child.info.run_id, new_points):
             milliseconds = int(point.time * 1000)
             metrics = [Metric(name, point.metrics[name], milliseconds, point.step) for name in sorted(point.metrics)]
-            *rest, last = _split(metrics)
-            for part in rest:
-                yield Entry(part, Cursor(dict(steps), False))
+            *earlier_parts, last_part = _split(metrics)
+            for part in earlier_parts:
+                yield Batch(part, Cursor(dict(steps), False))
             steps[log] = point.step
-            yield Entry(last, Cursor(dict(steps), False))
-        if new:
-            steps[log] = new[-1].step
-    milliseconds = int(told.updated * 1000)
-    once = [
-        Metric(name, value, milliseconds, ONCE_STEP)
-        for name, value in told.once.items()
+            yield Batch(last_part, Cursor(dict(steps), False))
+        if new_points:
+            steps[log] = new_points[-1].step
+    milliseconds = int(projection.updated * 1000)
+    single_values = [
+        Metric(name, value, milliseconds, SINGLE_VALUE_STEP)
+        for name, value in projection.single_values.items()
         if name not in child.data.metrics
     ]
-    if told.judged != cursor.judged:
-        # Later than those of the judge before, so that MLflow shows these.
-        milliseconds = int(told.judged_at * 1000)
-        # MLflow deletes no metric: what only that one could rate becomes not a number.
-        gone = {name: nan for name in child.data.metrics if names.is_rating(name)}
-        ratings = gone | dict(told.ratings)
-        once += [Metric(name, value, milliseconds, ONCE_STEP) for name, value in ratings.items()]
-    for part in _split(once):
-        yield Entry(part, Cursor(dict(steps), False))
+    if projection.judged != cursor.judged:
+        # MLflow shows the value with the latest timestamp, so the new judge's ratings replace those of the last one.
+        milliseconds = int(projection.judged_at * 1000)
+        # MLflow cannot delete a metric, so ratings that only the last judge gave become NaN.
+        withdrawn = {name: nan for name in child.data.metrics if names.is_rating(name)}
+        ratings = withdrawn | dict(projection.ratings)
+        single_values += [Metric(name, value, milliseconds, SINGLE_VALUE_STEP) for name, value in ratings.items()]
+    for part in _split(single_values):
+        yield Batch(part, Cursor(dict(steps), False))
 
 
-def _packed(entries: Iterator[Entry], cursor: Cursor) -> list[Entry]:
-    """As few calls as the limit allows, at least one."""
-    calls = [Entry([], cursor)]
-    for entry in entries:
-        together = [*calls[-1].metrics, *entry.metrics]
-        if len(together) <= METRICS_PER_CALL:
-            calls[-1] = Entry(together, entry.cursor)
+def _packed(batches: Iterator[Batch], cursor: Cursor) -> list[Batch]:
+    """Merges batches into as few as MLflow's limit allows, and at least one."""
+    packed = [Batch([], cursor)]
+    for batch in batches:
+        merged = [*packed[-1].metrics, *batch.metrics]
+        if len(merged) <= METRICS_PER_CALL:
+            packed[-1] = Batch(merged, batch.cursor)
         else:
-            calls.append(entry)
-    return calls
+            packed.append(batch)
+    return packed
 
 
 def _split(metrics: Sequence[Any]) -> list[Sequence[Any]]:
@@ -147,11 +149,14 @@ def _split(metrics: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 def _not_logged(client: Any, run_id: str, points: Sequence[MetricPoint]) -> list[MetricPoint]:
-    """Points that MLflow does not have, judged by the metric of each that is logged last."""
-    logged: dict[str, set[int]] = {}
+    """Returns the points that MLflow lacks.
+
+    The metrics of a point are logged in alphabetical order, so a point is complete when its last metric is there.
+    """
+    logged_steps: dict[str, set[int]] = {}
     for name in {max(point.metrics) for point in points if point.metrics}:
-        logged[name] = {metric.step for metric in client.get_metric_history(run_id, name)}
-    return [point for point in points if point.metrics and point.step not in logged[max(point.metrics)]]
+        logged_steps[name] = {metric.step for metric in client.get_metric_history(run_id, name)}
+    return [point for point in points if point.metrics and point.step not in logged_steps[max(point.metrics)]]
 
 
 def _log_texts(client: Any, run_id: str, texts: Mapping[str, str]) -> None:
@@ -163,10 +168,10 @@ def _log_texts(client: Any, run_id: str, texts: Mapping[str, str]) -> None:
         client.log_artifacts(run_id, folder)
 
 
-def _set_status(client: Any, child: Any, told: Projection) -> None:
-    if child.info.status == told.status:
+def _set_status(client: Any, child: Any, projection: Projection) -> None:
+    if child.info.status == projection.status:
         return
-    if told.status == "RUNNING":
+    if projection.status == "RUNNING":
         client.update_run(child.info.run_id, status="RUNNING")
     else:
-        client.set_terminated(child.info.run_id, told.status, int(told.updated * 1000))
+        client.set_terminated(child.info.run_id, projection.status, int(projection.updated * 1000))

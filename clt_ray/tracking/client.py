@@ -1,6 +1,6 @@
-"""A connection to MLflow: quick to give up, silent, and with one error for everything that can go wrong.
+"""Connects to MLflow with short timeouts and without console output, and turns its failures into one exception.
 
-MLflow is imported when the first connection is made, which takes about a second.
+MLflow is imported when the first connection is made, because the import takes about a second.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from clt_ray.errors import CltRayError
+from clt_ray.redaction import redacted, redacted_text
 
 SQLITE = "sqlite:///"
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    # The library would wait two minutes per request and try seven times. The store keeps everything meanwhile,
-    # so it is better to come back later than to wait now.
+    # By default MLflow waits two minutes for each request and tries seven times. The store keeps everything that
+    # MLflow lacks, so giving up early and trying again with the next update loses nothing.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
@@ -28,28 +29,31 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-_CHATTY = ("alembic", "mlflow")
+_NOISY_LOGGERS = ("alembic", "mlflow")
+
+_LONGEST_REASON = 300
+"""Most characters of MLflow's own message that an error quotes."""
 
 
 class TrackerUnavailable(CltRayError):
-    """MLflow did not do what it was asked. Nothing is lost: the store has it, and the next time catches up."""
+    """MLflow did not answer or refused a request. The store has everything, so a later update makes up for it."""
 
 
 def quiet_environment() -> None:
-    """Settings of MLflow for this process and its children, where the user has not made them."""
+    """Set MLflow's environment variables for this process and its children, except those that the user has set."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
 def connect(tracking_uri: str) -> Any:
-    """An `mlflow.MlflowClient`. The first connection to a new SQLite file creates its tables, in about 2 s."""
+    """Returns an `mlflow.MlflowClient`. The first connection to a new SQLite file creates its tables in about 2 s."""
     quiet_environment()
-    for name in _CHATTY:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-    # The store of SQLite files is imported late and would otherwise make tables at the level set by mlflow.
+    # Importing mlflow resets the levels of its loggers, and its database store logs while it creates tables.
     from mlflow import MlflowClient
 
-    for name in _CHATTY:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     folder = sqlite_folder(tracking_uri)
     if folder is not None:
@@ -59,35 +63,39 @@ def connect(tracking_uri: str) -> Any:
 
 @contextmanager
 def reachable(tracking_uri: str) -> Iterator[None]:
-    """Turn whatever MLflow, its HTTP client or its database raises in the block into `TrackerUnavailable`.
+    """Raise `TrackerUnavailable` for whatever MLflow, its HTTP client or its database driver raises in the block.
 
-    Holds nothing but calls to MLflow, so that an error of ours is never taken for an outage.
+    The block must contain calls to MLflow only, so that an error of this program is not taken for an outage.
+
+    Raises:
+        TrackerUnavailable: Its message contains no password or token of the tracking URI.
     """
     try:
         yield
     except TrackerUnavailable:
         raise
-    except OSError as error:
-        raise _unavailable(tracking_uri, error) from error
     except Exception as error:
-        if not _is_foreign(error):
+        # OSError: connections and files. ImportError: the driver of the database is not installed.
+        if not isinstance(error, (OSError, ImportError)) and not _is_foreign(error):
             raise
-        raise _unavailable(tracking_uri, error) from error
+        # MLflow's exceptions quote the URI, and a traceback would print the cause: a URI with a secret gets none.
+        cause = error if redacted(tracking_uri) == tracking_uri else None
+        raise TrackerUnavailable(f"MLflow at {redacted(tracking_uri)}: {_reason(error)}") from cause
 
 
 def sqlite_folder(tracking_uri: str) -> Path | None:
-    """Folder of an SQLite tracking store, None for any other."""
+    """Returns the folder of an SQLite tracking store; None for any other tracking URI."""
     if not tracking_uri.startswith(SQLITE):
         return None
     return Path(tracking_uri.removeprefix(SQLITE).partition("?")[0]).absolute().parent
 
 
 def _is_foreign(error: Exception) -> bool:
-    modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return bool(modules & {"mlflow", "requests", "sqlalchemy", "urllib3"})
+    packages = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+    return bool(packages & {"mlflow", "requests", "sqlalchemy", "urllib3"})
 
 
-def _unavailable(tracking_uri: str, error: Exception) -> TrackerUnavailable:
+def _reason(error: Exception) -> str:
+    """Returns the first line of an error's message, shortened and without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[0][:300] if lines else type(error).__name__
-    return TrackerUnavailable(f"MLflow at {tracking_uri}: {reason}")
+    return redacted_text(lines[0])[:_LONGEST_REASON] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""The experiment of a sweep."""
+"""Finds, creates and searches the MLflow experiment of a sweep."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ ARTIFACTS = "mlartifacts"
 """Name of the folder beside an SQLite file that holds the artifacts."""
 RUNS_PER_PAGE = 500
 """Most runs that one request returns."""
-NOTE = """One run per cell of the sweep, and one parent for the sweep itself.
+NOTE = """One child run per run of the sweep, and one parent run for the sweep itself.
 
-* The runs of the grid, with scores against samples per language: the view "Scores by samples per language".
-* The same as a filter: `tags."clt.kind" = 'run'`.
-* Scores are fractions of one. `test/<task>/<language>/<metric>` is one language. Means over languages, none of which
-  counts English: `test/<task>/non_english`, and of these the ones trained on (`seen`) and the others (`unseen`).
-* `samples_per_language` is a parameter and a metric, so charts can have it on either axis.
+* The view "Scores by samples per language" shows the runs of the grid, with scores against samples per language.
+* The filter `tags."clt.kind" = 'run'` selects the same runs.
+* `test/<task>/<language>/<metric>` is the score in one language, a fraction of one. `test/<task>/non_english` is the
+  mean over all languages but English; `test/<task>/seen` and `test/<task>/unseen` are the means over those of them
+  that the run was and was not trained on.
+* `samples_per_language` is a param and a metric, because charts of MLflow plot metrics against metrics.
 """
 
 
 def find_experiment(client: Any, sweep: str) -> str | None:
-    """Id of a sweep's experiment, None when nothing of it is in MLflow."""
-    found = client.get_experiment_by_name(sweep)
-    return None if found is None or found.lifecycle_stage != "active" else str(found.experiment_id)
+    """Returns the id of a sweep's experiment; None when there is none, or when it is deleted."""
+    experiment = client.get_experiment_by_name(sweep)
+    return None if experiment is None or experiment.lifecycle_stage != "active" else str(experiment.experiment_id)
 
 
 def open_experiment(client: Any, tracking_uri: str, sweep: str, artifact_location: str | None) -> str:
-    """Id of a sweep's experiment, which is created, or brought back from the bin, where need be."""
-    found = client.get_experiment_by_name(sweep)
-    if found is None:
+    """Returns the id of a sweep's experiment, which is created when it does not exist and restored when deleted."""
+    experiment = client.get_experiment_by_name(sweep)
+    if experiment is None:
         location = artifact_location or default_artifact_location(tracking_uri, sweep)
         return str(client.create_experiment(sweep, location, tags=_tags(sweep)))
-    if found.lifecycle_stage != "active":
-        client.restore_experiment(found.experiment_id)
-    return str(found.experiment_id)
+    if experiment.lifecycle_stage != "active":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def search_runs(client: Any, experiment: str, condition: str) -> Iterator[Any]:
@@ -59,7 +60,7 @@ def search_runs(client: Any, experiment: str, condition: str) -> Iterator[Any]:
 
 
 def default_artifact_location(tracking_uri: str, sweep: str) -> str | None:
-    """A folder beside an SQLite file; None leaves it to the tracking server."""
+    """Returns the URI of a folder beside an SQLite file; None, the server's default, for any other tracking URI."""
     folder = sqlite_folder(tracking_uri)
     return None if folder is None else (folder / ARTIFACTS / quote(sweep, safe="")).as_uri()
 
@@ -68,7 +69,7 @@ def _tags(sweep: str) -> dict[str, str]:
     return {
         names.SWEEP: sweep,
         "mlflow.note.content": NOTE,
-        # Otherwise the page opens on traces of language-model applications, of which there are none.
+        # Without this tag the page opens on the traces of language-model applications, of which there are none.
         "mlflow.experimentKind": "custom_model_development",
         SAVED_VIEW_TAG: saved_view(),
     }

@@ -1,4 +1,4 @@
-"""What things are called in MLflow. The same in every run, so that runs compare and plot without renaming."""
+"""Names of tags, params and metrics in MLflow. They are the same in every run, so that runs can be compared."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ SWEEP, KIND, RUN_ID = "clt.sweep", "clt.kind", "clt.run_id"
 PARENT = "mlflow.parentRunId"
 CHOSEN_STEP, ERROR, ATTEMPT = "clt.chosen_step", "clt.error", "clt.attempt"
 JUDGE = "clt.judge"
-"""Who judged, as tags `clt.judge`, `clt.judge_model` and so on: tags, since another judge may follow and params never
-change."""
+"""First characters of the tags that identify the judge: `clt.judge`, `clt.judge_model` and so on. They are tags because
+another judge may follow, and params never change."""
 CURSOR = "clt.mirrored"
 """How much of a run is in MLflow; see `child.Cursor`."""
 
 SAMPLES = "samples_per_language"
 RATING = "judge_rating"
-"""First characters of the metrics that a judge's ratings have."""
+"""First characters of the names of metrics that a judge rated."""
 STDERR, ITEMS = "_stderr", "n_items"
-OWN_ITEMS = f"_{ITEMS}"
-"""After the name of a metric: how many items it is a mean of, where that need not be all items of the language."""
+METRIC_ITEMS = f"_{ITEMS}"
+"""Appended to a metric's name: number of items in its mean, where that may be fewer than all items of the language."""
 TEST = "test"
 
 PRIMARY = {"summarization": "rougeL", "math": "accuracy"}
@@ -29,12 +29,12 @@ the scores file."""
 
 SEEN, UNSEEN, NON_ENGLISH = "seen", "unseen", "non_english"
 MEANS = (NON_ENGLISH, SEEN, UNSEEN)
-"""Unweighted means over languages: all but English, those the run trained on, and the others. Only the first is over
-the same languages at every number of samples: a run of English alone has seen none."""
+"""Unweighted means over languages without English: all of them, those the run was trained on, and the others. Only the
+first is over the same languages at every number of samples, because a run without samples has seen no language."""
 
 
 def params(run: RunSpec) -> dict[str, str]:
-    """The few settings by which runs of the study differ, numbers as plain numbers."""
+    """Returns a child run's params: the settings by which the runs of a study differ."""
     values: dict[str, object] = {
         "model": run.model.name,
         "task": run.task,
@@ -55,7 +55,15 @@ def params(run: RunSpec) -> dict[str, str]:
 
 
 def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:
-    """All that a child is searched by: filters of the MLflow UI see only a run's own tags."""
+    """Returns a child run's tags, which contain everything that runs are searched by.
+
+    Filters of the MLflow UI see the tags of a run itself, not those of its parent.
+
+    Args:
+        run: The run.
+        sweep: Name of the sweep.
+        parent: MLflow's id of the sweep's parent run.
+    """
     return {
         PARENT: parent,
         KIND: "run",
@@ -72,22 +80,22 @@ def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:
 
 
 def score_metric(task: str, language: str, metric: str) -> str:
-    """Name of a test metric in one language."""
+    """Returns the name of a test metric in one language."""
     return f"{TEST}/{task}/{language}/{metric}"
 
 
 def parse_score_metric(name: str) -> tuple[str, str, str] | None:
-    """(task, language, metric) of a test metric in one language; None for any other name."""
+    """Returns task, language and metric of a test metric in one language; None for any other name."""
     parts = name.split("/")
     return (parts[1], parts[2], parts[3]) if len(parts) == 4 and parts[0] == TEST else None
 
 
 def is_rating(name: str) -> bool:
-    """Whether a metric is a judge's mean rating in one language, or goes with one."""
+    """Returns whether a metric is a judge's mean rating in one language, or its standard error or number of items."""
     parsed = parse_score_metric(name)
     return parsed is not None and parsed[2].startswith(RATING)
 
 
-def tag_filter(**wanted: Any) -> str:
-    """MLflow's filter for runs with these tags; `kind="run"` asks for the tag `clt.kind`."""
-    return " AND ".join(f"tags.`clt.{name}` = '{value}'" for name, value in wanted.items())
+def tag_filter(**values: Any) -> str:
+    """Returns MLflow's filter for runs with these tags; `kind="run"` stands for the tag `clt.kind`."""
+    return " AND ".join(f"tags.`clt.{name}` = '{value}'" for name, value in values.items())

@@ -1,4 +1,4 @@
-"""What MLflow should say of a run, worked out from its directory. Knows names and numbers, not MLflow."""
+"""Computes from a run directory what MLflow should contain about the run. Does not use MLflow itself."""
 
 from __future__ import annotations
 
@@ -17,36 +17,38 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import names
 
 RUN_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-"""MLflow's status of a run in each state that has a directory."""
+"""MLflow's status of a run, by its state in the store. Runs in other states have no directory."""
 
 ERROR_CHARACTERS = 500
-TEXTS = ("scores.csv", "items.csv")
+"""Most characters of an error message in a tag."""
+FILES = ("scores.csv", "items.csv")
 FOLDERS = ("generations", "judge")
+"""Files and folders of a run directory that become artifacts."""
 JUDGE, RATINGS = "judge/judge.json", "judge/scores.csv"
 
 
 @dataclass(frozen=True)
 class Projection:
-    """All there is to tell about a run now."""
+    """What MLflow should contain about a run at one moment."""
 
     status: str
     """RUNNING, FINISHED, FAILED or KILLED."""
     started: float
-    """Unix seconds."""
+    """Start of the run, in unix seconds."""
     updated: float
-    """Last news of the run, in unix seconds."""
+    """Time of the last update of the run directory, in unix seconds."""
     points: Mapping[Log, Sequence[MetricPoint]]
-    """Recorded metrics by log, one point per step, in order of steps."""
-    once: Mapping[str, float]
-    """Metrics that a run has one value of; those of the test when it is finished."""
+    """Metrics of training by log, one point per step, in order of steps."""
+    single_values: Mapping[str, float]
+    """Metrics without steps, by name. Test metrics are among them once the run is finished."""
     tags: Mapping[str, str]
-    """Tags that a run gets as it goes on."""
+    """Tags that can change while the run executes."""
     ratings: Mapping[str, float] = field(default_factory=dict)
-    """Metrics by a judge, which may be another the next time; empty when there is none."""
+    """Metrics of the last judge; empty when the run has not been judged."""
     judged: str = ""
-    """Names the judging that `ratings` are from."""
+    """Identifies the judgement that `ratings` come from; see `judging`."""
     judged_at: float = 0.0
-    """When that was, in unix seconds."""
+    """Time of that judgement, in unix seconds."""
 
     @property
     def finished(self) -> bool:
@@ -54,14 +56,20 @@ class Projection:
 
 
 def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
-    """Read a run's directory."""
-    told = directory.read_json("status.json") or {}
+    """Returns the projection of a run.
+
+    Args:
+        run: The run.
+        directory: Its run directory.
+        state: Its state in the store, which is not `missing`.
+    """
+    status = directory.read_json("status.json") or {}
     points = {log: _last_per_step(directory.metrics(log)) for log in LOGS}
-    updated = float(told.get("updated") or max((point.time for log in points.values() for point in log), default=0.0))
+    updated = float(status.get("updated") or max((point.time for log in points.values() for point in log), default=0.0))
     started = min([updated, *(point.time for log in points.values() for point in log[:1])])
-    tags = {names.ATTEMPT: str(told.get("attempt", 1))}
-    # As a metric too, since charts of MLflow plot metrics against metrics.
-    once = {names.SAMPLES: float(run.samples_per_language)}
+    tags = {names.ATTEMPT: str(status.get("attempt", 1))}
+    # It is a param too, but charts of MLflow plot metrics against metrics.
+    single_values = {names.SAMPLES: float(run.samples_per_language)}
     if state.error:
         tags[names.ERROR] = state.error[:ERROR_CHARACTERS]
     if state.kind == "finished":
@@ -69,25 +77,25 @@ def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
         seconds = {stage: float(value) for stage, value in (result.get("seconds") or {}).items()}
         started = min(started, updated - sum(seconds.values()))
         tags[names.CHOSEN_STEP] = str(result["selection"]["chosen"]["step"])
-        once |= score_metrics(run, directory.read_text("scores.csv"))
-        once |= {f"perf/{stage}_seconds": value for stage, value in seconds.items()}
+        single_values |= score_metrics(run, directory.read_text("scores.csv"))
+        single_values |= {f"perf/{stage}_seconds": value for stage, value in seconds.items()}
         if "generated_tokens_per_second" in result:
-            once["perf/generated_tokens_per_second"] = float(result["generated_tokens_per_second"])
-    told_of = (RUN_STATUS[state.kind], started, updated, points, once)
+            single_values["perf/generated_tokens_per_second"] = float(result["generated_tokens_per_second"])
+    progress = (RUN_STATUS[state.kind], started, updated, points, single_values)
     facts = directory.read_json(JUDGE) if state.kind == "finished" else None
     if facts is None:
-        return Projection(*told_of, tags)
+        return Projection(*progress, tags)
     ratings = rating_metrics(facts, directory.read_text(RATINGS))
-    return Projection(*told_of, tags | judge_tags(facts), ratings, judging(facts), float(facts["judged"]))
+    return Projection(*progress, tags | judge_tags(facts), ratings, judging(facts), float(facts["judged"]))
 
 
 def judging(facts: Mapping[str, Any] | None) -> str:
-    """Name of what judge.json tells of; empty when there is none."""
+    """Returns an identifier of the judgement that a judge.json describes; empty for None."""
     return f"{facts['judge']} {facts['judged']}" if facts else ""
 
 
 def judge_tags(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Who judged: the snapshot as its server named it, temperature, and the hash of the prompt."""
+    """Returns the tags that identify the judge: name, model as its server reports it, temperature and prompt hash."""
     values = {
         "": facts["judge"],
         "_model": ", ".join(sorted(facts["answered_by"])),
@@ -98,11 +106,18 @@ def judge_tags(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def rating_metrics(facts: Mapping[str, Any], ratings: str) -> dict[str, float]:
-    """A judge's scores, each with its own number of items, since items without a rating enter no mean."""
+    """Returns the metrics of a judgement.
+
+    Each mean rating has its own number of items, because items without a rating are left out of the mean.
+
+    Args:
+        facts: Content of judge.json.
+        ratings: Content of the judge's scores.csv.
+    """
     metrics: dict[str, float] = {}
     for row in csv.DictReader(io.StringIO(ratings)):
         name = names.score_metric(row["task"], row["eval_language"], row["metric"])
-        metrics |= {name: float(row["score"]), name + names.OWN_ITEMS: float(row["n_items"])}
+        metrics |= {name: float(row["score"]), name + names.METRIC_ITEMS: float(row["n_items"])}
         if row["stderr"]:
             metrics[name + names.STDERR] = float(row["stderr"])
     counts = {"items": facts["items"], "unrated_items": facts["items"] - facts["rated"]}
@@ -111,11 +126,14 @@ def rating_metrics(facts: Mapping[str, Any], ratings: str) -> dict[str, float]:
 
 
 def score_metrics(run: RunSpec, scores: str) -> dict[str, float]:
-    """Metrics of a scores file: each score with its standard error and number of items, and the unweighted means
-    of each task's main score over languages, none of which counts English."""
+    """Returns the metrics of a run's scores.csv.
+
+    They are each score with its standard error and number of items, and for each task the unweighted means of its
+    primary metric over languages without English.
+    """
     metrics: dict[str, float] = {}
     means: dict[str, dict[str, list[float]]] = {}
-    main = dict(names.PRIMARY)
+    primary = dict(names.PRIMARY)
     for row in csv.DictReader(io.StringIO(scores)):
         task, language, metric = row["task"], row["eval_language"], row["metric"]
         name = names.score_metric(task, language, metric)
@@ -123,21 +141,21 @@ def score_metrics(run: RunSpec, scores: str) -> dict[str, float]:
         if row["stderr"]:
             metrics[name + names.STDERR] = float(row["stderr"])
         metrics[names.score_metric(task, language, names.ITEMS)] = float(row["n_items"])
-        if metric == main.setdefault(task, metric) and language != ENGLISH:
+        if metric == primary.setdefault(task, metric) and language != ENGLISH:
             side = names.SEEN if language in run.train_languages else names.UNSEEN
             for mean in (side, names.NON_ENGLISH):
                 means.setdefault(task, {}).setdefault(mean, []).append(float(row["score"]))
-    for task, values_of in means.items():
-        metrics |= {f"{names.TEST}/{task}/{side}": fmean(values) for side, values in values_of.items()}
+    for task, task_means in means.items():
+        metrics |= {f"{names.TEST}/{task}/{side}": fmean(values) for side, values in task_means.items()}
     return metrics
 
 
 def artifacts(directory: RunDir) -> dict[str, str]:
-    """Texts that MLflow keeps of a finished run, by path."""
-    in_folders = (f"{folder}/{name}" for folder in FOLDERS for name in directory.names(folder))
-    return directory.read_texts([*TEXTS, *in_folders])
+    """Returns the artifacts of a finished run: text by path."""
+    paths_in_folders = (f"{folder}/{name}" for folder in FOLDERS for name in directory.names(folder))
+    return directory.read_texts([*FILES, *paths_in_folders])
 
 
 def _last_per_step(points: Sequence[MetricPoint]) -> list[MetricPoint]:
-    """A step recorded twice counts as last recorded, as for the choice of the checkpoint."""
+    """Returns one point per step, in order of steps: the last one recorded, as in the selection of the checkpoint."""
     return [point for _, point in sorted({point.step: point for point in points}.items())]

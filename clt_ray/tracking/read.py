@@ -1,4 +1,4 @@
-"""Reads scores, items and validation curves back from MLflow."""
+"""Reads scores, item scores and validation curves from MLflow."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from clt_ray.tracking.experiment import find_experiment, search_runs
 
 
 def read_scores(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
-    """The scores of a sweep's finished runs, in the columns of scores.csv.
+    """Returns the scores of a sweep's finished runs as rows with the columns of scores.csv.
 
-    From metrics and params alone, without a file: one query per 500 runs. Sorted by run, task, language, metric.
+    Reads metrics and params only, one query per 500 runs. Rows are sorted by run, task, language and metric.
 
     Raises:
         TrackerUnavailable: MLflow does not answer.
     """
     rows: list[dict[str, Any]] = []
-    with reachable(tracking_uri), _uncollected():
+    with reachable(tracking_uri), _without_garbage_collection():
         for run in _finished(connect(tracking_uri), sweep_name):
             rows += _rows(run)
     return sorted(rows, key=lambda row: (row["run_id"], row["task"], row["eval_language"], row["metric"]))
 
 
 def read_items(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
-    """The score of every test item of a sweep's finished runs, in the columns of items.csv.
+    """Returns the score of every test item of a sweep's finished runs as rows with the columns of items.csv.
 
     Raises:
         TrackerUnavailable: MLflow does not answer.
@@ -50,7 +50,7 @@ def read_items(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
 
 
 def read_validation(tracking_uri: str, sweep_name: str, run_id: str, metric: str) -> list[tuple[int, float]]:
-    """(optimizer step, value) of a metric of one run, in order of steps; empty when there is none.
+    """Returns (optimizer step, value) of a metric of one run, in order of steps; empty when there is none.
 
     Raises:
         TrackerUnavailable: MLflow does not answer.
@@ -66,26 +66,29 @@ def read_validation(tracking_uri: str, sweep_name: str, run_id: str, metric: str
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: MLflow makes 70 objects per run at once, and every collection visits all that there are,
-    which takes longer than reading them. They form no cycles that would pile up."""
-    collected = gc.isenabled()
+def _without_garbage_collection() -> Iterator[None]:
+    """Turns the cyclic garbage collector off.
+
+    MLflow creates 70 objects per run, and each collection visits all of them, which takes longer than the queries.
+    The objects form no reference cycles, so nothing accumulates.
+    """
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collected:
+        if was_enabled:
             gc.enable()
 
 
 def _finished(client: Any, sweep_name: str) -> Iterator[Any]:
-    """The finished children of a sweep, each run once."""
+    """Yields the finished child runs of a sweep, one per run id."""
     experiment = find_experiment(client, sweep_name)
     if experiment is None:
         return
     seen: set[str] = set()
     for run in search_runs(client, experiment, f"{names.tag_filter(kind='run')} AND attributes.status = 'FINISHED'"):
-        # A run deleted by hand and mirrored anew is there twice once its experiment is restored.
+        # A child run that a user deleted is created again, so there are two once the experiment is restored.
         run_id = run.data.tags[names.RUN_ID]
         if run_id not in seen:
             seen.add(run_id)
@@ -96,9 +99,9 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
     params, metrics = run.data.params, run.data.metrics
     for name, value in metrics.items():
         parsed = names.parse_score_metric(name)
-        if parsed is None or parsed[2] == names.ITEMS or name.endswith((names.STDERR, names.OWN_ITEMS)):
+        if parsed is None or parsed[2] == names.ITEMS or name.endswith((names.STDERR, names.METRIC_ITEMS)):
             continue
-        # A later judge could not rate what an earlier one did.
+        # NaN: an earlier judge gave this rating, the last one did not.
         if isnan(value) and names.is_rating(name):
             continue
         task, language, metric = parsed
@@ -116,6 +119,6 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
             "score": value,
             "stderr": metrics.get(name + names.STDERR),
             "n_items": int(
-                metrics.get(name + names.OWN_ITEMS) or metrics[names.score_metric(task, language, names.ITEMS)]
+                metrics.get(name + names.METRIC_ITEMS) or metrics[names.score_metric(task, language, names.ITEMS)]
             ),
         }

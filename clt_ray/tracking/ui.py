@@ -1,4 +1,4 @@
-"""MLflow's web interface on a sweep."""
+"""The command and the address of MLflow's web interface."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ import os
 import sys
 
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.redaction import redacted, without_credentials
 from clt_ray.tracking.client import connect, quiet_environment, reachable, sqlite_folder
 from clt_ray.tracking.experiment import ARTIFACTS, find_experiment
 from clt_ray.tracking.view import view_query
 
 
 def ui_command(tracking_uri: str, port: int) -> list[str]:
-    """Command that serves MLflow's web interface on 127.0.0.1.
+    """Returns a command that serves MLflow's web interface on 127.0.0.1.
 
-    It inherits this process's environment, where telemetry is turned off unless the user decided otherwise.
+    The command has to inherit this process's environment, into which this function writes the settings of the server:
+    the tracking URI, which other users of the machine could read if it were an argument, and telemetry, which is off
+    unless the user has decided otherwise.
 
     Raises:
-        ConfigurationError: The tracker is a server, which has an interface of its own.
+        ConfigurationError: The tracking URI is that of a server, which has a web interface of its own.
     """
     if tracking_uri.startswith(("http://", "https://")):
-        remedy = f"open {tracking_uri} in a browser"
-        raise ConfigurationError(
-            [Problem("ui", "tracking-uri", tracking_uri, "is a server with an interface of its own", remedy)]
-        )
+        value, remedy = redacted(tracking_uri), f"open {without_credentials(tracking_uri)} in a browser"
+        raise ConfigurationError([Problem("ui", "tracking-uri", value, "is a server with a web interface", remedy)])
     quiet_environment()
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking_uri]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri
+    command = [sys.executable, "-m", "mlflow", "ui"]
     folder = sqlite_folder(tracking_uri)
     if folder is not None:
         command += ["--artifacts-destination", str(folder / ARTIFACTS)]
@@ -34,14 +36,20 @@ def ui_command(tracking_uri: str, port: int) -> list[str]:
 
 
 def experiment_url(tracking_uri: str, sweep_name: str, port: int) -> str:
-    """Address of a sweep's page in the interface; the list of experiments when nothing of it is there yet.
+    """Returns the address of a sweep's page in MLflow's web interface, without user name and password.
+
+    It is the address of the list of experiments while the sweep has no experiment.
+
+    Args:
+        tracking_uri: MLflow's tracking URI.
+        sweep_name: Name of the sweep.
+        port: Port of the interface on 127.0.0.1 when the tracking URI is not that of a server.
 
     Raises:
         TrackerUnavailable: MLflow does not answer.
     """
-    server = tracking_uri if tracking_uri.startswith("http") else f"http://127.0.0.1:{port}"
+    server = without_credentials(tracking_uri) if tracking_uri.startswith("http") else f"http://127.0.0.1:{port}"
     with reachable(tracking_uri):
         experiment = find_experiment(connect(tracking_uri), sweep_name)
-    return f"{server.rstrip('/')}/#/experiments" + (
-        f"/{experiment}/runs?{view_query(chart=True)}" if experiment else ""
-    )
+    page = f"/{experiment}/runs?{view_query(chart=True)}" if experiment else ""
+    return f"{server.rstrip('/')}/#/experiments{page}"

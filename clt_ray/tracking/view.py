@@ -1,10 +1,10 @@
-"""The view of a sweep that MLflow's page opens with: its runs as a table, and scores against samples per language.
+"""The saved view of an experiment: its runs as a table, and charts of scores against samples per language.
 
-MLflow nests runs under their parent, closed, and draws a chart per metric. This view, which is listed under "Views"
-like those that users save, shows the runs of the grid side by side, smallest samples first, the columns by which
-they differ, and for each task the mean scores over languages against samples per language.
+MLflow's default page hides child runs under their parent run and draws one chart per metric. This view, which MLflow
+lists under "Views" with those that users save, shows the child runs in the order of their samples per language, the
+columns in which they differ, and for each task the mean scores over languages against samples per language.
 
-It is written in the format in which MLflow 3.17 saves views. A version that does not know it shows its usual page.
+The format is the one in which MLflow 3.17 saves views. A version that does not know it shows its default page.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ KEY = "clt-ray"
 NAME = "Scores by samples per language"
 SAVED_VIEW_TAG = f"mlflow.sharedViewState.{KEY}"
 CREATED_MILLISECONDS = 0
-"""The view is the same for every sweep, and so is its date."""
+"""Creation time of the view. It is constant, so that the tag has the same value in every experiment."""
 
 FIXED_COLUMNS = {"0": 73, "attributes.`Run Name`": 330, "runDateAndNestInfo": 140, "duration": 80}
-"""MLflow's own first columns by its own names: boxes to tick, name, time, duration; widths in pixels."""
+"""Widths in pixels of the columns that every table of MLflow has: check box, name, creation time and duration."""
 COLUMNS = {
     "params.`task`": 115,
     "params.`language_group`": 120,
@@ -31,11 +31,13 @@ COLUMNS = {
     f"tags.`{names.CHOSEN_STEP}`": 120,
 }
 MEANS = tuple(f"{names.TEST}/{task}/{mean}" for task in TASKS for mean in names.MEANS)
+"""Metrics with the mean scores of each task, in the order of their columns."""
 MEAN_WIDTH = 170
+"""Width in pixels of a column with mean scores."""
 
 
 def saved_view() -> str:
-    """The value of the experiment's tag."""
+    """Returns the value of the experiment's tag `SAVED_VIEW_TAG`."""
     columns = COLUMNS | {f"metrics.`{mean}`": MEAN_WIDTH for mean in MEANS}
     state = {
         "searchFilter": names.tag_filter(kind="run"),
@@ -51,7 +53,7 @@ def saved_view() -> str:
             _section("loss", "Loss by step"),
         ],
         "compareRunCharts": [*map(_scatter, MEANS), _line("val/loss"), _line("train/loss")],
-        # Without this MLflow adds a chart of its own for every metric.
+        # Without this flag MLflow adds a chart for every other metric.
         "isAccordionReordered": True,
     }
     dates = {"createdAt": CREATED_MILLISECONDS, "updatedAt": CREATED_MILLISECONDS}
@@ -59,7 +61,7 @@ def saved_view() -> str:
 
 
 def view_query(chart: bool) -> str:
-    """The part of a page's address that opens the view, as charts or as a table."""
+    """Returns the query string of a page's address that opens the view, as charts or as a table."""
     mode = {"compareRunsMode": "CHART"} if chart else {}
     return urlencode({"workflowType": "machine_learning", "viewStateShareKey": KEY, **mode})
 

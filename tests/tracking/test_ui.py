@@ -1,10 +1,12 @@
-"""The command, the address and the view of MLflow's interface."""
+"""The command, the address and the saved view of MLflow's web interface."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -15,11 +17,13 @@ from clt_ray.tracking.view import SAVED_VIEW_TAG
 from tests.support.fabricated import SWEEP, finished, spec
 
 
-def test_command_serves_on_this_machine_only(tracking_uri: str) -> None:
+def test_command_serves_on_this_machine_only(tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "sqlite:///another.db")
     command = ui_command(tracking_uri, 5001)
     assert command[:4] == [sys.executable, "-m", "mlflow", "ui"]
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert command[command.index("--port") + 1] == "5001"
+    assert os.environ["MLFLOW_BACKEND_STORE_URI"] == tracking_uri
 
 
 def test_tracking_server_has_its_own_interface() -> None:
@@ -35,7 +39,7 @@ def test_address_before_and_after_the_first_run(tracking_uri: str, store: Store)
     assert "viewStateShareKey=clt-ray" in url
 
 
-def test_view_shows_metrics_that_runs_have(tracking_uri: str, store: Store, client) -> None:
+def test_view_shows_metrics_that_runs_have(tracking_uri: str, store: Store, client: Any) -> None:
     run = finished(store, spec("summarization+instruction+math"))
     SweepTracker(tracking_uri, SWEEP, store).sync([run])
     experiment = client.get_experiment_by_name(SWEEP)
@@ -53,7 +57,7 @@ def test_view_shows_metrics_that_runs_have(tracking_uri: str, store: Store, clie
     assert columns <= {*child.data.metrics, *child.data.params, *child.data.tags}
 
 
-def test_unreachable_server_is_said_so() -> None:
+def test_address_of_an_unreachable_server() -> None:
     with pytest.raises(TrackerUnavailable, match=r"MLflow at http://127\.0\.0\.1:1"):
         experiment_url("http://127.0.0.1:1", SWEEP, 5001)
 
