@@ -51,17 +51,17 @@ def report(
         raise ConfigurationError([Problem("report", "", None, "name sweeps, or --scores FILE, or --reference", remedy)])
     from clt_ray.analysis.frames import load_items, load_scores
     from clt_ray.analysis.reference import reference_scores
-    from clt_ray.report import build_report
+    from clt_ray.report import Heading, ReportData, build_report
 
     behind = reference_scores() if reference else None
     if scores:
         folder = Path(out) if out else locations.report_folder(Path(scores).stem)
         found = load_scores(scores)
-        return build_report(found, title=Path(scores).stem, command=command, out=folder, reference=behind)
+        return build_report(ReportData(found, reference=behind), Heading(Path(scores).stem, command), folder)
     if behind is not None and not sweeps:
         folder = Path(out) if out else locations.report_folder("reference")
         title = "Reference study: cross-lingual transfer in post-training"
-        return build_report(behind, title=title, command=command, out=folder)
+        return build_report(ReportData(behind), Heading(title, command), folder)
 
     name, rows, items, runs = _gather(sweeps, locations, overrides)
     if not rows:
@@ -69,16 +69,14 @@ def report(
             [Problem(" ".join(sweeps), "", None, "no run of it is finished", f"clt-ray run {sweeps[0]}")]
         )
     folder = Path(out) if out else locations.report_folder(name)
-    page = build_report(
+    data = ReportData(
         load_scores(rows),
         items=load_items(items),
         runs=runs,
-        title=name,
-        command=command,
-        out=folder,
         reference=behind,
         logs=run_logs(sweeps, locations, overrides),
     )
+    page = build_report(data, Heading(name, command), folder)
     _log_to_tracker(sweeps, locations, folder)
     return page
 

@@ -1,12 +1,14 @@
-"""Scores in, a folder with the report out.
+"""Writes the report: one HTML page, its figures as SVG and PNG, and its tables as CSV files.
 
-`build_report` tells the order: measure, say, draw, lay out, write. Everything that the page shows is also written as a
-file beside it, and the page itself needs none of them: style, script and figures stand inside it.
+`build_report` computes the measures, states the findings, draws the figures, renders the page and writes everything.
+All that the page shows is also written as a file beside it, but the page needs none of these files: style sheet, script
+and figures are embedded in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,113 +40,141 @@ from clt_ray.report.verdicts import headline_curves, introduction, verdicts
 _HERE: Final = Path(__file__).parent
 _PACKAGES: Final = ("clt-ray", "numpy", "pandas", "scipy", "matplotlib")
 _LONG: Final = 24
-"""Rows from which a table is folded."""
+"""A table with more rows than this is collapsed until the reader opens it."""
+_STUDY_MEASURES: Final = (
+    measures.relative_to_english,
+    measures.seen_unseen,
+    measures.gain,
+    measures.per_language,
+    measures.transfer_correlation,
+    comparisons.plateau,
+    comparisons.interference,
+    scripts.script_effect,
+)
+"""Measures that every page has; each is written as a CSV file under its function's name."""
 
 
-def build_report(
-    scores: pd.DataFrame,
-    *,
-    items: pd.DataFrame | None = None,
-    runs: Sequence[Mapping[str, Any]] | None = None,
-    title: str,
-    question: str | None = None,
-    command: str,
-    out: Path,
-    mlflow_url: str | None = None,
-    reference: pd.DataFrame | None = None,
-    logs: Sequence[RunLog] = (),
-) -> Path:
-    """Write `index.html`, `scores.csv`, `tables/*.csv`, `figures/*.svg` and `*.png`.
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report is computed from."""
+
+    scores: pd.DataFrame
+    """Scores of finished runs, from `clt_ray.analysis.frames.load_scores`."""
+    items: pd.DataFrame | None = None
+    """Item scores from `load_items`; without them intervals are computed from standard errors."""
+    runs: Sequence[Mapping[str, Any]] = ()
+    """All planned runs with the keys `run_id, model, task, language_group, samples_per_language, seed, state, error`,
+    and `url` where known. Runs that are not finished are listed on the page."""
+    reference: pd.DataFrame | None = None
+    """Scores of another study, drawn as thin lines behind the scores relative to English."""
+    logs: Sequence[RunLog] = ()
+    """Losses and gradient measurements that the runs recorded during training."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the page states about itself."""
+
+    title: str
+    """Title of the page."""
+    command: str
+    """Command line that made the report; secrets in URIs are redacted."""
+    question: str | None = None
+    """The question that the sweep asks, in one sentence."""
+    mlflow_url: str | None = None
+    """Address of the MLflow experiment's page; run ids then link to a search in it."""
+
+
+def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
+    """Writes `index.html`, `scores.csv`, `tables/*.csv`, and `figures/*.svg` and `*.png`.
 
     Args:
-        scores: From `clt_ray.analysis.frames.load_scores`.
-        items: From `load_items`; without them intervals rest on standard errors.
-        runs: All runs that were planned: `run_id, model, task, language_group, samples_per_language, seed, state,
-            error`, optionally `url`. Those that did not finish are listed.
-        title: Of the page.
-        question: What the sweep asks, in a sentence.
-        command: Command line that made the report.
-        out: Folder; made when missing, files of an earlier report are replaced.
-        mlflow_url: Page of the MLflow experiment; run ids then link to a search in it.
-        reference: Scores of another study, drawn thin behind the shares of English.
-        logs: What the runs recorded while they trained, from `clt_ray.api.mechanisms.run_logs`.
+        data: What the report is computed from.
+        heading: Title, question and provenance of the page.
+        out: Folder to write to; it is created when missing, and files of an earlier report are replaced.
 
     Returns:
-        The HTML file.
+        The path of the HTML file.
 
     Raises:
-        ConfigurationError: No scores, metrics that cannot share a curve, or items that contradict the scores.
+        ConfigurationError: There are no scores, the metrics of a task cannot share a curve, or items contradict scores.
     """
-    if scores.empty:
+    if data.scores.empty:
         remedy = "finish a run first: clt-ray run SWEEP"
         raise ConfigurationError([Problem("report", "", None, "there are no scores to report on", remedy)])
-    runs = list(runs or ())
-    study = Study.of(scores, items)
-    tables = _measured(study, scores, reference)
-    behind = measures.relative_to_english(Study.of(reference)) if reference is not None else None
-    recorded = mechanisms(logs, tables["interference"])
-    tables |= mechanism_frames(recorded) | checkpoints.frames(logs)
+    study = Study.of(data.scores, data.items)
+    tables = _measured(study, data)
+    recorded = mechanisms(data.logs, tables["interference"])
+    tables |= mechanism_frames(recorded) | checkpoints.frames(data.logs)
     headline = headline_curves(study)
     parts = sections(tables)
-    shown = [
-        *exhibits(tables, headline, behind),
+    figures = [
+        *exhibits(tables, headline, _relative_to_english(data.reference)),
         *measure_exhibits(tables, headline, parts),
         *mechanism_exhibits(recorded),
     ]
+    shown = [*parts, *checkpoint_sections(tables), *mechanism_sections(recorded)]
     page = (
         _environment()
         .get_template("page.html")
-        .render(
-            title=title,
-            question=question,
-            introduction=introduction(study),
-            verdicts=verdicts(study),
-            task_label=task_label,
-            evidence=evidence(study, tables["gain"], runs),
-            limits=limits(study, tables["gain"], runs),
-            exhibits=shown,
-            tasks=study.tasks,
-            summary=html_tables.summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
-            languages={task: html_tables.languages(tables["per_language"], task) for task in study.tasks},
-            correlations=html_tables.correlations(tables["transfer_correlation"]),
-            claims=comparison_tables.claims(_testable(tables["claims"])),
-            plateaus=comparison_tables.plateaus(tables["plateau"]),
-            mixing=comparison_tables.mixing(tables["interference"]),
-            scripts=comparison_tables.scripts(tables["script_effect"]),
-            scripts_by_task=comparison_tables.scripts_by_task(tables["script_by_task"]),
-            sections=[*parts, *checkpoint_sections(tables), *mechanism_sections(recorded)],
-            runs=html_tables.run_table(scores, runs, mlflow_url),
-            long=_LONG,
-            citation=_citation(scores, reference),
-            command=redacted_text(command),
-            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            versions=_versions(),
-            style=Markup((_HERE / "page.css").read_text("utf-8")),
-            script=Markup((_HERE / "page.js").read_text("utf-8")),
-        )
-    )
-    return _write(out, page, scores, tables, shown)
+        .render(**_statements(study, tables, data), **_tables(study, tables), **_provenance(data, heading),
+                exhibits=figures, sections=shown)
+    )  # fmt: skip
+    return _write(out, page, data.scores, tables, figures)
 
 
-def _measured(study: Study, scores: pd.DataFrame, reference: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    """Every table that scores alone allow, by name."""
-    tables = {
-        table.__name__: table(study)
-        for table in (
-            measures.relative_to_english,
-            measures.seen_unseen,
-            measures.gain,
-            measures.per_language,
-            measures.transfer_correlation,
-            comparisons.plateau,
-            comparisons.interference,
-            scripts.script_effect,
-        )
-    }
-    tables |= frames(study, scores)
-    # The study's findings are tested on its own scores, wherever those are shown.
-    tables["claims"] = claims.table(study if reference is None else Study.of(reference))
+def _measured(study: Study, data: ReportData) -> dict[str, pd.DataFrame]:
+    """Returns every table that can be computed from scores alone, by the name of its CSV file."""
+    tables = {measure.__name__: measure(study) for measure in _STUDY_MEASURES} | frames(study, data.scores)
+    # The reference study's claims are tested on its own scores wherever those are shown.
+    tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
     return tables
+
+
+def _relative_to_english(reference: pd.DataFrame | None) -> pd.DataFrame | None:
+    return None if reference is None else measures.relative_to_english(Study.of(reference))
+
+
+def _statements(study: Study, tables: Mapping[str, pd.DataFrame], data: ReportData) -> dict[str, Any]:
+    """Returns the sentences of the page."""
+    return {
+        "introduction": introduction(study),
+        "verdicts": verdicts(study),
+        "evidence": evidence(study, tables["gain"], data.runs),
+        "limits": limits(study, tables["gain"], data.runs),
+    }
+
+
+def _tables(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Returns the tables of the sections that every page has."""
+    return {
+        "tasks": study.tasks,
+        "task_label": task_label,
+        "long": _LONG,
+        "summary": html_tables.summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
+        "languages": {task: html_tables.languages(tables["per_language"], task) for task in study.tasks},
+        "correlations": html_tables.correlations(tables["transfer_correlation"]),
+        "claims": comparison_tables.claims(_testable(tables["claims"])),
+        "plateaus": comparison_tables.plateaus(tables["plateau"]),
+        "mixing": comparison_tables.mixing(tables["interference"]),
+        "scripts": comparison_tables.scripts(tables["script_effect"]),
+        "scripts_by_task": comparison_tables.scripts_by_task(tables["script_by_task"]),
+    }
+
+
+def _provenance(data: ReportData, heading: Heading) -> dict[str, Any]:
+    """Returns what the page states about itself and its runs."""
+    return {
+        "title": heading.title,
+        "question": heading.question,
+        "command": redacted_text(heading.command),
+        "runs": html_tables.run_table(data.scores, data.runs, heading.mlflow_url),
+        "citation": _citation(data.scores, data.reference),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "versions": _versions(),
+        "style": Markup((_HERE / "page.css").read_text("utf-8")),
+        "script": Markup((_HERE / "page.js").read_text("utf-8")),
+    }
 
 
 def _testable(table: pd.DataFrame) -> pd.DataFrame:

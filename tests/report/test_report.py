@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from clt_ray.analysis.frames import SCORE_COLUMNS, load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.errors import ConfigurationError
-from clt_ray.report import build_report
+from clt_ray.report import Heading, ReportData, build_report
 from tests.support import synthetic_scores
 
 EVIL = "<script>alert('$x_1$')</script>--><b>&\"日本語"
@@ -48,14 +49,18 @@ class Page(HTMLParser):
         return [value for _, found in self.tags if (value := found.get(attribute))]
 
 
-def build(out: Path, **changes: object) -> Page:
+HEADING = Heading("smoke", "clt-ray report sweeps/smoke.yaml")
+
+
+def data(**changes: object) -> ReportData:
+    """Returns a finished synthetic sweep with some fields replaced."""
     scores, items = synthetic_scores.sweep()
-    given = {
-        "scores": load_scores(scores), "items": load_items(items), "runs": synthetic_scores.runs(), "title": "smoke",
-        "command": "clt-ray report sweeps/smoke.yaml",
-    }  # fmt: skip
-    given |= changes
-    page = build_report(given.pop("scores"), out=out, **given)  # type: ignore[arg-type]
+    whole = ReportData(load_scores(scores), load_items(items), synthetic_scores.runs())
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def build(out: Path, report_data: ReportData, heading: Heading = HEADING) -> Page:
+    page = build_report(report_data, heading, out)
     assert page == out / "index.html"
     return Page(page.read_text("utf-8"))
 
@@ -67,7 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(folder: Path) -> Page:
-    return build(folder, question="How much is enough?", mlflow_url="http://127.0.0.1:5000/#/experiments/1")
+    url = "http://127.0.0.1:5000/#/experiments/1"
+    return build(folder, data(), replace(HEADING, question="How much is enough?", mlflow_url=url))
 
 
 def test_findings_say_numbers_intervals_and_zero(page: Page) -> None:
@@ -153,7 +159,7 @@ def test_missing_and_failed_runs_are_told(tmp_path: Path) -> None:
     scores, items = synthetic_scores.sweep()
     left = ~scores["run_id"].isin([failed, waiting])
     kept = items[~items["run_id"].isin([failed, waiting])]
-    page = build(tmp_path, scores=load_scores(scores[left]), items=load_items(kept), runs=runs)
+    page = build(tmp_path, ReportData(load_scores(scores[left]), load_items(kept), runs))
     assert "11 of 13 runs finished, 1 failed, 1 waiting" in page.words
     assert "2 runs of the sweep did not finish" in page.words
     assert "RuntimeError: loss is not finite at step 40" in page.words
@@ -167,13 +173,8 @@ def test_text_from_models_and_files_stays_text(tmp_path: Path) -> None:
     runs[0] |= {"state": "failed", "error": EVIL, "url": "javascript:alert(1)"}
     page = build(
         tmp_path,
-        scores=load_scores(scores.assign(model=EVIL, language_group=groups)),
-        items=load_items(items),
-        runs=runs,
-        title=EVIL,
-        question=EVIL,
-        command=f"clt-ray report {EVIL}",
-        mlflow_url="javascript:alert(2)",
+        ReportData(load_scores(scores.assign(model=EVIL, language_group=groups)), load_items(items), runs),
+        Heading(EVIL, f"clt-ray report {EVIL}", EVIL, mlflow_url="javascript:alert(2)"),
     )
     source = (tmp_path / "index.html").read_text("utf-8")
     assert "<script>alert" not in source and "<b>" not in source
@@ -188,12 +189,9 @@ def test_no_secret_of_a_uri_enters_the_report(tmp_path: Path) -> None:
     runs = synthetic_scores.runs()
     runs[0] |= {"url": "https://clt:hush1@mlflow.lab/#/experiments/1/runs/a"}
     runs[1] |= {"state": "failed", "error": "MLflow at https://clt:hush2@mlflow.lab: refused"}
-    page = build(
-        tmp_path,
-        runs=runs,
-        command="clt-ray report sweeps/smoke.yaml --tracking-uri 'postgresql://clt:hush3@db.lab/mlflow?sslkey=hush4'",
-        mlflow_url="https://clt:hush5@mlflow.lab/#/experiments/1?token=hush6",
-    )
+    command = "clt-ray report sweeps/smoke.yaml --tracking-uri 'postgresql://clt:hush3@db.lab/mlflow?sslkey=hush4'"
+    url = "https://clt:hush5@mlflow.lab/#/experiments/1?token=hush6"
+    page = build(tmp_path, data(runs=runs), Heading("smoke", command, mlflow_url=url))
     assert not [file for file in tmp_path.rglob("*.*") if b"hush" in file.read_bytes()]
     assert "--tracking-uri 'postgresql://clt:***@db.lab/mlflow?sslkey=***'" in page.words
     assert "MLflow at https://clt:***@mlflow.lab: refused" in page.words
@@ -201,7 +199,7 @@ def test_no_secret_of_a_uri_enters_the_report(tmp_path: Path) -> None:
 
 
 def test_reference_study(tmp_path: Path) -> None:
-    page = build(tmp_path, scores=reference_scores(), items=None, runs=None, title="Reference study")
+    page = build(tmp_path, ReportData(reference_scores()), replace(HEADING, title="Reference study"))
     assert "Shimabucoro" in page.words
     assert re.search(r"Math improves by 2\d points", page.words)
     assert "no interval: no item scores are known" in page.words
@@ -212,32 +210,32 @@ def test_reference_study(tmp_path: Path) -> None:
 def test_one_run_alone_has_a_page(tmp_path: Path) -> None:
     scores, _ = synthetic_scores.sweep()
     one = scores[scores["run_id"] == "tiny-math-none-0-0"]
-    page = build(tmp_path, scores=load_scores(one), items=None, runs=None)
+    page = build(tmp_path, ReportData(load_scores(one)))
     assert "nothing can be said yet about what they add" in page.words
     assert "English only" in page.words
 
 
 def test_own_runs_before_the_reference(tmp_path: Path) -> None:
-    page = build(tmp_path, reference=reference_scores())
+    page = build(tmp_path, data(reference=reference_scores()))
     assert "Thin lines: the reference study" in page.words and "Shimabucoro" in page.words
 
 
 def test_several_seeds_are_pooled_and_said(tmp_path: Path) -> None:
     scores, items = synthetic_scores.sweep(seeds=(0, 1, 2), items_per_language=20)
-    page = build(tmp_path, scores=load_scores(scores), items=load_items(items), runs=synthetic_scores.runs((0, 1, 2)))
+    page = build(tmp_path, ReportData(load_scores(scores), load_items(items), synthetic_scores.runs((0, 1, 2))))
     assert "3 (0, 1, 2)" in page.words
     assert "Every run was trained with one seed" not in page.words
 
 
 def test_nothing_to_report(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there are no scores to report on"):
-        build(tmp_path, scores=pd.DataFrame(columns=list(SCORE_COLUMNS)), items=None)
+        build(tmp_path, ReportData(pd.DataFrame(columns=list(SCORE_COLUMNS))))
     assert not (tmp_path / "index.html").exists()
 
 
 def test_equal_scores_give_equal_figures_and_tables(tmp_path: Path) -> None:
-    build(tmp_path / "one")
-    build(tmp_path / "two")
+    build(tmp_path / "one", data())
+    build(tmp_path / "two", data())
     for one in sorted((tmp_path / "one").rglob("*.[cs]*")):
         if one.suffix in (".csv", ".svg"):
             assert one.read_bytes() == (tmp_path / "two" / one.relative_to(tmp_path / "one")).read_bytes()

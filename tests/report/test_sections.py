@@ -11,7 +11,7 @@ import pytest
 from clt_ray.analysis.frames import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
-from clt_ray.report import build_report
+from clt_ray.report import Heading, ReportData, build_report
 from clt_ray.report.general_tables import source_matrices
 from clt_ray.report.repeat_tables import left_out
 from clt_ray.report.sections import Section, frames, sections
@@ -84,9 +84,8 @@ def test_the_gap_without_a_language_is_worked_out_from_the_whole_gap(tables: dic
 
 def test_the_page_holds_the_sections_and_tinted_cells(tmp_path: Path) -> None:
     scores, items = rich_sweep.sweep(seeds=1)
-    page = build_report(
-        load_scores(scores), items=load_items(items), title="all", command="c", out=tmp_path
-    ).read_text()
+    data = ReportData(load_scores(scores), load_items(items))
+    page = build_report(data, Heading("all", command="c"), tmp_path).read_text("utf-8")
     assert all(f'<section id="{name}"' in page and f'href="#{name}"' in page for name in ALL)
     assert re.search(r'<td style="--heat: 1\.00" class="numeric heat up', page)
     assert all((tmp_path / link).is_file() for link in re.findall(r'href="((?:tables|figures)/[^"]+)"', page))
