@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from _result import emit
-from clt_ray.analysis.frames import SCORE_COLUMNS, load_scores
+from clt_ray.analysis.loading import SCORE_COLUMNS, load_scores
 from clt_ray.api.evidence import finished_rows
 from clt_ray.store import Store
 from clt_ray.sweep import RunSpec, expand, parse_sweep

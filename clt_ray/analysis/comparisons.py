@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import pandas as pd
 
-from clt_ray.analysis.discovery import with_q
-from clt_ray.analysis.rows import ENDS, estimated
+from clt_ray.analysis.false_discovery import add_q_values
 from clt_ray.analysis.saturation import saturation
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import Curve, Study
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, estimate_columns
 from clt_ray.analysis.transfer import languages_of
-from clt_ray.analysis.uncertainty import Sample
+from clt_ray.analysis.uncertainty import ResampledValue
 
 TOLERANCE: Final = 0.01
 """Share of a metric's scale that makes no difference when a plateau is looked for."""
 
-CURVE: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
+CURVE_COLUMNS: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
 """Columns that say which curve a row is about."""
 
 
@@ -34,21 +34,21 @@ def plateau(study: Study) -> pd.DataFrame:
     for curve in study.curves:
         if len(curve.points) < 2:
             continue
-        tolerance = TOLERANCE * study.cells[curve.task].metric.span
+        tolerance = TOLERANCE * study.task_scores[curve.task].metric.span
         series = Series.of(study, curve)
         if not series.samples:
             continue
         found = saturation(series, tolerance)
         rows.append(
-            named(curve)
+            curve_columns(curve)
             | {"tolerance": tolerance, "verdict": found.verdict}
             | {"plateau": found.plateau.samples, "low": found.plateau.low, "high": found.plateau.high}
             | {"best_run": found.model_free.samples}
             | {"best_run_low": found.model_free.low, "best_run_high": found.model_free.high}
             | {"n": len(series.samples), "run_ids": "+".join(run for point in series.runs for run in point)}
         )
-    columns = [*CURVE, "tolerance", "verdict", "plateau", "low", "high", "best_run", "best_run_low", "best_run_high",
-               "n", "run_ids"]  # fmt: skip
+    columns = [*CURVE_COLUMNS, "tolerance", "verdict", "plateau", "low", "high", "best_run", "best_run_low",
+               "best_run_high", "n", "run_ids"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -70,24 +70,24 @@ def interference(study: Study) -> pd.DataFrame:
             for exposure in ("seen", "unseen", "english"):
                 wanted = [code for code in sorted(both) if curve.exposure(code) == exposure]
                 if wanted:
-                    cells = study.cells[curve.task]
+                    cells = study.task_scores[curve.task]
                     found = cells.mean(mixed_point.run_ids, wanted) - cells.mean(single_point.run_ids, wanted)
                     row = {"samples_per_language": samples, "exposure": exposure}
-                    rows.append(named(curve) | row | compared("interference", found))
-    columns = [*CURVE, "samples_per_language", "exposure", "interference", *ENDS, "p"]
-    return with_q(pd.DataFrame(rows, columns=columns), ["task"])
+                    rows.append(curve_columns(curve) | row | difference_columns("interference", found))
+    columns = [*CURVE_COLUMNS, "samples_per_language", "exposure", "interference", *ESTIMATE_COLUMNS, "p"]
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 
 
 def _family(curve: Curve) -> tuple[str, ...]:
     return curve.model, curve.task, curve.metric, curve.language_group, *curve.train_languages
 
 
-def named(curve: Curve) -> dict[str, Any]:
-    """The columns of `CURVE`."""
-    return {name: getattr(curve, name) for name in CURVE} | {"train_languages": "+".join(curve.train_languages)}
+def curve_columns(curve: Curve) -> dict[str, Any]:
+    """The columns of `CURVE_COLUMNS`."""
+    return {name: getattr(curve, name) for name in CURVE_COLUMNS} | {"train_languages": "+".join(curve.train_languages)}
 
 
-def compared(name: str, found: Sample) -> dict[str, Any]:
+def difference_columns(name: str, found: ResampledValue) -> dict[str, Any]:
     """A difference with its support and its p value."""
     known = found.estimate()
-    return estimated(name, known) | {"p": known.p}
+    return estimate_columns(name, known) | {"p": known.p}

@@ -6,10 +6,10 @@ from typing import Final
 
 import pandas as pd
 
+from clt_ray.analysis.display_order import language_order, natural_sort_key
 from clt_ray.analysis.metrics import task_order
-from clt_ray.analysis.order import language_order, natural
-from clt_ray.analysis.rows import ENDS, SERIES
 from clt_ray.analysis.study import NO_GROUP
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS
 from clt_ray.analysis.uncertainty import WILSON, wilson
 
 METRIC: Final = "fidelity"
@@ -22,7 +22,7 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
     Args:
         scores: From `frames.load_scores`; those without the metric give no rows.
     """
-    columns = [*SERIES, "eval_language", "fidelity", *ENDS]
+    columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
     rows = scores[scores["metric"] == METRIC]
     if rows.empty:
         return pd.DataFrame(columns=columns)
@@ -42,7 +42,7 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
         range(len(found)),
         key=lambda place: (
             task_order(found["task"].iloc[place]),
-            natural(found["model"].iloc[place]),
+            natural_sort_key(found["model"].iloc[place]),
             found["setting"].iloc[place] != "single",
             found["language_group"].iloc[place] != NO_GROUP,
             found["language_group"].iloc[place],

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from clt_ray.analysis.uncertainty import LEVEL
+from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL
 
 FEWEST = 3
 """Languages without which there is no interval."""
 
 
-def t_interval(values: Iterable[float], level: float = LEVEL) -> tuple[float, float]:
+def t_interval(values: Iterable[float], level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
     """Student interval of a mean; NaN for fewer than `FEWEST` values."""
     known = np.asarray(list(values), dtype=float)
     if len(known) < FEWEST:
@@ -31,7 +31,7 @@ def t_interval(values: Iterable[float], level: float = LEVEL) -> tuple[float, fl
 
 
 def pair_interval(
-    pairs: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], level: float = LEVEL
+    pairs: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], level: float = CONFIDENCE_LEVEL
 ) -> tuple[float, float]:
     """Interval of a statistic of pairs of languages.
 

@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from clt_ray.analysis import agreement as gradients
-from clt_ray.analysis import trajectories as losses
-from clt_ray.analysis.discovery import with_q
+from clt_ray.analysis import gradient_agreement as gradients
+from clt_ray.analysis import loss_trajectories as losses
+from clt_ray.analysis.false_discovery import add_q_values
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.runlog import RUN, RunLog, named
+from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 from clt_ray.analysis.transfer import spearman_interval, spearman_p
 
 ALL_TASKS: Final = "all"
@@ -43,15 +43,15 @@ class Mechanisms:
     """Everything that the logs of some runs say of interference, as tables."""
 
     trajectories: pd.DataFrame
-    """From `trajectories.trajectories`."""
+    """From `loss_trajectories.trajectories`."""
     turning_points: pd.DataFrame
-    """From `trajectories.turning_points`."""
+    """From `loss_trajectories.turning_points`."""
     loss_differences: pd.DataFrame
-    """From `trajectories.differences`."""
+    """From `loss_trajectories.differences`."""
     gradient_pairs: pd.DataFrame
-    """From `agreement.agreement_pairs`; empty where nothing was measured."""
+    """From `gradient_agreement.agreement_pairs`; empty where nothing was measured."""
     gradient_agreement: pd.DataFrame
-    """From `agreement.agreement`."""
+    """From `gradient_agreement.agreement`."""
     pulls: pd.DataFrame
     """From `pulls`."""
     association: pd.DataFrame
@@ -86,21 +86,21 @@ def pulls(pairs: pd.DataFrame, behind: pd.DataFrame, interference: pd.DataFrame 
     does not train on are not measured. Outcomes (`OUTCOMES`) are NaN where they are not known.
 
     Args:
-        pairs: From `agreement.agreement_pairs`.
-        behind: From `trajectories.differences`.
+        pairs: From `gradient_agreement.agreement_pairs`.
+        behind: From `loss_trajectories.differences`.
         interference: From `comparisons.interference`.
     """
     rows: list[dict[str, Any]] = []
     means = gradients.over_steps(pairs[pairs["setting"] == "multi"])
-    for key, own in means.groupby(list(RUN), sort=False):
-        about = named(RUN, key)
+    for key, own in means.groupby(list(RUN_COLUMNS), sort=False):
+        about = group_columns(RUN_COLUMNS, key)
         trained = [code for code in str(about["train_languages"]).split("+") if code not in ("", "en")]
         for task in str(about["mixture"]).split("+"):
             for exposure, languages in (("english", ["en"]), ("seen", trained)):
                 cosine = gradients.pull(own, task, languages)
                 if np.isfinite(cosine):
                     rows.append(about | {"task": task, "exposure": exposure, "cosine": cosine})
-    table = pd.DataFrame(rows, columns=[*RUN, "task", "exposure", "cosine"])
+    table = pd.DataFrame(rows, columns=[*RUN_COLUMNS, "task", "exposure", "cosine"])
     ends = behind[["run_id", "task", "exposure", "difference"]].rename(columns={"difference": LOSS_DIFFERENCE})
     table = table.merge(ends, on=["run_id", "task", "exposure"], how="left")
     table = table.groupby(_CELL, sort=False)[["cosine", LOSS_DIFFERENCE]].mean().reset_index()
@@ -127,7 +127,7 @@ def association(table: pd.DataFrame) -> pd.DataFrame:
             own = known if task == ALL_TASKS else known[known["task"] == task]
             rows.append({"outcome": outcome, "task": task, "n": len(own)} | _spearman(own["cosine"], own[outcome]))
     columns = ["outcome", "task", "n", "spearman", "p", "low", "high"]
-    return with_q(pd.DataFrame(rows, columns=columns), ["outcome"])
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["outcome"])
 
 
 def _spearman(left: pd.Series, right: pd.Series) -> dict[str, float]:

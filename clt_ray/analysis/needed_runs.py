@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from clt_ray.analysis.information import Belief, item_variance
+from clt_ray.analysis.curve_posterior import Belief, item_variance
 from clt_ray.analysis.metrics import PRIMARY, task_order
 from clt_ray.analysis.saturation import TOO_SHORT, Saturation
 from clt_ray.analysis.study import NO_GROUP, Curve

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clt_ray.analysis.series import Series
-from clt_ray.analysis.uncertainty import LEVEL, Floats
+from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, Floats
 
 FORMS: Final = ("hyperbolic", "exponential")
 MIN_POINTS: Final = 4
@@ -117,7 +117,7 @@ class Saturation:
 
     def interval(self, values: Floats) -> tuple[float, float]:
         """95% interval of a quantity computed from `refits`."""
-        low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+        low, high = np.quantile(values, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2], method="inverted_cdf")
         return float(low), float(high)
 
 
@@ -208,7 +208,7 @@ def _plateau(best: Refits, refits: Refits, tolerance: float, largest: float) -> 
     drawn = refits.plateau(tolerance)
     drawn[drawn > largest] = inf
     found = float(best.plateau(tolerance)[0])
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2], method="inverted_cdf")
     return Plateau(found if found <= largest else inf, float(low), float(high))
 
 
@@ -226,7 +226,7 @@ def _model_free(series: Series, resampled: Floats | None, tolerance: float) -> P
     if resampled is None:
         return Plateau(estimate, nan, nan)
     noise = resampled - resampled.mean(axis=0)
-    level = (1 + LEVEL) / 2
+    level = (1 + CONFIDENCE_LEVEL) / 2
     low = high = len(samples) - 1
     for place in reversed(range(len(samples))):
         ahead = scores - scores[place]
@@ -243,7 +243,7 @@ def _verdict(series: Series, resampled: Floats, best: Refits, plateau: Plateau, 
     scores = np.asarray(series.scores)
     drop = resampled[:, :-1] - resampled[:, [-1]]
     # Any of the points may be the one that is better than the last by chance.
-    sure = np.quantile(drop, (1 - LEVEL) / 2 / drop.shape[1], axis=0)
+    sure = np.quantile(drop, (1 - CONFIDENCE_LEVEL) / 2 / drop.shape[1], axis=0)
     if sure.max() > 0 and scores.max() - scores[-1] > tolerance:
         return FALLING
     if best.rise[0] <= tolerance:

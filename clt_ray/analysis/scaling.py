@@ -27,7 +27,7 @@ import numpy as np
 
 from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.mixed import MixedFit, fit_mixed, same
+from clt_ray.analysis.mixed_effects import MixedFit, fit_mixed, same
 from clt_ray.analysis.saturation import saturation, scatter
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study

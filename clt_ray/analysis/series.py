@@ -61,7 +61,7 @@ class Series:
             wanted = [code for code in sorted(common) if code in languages]
         if not wanted:
             return cls((), (), ())
-        found = [study.cells[curve.task].mean(point.run_ids, wanted) for point in curve.points]
+        found = [study.task_scores[curve.task].mean(point.run_ids, wanted) for point in curve.points]
         drawn = [sample.draws for sample in found]
         known = [each for each in drawn if each is not None and np.isfinite(each).all()]
         draws = np.stack(known, axis=1) if len(known) == len(found) else None

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clt_ray.analysis.display_order import natural_sort_key
 from clt_ray.analysis.metrics import metric, primary_scores, task_order
-from clt_ray.analysis.order import natural
 from clt_ray.analysis.uncertainty import (
     BOOTSTRAP,
     NORMAL,
     Floats,
-    Sample,
+    ResampledValue,
     mean,
     resample_counts,
     resampled_means,
@@ -101,7 +101,7 @@ class Curve:
         raise KeyError(samples_per_language)
 
 
-class Cells:
+class TaskScores:
     """Scores of one task: a run in a language, with resamples of it. Made by `Study`."""
 
     def __init__(self, scores: pd.DataFrame, items: pd.DataFrame | None, draws: int, seed: int) -> None:
@@ -161,7 +161,7 @@ class Cells:
         return matrices, np.unique(presence, axis=1, return_inverse=True)[1].reshape(-1)
 
     def check_items(self, where: str, task: str) -> list[Problem]:
-        """Cells whose items do not average to their score: intervals would be about other numbers."""
+        """TaskScores whose items do not average to their score: intervals would be about other numbers."""
         problems = []
         for place, matrix in enumerate(self._items):
             scored = np.isfinite(matrix)
@@ -202,7 +202,7 @@ class Cells:
         known = np.isfinite(self._score[self._row[run_id]])
         return tuple(code for code, is_known in zip(self.languages, known, strict=True) if is_known)
 
-    def score(self, run_id: str, language: str) -> Sample:
+    def score(self, run_id: str, language: str) -> ResampledValue:
         """One cell as a quantity."""
         row, place = self._row[run_id], self.languages.index(language)
         draws: Floats | None = self._run_draws(run_id)[:, place]
@@ -213,9 +213,9 @@ class Cells:
         elif not np.isfinite(self._stderr[row, place]):
             draws = None
         bounds = (self.metric.low, self.metric.high)
-        return Sample(float(self._score[row, place]), draws, n, units, frozenset({method}), (run_id,), bounds)
+        return ResampledValue(float(self._score[row, place]), draws, n, units, frozenset({method}), (run_id,), bounds)
 
-    def mean(self, run_ids: Sequence[str], languages: Sequence[str]) -> Sample:
+    def mean(self, run_ids: Sequence[str], languages: Sequence[str]) -> ResampledValue:
         """Unweighted mean over runs and languages, of the languages that a run was scored in."""
         return mean(
             [
@@ -234,7 +234,7 @@ class Study:
     """Rows of each task's primary metric."""
     curves: tuple[Curve, ...]
     """In reading order: task, model, setting, larger language groups first."""
-    cells: Mapping[str, Cells]
+    task_scores: Mapping[str, TaskScores]
     """By task."""
 
     @classmethod
@@ -251,19 +251,19 @@ class Study:
             ConfigurationError: Runs of a task share no primary metric, or items contradict the scores.
         """
         primary = primary_scores(scores.reset_index(drop=True))
-        cells = {}
+        task_scores = {}
         problems: list[Problem] = []
         for task in sorted(primary["task"].unique(), key=task_order):
             rows = primary[primary["task"] == task]
-            cells[task] = Cells(rows, _items_of(items, rows), draws, seed)
-            problems += cells[task].check_items("items", task)
+            task_scores[task] = TaskScores(rows, _items_of(items, rows), draws, seed)
+            problems += task_scores[task].check_items("items", task)
         if problems:
             raise ConfigurationError(problems)
-        return cls(primary, _curves(primary), cells)
+        return cls(primary, _curves(primary), task_scores)
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        return tuple(self.cells)
+        return tuple(self.task_scores)
 
 
 def _items_of(items: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame | None:
@@ -307,7 +307,7 @@ def curve_order(curve: Curve) -> tuple[object, ...]:
     """Sort key for reading: task, model by size, single before multi, larger groups first."""
     return (
         task_order(curve.task),
-        natural(curve.model),
+        natural_sort_key(curve.model),
         curve.setting != "single",
         curve.mixture,
         -len(curve.train_languages),

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr
 
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
-from clt_ray.analysis.uncertainty import LEVEL, NO_INTERVAL, Estimate, Sample, mean
+from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, NO_INTERVAL, Estimate, ResampledValue, mean
 
 FISHER: Final = "Fisher z, Bonett-Wright variance"
 _EXACT_UP_TO: Final = 8
@@ -58,7 +58,7 @@ class Correlation:
 
 def languages_of(study: Study, curve: Curve, point: Point) -> tuple[str, ...]:
     """Languages in which every run of the point was scored."""
-    cells = study.cells[curve.task]
+    cells = study.task_scores[curve.task]
     evaluated = [set(cells.evaluated(run_id)) for run_id in point.run_ids]
     return tuple(code for code in cells.languages if all(code in own for own in evaluated))
 
@@ -68,7 +68,7 @@ def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
 
     NaN when a run was not scored in English, or scored 0 there.
     """
-    cells = study.cells[curve.task]
+    cells = study.task_scores[curve.task]
     languages = languages_of(study, curve, point)
     others = [code for code in languages if code != ENGLISH]
     if not others or ENGLISH not in languages:
@@ -103,7 +103,7 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
         wanted = [code for code in sorted(common) if curve.exposure(code) == languages]
     else:
         wanted = [code for code in sorted(common) if code in languages]
-    cells = study.cells[curve.task]
+    cells = study.task_scores[curve.task]
     return (cells.mean(end.run_ids, wanted) - cells.mean(start.run_ids, wanted)).estimate()
 
 
@@ -112,7 +112,7 @@ def transfer_correlation(study: Study, curve: Curve) -> Correlation:
 
     Source of the interval: Bonett and Wright, Psychometrika 65, 2000: Fisher's z with variance (1 + rho^2/2)/(n - 3).
     """
-    cells = study.cells[curve.task]
+    cells = study.task_scores[curve.task]
     pairs = []
     run_ids = []
     for point in curve.points:
@@ -134,7 +134,7 @@ def transfer_correlation(study: Study, curve: Curve) -> Correlation:
     return Correlation(rho, spearman_p(seen_ranks, unseen_ranks), low, high, n, FISHER, tuple(run_ids))
 
 
-def spearman_interval(rho: float, n: int, level: float = LEVEL) -> tuple[float, float]:
+def spearman_interval(rho: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
     """Interval of a rank correlation over n pairs; (-1, 1), which says nothing, below 4.
 
     Fisher's z does not exist at a perfect order, which is therefore taken as if one pair of neighbours were swapped;
@@ -169,8 +169,8 @@ def spearman_p(left: Sequence[float], right: Sequence[float]) -> float:
     return float(2 * stdtr(n - 2, -t))
 
 
-def _exposed(study: Study, curve: Curve, point: Point, kind: str) -> Sample:
-    cells = study.cells[curve.task]
+def _exposed(study: Study, curve: Curve, point: Point, kind: str) -> ResampledValue:
+    cells = study.task_scores[curve.task]
     languages = [code for code in languages_of(study, curve, point) if curve.exposure(code) == kind]
     if not curve.train_languages and kind != "english":
         languages = []

@@ -26,7 +26,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Floats = NDArray[np.floating]
 
-LEVEL: Final = 0.95
+CONFIDENCE_LEVEL: Final = 0.95
 BOOTSTRAP: Final = "paired item bootstrap"
 NORMAL: Final = "normal approximation"
 WILSON: Final = "Wilson"
@@ -65,7 +65,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Sample:
+class ResampledValue:
     """A quantity together with its value in every resample, so that quantities can be combined and stay paired."""
 
     value: float
@@ -81,27 +81,29 @@ class Sample:
     bounds: tuple[float, float] = field(default=(-inf, inf))
     """Smallest and largest value that the quantity can take."""
 
-    def __sub__(self, other: Sample) -> Sample:
+    def __sub__(self, other: ResampledValue) -> ResampledValue:
         low, high = self.bounds[0] - other.bounds[1], self.bounds[1] - other.bounds[0]
         return self._with(other, self.value - other.value, _apply(np.subtract, self, other), (low, high))
 
-    def __truediv__(self, other: Sample) -> Sample:
+    def __truediv__(self, other: ResampledValue) -> ResampledValue:
         value = self.value / other.value if other.value else nan
         return self._with(other, value, _apply(np.divide, self, other), (0.0, inf))
 
-    def scaled(self, factor: float) -> Sample:
+    def scaled(self, factor: float) -> ResampledValue:
         """The quantity in another unit, of which one has `1 / factor` of this one; `factor` above 0."""
         draws = None if self.draws is None else self.draws * factor
         bounds = self.bounds[0] * factor, self.bounds[1] * factor
         return replace(self, value=self.value * factor, draws=draws, bounds=bounds)
 
-    def unpaired(self) -> Sample:
+    def unpaired(self) -> ResampledValue:
         """The same in another order of resamples: for a difference from a quantity about other items, whose resamples
         share nothing with these but the state of the random generator."""
         return replace(self, draws=None if self.draws is None else np.roll(self.draws, len(self.draws) // 2))
 
-    def _with(self, other: Sample, value: float, draws: Floats | None, bounds: tuple[float, float]) -> Sample:
-        return Sample(
+    def _with(
+        self, other: ResampledValue, value: float, draws: Floats | None, bounds: tuple[float, float]
+    ) -> ResampledValue:
+        return ResampledValue(
             value,
             draws,
             self.n + other.n,
@@ -111,7 +113,7 @@ class Sample:
             bounds,
         )
 
-    def estimate(self, level: float = LEVEL) -> Estimate:
+    def estimate(self, level: float = CONFIDENCE_LEVEL) -> Estimate:
         """The quantity with its percentile interval, widened for few items.
 
         A resample of n items varies too little by sqrt((n-1)/n), and a normal quantile is too small for few items; both
@@ -136,13 +138,13 @@ class Sample:
         return Estimate(self.value, low, high, self.n, method, self.run_ids, p)
 
 
-def mean(samples: list[Sample]) -> Sample:
+def mean(samples: list[ResampledValue]) -> ResampledValue:
     """Unweighted mean of quantities, paired; NaN of none."""
     if not samples:
-        return Sample(nan, None, 0, inf, frozenset(), ())
+        return ResampledValue(nan, None, 0, inf, frozenset(), ())
     drawn = [sample.draws for sample in samples if sample.draws is not None]
     draws = np.mean(drawn, axis=0) if len(drawn) == len(samples) else None
-    return Sample(
+    return ResampledValue(
         float(np.mean([sample.value for sample in samples])),
         draws,
         sum(sample.n for sample in samples),
@@ -153,7 +155,7 @@ def mean(samples: list[Sample]) -> Sample:
     )
 
 
-def wilson(fraction: float, n: int, level: float = LEVEL) -> tuple[float, float]:
+def wilson(fraction: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
     """Wilson score interval of a proportion (Wilson, JASA 22, 1927).
 
     Args:
@@ -209,7 +211,7 @@ def resampled_means(items: Floats, counts: NDArray[np.float32]) -> Floats:
         return np.asarray(total / size, dtype=np.float64)
 
 
-def _apply(operation: np.ufunc, left: Sample, right: Sample) -> Floats | None:
+def _apply(operation: np.ufunc, left: ResampledValue, right: ResampledValue) -> Floats | None:
     if left.draws is None or right.draws is None:
         return None
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -64,7 +64,7 @@ def _evidence(
         raise ConfigurationError(
             [Problem("advise", "--scores", scores, "is given beside sweeps", "ask of one of the two")]
         )
-    from clt_ray.analysis.frames import load_items, load_scores
+    from clt_ray.analysis.loading import load_items, load_scores
     from clt_ray.analysis.reference import reference_scores
     from clt_ray.api.evidence import sweep_rows
 

@@ -12,7 +12,7 @@ from clt_ray.sweep.load import load_sweep
 
 if TYPE_CHECKING:
     from clt_ray.analysis.mechanisms import Mechanisms
-    from clt_ray.analysis.runlog import RunLog
+    from clt_ray.analysis.run_log import RunLog
 
 
 def run_logs(sweeps: Sequence[str], locations: Locations, overrides: Sequence[str] = ()) -> list[RunLog]:
@@ -21,7 +21,7 @@ def run_logs(sweeps: Sequence[str], locations: Locations, overrides: Sequence[st
     Raises:
         ConfigurationError: A sweep file is wrong.
     """
-    from clt_ray.analysis.runlog import run_log
+    from clt_ray.analysis.run_log import run_log
 
     store, logs = Store(locations.storage), []
     for run_id in dict.fromkeys(run.run_id for path in sweeps for run in expand(load_sweep(path, overrides))):
@@ -44,7 +44,7 @@ def mechanisms(sweeps: Sequence[str], locations: Locations, overrides: Sequence[
     """
     from clt_ray.analysis import mechanisms as measured
     from clt_ray.analysis.comparisons import interference
-    from clt_ray.analysis.frames import load_items, load_scores
+    from clt_ray.analysis.loading import load_items, load_scores
     from clt_ray.analysis.study import Study
     from clt_ray.api.evidence import sweep_rows
 

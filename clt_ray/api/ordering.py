@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import nan
 
 from clt_ray.analysis.metrics import PRIMARY, metric
-from clt_ray.analysis.ordering import Candidate, Curves, Observation, dispensable, next_run
+from clt_ray.analysis.run_selection import Candidate, Curves, Observation, dispensable, next_run
 from clt_ray.api.evidence import finished_rows
 from clt_ray.languages import ENGLISH
 from clt_ray.store import Store

@@ -49,7 +49,7 @@ def report(
     if (sweeps and scores) or not (sweeps or scores or reference):
         remedy = "clt-ray report --help"
         raise ConfigurationError([Problem("report", "", None, "name sweeps, or --scores FILE, or --reference", remedy)])
-    from clt_ray.analysis.frames import load_items, load_scores
+    from clt_ray.analysis.loading import load_items, load_scores
     from clt_ray.analysis.reference import reference_scores
     from clt_ray.report import Heading, ReportData, build_report
 

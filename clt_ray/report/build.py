@@ -19,11 +19,11 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from clt_ray.analysis import checkpoints, claims, comparisons, scripts
+from clt_ray.analysis import checkpoint_correlation, claims
 from clt_ray.analysis import tables as measures
 from clt_ray.analysis.mechanisms import mechanisms
 from clt_ray.analysis.metrics import task_label
-from clt_ray.analysis.runlog import RunLog
+from clt_ray.analysis.run_log import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.redaction import redacted_text
@@ -47,9 +47,9 @@ _STUDY_MEASURES: Final = (
     measures.gain,
     measures.per_language,
     measures.transfer_correlation,
-    comparisons.plateau,
-    comparisons.interference,
-    scripts.script_effect,
+    measures.plateau,
+    measures.interference,
+    measures.script_effect,
 )
 """Measures that every page has; each is written as a CSV file under its function's name."""
 
@@ -59,7 +59,7 @@ class ReportData:
     """Everything that a report is computed from."""
 
     scores: pd.DataFrame
-    """Scores of finished runs, from `clt_ray.analysis.frames.load_scores`."""
+    """Scores of finished runs, from `clt_ray.analysis.loading.load_scores`."""
     items: pd.DataFrame | None = None
     """Item scores from `load_items`; without them intervals are computed from standard errors."""
     runs: Sequence[Mapping[str, Any]] = ()
@@ -105,7 +105,7 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     study = Study.of(data.scores, data.items)
     tables = _measured(study, data)
     recorded = mechanisms(data.logs, tables["interference"])
-    tables |= mechanism_frames(recorded) | checkpoints.frames(data.logs)
+    tables |= mechanism_frames(recorded) | checkpoint_correlation.checkpoint_tables(data.logs)
     headline = headline_curves(study)
     parts = sections(tables)
     figures = [

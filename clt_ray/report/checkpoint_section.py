@@ -16,7 +16,7 @@ def checkpoint_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     """One section where runs were validated on seen and unseen languages, else none.
 
     Args:
-        tables: From `clt_ray.analysis.checkpoints.frames`.
+        tables: From `clt_ray.analysis.checkpoint_correlation.frames`.
     """
     table = tables.get("transfer_correlation_checkpoints")
     if table is None:
@@ -39,7 +39,7 @@ def checkpoint_correlations(table: pd.DataFrame) -> Table:
     """Mean rank correlation over the checkpoints of a curve's runs.
 
     Args:
-        table: From `clt_ray.analysis.checkpoints.over_runs`.
+        table: From `clt_ray.analysis.checkpoint_correlation.over_runs`.
     """
     rows = []
     for row in table.to_dict("records"):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.claims import SUPPORTED
-from clt_ray.analysis.discovery import FALSE_SHARE
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import task_label
 from clt_ray.report.html_tables import Cell, Table, count, curve_cells, difference, q_cell, quantity, text
 from clt_ray.report.text import NOTHING, number
@@ -67,7 +67,12 @@ def mixing(table: pd.DataFrame) -> Table:
     for row in table.to_dict("records"):
         cells = (count(row["samples_per_language"]), text(row["exposure"]))
         rows.append(
-            (*curve_cells(row), *cells, difference(row, "interference", row["q"] < FALSE_SHARE), q_cell(row["q"]))
+            (
+                *curve_cells(row),
+                *cells,
+                difference(row, "interference", row["q"] < FALSE_DISCOVERY_RATE),
+                q_cell(row["q"]),
+            )
         )
     caption = f"Mixed minus single-task score at the same n per task. {_BOLD}"
     heads = ("Task", "Model", "Setting", "Trained on", "n", "Languages", "Interference", "q")
@@ -79,7 +84,9 @@ def scripts(table: pd.DataFrame) -> Table:
     rows = []
     for row in table[table["effect"] == "interaction"].to_dict("records"):
         cells = (text(row["against"]), count(row["samples_per_language"]))
-        rows.append((*curve_cells(row), *cells, difference(row, "estimate", row["q"] < FALSE_SHARE), q_cell(row["q"])))
+        rows.append(
+            (*curve_cells(row), *cells, difference(row, "estimate", row["q"] < FALSE_DISCOVERY_RATE), q_cell(row["q"]))
+        )
     caption = (
         "How much more the first group than the second brings Latin-script languages than others. Positive: training "
         f"languages help their own script. {_BOLD}"
@@ -94,7 +101,9 @@ def scripts_by_task(table: pd.DataFrame) -> Table:
     design = ["model", "setting", "mixture", "language_group", "train_languages", "task", "against"]
     largest = table.groupby(design, sort=False)["samples_per_language"].transform("max")
     for row in table[table["samples_per_language"] == largest].to_dict("records"):
-        found = quantity(row["estimate"], row["low"], row["high"], 100, 1, signed=True, strong=row["q"] < FALSE_SHARE)
+        found = quantity(
+            row["estimate"], row["low"], row["high"], 100, 1, signed=True, strong=row["q"] < FALSE_DISCOVERY_RATE
+        )
         cells = (text(task_label(row["against"])), count(row["samples_per_language"]))
         rows.append((*curve_cells(row), *cells, found, q_cell(row["q"])))
     caption = (

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clt_ray.analysis.display_order import natural_sort_key
 from clt_ray.analysis.metrics import task_label
-from clt_ray.analysis.order import natural
 from clt_ray.analysis.study import ENGLISH, Study
 from clt_ray.analysis.tables import MEAN
 from clt_ray.analysis.uncertainty import BOOTSTRAP, NO_INTERVAL, NORMAL
@@ -28,7 +28,7 @@ def evidence(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]
     items = scores.groupby("task", sort=False)["n_items"].agg(["min", "max"])
     facts = [
         ("Runs", _runs_text(scores["run_id"].nunique(), runs)),
-        ("Models", enumerated(sorted(scores["model"].unique(), key=natural))),
+        ("Models", enumerated(sorted(scores["model"].unique(), key=natural_sort_key))),
         ("Seeds", f"{len(seeds)} ({', '.join(str(seed) for seed in seeds)})"),
         ("Trained on", f"English everywhere; {language_names(sorted(trained))}" if trained else "English only"),
     ]
@@ -88,7 +88,7 @@ def _runs_text(scored: int, runs: Sequence[Mapping[str, Any]]) -> str:
 
 def _items_text(task: str, low: int, high: int, study: Study) -> str:
     span = f"{low}" if low == high else f"{low} to {high}"
-    return f"{study.cells[task].metric.label}, {span} items per language"
+    return f"{study.task_scores[task].metric.label}, {span} items per language"
 
 
 def _methods_text(gains: pd.DataFrame) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from markupsafe import Markup
 
-from clt_ray.analysis.labels import curve_labels, key_of
+from clt_ray.analysis.curve_labels import curve_labels, key_of
+from clt_ray.analysis.display_order import count_label, language_name
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.order import count_label, language_name
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.tables import MEAN
 from clt_ray.report.svg import figure_png, figure_svg, inline

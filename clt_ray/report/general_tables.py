@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.discovery import FALSE_SHARE
+from clt_ray.analysis.display_order import language_name, language_order
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.order import language_name, language_order
 from clt_ray.report.html_tables import Cell, Table, count, curve_cells, is_clear, quantity, text
 from clt_ray.report.text import NOTHING, number
 
@@ -47,7 +47,7 @@ def source_matrices(table: pd.DataFrame) -> tuple[Table, ...]:
                     Cell(NOTHING, -np.inf, numeric=True)
                     if row is None
                     else quantity(row["gain"], row["low"], row["high"], about.shown_factor, about.digits, signed=True,
-                                  strong=row["q"] < FALSE_SHARE, heat=row["gain"] / most)
+                                  strong=row["q"] < FALSE_DISCOVERY_RATE, heat=row["gain"] / most)
                 )  # fmt: skip
             lines.append(tuple(line))
         kind = ", mixed tasks" if setting == "multi" else ""

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.labels import CURVE, curve_labels
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels
+from clt_ray.analysis.display_order import language_list, language_name, language_order, natural_sort_key
 from clt_ray.analysis.metrics import metric, task_label, task_order
-from clt_ray.analysis.order import language_name, language_order, listed, natural
 from clt_ray.analysis.tables import MEAN
 from clt_ray.redaction import redacted_text, without_credentials
 from clt_ray.report.text import NOTHING, number, p_value, percent
@@ -88,9 +88,9 @@ def curve_cells(row: Mapping[Any, Any]) -> tuple[Cell, ...]:
     trained = row.get("train_languages", "")
     return (
         text(task_label(row["task"]), task_order(row["task"])[0]),
-        text(row["model"], str(natural(row["model"]))),
+        text(row["model"], str(natural_sort_key(row["model"]))),
         text("mixed" if row["setting"] == "multi" else "single"),
-        text(listed(trained.split("+")) if trained else "English only"),
+        text(language_list(trained.split("+")) if trained else "English only"),
     )
 
 
@@ -103,7 +103,7 @@ def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> 
     rows = []
     means = gains[gains["eval_language"] == MEAN]
     # Indexed once: a sweep may have thousands of curves.
-    keys = ["task", *CURVE]
+    keys = ["task", *CURVE_COLUMNS]
     gained = {tuple(map(str, (*group, kind))): part.iloc[-1]
               for (*group, kind), part in means.groupby([*keys, "exposure"], sort=False)}  # fmt: skip
     related = {tuple(map(str, group)): part for group, part in relative.groupby(keys, sort=False)}
@@ -111,9 +111,14 @@ def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> 
     for key, part in related.items():
         last = part.iloc[-1]
         about = metric(last["metric"])
-        row = [text(task_label(key[0]), task_order(key[0])[0]), text(last["model"], str(natural(last["model"])))]
+        row = [
+            text(task_label(key[0]), task_order(key[0])[0]),
+            text(last["model"], str(natural_sort_key(last["model"]))),
+        ]
         row.append(text("mixed" if last["setting"] == "multi" else "single"))
-        row.append(text(listed(last["train_languages"].split("+")) if last["train_languages"] else "English only"))
+        row.append(
+            text(language_list(last["train_languages"].split("+")) if last["train_languages"] else "English only")
+        )
         row.append(count(int(last["samples_per_language"])))
         row += [_gain_cell(gained.get((*key, kind)), about.shown_factor, about.digits) for kind in ("seen", "unseen")]
         gap = gapped[key]
@@ -141,7 +146,7 @@ def languages(table: pd.DataFrame, task: str) -> Table:
     labels = curve_labels(rows_of_task)
     codes = sorted(rows_of_task["eval_language"].unique(), key=language_order)
     rows = []
-    for (model, setting, _, group, trained), part in rows_of_task.groupby(CURVE, sort=False):
+    for (model, setting, _, group, trained), part in rows_of_task.groupby(CURVE_COLUMNS, sort=False):
         label = labels[(str(model), str(setting), str(group), str(trained))]
         best = {code: _clear_best(part[part["eval_language"] == code]) for code in codes}
         for samples, point in part.groupby("samples_per_language", sort=True):
@@ -170,9 +175,9 @@ def correlations(table: pd.DataFrame) -> Table:
         rows.append(
             (
                 text(task_label(row["task"]), task_order(row["task"])[0]),
-                text(row["model"], str(natural(row["model"]))),
+                text(row["model"], str(natural_sort_key(row["model"]))),
                 text("mixed" if row["setting"] == "multi" else "single"),
-                text(listed(row["train_languages"].split("+"))),
+                text(language_list(row["train_languages"].split("+"))),
                 count(row["n"]),
                 quantity(row["spearman"], row["low"], row["high"], 1, 2, strong=row["low"] > 0 or row["high"] < 0),
                 Cell(p_value(row["p"]), row["p"], numeric=True),
@@ -201,7 +206,7 @@ def run_table(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]], mlflow_ur
         state = str(run.get("state") or "finished")
         rows.append(
             (
-                text(str(fact["model"]), str(natural(str(fact["model"])))),
+                text(str(fact["model"]), str(natural_sort_key(str(fact["model"])))),
                 text(str(fact["task"]), str(task_order(str(fact["task"])))),
                 text(str(fact["language_group"])),
                 count(int(fact["samples_per_language"])),
@@ -235,7 +240,7 @@ def _clear_best(rows: pd.DataFrame) -> int | None:
 def _run_order(fact: Mapping[str, Any]) -> tuple[Any, ...]:
     tasks = str(fact["task"]).split("+")
     return (
-        natural(str(fact["model"])),
+        natural_sort_key(str(fact["model"])),
         len(tasks),
         task_order(tasks[0]),
         str(fact["language_group"]) != "none",

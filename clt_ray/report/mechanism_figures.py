@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clt_ray.analysis.agreement import ITSELF, RELATIONS, by_step
+from clt_ray.analysis.display_order import language_list
+from clt_ray.analysis.gradient_agreement import ITSELF, RELATIONS, by_step
 from clt_ray.analysis.mechanisms import Mechanisms
 from clt_ray.analysis.metrics import task_label
-from clt_ray.analysis.order import listed
 from clt_ray.report.figures import Exhibit
 from clt_ray.report.svg import figure_png, figure_svg, inline
 from clt_ray.report.text import number, slug
@@ -47,7 +47,7 @@ def _shown(table: pd.DataFrame) -> list[pd.Series]:
 
 
 def _about(run: pd.Series) -> str:
-    languages = listed(str(run["train_languages"]).split("+")) if run["train_languages"] else "English only"
+    languages = language_list(str(run["train_languages"]).split("+")) if run["train_languages"] else "English only"
     return f"{run['model']}, {languages}, n = {run['samples_per_language']:,}"
 
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from clt_ray.analysis.agreement import RELATIONS, WITHIN_LANGUAGE, WITHIN_TASK
+from clt_ray.analysis.display_order import language_list, natural_sort_key
+from clt_ray.analysis.gradient_agreement import RELATIONS, WITHIN_LANGUAGE, WITHIN_TASK
+from clt_ray.analysis.loss_trajectories import FALLING
 from clt_ray.analysis.mechanisms import ALL_TASKS, INTERFERENCE, LOSS_DIFFERENCE, Mechanisms
 from clt_ray.analysis.metrics import task_label, task_order
-from clt_ray.analysis.order import listed, natural
-from clt_ray.analysis.trajectories import FALLING
 from clt_ray.report.html_tables import Table, count, curve_cells, quantity, text
 from clt_ray.report.mechanism_figures import SECTION
 from clt_ray.report.sections import Section
@@ -70,8 +70,8 @@ def agreement(table: pd.DataFrame) -> Table:
         rows.append(
             (
                 text(" + ".join(map(task_label, row["mixture"].split("+")))),
-                text(row["model"], str(natural(row["model"]))),
-                text(listed(trained.split("+")) if trained else "English only"),
+                text(row["model"], str(natural_sort_key(row["model"]))),
+                text(language_list(trained.split("+")) if trained else "English only"),
                 count(row["samples_per_language"]),
                 count(row["seed"]),
                 text(row["relation"], RELATIONS.index(row["relation"])),

@@ -7,11 +7,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.discovery import FALSE_SHARE
-from clt_ray.analysis.labels import CURVE, curve_labels
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels
+from clt_ray.analysis.display_order import language_name, language_order
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import metric, task_label, task_order
-from clt_ray.analysis.order import language_name, language_order
-from clt_ray.analysis.repeats import REPEATS
+from clt_ray.analysis.run_noise_tables import REPEATS
 from clt_ray.report.html_tables import (
     Cell,
     Table,
@@ -99,7 +99,7 @@ def left_out(table: pd.DataFrame) -> Table:
     """Gap of every curve at its largest n, with the language whose absence makes it smallest and largest."""
     rows = []
     last = at_largest(table)
-    for _, part in last.groupby(["task", *CURVE], sort=False):
+    for _, part in last.groupby(["task", *CURVE_COLUMNS], sort=False):
         ordered = part.sort_values("gap", kind="stable").to_dict("records")
         first, end = ordered[0], ordered[-1]
         about = metric(first["metric"])
@@ -123,7 +123,12 @@ def controls(table: pd.DataFrame) -> Table:
     for row in table.to_dict("records"):
         cells = (count(row["samples_per_language"]), text(row["exposure"]))
         rows.append(
-            (*curve_cells(row), *cells, difference(row, "difference", row["q"] < FALSE_SHARE), q_cell(row["q"]))
+            (
+                *curve_cells(row),
+                *cells,
+                difference(row, "difference", row["q"] < FALSE_DISCOVERY_RATE),
+                q_cell(row["q"]),
+            )
         )
     caption = (
         "Score of the language group minus score of the run with as many more English rows instead. Bold where q, the "
@@ -159,5 +164,5 @@ def fidelity(table: pd.DataFrame) -> Table:
 
 def at_largest(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of every curve at its largest n."""
-    largest = table.groupby(["task", *CURVE], sort=False)["samples_per_language"].transform("max")
+    largest = table.groupby(["task", *CURVE_COLUMNS], sort=False)["samples_per_language"].transform("max")
     return table[table["samples_per_language"] == largest]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from clt_ray.analysis import control, fidelity, general_tables, leave_out, populations, repeats, scripts, sources
-from clt_ray.analysis.discovery import FALSE_SHARE
-from clt_ray.analysis.labels import CURVE
+from clt_ray.analysis import tables
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS
+from clt_ray.analysis.display_order import language_name
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.order import language_name
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import MEAN
 from clt_ray.report import general_tables as general
@@ -22,18 +22,18 @@ from clt_ray.report.text import counted, enumerated, number, percent
 Tables = Mapping[str, pd.DataFrame]
 
 OF_STUDY: tuple[Callable[[Study], pd.DataFrame], ...] = (
-    scripts.script_by_task,
-    leave_out.leave_one_out,
-    repeats.noise,
-    repeats.gain_over_runs,
-    populations.gain_over_languages,
-    repeats.peaks,
-    control.equal_volume,
-    sources.source_to_target,
-    general_tables.scale,
-    general_tables.scale_values,
-    general_tables.boundary,
-    general_tables.follow_rates,
+    tables.script_by_task,
+    tables.leave_one_out,
+    tables.noise,
+    tables.gain_over_runs,
+    tables.gain_over_languages,
+    tables.peaks,
+    tables.equal_volume,
+    tables.source_to_target,
+    tables.scale,
+    tables.scale_values,
+    tables.boundary,
+    tables.follow_rates,
 )
 """Frames behind the sections, which are written as CSV files under the functions' names."""
 
@@ -58,7 +58,7 @@ def frames(study: Study, scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
         study: The scores of the tasks' primary metrics.
         scores: All scores, of which language fidelity is one.
     """
-    return {table.__name__: table(study) for table in OF_STUDY} | {"fidelity": fidelity.fidelity(scores)}
+    return {table.__name__: table(study) for table in OF_STUDY} | {"fidelity": tables.fidelity(scores)}
 
 
 def sections(tables: Tables) -> list[Section]:
@@ -79,7 +79,7 @@ def _chance(tables: Tables) -> Iterator[Section]:
     if noise.empty:
         return
     says = "How much two runs differ that differ in nothing, and what remains of the findings when that counts."
-    keys = ["task", *CURVE, "samples_per_language", "exposure"]
+    keys = ["task", *CURVE_COLUMNS, "samples_per_language", "exposure"]
     last = repeated.at_largest(over_runs)
     means = tables["gain"][tables["gain"]["eval_language"] == MEAN]
     both = last.merge(means[[*keys, "low", "high"]], on=keys, suffixes=("", "_items")).dropna(subset=["low"])
@@ -109,7 +109,7 @@ def _leave_one_out(tables: Tables) -> Iterator[Section]:
     if table.empty:
         return
     last = repeated.at_largest(table)
-    signs = (last["gap"] > 0).groupby([last[name] for name in ("task", *CURVE)], sort=False).nunique()
+    signs = (last["gap"] > 0).groupby([last[name] for name in ("task", *CURVE_COLUMNS)], sort=False).nunique()
     steady = int((signs == 1).sum())
     which = "the only curve" if len(signs) == 1 else f"{steady} of {len(signs)} curves"
     does = "keeps" if len(signs) == 1 and steady else "does not keep" if len(signs) == 1 else "keep"
@@ -126,7 +126,7 @@ def _volume(tables: Tables) -> Iterator[Section]:
     table = tables["equal_volume"]
     if table.empty:
         return
-    sure = table["q"] < FALSE_SHARE
+    sure = table["q"] < FALSE_DISCOVERY_RATE
     better, worse = (int((sure & (sign * table["difference"] > 0)).sum()) for sign in (1, -1))
     says = (
         "Other languages bring more rows too; here each group is compared with as many more rows of English. Of "

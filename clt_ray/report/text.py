@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from math import isfinite
 
+from clt_ray.analysis.display_order import language_name, language_order
 from clt_ray.analysis.metrics import Metric
-from clt_ray.analysis.order import language_name, language_order
 from clt_ray.analysis.uncertainty import Estimate
 
 MINUS = "−"

@@ -8,7 +8,7 @@ import pytest
 
 from clt_ray.analysis.comparisons import interference, plateau
 from clt_ray.analysis.reference import reference_scores
-from clt_ray.analysis.scripts import script_effect
+from clt_ray.analysis.script_effect import script_effect
 from clt_ray.analysis.study import Study
 
 

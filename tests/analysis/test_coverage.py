@@ -13,10 +13,10 @@ import pytest
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.comparisons import interference
-from clt_ray.analysis.control import equal_volume
-from clt_ray.analysis.discovery import FALSE_SHARE
-from clt_ray.analysis.populations import gain_over_languages
-from clt_ray.analysis.repeats import REPEATS, gain_over_runs
+from clt_ray.analysis.equal_volume import equal_volume
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
+from clt_ray.analysis.random_effects import gain_over_languages
+from clt_ray.analysis.run_noise_tables import REPEATS, gain_over_runs
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import MEAN, gain
 from clt_ray.analysis.uncertainty import Estimate
@@ -142,10 +142,10 @@ def test_false_discoveries_stay_below_their_share() -> None:
         single = table[(table["eval_language"] != MEAN) & (table["eval_language"] != "en")]
         true = single["exposure"] == "seen"
         for column, kept in (("q", shares), ("p", uncorrected)):
-            called = single[column] < FALSE_SHARE
+            called = single[column] < FALSE_DISCOVERY_RATE
             kept.append((called & ~true).sum() / max(called.sum(), 1))
-        found_of_true.append((single["q"] < FALSE_SHARE)[true].mean())
+        found_of_true.append((single["q"] < FALSE_DISCOVERY_RATE)[true].mean())
     error = np.std(shares) / np.sqrt(len(shares))
-    assert np.mean(shares) <= FALSE_SHARE + 2 * error, np.mean(shares)
+    assert np.mean(shares) <= FALSE_DISCOVERY_RATE + 2 * error, np.mean(shares)
     assert np.mean(uncorrected) > np.mean(shares)
     assert np.mean(found_of_true) > 0.5

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from clt_ray.analysis.fidelity import fidelity
-from clt_ray.analysis.frames import load_scores
+from clt_ray.analysis.loading import load_scores
 from clt_ray.analysis.metrics import primary_scores
 from clt_ray.analysis.uncertainty import wilson
 from tests.support.made_runs import run, scores

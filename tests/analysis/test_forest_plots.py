@@ -13,19 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from clt_ray.analysis import (
-    comparisons,
-    control,
-    fidelity,
-    general_tables,
-    leave_out,
-    populations,
-    repeats,
-    scripts,
-    sources,
-    tables,
-)
-from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis import tables
+from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.plots import plot_estimates, plot_source_to_target
 from clt_ray.analysis.plots.estimates import MOST_LINES
 from clt_ray.analysis.reference import reference_scores
@@ -73,13 +62,13 @@ def words(figure: Figure) -> set[str]:
 @pytest.mark.parametrize(
     "make",
     [
-        control.equal_volume,
-        repeats.peaks,
-        repeats.gain_over_runs,
-        populations.gain_over_languages,
-        scripts.script_by_task,
-        general_tables.boundary,
-        general_tables.follow_rates,
+        tables.equal_volume,
+        tables.peaks,
+        tables.gain_over_runs,
+        tables.gain_over_languages,
+        tables.script_by_task,
+        tables.boundary,
+        tables.follow_rates,
         tables.transfer_correlation,
         tables.relative_to_english,
     ],
@@ -92,7 +81,7 @@ def test_every_estimate_of_a_measure_has_its_mark(make: Make, rich: Study) -> No
     assert len(table) == sum(len(marks(axis)) for axis in figure.axes) > 0
 
 
-@pytest.mark.parametrize("make", [comparisons.interference, comparisons.plateau, general_tables.scale])
+@pytest.mark.parametrize("make", [tables.interference, tables.plateau, tables.scale])
 def test_measures_that_the_reference_study_allows(make: Make, published: Study) -> None:
     table = make(published)
     figure = plot_estimates(table)
@@ -102,7 +91,7 @@ def test_measures_that_the_reference_study_allows(make: Make, published: Study) 
 
 
 def test_numbers_stand_where_they_are_in_the_metrics_unit(rich: Study) -> None:
-    table = control.equal_volume(rich).query("task == 'math' and samples_per_language == 400")
+    table = tables.equal_volume(rich).query("task == 'math' and samples_per_language == 400")
     (axis,) = plot_estimates(table).axes
     assert sorted(x for x, _ in marks(axis)) == pytest.approx(sorted(100 * table["difference"]))
     ends = np.clip(100 * table[["low", "high"]].to_numpy(), *axis.get_xlim())
@@ -111,7 +100,7 @@ def test_numbers_stand_where_they_are_in_the_metrics_unit(rich: Study) -> None:
 
 
 def test_rows_keep_the_tables_order_and_exposures_share_a_line(rich: Study) -> None:
-    table = repeats.gain_over_runs(rich).query("samples_per_language == 400 and model == 'toy-1b' and task == 'math'")
+    table = tables.gain_over_runs(rich).query("samples_per_language == 400 and model == 'toy-1b' and task == 'math'")
     figure = plot_estimates(table)
     (axis,) = figure.axes
     curves = dict.fromkeys(row.replace("+", " ") for row in table["train_languages"])
@@ -127,31 +116,31 @@ def test_rows_keep_the_tables_order_and_exposures_share_a_line(rich: Study) -> N
 
 
 def test_curves_are_headings_of_what_they_are_split_by(rich: Study) -> None:
-    table = leave_out.leave_one_out(rich).query("model == 'toy-1b' and samples_per_language == 400 and task == 'math'")
+    table = tables.leave_one_out(rich).query("model == 'toy-1b' and samples_per_language == 400 and task == 'math'")
     found = words(plot_estimates(table))
     assert {"es fr ja zh", "without Spanish", "without Korean"} <= found
     assert not any("n =" in text for text in found), "n is the same everywhere"
 
 
 def test_the_n_of_best_runs_stands_beside_them_and_names_no_row(published: Study) -> None:
-    figure = plot_estimates(repeats.peaks(published))
+    figure = plot_estimates(tables.peaks(published))
     assert {"5k", "400", "aya-23-7b, es fr ja zh"} <= words(figure)
     assert len(figure.axes) == 3
     assert max(y for axis in figure.axes for _, y in marks(axis)) < 7
 
 
 def test_an_estimate_without_an_interval_is_faint_and_one_beyond_all_runs_is_an_arrow(published: Study) -> None:
-    table = repeats.peaks(published).query("task == 'math'").assign(low=np.nan, high=np.nan)
+    table = tables.peaks(published).query("task == 'math'").assign(low=np.nan, high=np.nan)
     figure = plot_estimates(table)
     assert not intervals(figure.axes[0])
     assert {line.get_alpha() for line in figure.axes[0].get_lines() if line.get_marker() == "o"} == {0.45}
     assert any("faint" in text and "interval" in text for text in words(figure))
-    plateaus = comparisons.plateau(published).assign(plateau=np.inf)
+    plateaus = tables.plateau(published).assign(plateau=np.inf)
     assert not any(marks(axis) for axis in plot_estimates(plateaus).axes)
 
 
 def test_a_wide_interval_is_cut_with_an_arrow_instead_of_flattening_the_others(rich: Study) -> None:
-    table = control.equal_volume(rich).query("task == 'math' and samples_per_language == 400").reset_index(drop=True)
+    table = tables.equal_volume(rich).query("task == 'math' and samples_per_language == 400").reset_index(drop=True)
     table.loc[0, ["low", "high"]] = [-50.0, 50.0]
     (axis,) = plot_estimates(table).axes
     assert axis.get_xlim()[1] < 500
@@ -167,7 +156,7 @@ def test_columns_with_ends_of_their_own(rich: Study) -> None:
 
 
 def test_gains_in_scripts_and_their_interaction_are_told_apart(published: Study) -> None:
-    table = scripts.script_effect(published).query("samples_per_language == 5000 and task == 'math'")
+    table = tables.script_effect(published).query("samples_per_language == 5000 and task == 'math'")
     gains = words(plot_estimates(table[table["effect"] == "gain"]))
     assert {"accuracy, gain over n = 0", "Latin script", "other scripts"} <= gains
     interaction = words(plot_estimates(table[table["effect"] == "interaction"]))
@@ -175,14 +164,14 @@ def test_gains_in_scripts_and_their_interaction_are_told_apart(published: Study)
 
 
 def test_fidelity_is_a_share(scores: pd.DataFrame) -> None:
-    table = fidelity.fidelity(scores).query("model == 'toy-1b' and samples_per_language == 0 and seed == '0'")
+    table = tables.fidelity(scores).query("model == 'toy-1b' and samples_per_language == 0 and seed == '0'")
     figure = plot_estimates(table)
     assert {"Japanese", "outputs in the right language"} <= words(figure)
     assert max(x for x, _ in marks(figure.axes[0])) == 100
 
 
 def test_what_cannot_be_drawn_is_said_with_a_remedy(published: Study) -> None:
-    table = leave_out.leave_one_out(published)
+    table = tables.leave_one_out(published)
     with pytest.raises(ConfigurationError, match=f"more than the {MOST_LINES}.*\n.*samples_per_language"):
         plot_estimates(table)
     with pytest.raises(ConfigurationError, match="no estimates to draw"):
@@ -191,13 +180,13 @@ def test_what_cannot_be_drawn_is_said_with_a_remedy(published: Study) -> None:
         plot_estimates(table, "gian")
     with pytest.raises(ConfigurationError, match="table = 'low': is missing"):
         plot_estimates(table[["model", "task", "gap"]])
-    peaks = repeats.peaks(published)
+    peaks = tables.peaks(published)
     with pytest.raises(ConfigurationError, match="only their numbers tell apart"):
         plot_estimates(pd.concat([peaks, peaks]))
 
 
 def test_the_matrix_shows_each_gain_once_and_hatches_what_was_not_run(rich: Study) -> None:
-    whole = sources.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
+    whole = tables.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
     table = whole[(whole["source"] != "es") | (whole["target"] != "ko")]
     (axis,) = plot_source_to_target(table).axes
     largest = table[table["samples_per_language"] == 400]
@@ -211,7 +200,7 @@ def test_the_matrix_shows_each_gain_once_and_hatches_what_was_not_run(rich: Stud
 
 
 def test_sources_are_compared_at_an_n_that_they_share(rich: Study) -> None:
-    whole = sources.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
+    whole = tables.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
     table = whole[(whole["source"] != "es") | (whole["samples_per_language"] == 100)]
     assert any("n = 100" in text for text in words(plot_source_to_target(table)))
     with pytest.raises(ConfigurationError, match="no runs that add a single language"):

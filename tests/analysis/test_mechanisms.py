@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.analysis.agreement import (
+from clt_ray.analysis.gradient_agreement import (
     ACROSS,
     ITSELF,
     RELATIONS,
@@ -28,9 +28,9 @@ from clt_ray.analysis.agreement import (
     relation,
 )
 from clt_ray.analysis.jackknife import pair_interval, t_interval
+from clt_ray.analysis.loss_trajectories import FALLING, LEVEL, RISING, differences, trajectories, turning_points, twin
 from clt_ray.analysis.mechanisms import ALL_TASKS, association, mechanisms, pulls
-from clt_ray.analysis.runlog import RunLog, run_log
-from clt_ray.analysis.trajectories import FALLING, LEVEL, RISING, differences, trajectories, turning_points, twin
+from clt_ray.analysis.run_log import RunLog, run_log
 
 TRAINED = ("es", "ja")
 Losses = Mapping[tuple[str, str], Sequence[float]]

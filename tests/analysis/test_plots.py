@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.analysis import plots, tables
-from clt_ray.analysis.frames import load_items, load_scores
-from clt_ray.analysis.labels import CURVE, curve_labels
-from clt_ray.analysis.order import count_label, natural
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels
+from clt_ray.analysis.display_order import count_label, natural_sort_key
+from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.plots.style import fitted, spread
 from clt_ray.analysis.study import Study
 from tests.support import synthetic_scores
@@ -40,7 +40,7 @@ def test_labels_with_room_stay_where_they_are_wanted(wanted: list[float]) -> Non
 
 
 def test_people_sort_and_count() -> None:
-    assert sorted(["m-35b", "m-8b", "m-8.5b"], key=natural) == ["m-8b", "m-8.5b", "m-35b"]
+    assert sorted(["m-35b", "m-8b", "m-8.5b"], key=natural_sort_key) == ["m-8b", "m-8.5b", "m-35b"]
     assert [count_label(n) for n in (0, 400, 1000, 1500)] == ["0", "400", "1k", "1.5k"]
     assert fitted("a" * 100, 1.0, 9).endswith("…")
 
@@ -50,10 +50,10 @@ def test_labels_name_only_what_differs() -> None:
         ["tiny", "single", "math", "all", "es+fr"],
         ["tiny", "multi", "summarization+math", "all", "es+fr"],
     ]
-    assert list(curve_labels(pd.DataFrame(rows[:1], columns=CURVE)).values()) == ["tiny"]
-    assert list(curve_labels(pd.DataFrame(rows, columns=CURVE)).values()) == ["single task", "mixed tasks"]
+    assert list(curve_labels(pd.DataFrame(rows[:1], columns=CURVE_COLUMNS)).values()) == ["tiny"]
+    assert list(curve_labels(pd.DataFrame(rows, columns=CURVE_COLUMNS)).values()) == ["single task", "mixed tasks"]
     groups = [["tiny", "single", "math", name, "es+fr"] for name in ("a", "b")]
-    assert len(set(curve_labels(pd.DataFrame(groups, columns=CURVE)).values())) == 2
+    assert len(set(curve_labels(pd.DataFrame(groups, columns=CURVE_COLUMNS)).values())) == 2
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_curves_of_few_points(study: Study, samples: list[int]) -> None:
     assert plots.plot_seen_unseen(pd.concat(rows)).axes
 
 
-@pytest.mark.parametrize("module", ["tables", "frames", "transfer", "reference"])
+@pytest.mark.parametrize("module", ["tables", "loading", "transfer", "reference"])
 def test_only_plots_load_matplotlib(module: str) -> None:
     code = (
         f"import sys, clt_ray.analysis.{module}; sys.exit('matplotlib' in sys.modules or 'scipy.stats' in sys.modules)"

@@ -83,7 +83,7 @@ def test_script_ablation_peaks(study: Study) -> None:
     found = {}
     for group in ("latin", "non_latin", "all"):
         of = curve(study, "math", group=group)
-        cells = study.cells["math"]
+        cells = study.task_scores["math"]
         others = [code for code in cells.languages if code != "en"]
         found[group] = max(cells.mean(point.run_ids, others).value for point in of.points)
     assert found == pytest.approx({"latin": 0.374, "non_latin": 0.366, "all": 0.384}, abs=6e-4)

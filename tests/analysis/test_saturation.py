@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.saturation import (
     FALLING,
@@ -158,7 +158,7 @@ def test_a_series_of_a_study_averages_languages_and_keeps_the_pairing() -> None:
     difference = seen.draws[:, 2] - seen.draws[:, 1]
     assert difference.std() < np.hypot(*seen.draws[:, 1:].std(axis=0))
     assert Series.of(study, found, ["ja"]).scores[0] == pytest.approx(
-        study.cells["math"].score(seen.runs[0][0], "ja").value
+        study.task_scores["math"].score(seen.runs[0][0], "ja").value
     )
     assert Series.of(study, found, []).samples == ()
     assert seen.upto(2).samples == (0, 50)

@@ -7,7 +7,7 @@ from math import isnan, log10
 import numpy as np
 import pytest
 
-from clt_ray.analysis.mixed import fit_mixed, same
+from clt_ray.analysis.mixed_effects import fit_mixed, same
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.scaling import (
     MEASURES,

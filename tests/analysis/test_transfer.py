@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from clt_ray.analysis import tables, transfer
-from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError
 from tests.support import synthetic_scores

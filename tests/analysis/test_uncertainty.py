@@ -13,7 +13,7 @@ from scipy import stats
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.study import Study
-from clt_ray.analysis.uncertainty import Sample, resample_counts, resampled_means, wilson
+from clt_ray.analysis.uncertainty import ResampledValue, resample_counts, resampled_means, wilson
 
 
 def test_wilson_textbook_values() -> None:
@@ -50,7 +50,7 @@ def test_resampled_means_skip_missing_items() -> None:
 
 
 def test_a_quantity_that_no_resample_moves_is_not_taken_for_certain() -> None:
-    same = Sample(0.0, np.zeros(100), 50, 50, frozenset({"x"}), ("a",), (0.0, 1.0))
+    same = ResampledValue(0.0, np.zeros(100), 50, 50, frozenset({"x"}), ("a",), (0.0, 1.0))
     difference = (same - same).estimate()
     bound = 2 * wilson(0.0, 50)[1]
     assert (difference.low, difference.high) == pytest.approx((-bound, bound))
@@ -58,11 +58,11 @@ def test_a_quantity_that_no_resample_moves_is_not_taken_for_certain() -> None:
 
 
 def test_no_interval_without_draws_and_for_vanishing_denominators() -> None:
-    known = Sample(0.5, np.full(100, 0.5), 50, 50, frozenset({"x"}), ("a",), (0.0, 1.0))
-    bare = Sample(0.5, None, 50, inf, frozenset({"x"}), ("b",), (0.0, 1.0))
+    known = ResampledValue(0.5, np.full(100, 0.5), 50, 50, frozenset({"x"}), ("a",), (0.0, 1.0))
+    bare = ResampledValue(0.5, None, 50, inf, frozenset({"x"}), ("b",), (0.0, 1.0))
     assert not (known - bare).estimate().has_interval
     assert (known - bare).estimate().method == "none"
-    often_zero = Sample(0.1, np.tile([0.0, 0.2], 50), 50, 50, frozenset({"x"}), ("c",), (0.0, 1.0))
+    often_zero = ResampledValue(0.1, np.tile([0.0, 0.2], 50), 50, 50, frozenset({"x"}), ("c",), (0.0, 1.0))
     assert not (known / often_zero).estimate().has_interval
 
 

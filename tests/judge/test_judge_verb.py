@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.api import report
 from clt_ray.api.judge import JudgeOptions, JudgeOutcome, judge
 from clt_ray.errors import ConfigurationError, DataError

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from clt_ray.analysis.comparisons import interference
-from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
 from clt_ray.report.figures import Exhibit

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.frames import SCORE_COLUMNS, load_items, load_scores
+from clt_ray.analysis.loading import SCORE_COLUMNS, load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.errors import ConfigurationError
 from clt_ray.report import Heading, ReportData, build_report

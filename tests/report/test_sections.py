@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.frames import load_items, load_scores
+from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
 from clt_ray.report import Heading, ReportData, build_report

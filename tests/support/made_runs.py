@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.frames import load_scores
+from clt_ray.analysis.loading import load_scores
 
 METRICS = {"math": "accuracy", "summarization": "rougeL", "instruction": "judge_rating"}
 

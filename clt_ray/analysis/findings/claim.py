@@ -8,7 +8,7 @@ from math import isfinite, nan
 from typing import Final
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.noise import RunNoise, Statistic, run_noise
+from clt_ray.analysis.run_noise import RunNoise, Statistic, run_noise
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
 
 SUPPORTED: Final = "supported"
@@ -78,14 +78,14 @@ def share_of_english(study: Study, curve: Curve, point: Point) -> float:
 
 def mean_score(study: Study, curve: Curve, point: Point) -> float:
     """Mean of the non-English languages."""
-    return mean_over([code for code in study.cells[curve.task].languages if code != ENGLISH])(study, curve, point)
+    return mean_over([code for code in study.task_scores[curve.task].languages if code != ENGLISH])(study, curve, point)
 
 
 def mean_over(languages: Sequence[str]) -> Statistic:
     """Mean over languages."""
 
     def statistic(study: Study, curve: Curve, point: Point) -> float:
-        return study.cells[curve.task].mean(point.run_ids, languages).value
+        return study.task_scores[curve.task].mean(point.run_ids, languages).value
 
     return statistic
 

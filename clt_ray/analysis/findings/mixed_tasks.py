@@ -25,8 +25,8 @@ from clt_ray.analysis.findings.claim import (
     verdict,
 )
 from clt_ray.analysis.metrics import task_label
-from clt_ray.analysis.noise import LEAST_FREEDOM
 from clt_ray.analysis.peak import noisy, peak
+from clt_ray.analysis.run_noise import LEAST_FREEDOM
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
 

@@ -90,7 +90,7 @@ def constant_gap(study: Study) -> Iterator[Claim]:
             value = float(np.mean(series[1:])) - series[0]
             half = noise_around(study, curve, gap).half_width(1 + 1 / later)
             low, high = value - half, value + half
-            margin = _SAME_GAP * study.cells[task].metric.span
+            margin = _SAME_GAP * study.task_scores[task].metric.span
             constant = -margin < low and high < margin
             if constant:
                 why = "the interval is within it"

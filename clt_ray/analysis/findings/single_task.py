@@ -76,7 +76,7 @@ def rises(study: Study) -> Iterator[Claim]:
 
 def _without_arabic(study: Study, curve: Curve) -> str:
     """The study's math figures come nearest to its tables when Arabic, near 0 in math at 7B, is left out."""
-    cells = study.cells[curve.task]
+    cells = study.task_scores[curve.task]
     others = mean_over([code for code in cells.languages if code not in (ENGLISH, "ar")])
     series = [others(study, curve, p) / mean_over([ENGLISH])(study, curve, p) for p in curve.points]
     return f" ({100 * (max(series) - series[0]):.1f} without Arabic)"
@@ -91,7 +91,7 @@ def plateaus(study: Study) -> Iterator[Claim]:
         if curve is None:
             yield missing(claim, where, f"single-task runs of {model}")
             continue
-        found = saturation(Series.of(study, curve), _TOLERANCE * study.cells[task].metric.span)
+        found = saturation(Series.of(study, curve), _TOLERANCE * study.task_scores[task].metric.span)
         level = found.plateau
         inside = level.low <= last and level.high >= first
         tight = isfinite(level.high) and level.high <= 2 * last

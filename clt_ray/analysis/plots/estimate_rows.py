@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from clt_ray.analysis.labels import CURVE, curve_labels, key_of
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
+from clt_ray.analysis.display_order import count_label, language_name
 from clt_ray.analysis.metrics import task_label, task_order
-from clt_ray.analysis.order import count_label, language_name
 from clt_ray.analysis.plots.quantities import MEASURES
 from clt_ray.errors import ConfigurationError, Problem
 
@@ -121,7 +121,7 @@ def telling_apart(parts: Sequence[pd.DataFrame]) -> list[str]:
     """Columns that name rows: those that vary within a panel; n and seed only where rows differ in nothing else."""
     names = [name for name in _NAMES if any(name in rows and rows[name].nunique() > 1 for rows in parts)]
     for name in ("samples_per_language", "seed"):
-        rest = [*CURVE, "exposure", *(other for other in names if other != name)]
+        rest = [*CURVE_COLUMNS, "exposure", *(other for other in names if other != name)]
         if name in names and not any(rows.duplicated([key for key in rest if key in rows]).any() for rows in parts):
             names.remove(name)
     return names
@@ -140,7 +140,7 @@ def marks(table: pd.DataFrame) -> pd.Series:
 
 def row_key(row: pd.Series, names: Sequence[str]) -> Key:
     """What rows on one line have in common: the curve, then the names."""
-    curve = key_of(row) if set(CURVE) <= set(row.index) else _partial(row)
+    curve = key_of(row) if set(CURVE_COLUMNS) <= set(row.index) else _partial(row)
     return (*curve, *(str(row[name]) for name in names))
 
 
@@ -151,7 +151,7 @@ def _partial(row: pd.Series) -> Key:
 
 def lines_of(table: pd.DataFrame, keys: pd.Series, names: Sequence[str]) -> list[Line]:
     """Curves in the table's order, each as a heading of its lines, or as the line itself where it has one."""
-    whole = set(CURVE) <= set(table.columns)
+    whole = set(CURVE_COLUMNS) <= set(table.columns)
     labels = curve_labels(table) if whole else {}
     curves: dict[Key, dict[Key, str]] = {}
     for key, row in zip(keys, table.to_dict("records"), strict=True):

@@ -6,7 +6,7 @@ over), so `plot_estimates(table)` needs no column names; `value="gap"` draws ano
 split by below. Seen and unseen languages of one row stand on one line, filled and open as in every figure. An estimate
 without a known interval is faint.
 
-**Example.** `plot_estimates(repeats.peaks(study))` has a panel per task and a line per curve with the corrected rise of
+**Example.** `plot_estimates(tables.peaks(study))` has a panel per task and a line per curve with the corrected rise of
 its seen and of its unseen languages.
 """
 
@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from clt_ray.analysis.order import count_label
+from clt_ray.analysis.display_order import count_label
 from clt_ray.analysis.plots.estimate_rows import MOST_LINES, Columns, Line, layout, marks, problem
 from clt_ray.analysis.plots.quantities import Quantity, quantity
 from clt_ray.analysis.plots.style import (

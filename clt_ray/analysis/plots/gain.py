@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from clt_ray.analysis.labels import curve_labels, key_of
+from clt_ray.analysis.curve_labels import curve_labels, key_of
+from clt_ray.analysis.display_order import count_label, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.order import count_label, language_name, language_order
 from clt_ray.analysis.plots.style import (
     ENGLISH,
     MUTED,

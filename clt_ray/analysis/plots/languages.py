@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from clt_ray.analysis.labels import curve_labels, key_of
+from clt_ray.analysis.curve_labels import curve_labels, key_of
+from clt_ray.analysis.display_order import language_name, language_order
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.order import language_name, language_order
 from clt_ray.analysis.plots.lines import Line, draw, value_limits
 from clt_ray.analysis.plots.style import (
     OTHER_COLOURS,

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from clt_ray.analysis.agreement import ACROSS, WITHIN_LANGUAGE, WITHIN_TASK, over_steps
+from clt_ray.analysis.display_order import count_label, language_name, language_order
+from clt_ray.analysis.gradient_agreement import ACROSS, WITHIN_LANGUAGE, WITHIN_TASK, over_steps
 from clt_ray.analysis.metrics import task_label, task_order
-from clt_ray.analysis.order import count_label, language_name, language_order
 from clt_ray.analysis.plots.lines import value_limits
 from clt_ray.analysis.plots.style import (
     ENGLISH,
@@ -103,7 +103,7 @@ def plot_agreement(pairs: pd.DataFrame) -> Figure:
     """Matrix of mean cosines over steps between the cells of one run; on the diagonal, those of a cell's two halves.
 
     Args:
-        pairs: From `agreement.agreement_pairs`, rows of one run.
+        pairs: From `gradient_agreement.agreement_pairs`, rows of one run.
     """
     table = over_steps(pairs)
     cells = _cells(table)
@@ -171,7 +171,7 @@ def plot_agreement_over_steps(steps: pd.DataFrame) -> Figure:
     """Mean cosine over training, a line per relation of the cells.
 
     Args:
-        steps: From `agreement.by_step`, rows of one run.
+        steps: From `gradient_agreement.by_step`, rows of one run.
     """
     with styled():
         figure, (axis,) = panels(Grid(1, 1, width=3.4, height=1.9, left=0.5, right=1.15, top=0.2))

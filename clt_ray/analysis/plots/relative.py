@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clt_ray.analysis.labels import curve_labels, key_of
+from clt_ray.analysis.curve_labels import curve_labels, key_of
 from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.plots.lines import Line, draw, value_limits
 from clt_ray.analysis.plots.style import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from clt_ray.analysis.labels import curve_labels, key_of
+from clt_ray.analysis.curve_labels import curve_labels, key_of
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.plots.lines import Line, draw, value_limits
 from clt_ray.analysis.plots.style import (

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from clt_ray.analysis.discovery import FALSE_SHARE
+from clt_ray.analysis.display_order import count_label, language_name, language_order
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.order import count_label, language_name, language_order
 from clt_ray.analysis.plots.mechanisms import AGREES, DISAGREES
 from clt_ray.analysis.plots.style import GRID, INK, MUTED, Grid, columns_for, header, panels, styled
 from clt_ray.errors import ConfigurationError, Problem
@@ -28,7 +28,7 @@ def plot_source_to_target(table: pd.DataFrame) -> Figure:
     q below 5%.
 
     Args:
-        table: From `sources.source_to_target`. Of a panel's n, the largest that most sources have is shown.
+        table: From `tables.source_to_target`. Of a panel's n, the largest that most sources have is shown.
 
     Raises:
         ConfigurationError: The table is empty.
@@ -99,7 +99,7 @@ def _square(axis: Axes, x: int, y: int, row: dict[Any, Any], strongest: float) -
     rounded = round(shown, max(about.digits - 1, 0))
     text = f"{rounded:+g}".replace("-", "−") if rounded else "0"
     axis.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=7, color=INK,
-              fontweight="bold" if row["q"] < FALSE_SHARE else "normal")  # fmt: skip
+              fontweight="bold" if row["q"] < FALSE_DISCOVERY_RATE else "normal")  # fmt: skip
 
 
 def _head(axis: Axes, rows: pd.DataFrame, several: bool, room: float) -> None:

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from clt_ray.analysis.order import count_label
+from clt_ray.analysis.display_order import count_label
 
 INK: Final = "#222221"
 MUTED: Final = "#6b6b6a"

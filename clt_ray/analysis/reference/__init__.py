@@ -12,7 +12,7 @@ from typing import Final
 
 import pandas as pd
 
-from clt_ray.analysis.frames import load_scores
+from clt_ray.analysis.loading import load_scores
 
 RUN_PREFIX: Final = "paper-"
 """What the ids of the published runs start with."""

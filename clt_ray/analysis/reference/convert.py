@@ -18,7 +18,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Final
 
-from clt_ray.analysis.frames import SCORE_COLUMNS
+from clt_ray.analysis.loading import SCORE_COLUMNS
 from clt_ray.analysis.reference import RUN_PREFIX
 
 TASKS: Final = {

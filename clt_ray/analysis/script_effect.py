@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from clt_ray.analysis.comparisons import CURVE, compared, named
-from clt_ray.analysis.discovery import with_q
+from clt_ray.analysis.comparisons import CURVE_COLUMNS, curve_columns, difference_columns
+from clt_ray.analysis.false_discovery import add_q_values
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.rows import ENDS
 from clt_ray.analysis.study import ENGLISH, Curve, Study
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS
 from clt_ray.analysis.transfer import languages_of
-from clt_ray.analysis.uncertainty import Sample
+from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.languages import language
 
 
@@ -37,13 +37,22 @@ def script_effect(study: Study) -> pd.DataFrame:
             for samples in [point.samples_per_language for point in curve.points[1:]]:
                 for script, found in _gains(study, curve, samples).items():
                     row = {"samples_per_language": samples, "effect": "gain", "script": script, "against": ""}
-                    rows.append(named(curve) | row | compared("estimate", found))
+                    rows.append(curve_columns(curve) | row | difference_columns("estimate", found))
     for curves in families.values():
         for first, second in combinations(sorted(curves, key=_latin_share, reverse=True), 2):
             if _latin_share(first) > _latin_share(second):
                 rows += _interactions(study, first, second)
-    columns = [*CURVE, "samples_per_language", "effect", "script", "against", "estimate", *ENDS, "p"]
-    return with_q(pd.DataFrame(rows, columns=columns), ["task", "effect"])
+    columns = [
+        *CURVE_COLUMNS,
+        "samples_per_language",
+        "effect",
+        "script",
+        "against",
+        "estimate",
+        *ESTIMATE_COLUMNS,
+        "p",
+    ]
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "effect"])
 
 
 def script_by_task(study: Study) -> pd.DataFrame:
@@ -66,12 +75,12 @@ def script_by_task(study: Study) -> pd.DataFrame:
                 one, other = _advantage(study, first, samples), _advantage(study, second, samples)
                 if one is not None and other is not None:
                     row = {"samples_per_language": samples, "against": second.task}
-                    rows.append(named(first) | row | compared("estimate", one - other.unpaired()))
-    columns = [*CURVE, "samples_per_language", "against", "estimate", *ENDS, "p"]
-    return with_q(pd.DataFrame(rows, columns=columns), ["task", "against"])
+                    rows.append(curve_columns(first) | row | difference_columns("estimate", one - other.unpaired()))
+    columns = [*CURVE_COLUMNS, "samples_per_language", "against", "estimate", *ESTIMATE_COLUMNS, "p"]
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "against"])
 
 
-def _advantage(study: Study, curve: Curve, samples: int) -> Sample | None:
+def _advantage(study: Study, curve: Curve, samples: int) -> ResampledValue | None:
     """Gain in Latin-script languages minus gain in others, as a share of the metric's scale."""
     gains = _gains(study, curve, samples)
     return (gains["Latin"] - gains["other"]).scaled(1 / metric(curve.metric).span) if len(gains) == 2 else None
@@ -85,12 +94,12 @@ def _interactions(study: Study, first: Curve, second: Curve) -> Iterator[dict[st
             found = (one["Latin"] - other["Latin"]) - (one["other"] - other["other"])
             row = {"samples_per_language": samples, "effect": "interaction", "script": "Latin - other",
                    "against": second.language_group}  # fmt: skip
-            yield named(first) | row | compared("estimate", found)
+            yield curve_columns(first) | row | difference_columns("estimate", found)
 
 
-def _gains(study: Study, curve: Curve, samples: int) -> dict[str, Sample]:
+def _gains(study: Study, curve: Curve, samples: int) -> dict[str, ResampledValue]:
     """Gain in non-English evaluation languages of Latin script and of others."""
-    start, end, cells = curve.origin, curve.at(samples), study.cells[curve.task]
+    start, end, cells = curve.origin, curve.at(samples), study.task_scores[curve.task]
     assert start is not None
     both = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end)) - {ENGLISH}
     groups = {

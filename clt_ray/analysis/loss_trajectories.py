@@ -21,16 +21,17 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from clt_ray.analysis.display_order import language_order
 from clt_ray.analysis.jackknife import t_interval
-from clt_ray.analysis.order import language_order
-from clt_ray.analysis.runlog import RUN, RunLog, named
+from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 
 TOLERANCE: Final = 0.01
 """Share of its lowest value by which a loss may lie above it and still count as level."""
 FALLING, LEVEL, RISING = "falling", "level", "rising"
 
 TRAJECTORY: Final = (
-    *RUN, "task", "eval_language", "exposure", "step", "task_rows", "loss", "alone_run_id", "alone_loss", "difference",
+    *RUN_COLUMNS, "task", "eval_language", "exposure", "step", "task_rows", "loss", "alone_run_id", "alone_loss",
+    "difference",
 )  # fmt: skip
 
 
@@ -76,8 +77,8 @@ def turning_points(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: From `trajectories`.
     """
-    key = [*RUN, "task", "eval_language", "exposure", "alone_run_id"]
-    rows = [named(key, values) | _turn(own) for values, own in table.groupby(key, sort=False)]
+    key = [*RUN_COLUMNS, "task", "eval_language", "exposure", "alone_run_id"]
+    rows = [group_columns(key, values) | _turn(own) for values, own in table.groupby(key, sort=False)]
     turns = pd.DataFrame(rows, columns=[*key, *_TURN])
     where = ["run_id", "task", "eval_language"]
     alone = turns[[*where, *_TURN]].rename(columns=lambda name: name if name in where[1:] else f"alone_{name}")
@@ -95,11 +96,11 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     known = table[table["difference"].notna()]
     ends = known[known["task_rows"] == known.groupby(["run_id", "task", "eval_language"])["task_rows"].transform("max")]
     rows = []
-    key = [*RUN, "alone_run_id", "task", "exposure"]
+    key = [*RUN_COLUMNS, "alone_run_id", "task", "exposure"]
     for values, own in ends.groupby(key, sort=False):
         low, high = t_interval(own["difference"])
         reached = {"task_rows": own["task_rows"].min(), "difference": own["difference"].mean()}
-        rows.append(named(key, values) | reached | {"low": low, "high": high, "n": len(own)})
+        rows.append(group_columns(key, values) | reached | {"low": low, "high": high, "n": len(own)})
     return pd.DataFrame(rows, columns=[*key, "task_rows", "difference", "low", "high", "n"])
 
 

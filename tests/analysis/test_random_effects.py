@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clt_ray.analysis.populations import LANGUAGES, LANGUAGES_AND_RUNS, gain_over_languages
+from clt_ray.analysis.random_effects import LANGUAGES, LANGUAGES_AND_RUNS, gain_over_languages
 from clt_ray.analysis.study import Study
 from tests.support.made_runs import run, scores
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pandas as pd
 
-from clt_ray.analysis.order import listed
+from clt_ray.analysis.display_order import language_list
 
-CURVE = ["model", "setting", "mixture", "language_group", "train_languages"]
+CURVE_COLUMNS = ["model", "setting", "mixture", "language_group", "train_languages"]
 """Columns that tell curves of one task apart."""
 
 Key = tuple[str, ...]
 
 
 def curve_labels(frame: pd.DataFrame) -> dict[Key, str]:
-    """A label for every distinct `CURVE` of a table, in the table's order.
+    """A label for every distinct `CURVE_COLUMNS` of a table, in the table's order.
 
     A part is named only where it varies; one curve alone is named by its model and languages.
 
     >>> rows = [["tiny", "single", "math", "latin", "es+fr"], ["tiny", "single", "math", "asia", "ja+zh"]]
-    >>> table = pd.DataFrame(rows, columns=CURVE)
+    >>> table = pd.DataFrame(rows, columns=CURVE_COLUMNS)
     >>> list(curve_labels(table).values())
     ['es fr', 'ja zh']
     """
-    rows = frame[CURVE].drop_duplicates(["model", "setting", "language_group", "train_languages"])
-    varies = {name: rows[name].nunique() > 1 for name in CURVE}
+    rows = frame[CURVE_COLUMNS].drop_duplicates(["model", "setting", "language_group", "train_languages"])
+    varies = {name: rows[name].nunique() > 1 for name in CURVE_COLUMNS}
     mixtures = rows.loc[rows["setting"] == "multi", "mixture"].nunique()
     labels = {}
     for row in rows.to_dict("records"):
@@ -35,7 +35,7 @@ def curve_labels(frame: pd.DataFrame) -> dict[Key, str]:
         elif varies["setting"] and not varies["model"] and not varies["train_languages"]:
             parts.append("single task")
         if varies["train_languages"] or not parts:
-            parts.append(listed(row["train_languages"].split("+")) if row["train_languages"] else "English only")
+            parts.append(language_list(row["train_languages"].split("+")) if row["train_languages"] else "English only")
         labels[key_of(row)] = ", ".join(parts)  # type: ignore[arg-type]
     return _told_apart(labels)
 

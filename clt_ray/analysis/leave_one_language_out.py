@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from clt_ray.analysis.rows import ENDS, SERIES, estimated, series_of
 from clt_ray.analysis.study import Study
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, estimate_columns, series_columns
 from clt_ray.analysis.transfer import languages_of
 
 
@@ -18,7 +18,7 @@ def leave_one_out(study: Study) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for curve in study.curves:
-        cells = study.cells[curve.task]
+        cells = study.task_scores[curve.task]
         for point in curve.points if curve.train_languages else ():
             kinds = {code: curve.exposure(code) for code in languages_of(study, curve, point)}
             sides = {kind: [code for code in kinds if kinds[code] == kind] for kind in ("seen", "unseen")}
@@ -32,6 +32,8 @@ def leave_one_out(study: Study) -> pd.DataFrame:
                     change = (gap - whole).estimate()
                     about = {"left_out": left, "exposure": kinds[left]}
                     changed = {"change": change.estimate, "change_low": change.low, "change_high": change.high}
-                    rows.append(series_of(curve, point) | about | estimated("gap", gap.estimate()) | changed)
-    columns = [*SERIES, "left_out", "exposure", "gap", *ENDS, "change", "change_low", "change_high"]
+                    rows.append(
+                        series_columns(curve, point) | about | estimate_columns("gap", gap.estimate()) | changed
+                    )
+    columns = [*SERIES_COLUMNS, "left_out", "exposure", "gap", *ESTIMATE_COLUMNS, "change", "change_low", "change_high"]
     return pd.DataFrame(rows, columns=columns)

@@ -27,27 +27,28 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from clt_ray.analysis.display_order import language_order
 from clt_ray.analysis.jackknife import FEWEST, t_interval
 from clt_ray.analysis.metrics import task_order
-from clt_ray.analysis.order import language_order
-from clt_ray.analysis.runlog import RUN, RunLog, named
+from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 
 LEAST: Final = 3
 """Checkpoints without which there is no correlation."""
-CURVE: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
+CURVE_COLUMNS: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
 """Columns that say which runs are averaged over; `metric` is a validation metric."""
 COLUMNS: Final = (
-    *RUN, "task", "metric", "seen_languages", "unseen_languages", "n", "first_step", "last_step", "spearman",
+    *RUN_COLUMNS, "task", "metric", "seen_languages", "unseen_languages", "n", "first_step", "last_step", "spearman",
     "of_changes",
 )  # fmt: skip
 MEANS: Final = (
-    *CURVE, "spearman", "low", "high", "of_changes", "changes_low", "changes_high", "n", "checkpoints", "run_ids",
+    *CURVE_COLUMNS, "spearman", "low", "high", "of_changes", "changes_low", "changes_high", "n", "checkpoints",
+    "run_ids",
 )  # fmt: skip
 
 Values = NDArray[np.float64]
 
 
-def frames(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
+def checkpoint_tables(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
     """Both tables by the names of their CSV files; none without a row.
 
     Args:
@@ -97,8 +98,8 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
         table: From `transfer_correlation_checkpoints`.
     """
     rows: list[dict[str, Any]] = []
-    for key, own in table.groupby(CURVE, sort=False):
-        about = named(CURVE, key)
+    for key, own in table.groupby(CURVE_COLUMNS, sort=False):
+        about = group_columns(CURVE_COLUMNS, key)
         for value, low, high in (("spearman", "low", "high"), ("of_changes", "changes_low", "changes_high")):
             mean, ends = _mean(own[value].dropna().to_numpy(dtype=float))
             about |= {value: mean, low: ends[0], high: ends[1]}

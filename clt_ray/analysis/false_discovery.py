@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from clt_ray.analysis.uncertainty import Floats
 
-FALSE_SHARE: Final = 0.05
+FALSE_DISCOVERY_RATE: Final = 0.05
 """Expected share of false ones among the differences that are called so."""
 
 
@@ -39,7 +39,7 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     return adjusted
 
 
-def with_q(table: pd.DataFrame, family: Sequence[str]) -> pd.DataFrame:
+def add_q_values(table: pd.DataFrame, family: Sequence[str]) -> pd.DataFrame:
     """The table with a column `q` after `p`, adjusted within each family.
 
     Args:

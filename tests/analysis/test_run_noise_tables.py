@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clt_ray.analysis.noise import RunNoise, run_noise, with_noise
-from clt_ray.analysis.repeats import NEIGHBOURS, REPEATS, gain_over_runs, noise, peaks
+from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_noise
+from clt_ray.analysis.run_noise_tables import NEIGHBOURS, REPEATS, gain_over_runs, noise, peaks
 from clt_ray.analysis.study import Study
-from clt_ray.analysis.uncertainty import BOOTSTRAP, NORMAL, Estimate, Sample
+from clt_ray.analysis.uncertainty import BOOTSTRAP, NORMAL, Estimate, ResampledValue
 from tests.support.made_runs import items_of, run, scores
 
 
@@ -67,17 +67,23 @@ def test_items_of_repeats_explain_their_part_of_the_noise() -> None:
 
 def test_with_noise_counts_what_items_and_runs_share_once() -> None:
     paired = Estimate(0.2, 0.2 - 1.96 * 2, 0.2 + 1.96 * 2, 100, BOOTSTRAP, ())
-    low, high = with_noise(paired, RunNoise(sqrt(2), inf, 1.0), (1, 1))
+    low, high = interval_with_run_noise(paired, RunNoise(sqrt(2), inf, 1.0), (1, 1))
     # Items 4, of which 2 * 1 is the chance of single answers; and 2 * 2 from the runs, which has that too.
     assert high - 0.2 == pytest.approx(1.96 * sqrt(6), rel=1e-3) and low == pytest.approx(0.4 - high)
-    assert with_noise(paired, RunNoise(sqrt(2), inf, 1.0), (2, 2))[1] - 0.2 == pytest.approx(1.96 * sqrt(5), rel=1e-3)
+    assert interval_with_run_noise(paired, RunNoise(sqrt(2), inf, 1.0), (2, 2))[1] - 0.2 == pytest.approx(
+        1.96 * sqrt(5), rel=1e-3
+    )
     unpaired = Estimate(0.2, 0.2 - 1.96 * 2, 0.2 + 1.96 * 2, 100, NORMAL, ())
-    assert with_noise(unpaired, RunNoise(sqrt(2), inf, 1.0), (1, 1))[1] - 0.2 == pytest.approx(1.96 * sqrt(8), rel=1e-3)
+    assert interval_with_run_noise(unpaired, RunNoise(sqrt(2), inf, 1.0), (1, 1))[1] - 0.2 == pytest.approx(
+        1.96 * sqrt(8), rel=1e-3
+    )
     # Items of which all is chance add nothing to the runs; few degrees of freedom widen.
-    assert with_noise(paired, RunNoise(3.0, inf, 2.0), (1, 1))[1] - 0.2 == pytest.approx(1.96 * sqrt(18), rel=1e-3)
+    assert interval_with_run_noise(paired, RunNoise(3.0, inf, 2.0), (1, 1))[1] - 0.2 == pytest.approx(
+        1.96 * sqrt(18), rel=1e-3
+    )
     bare = Estimate(0.2, nan, nan, 0, "none", ())
-    assert with_noise(bare, RunNoise(1.0, 4.0), (2, 2))[1] - 0.2 == pytest.approx(stats.t.ppf(0.975, 4))
-    assert np.isnan(with_noise(paired, RunNoise(1.0, 0.5), (1, 1))).all()
+    assert interval_with_run_noise(bare, RunNoise(1.0, 4.0), (2, 2))[1] - 0.2 == pytest.approx(stats.t.ppf(0.975, 4))
+    assert np.isnan(interval_with_run_noise(paired, RunNoise(1.0, 0.5), (1, 1))).all()
 
 
 def test_only_the_runs_behind_a_gain_count_for_its_interval() -> None:
@@ -108,8 +114,8 @@ def test_a_peak_loses_its_luck_and_a_start_that_is_best_has_no_rise() -> None:
 
 def test_p_values_agree_with_their_interval() -> None:
     draws = np.random.default_rng(1).normal(0.3, 0.1, 20_000)
-    found = Sample(0.3, draws, 100, inf, frozenset({NORMAL}), ("a",)).estimate()
+    found = ResampledValue(0.3, draws, 100, inf, frozenset({NORMAL}), ("a",)).estimate()
     assert found.p == pytest.approx(2 * stats.norm.sf(3), rel=0.1)
-    few = Sample(0.3, draws, 10, 10, frozenset({BOOTSTRAP}), ("a",)).estimate()
+    few = ResampledValue(0.3, draws, 10, 10, frozenset({BOOTSTRAP}), ("a",)).estimate()
     assert few.p > found.p and few.excludes_zero == (few.p < 0.05)
-    assert np.isnan(Sample(0.3, None, 10, inf, frozenset(), ("a",)).estimate().p)
+    assert np.isnan(ResampledValue(0.3, None, 10, inf, frozenset(), ("a",)).estimate().p)

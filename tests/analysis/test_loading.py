@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.frames import ITEM_COLUMNS, SCORE_COLUMNS, load_items, load_scores
+from clt_ray.analysis.loading import ITEM_COLUMNS, SCORE_COLUMNS, load_items, load_scores
 from clt_ray.analysis.metrics import primary_scores
 from clt_ray.errors import ConfigurationError
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.noise import run_noise
 from clt_ray.analysis.peak import peak
 from clt_ray.analysis.reference import reference_scores
+from clt_ray.analysis.run_noise import run_noise
 from clt_ray.analysis.study import Curve, Point, Study
 
 

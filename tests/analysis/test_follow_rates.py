@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.boundary import FollowRate, fit_boundary, follow_rates, leave_one_language_out
-from clt_ray.analysis.frames import load_scores
+from clt_ray.analysis.follow_rates import FollowRate, fit_boundary, follow_rates, leave_one_language_out
+from clt_ray.analysis.loading import load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from clt_ray.languages import LANGUAGES, STUDY_LANGUAGES
 
 
-def natural(text: str) -> tuple[tuple[int, float, str], ...]:
+def natural_sort_key(text: str) -> tuple[tuple[int, float, str], ...]:
     """Sort key that compares runs of digits as numbers: model-8b before model-35b."""
     return tuple(
         (0, float(part), "") if part[0].isdigit() else (1, 0.0, part.lower())
@@ -26,7 +26,7 @@ def language_name(code: str) -> str:
     return LANGUAGES[code].name if code in LANGUAGES else code
 
 
-def listed(codes: Iterable[str]) -> str:
+def language_list(codes: Iterable[str]) -> str:
     """Language codes as the reader sees them: `es fr ja zh`."""
     return " ".join(sorted(codes, key=language_order))
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from clt_ray.analysis.discovery import with_q
-from clt_ray.analysis.rows import ENDS, SERIES, estimated, series_of
+from clt_ray.analysis.false_discovery import add_q_values
 from clt_ray.analysis.study import ENGLISH, Curve, Study
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, estimate_columns, series_columns
 from clt_ray.analysis.transfer import languages_of
 
 PREFIX: Final = "english:"
@@ -28,7 +28,7 @@ def equal_volume(study: Study) -> pd.DataFrame:
         control = controls.get(_design(curve, f"{PREFIX}{len(curve.train_languages)}"))
         if is_control(curve) or control is None:
             continue
-        cells = study.cells[curve.task]
+        cells = study.task_scores[curve.task]
         others = {point.samples_per_language: point for point in control.points if point.samples_per_language}
         for point in curve.points:
             other = others.get(point.samples_per_language)
@@ -40,9 +40,11 @@ def equal_volume(study: Study) -> pd.DataFrame:
                 if wanted:
                     found = (cells.mean(point.run_ids, wanted) - cells.mean(other.run_ids, wanted)).estimate()
                     about = {"exposure": exposure, "control": control.language_group}
-                    rows.append(series_of(curve, point) | about | estimated("difference", found) | {"p": found.p})
-    columns = [*SERIES, "exposure", "control", "difference", *ENDS, "p"]
-    return with_q(pd.DataFrame(rows, columns=columns), ["task"])
+                    rows.append(
+                        series_columns(curve, point) | about | estimate_columns("difference", found) | {"p": found.p}
+                    )
+    columns = [*SERIES_COLUMNS, "exposure", "control", "difference", *ESTIMATE_COLUMNS, "p"]
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 
 
 def is_control(curve: Curve) -> bool:

@@ -7,10 +7,10 @@ from typing import Any, Final
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.discovery import with_q
-from clt_ray.analysis.order import language_order
-from clt_ray.analysis.rows import ENDS, SERIES, estimated, series_of
+from clt_ray.analysis.display_order import language_order
+from clt_ray.analysis.false_discovery import add_q_values
 from clt_ray.analysis.study import ENGLISH, Study
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, estimate_columns, series_columns
 
 DIRECT: Final = "direct"
 TRANSFER: Final = "transfer"
@@ -34,6 +34,6 @@ def source_to_target(study: Study) -> pd.DataFrame:
                 found = transfer.gain(study, curve, point.samples_per_language, [target])
                 route = DIRECT if target == source else TRANSFER
                 about = {"source": source, "target": target, "route": route}
-                rows.append(series_of(curve, point) | about | estimated("gain", found) | {"p": found.p})
-    columns = [*SERIES, "source", "target", "route", "gain", *ENDS, "p"]
-    return with_q(pd.DataFrame(rows, columns=columns), ["task"])
+                rows.append(series_columns(curve, point) | about | estimate_columns("gain", found) | {"p": found.p})
+    columns = [*SERIES_COLUMNS, "source", "target", "route", "gain", *ESTIMATE_COLUMNS, "p"]
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])

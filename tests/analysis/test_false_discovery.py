@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from clt_ray.analysis.discovery import FALSE_SHARE, benjamini_hochberg, with_q
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE, add_q_values, benjamini_hochberg
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
@@ -27,9 +27,9 @@ def test_it_is_the_adjustment_of_scipy(p: list[float]) -> None:
 def test_calling_q_below_a_share_is_the_step_up_rule(p: list[float]) -> None:
     """The largest k whose k-th smallest p is at most share * k / m, and all below it."""
     ranked = sorted(p)
-    called = max((k for k in range(1, len(p) + 1) if ranked[k - 1] <= FALSE_SHARE * k / len(p)), default=0)
-    assert (benjamini_hochberg(p) <= FALSE_SHARE + 1e-12).sum() >= called
-    assert (benjamini_hochberg(p) < FALSE_SHARE - 1e-12).sum() <= called
+    called = max((k for k in range(1, len(p) + 1) if ranked[k - 1] <= FALSE_DISCOVERY_RATE * k / len(p)), default=0)
+    assert (benjamini_hochberg(p) <= FALSE_DISCOVERY_RATE + 1e-12).sum() >= called
+    assert (benjamini_hochberg(p) < FALSE_DISCOVERY_RATE - 1e-12).sum() <= called
 
 
 def test_what_has_no_p_value_is_no_member_of_the_family() -> None:
@@ -42,7 +42,7 @@ def test_what_has_no_p_value_is_no_member_of_the_family() -> None:
 
 def test_families_are_corrected_apart_and_q_stands_after_p() -> None:
     table = pd.DataFrame({"task": ["a", "b", "a"], "p": [0.01, 0.01, 0.5], "x": 1}, index=[7, 3, 9])
-    found = with_q(table, ["task"])
+    found = add_q_values(table, ["task"])
     assert list(found.columns) == ["task", "p", "q", "x"] and list(found.index) == [7, 3, 9]
     assert found["q"].tolist() == pytest.approx([0.02, 0.01, 0.5])
-    assert list(with_q(table.iloc[:0], ["task"]).columns) == ["task", "p", "q", "x"]
+    assert list(add_q_values(table.iloc[:0], ["task"]).columns) == ["task", "p", "q", "x"]

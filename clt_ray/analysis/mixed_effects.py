@@ -19,7 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 from scipy.special import stdtrit
 
-from clt_ray.analysis.uncertainty import LEVEL, Floats
+from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, Floats
 
 _SMALLEST: Final = 1e-4
 """Standard deviations are sought from this share of the spread of y upwards; below, an effect is as good as absent."""
@@ -67,7 +67,7 @@ class MixedFit:
     def _around(self, value: float, variance: float) -> tuple[float, float]:
         if self.freedom < 1:
             return float("nan"), float("nan")
-        half = float(stdtrit(self.freedom, (1 + LEVEL) / 2)) * variance**0.5
+        half = float(stdtrit(self.freedom, (1 + CONFIDENCE_LEVEL) / 2)) * variance**0.5
         return value - half, value + half
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.jackknife import pair_interval
-from clt_ray.analysis.runlog import RUN, RunLog, named
+from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 
 PREFIX: Final = "interference"
 ITSELF, WITHIN_TASK, WITHIN_LANGUAGE, ACROSS = "itself", "within task", "within language", "across both"
@@ -28,7 +28,7 @@ RELATIONS: Final = (WITHIN_TASK, WITHIN_LANGUAGE, ACROSS)
 """Same task in another language; same language in another task; neither."""
 
 CELLS: Final = ("first_task", "first_language", "second_task", "second_language")
-PAIRS: Final = (*RUN, "step", *CELLS, "relation", "cosine")
+PAIRS: Final = (*RUN_COLUMNS, "step", *CELLS, "relation", "cosine")
 
 
 def agreement_pairs(logs: Iterable[RunLog]) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def over_steps(pairs: pd.DataFrame) -> pd.DataFrame:
     Args:
         pairs: From `agreement_pairs`.
     """
-    ordered = pairs.sort_values("step", kind="stable").groupby([*RUN, *CELLS, "relation"], sort=False)["cosine"]
+    ordered = pairs.sort_values("step", kind="stable").groupby([*RUN_COLUMNS, *CELLS, "relation"], sort=False)["cosine"]
     table = ordered.agg(cosine="mean", first="first", last="last", steps="size").reset_index()
     itself = table[table["relation"] == ITSELF]
     cells = zip(itself["run_id"], itself["first_task"], itself["first_language"], strict=True)
@@ -97,19 +97,19 @@ def agreement(pairs: pd.DataFrame) -> pd.DataFrame:
     """
     table = over_steps(pairs)
     rows = []
-    for key, own in table[table["relation"] != ITSELF].groupby([*RUN, "relation"], sort=False):
+    for key, own in table[table["relation"] != ITSELF].groupby([*RUN_COLUMNS, "relation"], sort=False):
         low, high = pair_interval(own, _mean)
         corrected_low, corrected_high = pair_interval(own, corrected)
         rows.append(
-            named([*RUN, "relation"], key)
+            group_columns([*RUN_COLUMNS, "relation"], key)
             | {"cosine": _mean(own), "low": low, "high": high, "ceiling": own["ceiling"].mean()}
             | {"corrected": corrected(own), "corrected_low": corrected_low, "corrected_high": corrected_high}
             | {"first": own["first"].mean(), "last": own["last"].mean()}
             | {"n": len(own), "languages": len({*own["first_language"], *own["second_language"]})}
             | {"steps": int(own["steps"].min())}
         )
-    columns = [*RUN, "relation", "cosine", "low", "high", "ceiling", "corrected", "corrected_low", "corrected_high",
-               "first", "last", "n", "languages", "steps"]  # fmt: skip
+    columns = [*RUN_COLUMNS, "relation", "cosine", "low", "high", "ceiling", "corrected", "corrected_low",
+               "corrected_high", "first", "last", "n", "languages", "steps"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -120,11 +120,11 @@ def by_step(pairs: pd.DataFrame) -> pd.DataFrame:
         pairs: From `agreement_pairs`.
     """
     rows = []
-    for key, own in pairs[pairs["relation"] != ITSELF].groupby([*RUN, "relation", "step"], sort=False):
+    for key, own in pairs[pairs["relation"] != ITSELF].groupby([*RUN_COLUMNS, "relation", "step"], sort=False):
         low, high = pair_interval(own, _mean)
         found = {"cosine": _mean(own), "low": low, "high": high, "n": len(own)}
-        rows.append(named([*RUN, "relation", "step"], key) | found)
-    return pd.DataFrame(rows, columns=[*RUN, "relation", "step", "cosine", "low", "high", "n"])
+        rows.append(group_columns([*RUN_COLUMNS, "relation", "step"], key) | found)
+    return pd.DataFrame(rows, columns=[*RUN_COLUMNS, "relation", "step", "cosine", "low", "high", "n"])
 
 
 def corrected(rows: pd.DataFrame) -> float:

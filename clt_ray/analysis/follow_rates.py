@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.jackknife import t_interval
-from clt_ray.analysis.mixed import MixedFit, fit_mixed, same
+from clt_ray.analysis.mixed_effects import MixedFit, fit_mixed, same
 from clt_ray.analysis.saturation import scatter
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
@@ -124,7 +124,7 @@ def follow_rates(study: Study) -> tuple[FollowRate, ...]:
         if not seen.samples:
             continue
         seen_gain = _gains(seen, rng)
-        for language in study.cells[curve.task].languages:
+        for language in study.task_scores[curve.task].languages:
             if curve.exposure(language) != "unseen":
                 continue
             series = Series.of(study, curve, [language])

@@ -25,11 +25,19 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from clt_ray.analysis.control import is_control
-from clt_ray.analysis.rows import ENDS, SERIES, estimated, series_of
+from clt_ray.analysis.equal_volume import is_control
 from clt_ray.analysis.study import Curve, Study
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, estimate_columns, series_columns
 from clt_ray.analysis.transfer import languages_of
-from clt_ray.analysis.uncertainty import BOOTSTRAP, LEVEL, NO_INTERVAL, Estimate, Floats, Sample, mean
+from clt_ray.analysis.uncertainty import (
+    BOOTSTRAP,
+    CONFIDENCE_LEVEL,
+    NO_INTERVAL,
+    Estimate,
+    Floats,
+    ResampledValue,
+    mean,
+)
 
 LANGUAGES: Final = "languages as a sample"
 LANGUAGES_AND_RUNS: Final = "languages and runs as samples"
@@ -52,8 +60,8 @@ def gain_over_languages(study: Study) -> pd.DataFrame:
             for exposure in ("seen", "unseen"):
                 found = over_languages(study, curve, point.samples_per_language, exposure)
                 if found.n:
-                    rows.append(series_of(curve, point) | {"exposure": exposure} | estimated("gain", found))
-    return pd.DataFrame(rows, columns=[*SERIES, "exposure", "gain", *ENDS])
+                    rows.append(series_columns(curve, point) | {"exposure": exposure} | estimate_columns("gain", found))
+    return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "exposure", "gain", *ESTIMATE_COLUMNS])
 
 
 def over_languages(study: Study, curve: Curve, samples_per_language: int, exposure: str) -> Estimate:
@@ -68,7 +76,7 @@ def over_languages(study: Study, curve: Curve, samples_per_language: int, exposu
         raise ValueError(f"no run with n = 0 for {curve.model} {curve.task} {curve.language_group}")
     both = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end))
     codes = [code for code in sorted(both) if curve.exposure(code) == exposure]
-    cells = study.cells[curve.task]
+    cells = study.task_scores[curve.task]
     shared = sorted(set(start.seeds) & set(end.seeds))
     # Gains are taken within a seed; without a common one all runs of a point make one.
     pairs = [
@@ -79,7 +87,7 @@ def over_languages(study: Study, curve: Curve, samples_per_language: int, exposu
     )
 
 
-def combined(gains: Sequence[Sequence[Sample]]) -> Estimate:
+def combined(gains: Sequence[Sequence[ResampledValue]]) -> Estimate:
     """The mean over languages and seeds with its interval.
 
     Args:
@@ -95,7 +103,7 @@ def combined(gains: Sequence[Sequence[Sample]]) -> Estimate:
     if total < _NOTHING:
         return Estimate(whole.value, nan, nan, languages, NO_INTERVAL, whole.run_ids)
     freedom = freedom * (total / variance) ** 2 if variance > 0 else _MANY
-    half = float(stdtrit(min(freedom, _MANY), (1 + LEVEL) / 2)) * sqrt(total)
+    half = float(stdtrit(min(freedom, _MANY), (1 + CONFIDENCE_LEVEL) / 2)) * sqrt(total)
     return Estimate(whole.value, whole.value - half, whole.value + half, languages, method, whole.run_ids)
 
 
@@ -117,7 +125,7 @@ def _crossed(values: Floats) -> tuple[float, float]:
     return total / (languages * seeds), total**2 / spread if spread else _MANY
 
 
-def _shared_items(gains: Sequence[Sample]) -> float:
+def _shared_items(gains: Sequence[ResampledValue]) -> float:
     """Mean covariance between languages in the item bootstrap; 0 where items are not known."""
     drawn = [each.draws for each in gains if each.draws is not None and each.methods == {BOOTSTRAP}]
     if len(drawn) < len(gains):

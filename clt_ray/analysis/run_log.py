@@ -13,7 +13,7 @@ from clt_ray.analysis.study import ENGLISH
 Points = tuple[tuple[int, Mapping[str, float]], ...]
 """(optimizer step, metrics), ascending, one per step."""
 
-RUN: Final = (
+RUN_COLUMNS: Final = (
     "run_id", "model", "setting", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
 )  # fmt: skip
 """Columns that say which run a row is about, named as in the scores file."""
@@ -59,8 +59,8 @@ class RunLog:
         return (self.language_group,) if self.train_languages == (ENGLISH,) else self.train_languages
 
     def columns(self) -> dict[str, Any]:
-        """The columns of `RUN`."""
-        return {name: getattr(self, name) for name in RUN} | {"train_languages": "+".join(self.train_languages)}
+        """The columns of `RUN_COLUMNS`."""
+        return {name: getattr(self, name) for name in RUN_COLUMNS} | {"train_languages": "+".join(self.train_languages)}
 
     def exposure(self, language: str) -> str:
         """english, seen or unseen."""
@@ -75,7 +75,7 @@ class RunLog:
         return (epochs * self.train_rows + rest * self.batch_size) / len(self.tasks)
 
 
-def named(columns: Iterable[str], key: object) -> dict[str, Any]:
+def group_columns(columns: Iterable[str], key: object) -> dict[str, Any]:
     """The columns that a frame was grouped by, from the key of one group."""
     return dict(zip(columns, key, strict=True))  # type: ignore[call-overload]
 

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from scipy.special import ndtri
 
-from clt_ray.analysis import boundary as boundaries
-from clt_ray.analysis.boundary import fit_boundary, leave_one_language_out
+from clt_ray.analysis import follow_rates as rates_of_study
+from clt_ray.analysis.follow_rates import fit_boundary, leave_one_language_out
 from clt_ray.analysis.scaling import MEASURES, fit_scale, leave_one_model_out, scale_rows
 from clt_ray.analysis.study import Study
-from clt_ray.analysis.uncertainty import LEVEL
+from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL
 
 _RATE_COLUMNS = [
     "model", "setting", "task", "language_group", "eval_language", "shares_script", "shares_family", "follow_rate",
@@ -56,14 +56,14 @@ def scale_values(study: Study) -> pd.DataFrame:
 
 def follow_rates(study: Study) -> pd.DataFrame:
     """Per curve and unseen language: what it gains per unit gained by the seen mean (`boundary`)."""
-    half = float(ndtri((1 + LEVEL) / 2))
+    half = float(ndtri((1 + CONFIDENCE_LEVEL) / 2))
     found = [
         {name: getattr(rate, name) for name in ("model", "setting", "task", "language_group")}
         | {"eval_language": rate.language, "shares_script": rate.shares_script, "shares_family": rate.shares_family}
         | {"follow_rate": rate.rate, "low": rate.rate - half * rate.variance**0.5}
         | {"high": rate.rate + half * rate.variance**0.5, "seen_gain": rate.seen_gain}
         | {"run_ids": "+".join(rate.run_ids)}
-        for rate in boundaries.follow_rates(study)
+        for rate in rates_of_study.follow_rates(study)
     ]
     return pd.DataFrame(found, columns=_RATE_COLUMNS)
 
@@ -74,7 +74,7 @@ def boundary(study: Study) -> pd.DataFrame:
     `term` is `neither` for the rate of a language that shares neither script nor family with a training language. `n`
     counts rates. Without follow rates the frame is empty.
     """
-    found = boundaries.follow_rates(study)
+    found = rates_of_study.follow_rates(study)
     if not found:
         return pd.DataFrame(columns=_BOUNDARY_COLUMNS)
     fitted, tested = fit_boundary(found), leave_one_language_out(found)

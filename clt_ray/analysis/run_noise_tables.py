@@ -9,12 +9,12 @@ from typing import Any, Final
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.control import is_control
-from clt_ray.analysis.noise import LEAST_FREEDOM, RunNoise, run_noise, with_noise
+from clt_ray.analysis.equal_volume import is_control
 from clt_ray.analysis.peak import peak
-from clt_ray.analysis.rows import ENDS, SERIES, series_of
+from clt_ray.analysis.run_noise import LEAST_FREEDOM, RunNoise, interval_with_run_noise, run_noise
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
-from clt_ray.analysis.uncertainty import Estimate, Sample
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, series_columns
+from clt_ray.analysis.uncertainty import Estimate, ResampledValue
 
 REPEATS: Final = "items and repeated runs"
 NEIGHBOURS: Final = "items and neighbouring runs"
@@ -54,15 +54,15 @@ def peaks(study: Study) -> pd.DataFrame:
         low = high = nan
         if top is not start:
             rise = _gain(study, curve, top, exposure)
-            ends = with_noise(rise, known, (_used(top, rise), _used(start, rise)))
+            ends = interval_with_run_noise(rise, known, (_used(top, rise), _used(start, rise)))
             low, high = ends[0] - optimism, ends[1] - optimism
         rows.append(
-            series_of(curve, top)
+            series_columns(curve, top)
             | {"exposure": exposure, "best": best.value, "rise": best.value - series[0], "optimism": optimism}
             | {"corrected": best.value - series[0] - optimism, "low": low, "high": high, "n": len(series)}
             | {"method": _method([curve]), "run_ids": "+".join(run for p in curve.points for run in p.run_ids)}
         )
-    columns = [*SERIES, "exposure", "best", "rise", "optimism", "corrected", *ENDS]
+    columns = [*SERIES_COLUMNS, "exposure", "best", "rise", "optimism", "corrected", *ESTIMATE_COLUMNS]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -76,13 +76,13 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
     for curve, start, exposure, known in _compared(study):
         for point in curve.points[1:]:
             found = _gain(study, curve, point, exposure)
-            low, high = with_noise(found, known, (_used(point, found), _used(start, found)))
+            low, high = interval_with_run_noise(found, known, (_used(point, found), _used(start, found)))
             rows.append(
-                series_of(curve, point)
+                series_columns(curve, point)
                 | {"exposure": exposure, "gain": found.estimate, "low": low, "high": high}
                 | {"n": known.freedom, "method": _method([curve]), "run_ids": "+".join(found.run_ids)}
             )
-    return pd.DataFrame(rows, columns=[*SERIES, "exposure", "gain", *ENDS])
+    return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "exposure", "gain", *ESTIMATE_COLUMNS])
 
 
 def _compared(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
@@ -119,13 +119,13 @@ def _used(point: Point, found: Estimate) -> int:
     return len(set(point.run_ids) & set(found.run_ids))
 
 
-def _mean_over(exposure: str | None) -> Callable[[Study, Curve, Point], Sample]:
+def _mean_over(exposure: str | None) -> Callable[[Study, Curve, Point], ResampledValue]:
     """Mean over the languages of an exposure, over all but English for None."""
 
-    def statistic(study: Study, curve: Curve, point: Point) -> Sample:
+    def statistic(study: Study, curve: Curve, point: Point) -> ResampledValue:
         codes = sorted(_common(study, curve) - {ENGLISH})
         wanted = [code for code in codes if exposure is None or curve.exposure(code) == exposure]
-        return study.cells[curve.task].mean(point.run_ids, wanted)
+        return study.task_scores[curve.task].mean(point.run_ids, wanted)
 
     return statistic
 

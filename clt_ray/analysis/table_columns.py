@@ -7,17 +7,17 @@ from typing import Any, Final
 from clt_ray.analysis.study import Curve, Point
 from clt_ray.analysis.uncertainty import Estimate
 
-SERIES: Final = (
+SERIES_COLUMNS: Final = (
     "model", "setting", "task", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
     "metric",
 )  # fmt: skip
 """Columns that say which runs a row is about, named as in the scores file; `seed` lists pooled seeds, joined by "+"."""
-ENDS: Final = ("low", "high", "n", "method", "run_ids")
+ESTIMATE_COLUMNS: Final = ("low", "high", "n", "method", "run_ids")
 """Columns of an estimate after the number itself."""
 
 
-def series_of(curve: Curve, point: Point) -> dict[str, Any]:
-    """The columns of `SERIES`."""
+def series_columns(curve: Curve, point: Point) -> dict[str, Any]:
+    """The columns of `SERIES_COLUMNS`."""
     return {
         "model": curve.model,
         "setting": curve.setting,
@@ -31,11 +31,11 @@ def series_of(curve: Curve, point: Point) -> dict[str, Any]:
     }
 
 
-def estimated(name: str, found: Estimate) -> dict[str, Any]:
-    """The number under its name, and the columns of `ENDS`."""
-    return {name: found.estimate, "low": found.low, "high": found.high} | support(found)
+def estimate_columns(name: str, found: Estimate) -> dict[str, Any]:
+    """The number under its name, and the columns of `ESTIMATE_COLUMNS`."""
+    return {name: found.estimate, "low": found.low, "high": found.high} | support_columns(found)
 
 
-def support(found: Estimate) -> dict[str, Any]:
+def support_columns(found: Estimate) -> dict[str, Any]:
     """What an estimate rests on."""
     return {"n": found.n, "method": found.method, "run_ids": "+".join(found.run_ids)}

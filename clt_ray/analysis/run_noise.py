@@ -9,7 +9,7 @@ intervals. Differences of d neighbours carry about 2d/3 degrees of freedom, sinc
 cells have several seeds, neighbours are left out: repeats tell the same without the rise.
 
 Runs that differ in nothing answer some items differently by chance. That is part of what they differ in, and also of
-what a bootstrap over items shows of a difference of runs; `with_noise` counts it once.
+what a bootstrap over items shows of a difference of runs; `interval_with_run_noise` counts it once.
 
 **Example.** A series .30 .34 .32 has squared differences .0016 and .0004: variance .0005, standard deviation .022.
 """
@@ -26,14 +26,14 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from clt_ray.analysis.study import Curve, Point, Study
-from clt_ray.analysis.uncertainty import BOOTSTRAP, LEVEL, Estimate, Sample, mean
+from clt_ray.analysis.uncertainty import BOOTSTRAP, CONFIDENCE_LEVEL, Estimate, ResampledValue, mean
 
 LEAST_FREEDOM: Final = 1.0
 """Degrees of freedom below which a deviation says nothing."""
 
 Statistic = Callable[[Study, Curve, Point], float]
 """A number about the runs of one point."""
-Sampled = Callable[[Study, Curve, Point], float | Sample]
+Sampled = Callable[[Study, Curve, Point], float | ResampledValue]
 """The same, perhaps with its resamples."""
 
 
@@ -53,7 +53,7 @@ class RunNoise:
         difference of two runs."""
         if not self.freedom >= LEAST_FREEDOM:
             return nan
-        return float(stdtrit(self.freedom, (1 + LEVEL) / 2)) * self.deviation * sqrt(weight)
+        return float(stdtrit(self.freedom, (1 + CONFIDENCE_LEVEL) / 2)) * self.deviation * sqrt(weight)
 
 
 def run_noise(study: Study, curves: Iterable[Curve], statistic: Sampled) -> RunNoise:
@@ -75,7 +75,7 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: Sampled) -> RunN
     return RunNoise(sqrt(spread.squares / spread.freedom), spread.freedom, sqrt(spread.items / spread.freedom))
 
 
-def with_noise(found: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple[float, float]:
+def interval_with_run_noise(found: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple[float, float]:
     """95% interval of a difference of two points that also covers training the runs again.
 
     The variance of the items, less what of it the runs show as well, and that of the runs add up; the degrees of
@@ -91,14 +91,16 @@ def with_noise(found: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple
     """
     if not noise.freedom >= LEAST_FREEDOM:
         return nan, nan
-    items = ((found.high - found.low) / (2 * float(ndtri((1 + LEVEL) / 2)))) ** 2 if found.has_interval else 0.0
+    items = (
+        ((found.high - found.low) / (2 * float(ndtri((1 + CONFIDENCE_LEVEL) / 2)))) ** 2 if found.has_interval else 0.0
+    )
     weight = 1 / runs[0] + 1 / runs[1]
     between = noise.deviation**2 * weight
     # Only a paired bootstrap shows the chance of single answers and nothing of how hard the items are.
     twice = noise.items**2 * weight if found.method == BOOTSTRAP else 0.0
     total = max(items - twice, 0.0) + between
     freedom = noise.freedom * (total / between) ** 2 if between else 1e6
-    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * sqrt(total)
+    half = float(stdtrit(freedom, (1 + CONFIDENCE_LEVEL) / 2)) * sqrt(total)
     return found.estimate - half, found.estimate + half
 
 
@@ -116,7 +118,7 @@ class _Spread:
         return _Spread(self.squares + other.squares, self.items + other.items, self.freedom + other.freedom)
 
 
-def _around_mean(values: list[Sample]) -> _Spread:
+def _around_mean(values: list[ResampledValue]) -> _Spread:
     """Of repeats around their mean."""
     known = [value for value in values if np.isfinite(value.value)]
     if len(known) < 2:
@@ -126,7 +128,7 @@ def _around_mean(values: list[Sample]) -> _Spread:
     return _Spread(sum(part.value**2 for part in parts), sum(map(_item_variance, parts)), len(known) - 1)
 
 
-def _item_variance(difference: Sample) -> float:
+def _item_variance(difference: ResampledValue) -> float:
     if difference.draws is None or difference.methods != {BOOTSTRAP}:
         return 0.0
     return float(np.var(difference.draws, ddof=1))
@@ -157,7 +159,7 @@ def _between_neighbours(study: Study, curves: list[Curve], statistic: Sampled) -
 def _between_starts(study: Study, curves: list[Curve], statistic: Sampled) -> _Spread:
     """Curves of different groups that start from a run of their own each started from the same rows."""
     spread = _Spread()
-    starts: dict[tuple[str, str, str], dict[tuple[str, ...], Sample]] = {}
+    starts: dict[tuple[str, str, str], dict[tuple[str, ...], ResampledValue]] = {}
     for curve in curves:
         if curve.origin is not None:
             own = starts.setdefault((curve.model, curve.setting, curve.task), {})
@@ -167,5 +169,5 @@ def _between_starts(study: Study, curves: list[Curve], statistic: Sampled) -> _S
     return spread
 
 
-def _sample(value: float | Sample) -> Sample:
-    return value if isinstance(value, Sample) else Sample(value, None, 0, inf, frozenset(), ())
+def _sample(value: float | ResampledValue) -> ResampledValue:
+    return value if isinstance(value, ResampledValue) else ResampledValue(value, None, 0, inf, frozenset(), ())
