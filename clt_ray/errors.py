@@ -1,4 +1,4 @@
-"""Errors a user can act on. Everything else is a bug and keeps its traceback."""
+"""Errors that a user can act on. Any other exception is a bug and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 
 class CltRayError(Exception):
-    """Base of all errors that the command line prints without a traceback."""
+    """Base class of the errors that the command line prints without a traceback."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with what the user wrote, and what to do about it."""
+    """One mistake in the configuration or the command line, and how to correct it."""
 
     where: str
-    """File (or command-line option) that holds the value."""
+    """File with its line, or command-line option, that holds the value."""
     key: str
-    """Dotted path of the key inside `where`; empty when the whole file is meant."""
+    """Dotted path of the key inside `where`; empty when the problem concerns the whole file."""
     value: object
-    """The offending value as the user wrote it."""
+    """The refused value as the user wrote it; None when there is none to show."""
     message: str
-    """What is wrong, as a clause."""
+    """What is wrong, as a clause whose subject is the key."""
     remedy: str = ""
-    """What is allowed, or the next command to try."""
+    """What is allowed instead, or the next command to try."""
 
     def __str__(self) -> str:
         place = f"{self.where}: {self.key}" if self.key else self.where
@@ -33,7 +33,7 @@ class Problem:
 
 
 class ConfigurationError(CltRayError):
-    """Wrong configuration or usage; holds every problem found, not only the first."""
+    """Wrong configuration or usage. It holds every problem that was found, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -41,8 +41,8 @@ class ConfigurationError(CltRayError):
 
 
 class DataError(CltRayError):
-    """Rows that cannot be read or are too few for what the sweep asks."""
+    """Rows cannot be read, or are fewer than the sweep needs."""
 
 
 class RunError(CltRayError):
-    """A run that cannot succeed by being repeated, such as a non-finite loss."""
+    """A run failed in a way that repeating it does not change, such as a non-finite loss."""

@@ -1,4 +1,7 @@
-"""Sweeps: the file, its cells and runs, their identity, and the plan. Light to import: no torch, ray or mlflow."""
+"""Sweeps: the file, its cells and runs, their identity, and the plan.
+
+Imports neither torch nor ray nor mlflow, so that commands which only read a sweep start fast.
+"""
 
 from clt_ray.sweep.grid import Cell, cells, expand
 from clt_ray.sweep.load import load_sweep, parse_sweep

@@ -1,4 +1,4 @@
-"""Kinds of hardware by the names Ray uses, with what planning needs to know of each chip."""
+"""Accelerators by the names that Ray uses, with the properties of TPU chips that planning needs."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ CPU, GPU = "CPU", "GPU"
 
 @dataclass(frozen=True)
 class TpuKind:
-    """One TPU generation."""
+    """Published properties of one TPU generation."""
 
     peak_flops: float
-    """Peak bf16 FLOP/s of one chip, as its vendor publishes it (cloud.google.com/tpu/docs/system-architecture)."""
+    """Peak bf16 FLOP/s of one chip (cloud.google.com/tpu/docs/system-architecture)."""
     dimensions: int
-    """Dimensions of the torus that its slices are cut from."""
+    """Number of dimensions of a slice's topology: 2 or 3."""
     memory: float
-    """High-bandwidth memory of one chip in bytes, as its vendor publishes it."""
+    """High-bandwidth memory of one chip, in bytes."""
     compiler_name: str | None = None
-    """What libtpu's compiler calls it, such as `v5e`; None where it knows no chips of it, or counts half ones."""
+    """Name of the generation in libtpu's compiler, such as `v5e`; None where the compiler does not support it, or
+    counts each core of a chip as a device."""
     interconnect: float | None = None
-    """Published bandwidth of a chip's links to its neighbours, in bytes/s, sending; None where it is not known here."""
+    """Bandwidth at which one chip sends over all its links to neighbouring chips, in bytes per second; None where it
+    is not recorded here."""
     topologies: tuple[str, ...] = ()
-    """The slices that exist, where they are few enough to list; empty when any shape of the right dimension is
-    left to Ray and the cloud to accept."""
+    """All topologies of the generation; empty where there are too many to list, so that Ray and the cloud decide
+    whether a topology exists."""
 
 
 _EFFICIENCY_SLICES = ("1x1", "2x2", "2x4", "2x8", "4x4", "4x8", "8x8", "8x16", "16x16")
@@ -48,10 +50,10 @@ ACCELERATORS = (CPU, GPU, *TPUS)
 
 @cache
 def parse_shape(text: str) -> tuple[int, ...]:
-    """Sizes of a topology or a mesh: "8x8" -> (8, 8).
+    """Returns the sizes of a topology or a mesh: "8x8" -> (8, 8).
 
     Raises:
-        ValueError: Not positive whole numbers joined by `x`.
+        ValueError: The text is not positive whole numbers joined by `x`.
     """
     if not all(part.isascii() and part.isdigit() for part in text.split("x")):
         raise ValueError(text)
@@ -62,15 +64,15 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 
 def chips(text: str) -> int:
-    """Product of a shape's sizes: "8x8" -> 64."""
+    """Returns the number of chips of a topology: "8x8" -> 64."""
     return math.prod(parse_shape(text))
 
 
 def fsdp_and_tensor(mesh: str) -> tuple[int, int]:
-    """Sizes of a mesh's data-sharding and tensor axes: "16x4" -> (16, 4), "64" -> (64, 1).
+    """Returns the sizes of a mesh's fsdp and tensor axes: "16x4" -> (16, 4), "64" -> (64, 1).
 
     Raises:
-        ValueError: Not one or two positive whole numbers joined by `x`.
+        ValueError: The text is not one or two positive whole numbers joined by `x`.
     """
     sizes = parse_shape(mesh)
     if len(sizes) > 2:

@@ -1,8 +1,8 @@
-"""One text for one value: the JSON that identities are hashed from.
+"""Canonical JSON, from which run ids are hashed: equal values have equal texts.
 
-Keys are sorted, no space is written, text is ASCII-escaped, and numbers that are equal are written alike:
-`1e-5` and `0.00001` as `1e-05`, `1` and `1.0` as `1`. So neither the order of keys in a sweep file nor the way a
-number was typed reaches a run's identity.
+Keys are sorted, no whitespace is written, text is escaped to ASCII, and equal numbers are written alike: `1e-5` and
+`0.00001` as `1e-05`, `1` and `1.0` as `1`. Therefore neither the order of keys in a sweep file nor the notation of a
+number changes the identity of a run.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=F
 
 
 def canonical_json(value: object) -> str:
-    """Canonical JSON of a value made of mappings, sequences, text, numbers, booleans and None.
+    """Returns the canonical JSON of a value made of mappings, sequences, text, numbers, booleans and None.
 
     Raises:
         ValueError: A number is not finite.
-        TypeError: The value holds something that JSON cannot.
+        TypeError: The value holds a type that JSON does not have, or a key that is not text.
     """
     return _encode(_plain(value))
 
@@ -37,5 +37,5 @@ def _plain(value: object) -> Any:
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"{key!r} cannot be a key: canonical JSON has only text keys")
+        raise TypeError(f"{key!r} cannot be a key: keys in canonical JSON are text")
     return key

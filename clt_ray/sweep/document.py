@@ -1,7 +1,7 @@
-"""A sweep file as written: plain values, and for every key where it stands, for messages that name it.
+"""Reads a sweep file into plain values, with the line of every key for error messages.
 
-Read as YAML 1.2: only `true` and `false` are booleans, so `no` is Norwegian; `1e-5` is a number; a date or `12:30`
-is text. Loading runs no code: only mappings, sequences and scalars are built.
+The file is read as YAML 1.2: only `true` and `false` are booleans, so `no` is the code of Norwegian; `1e-5` is a
+number; dates and `12:30` are text. Reading runs no code: only mappings, sequences and scalars are built.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import yaml
 from clt_ray.errors import ConfigurationError, Problem
 
 KeyPath = tuple[str | int, ...]
-"""From the top of a file to a value: ("grid", "model", 0)."""
+"""Keys and indices from the top of a file to a value: ("grid", "model", 0)."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class Document:
     """The content of a sweep file with its overrides applied."""
 
     file: str
-    """Path of the file, as the user gave it."""
+    """Path of the file, as the user wrote it."""
     data: Mapping[str, Any]
-    """The top-level mapping; sections left empty are absent."""
+    """The top-level mapping, without sections that are left empty."""
     origins: Mapping[KeyPath, str]
-    """`file:line`, or the override, that each key comes from."""
+    """`file:line` of each key, or the override that set it."""
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the file as a file, such as a key that occurs twice."""
+    """Problems of the YAML and of the overrides, such as a key that occurs twice."""
     folder: Path = field(default_factory=Path)
-    """Where relative paths inside the file start."""
+    """Folder that relative paths inside the file start from."""
 
     def get(self, *path: str | int, default: Any = None) -> Any:
-        """The value at a path; `default` where there is none."""
+        """Returns the value at a path, or `default` where the file has none."""
         value: Any = self.data
         for step in path:
             try:
@@ -46,24 +46,31 @@ class Document:
         return value
 
     def has(self, *path: str | int) -> bool:
-        """Whether the file gives a value at a path."""
+        """Returns whether the file has a value at a path."""
         missing = object()
         return self.get(*path, default=missing) is not missing
 
     def where(self, path: KeyPath) -> str:
-        """`file:line` of a key, or of the nearest key above it."""
+        """Returns `file:line` of a key, or of the nearest key above it that the file has."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
         return self.file
 
     def problem(self, path: KeyPath, message: str, remedy: str = "", value: Any = ...) -> Problem:
-        """A problem with the value at a path, or with another value that the path stands for."""
+        """Returns a problem with the value at a path.
+
+        Args:
+            path: Where the value is in the file.
+            message: What is wrong, as a clause.
+            remedy: What is allowed instead.
+            value: The value to show; by default the one in the file.
+        """
         shown = self.get(*path) if value is ... else value
         return Problem(self.where(path), dotted(path), shown, message, remedy)
 
     def base_of(self, path: KeyPath) -> Path:
-        """Folder that a relative file name at this path starts from: an override's is where the user stands."""
+        """Returns the folder that a relative file name at a path starts from: for an override the working directory."""
         return Path() if self.where(path).startswith(OVERRIDE) else self.folder
 
 
@@ -71,7 +78,7 @@ OVERRIDE = "--set "
 
 
 def dotted(path: KeyPath) -> str:
-    """A path as people write it: ("grid", "model", 0) -> "grid.model[0]"."""
+    """Returns a path in dotted notation: ("grid", "model", 0) -> "grid.model[0]"."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -79,7 +86,7 @@ def dotted(path: KeyPath) -> str:
 
 
 class _Yaml12Loader(yaml.SafeLoader):
-    """Safe loader with the scalar rules of YAML 1.2's core schema."""
+    """PyYAML's safe loader with the scalar rules of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
@@ -98,33 +105,36 @@ for _tag, _pattern, _first in (
     _Yaml12Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
 
 _Yaml12Loader.add_constructor(
-    # YAML 1.1, which most people know from PyYAML, also allows 10_000; unlike there, a leading 0 means nothing.
+    # YAML 1.2 has no underscores in numbers, but PyYAML, which reads YAML 1.1, accepts 10_000 and so do we. A leading 0
+    # does not make a number octal here.
     "tag:yaml.org,2002:int",
     lambda loader, node: int(loader.construct_scalar(node)),  # type: ignore[arg-type]
 )
 
 
 def read_document(file: str | Path) -> Document:
-    """Read a sweep file.
+    """Reads a sweep file.
 
     Raises:
-        ConfigurationError: There is no such file, or it is not a YAML mapping.
+        ConfigurationError: The file cannot be read, or is not a YAML mapping.
     """
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigurationError([Problem(str(file), "", None, f"cannot be read: {reason}", _others(file))]) from error
+        raise ConfigurationError(
+            [Problem(str(file), "", None, f"cannot be read: {reason}", _siblings(file))]
+        ) from error
     return parse_document(text, str(file), Path(file).parent)
 
 
-def _others(file: str | Path) -> str:
-    found = sorted(str(path) for path in Path(file).parent.glob("*.yaml"))
-    return f"sweep files there: {', '.join(found)}" if found else "give the path of a sweep file"
+def _siblings(file: str | Path) -> str:
+    siblings = sorted(str(path) for path in Path(file).parent.glob("*.yaml"))
+    return f"sweep files in that folder: {', '.join(siblings)}" if siblings else "give the path of a sweep file"
 
 
 def parse_document(text: str, file: str, folder: Path) -> Document:
-    """Parse the text of a sweep file.
+    """Parses the text of a sweep file.
 
     Raises:
         ConfigurationError: The text is not one YAML mapping.
@@ -140,8 +150,8 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
         raise ConfigurationError([Problem(file, "", None, f"is not valid YAML: {error}")]) from error
     if not isinstance(data, dict):
         raise ConfigurationError([Problem(file, "", data, "is not a mapping", "write `key: value` lines")])
-    given = {key: value for key, value in data.items() if value is not None}
-    return Document(file, given, reader.origins, tuple(reader.problems), folder)
+    sections = {key: value for key, value in data.items() if value is not None}
+    return Document(file, sections, reader.origins, tuple(reader.problems), folder)
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
@@ -152,7 +162,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
 
 
 class _Reader:
-    """Builds plain values from YAML nodes and notes where each key stands."""
+    """Builds plain values from YAML nodes and records the line of each key."""
 
     def __init__(self, loader: _Yaml12Loader, file: str) -> None:
         self.origins: dict[KeyPath, str] = {}
@@ -169,7 +179,7 @@ class _Reader:
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode) and node.tag == _Yaml12Loader.DEFAULT_SEQUENCE_TAG:
                 return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
-            # Scalars; and tags, which the safe loader refuses.
+            # Scalars, and nodes with an explicit tag, which the safe loader refuses.
             return self._loader.construct_object(node)
         except ValueError as error:
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
@@ -181,10 +191,10 @@ class _Reader:
         return self.value(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
-        written = {id(key) for key, _ in node.value}
+        written_nodes = {id(key) for key, _ in node.value}
         self._loader.flatten_mapping(node)
         result: dict[str, Any] = {}
-        own: set[str] = set()
+        written_keys: set[str] = set()
         for key_node, value_node in node.value:
             key = self._loader.construct_object(key_node, deep=True)
             line = f"{self._file}:{key_node.start_mark.line + 1}"
@@ -192,14 +202,14 @@ class _Reader:
                 shown = dotted((*path, str(key)))
                 self.problems.append(Problem(line, shown, None, "the key is not text", f'quote it: "{key}"'))
                 continue
-            if key in own:
+            if key in written_keys:
                 first = self.origins[(*path, key)]
                 remedy = f"keep one of the two; the first is at {first}"
                 self.problems.append(Problem(line, dotted((*path, key)), None, "the key occurs twice", remedy))
                 continue
-            # Keys that a merge brought in come first and may be overridden by the mapping's own.
-            if id(key_node) in written:
-                own.add(key)
+            # Keys that a merge (`<<`) added come first, and the keys that the mapping itself writes may replace them.
+            if id(key_node) in written_nodes:
+                written_keys.add(key)
             self.origins[(*path, key)] = line
             result[key] = self.value(value_node, (*path, key))
         return result

@@ -1,9 +1,9 @@
-"""From a sweep to its cells and runs.
+"""Expands a sweep into its cells and runs.
 
-A *cell* is one place of the grid: product of model, task, language group, samples per language and seed, plus
-`include`, minus `exclude`. A *run* is what has to be executed. They differ where n = 0: every language group has its
-own cell there, the start of its curve, and all of them are the same English-only run. So are the equal-volume
-controls of groups with as many languages, which train on as many English rows.
+A *cell* is one place of the grid, which is the product of model, task, language group, samples per language and seed,
+plus `include`, minus `exclude`. A *run* is what has to be executed. Several cells can be the same run: at n = 0 every
+language group has a cell, the start of its curve, and all of these are the same English-only run. Likewise the
+equal-volume controls of two groups with the same number of languages train on the same rows.
 
     2 groups x n in (0, 100) x 1 seed  ->  4 cells, 3 runs
 """
@@ -24,34 +24,35 @@ from clt_ray.sweep.spec import Axes, CellPattern, SweepSpec
 
 
 class CellKey(NamedTuple):
-    """Where a cell is in the grid."""
+    """The place of a cell in the grid."""
 
     model: str
     tasks: tuple[str, ...]
-    """In canonical order."""
+    """Tasks that are trained together, in canonical order."""
     language_group: str
     samples_per_language: int
-    """Per non-English language and task."""
+    """Training rows per non-English language and task."""
     seed: int
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of the grid and the run that fills it."""
+    """One place of the grid and the run that gives its results."""
 
     key: CellKey
     train_languages: tuple[str, ...]
-    """Non-English languages of the cell's group, also where n = 0; of a control, those that English replaces."""
+    """Non-English languages of the cell's group, also at n = 0; for an equal-volume control the languages whose rows
+    English rows replace."""
     run: RunSpec
 
     @property
     def series(self) -> str:
-        """The curve the cell is a point of. The English-only run is the start of every group's curve."""
+        """Name of the curve that the cell is a point of. The English-only run is the start of every group's curve."""
         return f"{self._curve} seed {self.key.seed}"
 
     @property
     def title(self) -> str:
-        """The name of the cell's run, but with the cell's own group where n = 0."""
+        """Name of the cell. It equals the name of its run, except at n = 0, where it holds the group of the cell."""
         return f"{self._curve} n {self.key.samples_per_language} seed {self.key.seed}"
 
     @property
@@ -63,7 +64,7 @@ class Cell:
 
 
 def expand(spec: SweepSpec) -> tuple[RunSpec, ...]:
-    """The distinct runs of a sweep, in the order of its grid.
+    """Returns the distinct runs of a sweep, in the order of its grid.
 
     Raises:
         DataError: A local data root or model directory cannot be read.
@@ -72,7 +73,7 @@ def expand(spec: SweepSpec) -> tuple[RunSpec, ...]:
 
 
 def distinct_runs(cells: Iterable[Cell]) -> tuple[RunSpec, ...]:
-    """The runs of some cells, each once, where it comes first."""
+    """Returns the distinct runs of some cells, in the order of their first cells."""
     runs: dict[str, RunSpec] = {}
     for cell in cells:
         runs.setdefault(cell.run.run_id, cell.run)
@@ -80,7 +81,7 @@ def distinct_runs(cells: Iterable[Cell]) -> tuple[RunSpec, ...]:
 
 
 def cells(spec: SweepSpec) -> tuple[Cell, ...]:
-    """The cells of a sweep: product in the order of the axes, then `include`, without `exclude`.
+    """Returns the cells of a sweep: the product in the order of the axes, then `include`, without `exclude`.
 
     Raises:
         DataError: A local data root or model directory cannot be read.
@@ -90,7 +91,7 @@ def cells(spec: SweepSpec) -> tuple[Cell, ...]:
 
 
 def cell_keys(axes: Axes) -> tuple[CellKey, ...]:
-    """Where the cells are, each once."""
+    """Returns the places of the cells, each once."""
     keys = dict.fromkeys(product_keys(axes))
     for pattern in axes.include:
         keys.update(dict.fromkeys(pattern_keys(axes, pattern)))
@@ -100,12 +101,12 @@ def cell_keys(axes: Axes) -> tuple[CellKey, ...]:
 
 
 def product_keys(axes: Axes) -> Iterator[CellKey]:
-    """The product of the grid's axes and the seeds; the last axis moves fastest."""
+    """Returns the product of the grid's axes and the seeds; the last axis varies fastest."""
     return pattern_keys(axes, CellPattern())
 
 
 def pattern_keys(axes: Axes, pattern: CellPattern) -> Iterator[CellKey]:
-    """The cells that an `include` entry names; an axis it leaves out takes the grid's values."""
+    """Returns the cells that an `include` entry names; an axis that it leaves out takes the grid's values."""
     grid = axes.grid
     models = grid.model if pattern.model is None else pattern.model
     tasks = grid.task if pattern.task is None else pattern.task
@@ -116,7 +117,7 @@ def pattern_keys(axes: Axes, pattern: CellPattern) -> Iterator[CellKey]:
 
 
 def matches(pattern: CellPattern, key: CellKey) -> bool:
-    """Whether an `exclude` entry names a cell: every axis it gives has the cell's value among its own."""
+    """Returns whether an `exclude` entry names a cell: each of its axes lists the cell's value."""
     return (
         (pattern.model is None or key.model in pattern.model)
         and (pattern.task is None or key.tasks in _parsed(pattern.task))
@@ -132,17 +133,20 @@ def _parsed(tasks: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 class _RunBuilder:
-    """Makes the runs of one sweep; what runs share is made, and its content hashed, once."""
+    """Builds the runs of one sweep.
+
+    Runs that differ only in samples per language and seed share one template, so that content is hashed once.
+    """
 
     def __init__(self, spec: SweepSpec) -> None:
         self._spec = spec
-        self._pattern = cache(self._make_pattern)
+        self._template = cache(self._make_template)
 
     def __call__(self, key: CellKey) -> RunSpec:
-        pattern = self._pattern(key.model, key.tasks, key.language_group, key.samples_per_language > 0)
-        return replace(pattern, samples_per_language=key.samples_per_language, seed=key.seed)
+        template = self._template(key.model, key.tasks, key.language_group, key.samples_per_language > 0)
+        return replace(template, samples_per_language=key.samples_per_language, seed=key.seed)
 
-    def _make_pattern(self, model: str, tasks: tuple[str, ...], group: str, multilingual: bool) -> RunSpec:
+    def _make_template(self, model: str, tasks: tuple[str, ...], group: str, multilingual: bool) -> RunSpec:
         spec = self._spec
         languages = spec.languages_of(group) if multilingual else ()
         replaced = len(languages) if controlled_group(group) else 0

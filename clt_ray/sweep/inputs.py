@@ -1,7 +1,7 @@
-"""What the content a run reads is called in its identity.
+"""Names the weights, rows and templates that a run reads, for its identity.
 
-A hub model or data set is called by its name and revision; the bundled ones by the fingerprint in their manifest;
-local files by a hash of their bytes, so the same folder under another path, or on another machine, is the same.
+A hub model or data set is identified by its name and revision, bundled content by the fingerprint in its manifest, and
+local files by a hash of their bytes, so that a folder keeps its identity under another path or on another machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT_REVISION = "main"
 
 SPLITS = ("train", "validation", "test", "exemplars")
 ROW_FILES = ("jsonl", "parquet")
-"""Kinds of row files, the preferred one first."""
+"""File name extensions of row files, in the order of preference."""
 
 _READ_BYTES = 1 << 20
 _WHOLE_FILE_BYTES = 64 << 20
@@ -46,7 +46,7 @@ _TOKENIZER_FILES = (
 def run_inputs(
     model: ModelSpec, data: dict[str, DataSource], train_languages: tuple[str, ...], eval_languages: tuple[str, ...]
 ) -> Inputs:
-    """Names of everything that a run with these sources and languages reads.
+    """Returns the names of all content that a run with these sources and languages reads.
 
     Raises:
         DataError: A local file or directory cannot be read.
@@ -59,7 +59,7 @@ def run_inputs(
 
 
 def model_content(model: ModelSpec) -> str:
-    """Name of a model's weights and tokenizer."""
+    """Returns the name of a model's weights and tokenizer."""
     if model.source == BUNDLED:
         return f"bundled:{manifest()['model_fingerprint']}"
     directory = model.local_directory
@@ -71,7 +71,7 @@ def model_content(model: ModelSpec) -> str:
 def data_content(
     source: DataSource, task: str, train_languages: tuple[str, ...], eval_languages: tuple[str, ...]
 ) -> str:
-    """Name of a task's rows in the languages of a run."""
+    """Returns the name of a task's rows in the languages of a run."""
     if source.bundled:
         return f"bundled:{manifest()['corpus_fingerprint']}"
     if source.root is None:
@@ -84,32 +84,32 @@ def data_content(
 def source_files(
     root: Path, task: str, train_languages: Iterable[str], eval_languages: Iterable[str]
 ) -> dict[str, Path]:
-    """The files of a local root that a run may read, by their name inside the root.
+    """Returns the files of a local root that a run may read, by their path inside the root.
 
-    All splits of all its languages: validation rows may be cut from a language's training file, and test prompts
-    are kept out of the training rows of every language.
+    These are all splits of all languages of the run: validation rows may be cut from a training file, and test prompts
+    of every language are kept out of the training rows.
     """
-    found = {}
+    files = {}
     for split, code in product(SPLITS, sorted({ENGLISH, *train_languages, *eval_languages})):
         file = source_file(root, task, split, code)
         if file is not None:
-            found[file.relative_to(root).as_posix()] = file
-    return found
+            files[file.relative_to(root).as_posix()] = file
+    return files
 
 
 def source_file(root: Path, task: str, split: str, language: str) -> Path | None:
-    """The file of a local root with these rows, None when there is none."""
+    """Returns the file of a local root that holds these rows; None when there is none."""
     candidates = (root / task / split / f"{language}.{kind}" for kind in ROW_FILES)
     return next((file for file in candidates if file.is_file()), None)
 
 
 def directory_sha256(directory: Path) -> str:
-    """Hash of a local model: configuration and tokenizer whole, weights by size and sampled blocks.
+    """Returns the hash of a local model: of its configuration and tokenizer, and of samples of its weights.
 
-    Weights of a large model are tens of gigabytes, and a plan must not read them. Every safetensors file enters
-    with its size and 16 blocks spread from its first byte (the header: names, shapes and types of all tensors) to
-    its last, which tells apart any two trainings of a model: each step changes nearly every weight. Only an edit of a
-    few chosen bytes could escape. Files up to 64 MiB are read whole.
+    The weights of a large model are tens of gigabytes, which is too much to read for a plan. A safetensors file larger
+    than 64 MiB enters with its size and 16 blocks, evenly spread from its first byte (the header with names, shapes and
+    types of all tensors) to its last. Since an optimizer step changes nearly every weight, this distinguishes any two
+    trainings of a model; an edit of a few bytes between the blocks goes unnoticed. Smaller files are read whole.
 
     Raises:
         DataError: The directory cannot be read.
@@ -135,7 +135,7 @@ def _file_sha256(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _cached_sha256(path: Path, size: int, mtime_ns: int) -> str:
-    """Hash of a file that is assumed unchanged while its size and time of change are."""
+    """Returns the hash of a file, which is assumed not to change while its size and modification time stay the same."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         if size <= _WHOLE_FILE_BYTES or path.suffix != ".safetensors":
@@ -152,7 +152,7 @@ def _cached_sha256(path: Path, size: int, mtime_ns: int) -> str:
 
 @cache
 def manifest() -> dict[str, str]:
-    """Fingerprints of the corpus and the model that the package ships."""
+    """Returns the fingerprints of the corpus and the model that the package ships."""
     text = _resource("data", "bundled", "MANIFEST.json").decode()
     content: dict[str, str] = json.loads(text)
     return content
@@ -160,10 +160,10 @@ def manifest() -> dict[str, str]:
 
 @cache
 def templates_sha256() -> str:
-    """Hash of the prompt templates that the package ships."""
+    """Returns the hash of the prompt templates that the package ships."""
     return hashlib.sha256(_resource("data", "templates.yaml")).hexdigest()
 
 
 def _resource(*parts: str) -> bytes:
-    # Read as a file of the package: importing clt_ray.data would load its tables and grammar for a hash.
+    # Importing clt_ray.data for its path would load the tables and the grammar of the bundled corpus.
     return resources.files("clt_ray").joinpath(*parts).read_bytes()

@@ -24,7 +24,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
             working directory.
 
     Raises:
-        ConfigurationError: Every problem of the file and the overrides, each with place, key, value and remedy.
+        ConfigurationError: It holds every problem of the file and the overrides with place, key, value and remedy.
     """
     return _checked(apply_overrides(read_document(path), overrides))
 
@@ -37,7 +37,7 @@ def parse_sweep(content: Mapping[str, Any], name: str = "sweep") -> SweepSpec:
         name: What messages call the sweep.
 
     Raises:
-        ConfigurationError: Every problem.
+        ConfigurationError: It holds every problem of the content.
     """
     sections = {key: value for key, value in content.items() if value is not None}
     return _checked(Document(name, sections, {}))
@@ -53,7 +53,7 @@ def _checked(document: Document) -> SweepSpec:
 
 
 def _in_file_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Sorts problems by file and line, and drops repetitions."""
+    """Returns the distinct problems, sorted by file and line."""
     distinct = {(problem.where, problem.key, problem.message): problem for problem in reversed(problems)}
     return sorted(reversed(distinct.values()), key=_place)
 
@@ -64,7 +64,10 @@ def _place(problem: Problem) -> tuple[str, tuple[int, ...]]:
 
 
 def _with_absolute_paths(spec: SweepSpec, document: Document) -> SweepSpec:
-    """Makes local paths absolute: those in the file start at its folder, those in overrides where the user stands."""
+    """Returns the sweep with absolute local paths.
+
+    Relative paths start at the folder of the file, and in overrides at the working directory.
+    """
 
     def absolute(location: str, *path: str) -> str:
         return str((document.base_of(path) / Path(location).expanduser()).absolute())

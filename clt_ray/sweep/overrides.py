@@ -1,7 +1,7 @@
-"""Settings from the command line on top of a sweep file: `training.batch_size=32`, `seeds=[0, 1]`.
+"""Applies settings from the command line to a sweep file: `training.batch_size=32`, `seeds=[0, 1]`.
 
-Values are YAML. A key that itself holds dots, such as a model's name, is found by the longest key that exists:
-`hardware.llama-3.1-8b.topology=8x8`; one that does not exist yet is quoted: `models."mini-1.0".source=bundled`.
+Values are YAML. Where a key itself contains dots, as the names of models do, the longest key that exists is taken:
+`hardware.llama-3.1-8b.topology=8x8`. A new key that contains dots is quoted: `models."mini-1.0".source=bundled`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEY = re.compile(rf"({_PART.pattern})(\.({_PART.pattern}))*")
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
-    """The document with every override applied, later ones on top."""
+    """Returns the document with every override applied in turn; wrong overrides become problems of the document."""
     data = copy.deepcopy(dict(document.data))
     origins = dict(document.origins)
     problems = list(document.problems)
@@ -41,7 +41,7 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
 
 
 class _BadOverride(Exception):
-    """An override that cannot be understood or applied."""
+    """An override that cannot be parsed or applied."""
 
 
 def _parse(override: str, data: Mapping[str, Any]) -> tuple[KeyPath, Any]:
@@ -55,7 +55,6 @@ def _parse(override: str, data: Mapping[str, Any]) -> tuple[KeyPath, Any]:
     if not _KEY.fullmatch(key.strip()):
         raise _BadOverride(f"{key.strip()!r} is not a dotted key")
     matches = list(_PART.finditer(key.strip()))
-    # The longest joined run of parts that names an existing key wins; a quoted part stands alone.
     parts = [(match[1] or match[2], match[1] is not None) for match in matches]
     path: list[str | int] = []
     level: Any = data
@@ -68,6 +67,14 @@ def _parse(override: str, data: Mapping[str, Any]) -> tuple[KeyPath, Any]:
 
 
 def _step(parts: Sequence[tuple[str, bool]], level: Any) -> tuple[str | int, int]:
+    """Returns the next key or index, and how many parts it takes up.
+
+    The longest sequence of unquoted parts that names an existing key is one key.
+
+    Args:
+        parts: The rest of the dotted key: each part with whether it was quoted.
+        level: The value that the next key or index selects from.
+    """
     text, quoted = parts[0]
     if isinstance(level, list) and text.isdigit():
         return int(text), 1
@@ -91,7 +98,7 @@ def _assign(data: dict[str, Any], path: KeyPath, value: Any) -> None:
     for depth, step in enumerate(path):
         is_last = depth == len(path) - 1
         if isinstance(level, list) and not _holds(level, step):
-            raise _BadOverride(f"there is no item {step} in a list of {len(level)}")
+            raise _BadOverride(f"there is no item {step} in a list of {len(level)} items")
         if not isinstance(level, list | dict):
             raise _BadOverride(f"{'.'.join(map(str, path[:depth]))} is a single value, not a section")
         if is_last:

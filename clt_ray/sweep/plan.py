@@ -1,14 +1,14 @@
-"""What running a sweep would do, cell by cell, and why. Executes and writes nothing.
+"""Plans a sweep: which action each cell needs, and why. Planning executes and writes nothing.
 
-    finished                       -> skip      "finished"
-    started, owner gone            -> resume    "interrupted at step 120 of 469"
-    started, owner alive           -> blocked   "another process is at step 120 of 469"
-    failed                         -> run       "failed before: <its error>"
-    nothing there                  -> run       "not started"
-    the run of an earlier cell     -> skip      "shared with <its name>"
+    finished                               -> skip      "finished"
+    started, its process has ended         -> resume    "interrupted at step 120 of 469"
+    started, its process is alive          -> blocked   "another process is at step 120 of 469"
+    failed                                 -> run       "failed before: <its error>"
+    not in the store                       -> run       "not started"
+    the same run as that of an earlier cell -> skip     "shared with <name of the earlier cell>"
 
-Running the plan again after any of it has happened is how a sweep resumes. Several sweeps are planned together as
-if they were to run one after the other: what an earlier one executes, a later one shares.
+A sweep is resumed by planning it again. Several sweeps are planned together as if they ran one after the other: a run
+of an earlier sweep is shared by the later ones.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ NOT_STARTED = "not started"
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What the store knows of a run."""
+    """State of a run in the store."""
 
     kind: Kind
-    """`interrupted`: started, neither finished nor failed, and nobody holds it any more."""
+    """`missing`: not in the store; `interrupted`: started, not finished or failed, and no process holds its lease."""
     step: int = 0
-    """Last optimizer step it recorded."""
+    """Last optimizer step that the run recorded."""
     total_steps: int | None = None
-    """Optimizer steps it set out to take; None before it started."""
+    """Optimizer steps of the whole run; None before it started."""
     error: str | None = None
-    """Error line of a failed run."""
+    """Error message of a failed run, in one line."""
 
 
 MISSING = RunStatus("missing")
@@ -49,32 +49,33 @@ MISSING = RunStatus("missing")
 
 @dataclass(frozen=True)
 class Place:
-    """A cell, and the sweep that has it."""
+    """A cell and the name of its sweep."""
 
     sweep: str
     cell: Cell
 
     def to_json(self) -> dict[str, str]:
-        """The place as plain JSON values."""
+        """Returns the place as plain JSON values."""
         return {"sweep": self.sweep, "language_group": self.cell.key.language_group, "cell": self.cell.title}
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One cell and what will be done for it."""
+    """One cell and the action that it needs."""
 
     sweep: str
-    """Name of its sweep."""
+    """Name of the cell's sweep."""
     cell: Cell
     action: Action
     reason: str
     """Why this action, as a clause."""
     shared_with: Place | None
-    """The cell earlier in the plan that stands for the same run; None for the one that does."""
+    """The first cell in the plan with the same run; None when this cell is the first."""
     tokens: int
     """Estimated training tokens of the run."""
     chip_hours: float | None
-    """Estimated chip-hours of the run's training; None on CPU and where the chip or the model's size is unknown."""
+    """Estimated chip-hours of the run's training; None on CPU, and where the chip's peak or the model's size is
+    unknown."""
 
     @property
     def run(self) -> RunSpec:
@@ -82,11 +83,11 @@ class PlannedCell:
 
     @property
     def shared(self) -> bool:
-        """Whether another cell earlier in the plan stands for the same run."""
+        """Whether an earlier cell of the plan has the same run."""
         return self.shared_with is not None
 
     def to_json(self) -> dict[str, Any]:
-        """The cell as plain JSON values."""
+        """Returns the cell as plain JSON values."""
         run, key = self.cell.run, self.cell.key
         return {
             "sweep": self.sweep,
@@ -111,13 +112,13 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class Amount:
-    """Work of some runs, each counted once."""
+    """Total work of some runs, each counted once."""
 
     runs: int
     train_rows: int
-    """Rows of one epoch of each run, summed."""
+    """Training rows of one epoch, summed over runs."""
     steps: int
-    """Optimizer steps."""
+    """Optimizer steps, summed over runs."""
     tokens: int
     """Estimated training tokens."""
     chip_hours: float | None
@@ -125,67 +126,68 @@ class Amount:
 
     @classmethod
     def of(cls, planned: Iterable[PlannedCell]) -> Amount:
-        own = [cell for cell in planned if not cell.shared]
-        hours = [cell.chip_hours for cell in own if cell.chip_hours is not None]
+        """Sums the work of planned cells, leaving out those that share the run of an earlier cell."""
+        first_cells = [cell for cell in planned if not cell.shared]
+        hours = [cell.chip_hours for cell in first_cells if cell.chip_hours is not None]
         return cls(
-            runs=len(own),
-            train_rows=sum(cell.run.train_rows for cell in own),
-            steps=sum(cell.run.steps for cell in own),
-            tokens=sum(cell.tokens for cell in own),
+            runs=len(first_cells),
+            train_rows=sum(cell.run.train_rows for cell in first_cells),
+            steps=sum(cell.run.steps for cell in first_cells),
+            tokens=sum(cell.tokens for cell in first_cells),
             chip_hours=sum(hours) if hours else None,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The amounts as plain JSON values."""
+        """Returns the amounts as plain JSON values."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell of a sweep, or of several, with its action."""
+    """Every cell of one or several sweeps with its action."""
 
     sweep: str
-    """Name of the sweep; those of several joined by `, `."""
+    """Name of the sweep; the names of several are joined by `, `."""
     cells: tuple[PlannedCell, ...]
-    """Sweep by sweep, in the order of the grid."""
+    """The cells of each sweep in the order of its grid."""
 
     @cached_property
     def total(self) -> Amount:
-        """The whole sweep."""
+        """Work of all runs."""
         return Amount.of(self.cells)
 
     @cached_property
     def remaining(self) -> Amount:
-        """What the sweep's runs still need, counting a run to resume from its start."""
+        """Work of the runs that are not finished; a run to resume counts in full."""
         return Amount.of(cell for cell in self.cells if cell.action in ("run", "resume"))
 
     @cached_property
     def actions(self) -> Mapping[Action, int]:
-        """Distinct runs per action."""
+        """Number of distinct runs per action."""
         counted = Counter(cell.action for cell in self.cells if not cell.shared)
         return {action: counted[action] for action in ACTIONS}
 
     @cached_property
     def shared_between_sweeps(self) -> int:
-        """Distinct runs that more than one sweep has a cell of."""
+        """Number of distinct runs that are in more than one sweep."""
         places = {(cell.run.run_id, cell.sweep) for cell in self.cells}
         return sum(count > 1 for count in Counter(run_id for run_id, _ in places).values())
 
     @cached_property
     def hub(self) -> tuple[str, ...]:
-        """Hub names of the data sets and the weights that runs still to be executed read, sorted."""
+        """Hub names of the data sets and the models that the unfinished runs read, sorted."""
         runs = [cell.run for cell in self.cells if cell.action in ("run", "resume")]
         sources = {id(source): source for run in runs for source in run.data.values()}
         models = {run.model.source for run in runs if run.inputs.model.startswith("hub:")}
         return tuple(sorted(models | {source.dataset for source in sources.values() if source.dataset}))
 
     def run_ids(self, *actions: Action) -> tuple[str, ...]:
-        """Distinct runs with one of these actions, in the order of the grid; all runs when none is given."""
+        """Returns the ids of the distinct runs with one of these actions, or of all runs, in the order of the grid."""
         wanted = actions or ACTIONS
         return tuple(cell.run.run_id for cell in self.cells if not cell.shared and cell.action in wanted)
 
     def to_json(self) -> dict[str, Any]:
-        """`{"sweep", "runs": [one object per cell], "totals": {...}, "hub": [...]}`, as plain JSON values."""
+        """Returns `{"sweep", "runs": [one object per cell], "totals": {...}, "hub": [...]}` as plain JSON values."""
         return {
             "sweep": self.sweep,
             "runs": [cell.to_json() for cell in self.cells],
@@ -201,11 +203,11 @@ class Plan:
 
 
 def make_plan(spec: SweepSpec | Sequence[SweepSpec], states: Mapping[str, RunStatus]) -> Plan:
-    """Decide what to do for every cell of a sweep, or of several.
+    """Decides the action for every cell of one or several sweeps.
 
     Args:
-        spec: The sweeps, in the order in which they would run.
-        states: What the store knows, by run_id; a run that is not among them is missing.
+        spec: The sweep, or several in the order in which they would run.
+        states: States of runs in the store, by run_id; other runs count as missing.
 
     Raises:
         DataError: A local data root or model directory cannot be read.
@@ -214,7 +216,7 @@ def make_plan(spec: SweepSpec | Sequence[SweepSpec], states: Mapping[str, RunSta
     first: dict[str, Place] = {}
     planned = []
     action: Action
-    for sweep, cell in ((one.name, cell) for one in specs for cell in cells(one)):
+    for sweep, cell in ((spec.name, cell) for spec in specs for cell in cells(spec)):
         run = cell.run
         shared_with = first.get(run.run_id)
         if shared_with is None:
@@ -225,11 +227,11 @@ def make_plan(spec: SweepSpec | Sequence[SweepSpec], states: Mapping[str, RunSta
             action, reason = "skip", f"shared with {shared_with.cell.title}{elsewhere}"
         tokens = cost.training_tokens(run)
         planned.append(PlannedCell(sweep, cell, action, reason, shared_with, tokens, cost.chip_hours(run, tokens)))
-    return Plan(", ".join(one.name for one in specs), tuple(planned))
+    return Plan(", ".join(spec.name for spec in specs), tuple(planned))
 
 
 def decide(state: RunStatus) -> tuple[Action, str]:
-    """The action for a run in this state, and why."""
+    """Returns the action for a run in this state, and the reason for it."""
     place = f"step {state.step} of {state.total_steps}" if state.total_steps else "its start"
     match state.kind:
         case "finished":

@@ -1,12 +1,12 @@
-"""Every field of every configuration model says what it is to a run's identity.
+"""Roles of configuration fields: whether a field enters the identity of a run.
 
-    batch_size: Identity[Count] = 64      # can change a run's numbers: enters run_id
+    batch_size: Identity[Count] = 64      # changes the numbers of a run: the value enters run_id
     root: Content[str | None] = None      # points at content: the content's hash enters run_id, the pointer does not
-    workers: Runtime[Count] = 1           # how or where a run executes, or how it is labelled: never enters run_id
-    generate: AddedIdentity[...] = None   # Identity, added when runs existed: enters run_id unless it is the default
+    workers: Runtime[Count] = 1           # decides how, where or under which name a run executes: not in run_id
+    generate: AddedIdentity[...] = None   # as Identity, for fields added after a release: the default is not in run_id
 
-A field with none of them is a mistake that would either repeat finished runs for nothing or, worse, take a
-different run for a finished one; `tests/sweep/test_roles.py` refuses it.
+Every field has a role, which `tests/sweep/test_roles.py` enforces: a field that is missing from the identity makes two
+different runs look the same, and a field that does not belong there repeats finished runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Role(Enum):
-    """What a field is to a run's identity."""
+    """How a field relates to the identity of a run."""
 
     IDENTITY = "identity"
     CONTENT = "content"
@@ -36,14 +36,14 @@ class _Unless(Enum):
 
 Identity = Annotated[T, Role.IDENTITY]
 AddedIdentity = Annotated[T, Role.IDENTITY, _Unless.DEFAULT]
-"""Its default gives the numbers that runs had before the field existed, so they keep their identity."""
+"""For a field whose default gives the results that runs had before the field existed: they keep their run_id."""
 Content = Annotated[T, Role.CONTENT]
 Runtime = Annotated[T, Role.RUNTIME]
 
 
 @cache
 def roles(model: type[Any]) -> dict[str, Role | None]:
-    """Role of each field of a pydantic model or a dataclass; None where the author forgot to say."""
+    """Returns the role of each field of a pydantic model or a dataclass; None for a field without one."""
     return {
         name: next((item for item in metadata if isinstance(item, Role)), None)
         for name, metadata in _metadata(model).items()
@@ -52,13 +52,13 @@ def roles(model: type[Any]) -> dict[str, Role | None]:
 
 @cache
 def identity_fields(model: Any) -> tuple[str, ...]:
-    """Names of the fields that enter run_id as they are, sorted."""
+    """Returns the names of the fields whose values enter run_id, sorted."""
     return tuple(sorted(name for name, role in roles(model).items() if role is Role.IDENTITY))
 
 
 @cache
 def silent_defaults(model: Any) -> Mapping[str, Any]:
-    """Defaults that leave a field out of run_id, by the name of the field."""
+    """Returns the defaults of `AddedIdentity` fields by name; a field that has its default is left out of run_id."""
     added = [name for name, metadata in _metadata(model).items() if _Unless.DEFAULT in metadata]
     if issubclass(model, BaseModel):
         return {name: model.model_fields[name].get_default(call_default_factory=True) for name in added}
@@ -68,7 +68,7 @@ def silent_defaults(model: Any) -> Mapping[str, Any]:
 
 
 def _metadata(model: type[Any]) -> dict[str, Any]:
-    """What the annotation of each field carries."""
+    """Returns the metadata in the annotation of each field."""
     if issubclass(model, BaseModel):
         return {name: field.metadata for name, field in model.model_fields.items()}
     if is_dataclass(model):
