@@ -1,4 +1,4 @@
-"""The Ray cluster of a sweep: a local one that ends with the sweep, or one that exists."""
+"""Connects to the Ray cluster of a sweep, and determines how many runs it can train at the same time."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from clt_ray.orchestration.warm import dismiss, prepare, warm_name
 from clt_ray.sweep.run import RunSpec
 
 MAX_SLOTS = 900
-"""Ray counts fractions of a resource in steps of 0.0001, and the gate divides one resource by the slots."""
+"""Most trials at a time. Each takes a share of one resource, and Ray counts resources in steps of 0.0001."""
 
 LOCAL_OBJECT_STORE_BYTES = 128 * 1024 * 1024
-"""The sweep passes only run specifications through Ray's object store."""
+"""Size of a local cluster's object store, through which only run specifications pass."""
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """How many runs the cluster can carry at a time."""
+    """Number of runs that a cluster can execute at the same time."""
 
     slots: int
-    """Runs that train at the same time."""
+    """Number of runs that can train at the same time."""
     drivers: int
-    """Trials that may be alive. On CPUs one more than slots, so the next run starts up while others train."""
+    """Number of trials that may be alive. On CPUs it is one more than the slots, so that the next run's processes start
+    while other runs train."""
 
 
 def environment(runs: Sequence[RunSpec]) -> dict[str, str]:
-    """Settings of Ray that depend on whether runs take seconds or hours.
+    """Returns environment variables for Ray and its workers; those that the user has set keep their values.
 
-    On CPUs Ray Train looks after its workers five times a second instead of every two seconds, and a started
-    run may wait for its CPU as long as the runs before it take.
+    Runs on CPUs take seconds, so there Ray Train checks its workers five times a second instead of every two seconds,
+    and a started run may wait for its CPU for as long as the runs before it take.
     """
     cpu = _on_cpu(runs)
-    chosen = {
+    variables = {
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2" if cpu else "2",
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "86400" if cpu else "1800",
         "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0" if cpu else "1",
@@ -50,11 +51,11 @@ def environment(runs: Sequence[RunSpec]) -> dict[str, str]:
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "false",
-        # Where torch_xla is installed, transformers takes any process for one of a TPU.
+        # Where torch_xla is installed, transformers assumes a TPU in every process.
         "USE_TORCH_XLA": "1" if any(run.hardware.is_tpu for run in runs) else "0",
         "OMP_NUM_THREADS": str(max(run.hardware.cpus_per_worker for run in runs)),
     }
-    return {name: os.environ.get(name, value) for name, value in chosen.items()}
+    return {name: os.environ.get(name, value) for name, value in variables.items()}
 
 
 def _on_cpu(runs: Sequence[RunSpec]) -> bool:
@@ -63,13 +64,16 @@ def _on_cpu(runs: Sequence[RunSpec]) -> bool:
 
 @contextlib.contextmanager
 def connected(runs: Sequence[RunSpec], address: str | None, verbose: bool) -> Iterator[None]:
-    """Connect to Ray for the length of the block.
+    """Connects to Ray for the length of the block.
 
     Args:
-        runs: The runs to come; they decide Ray's settings.
-        address: A cluster's address; None for the one that RAY_ADDRESS names (as in `ray job submit`), or a
-            new local one on 127.0.0.1.
-        verbose: Let Ray's own output through.
+        runs: The runs to execute, which determine Ray's settings.
+        address: Address of a cluster. None stands for RAY_ADDRESS, which `ray job submit` sets, or for a new local
+            cluster on 127.0.0.1 where that is not set.
+        verbose: Show Ray's own output.
+
+    Raises:
+        ConfigurationError: No cluster answers at the address.
     """
     settings = environment(runs)
     os.environ.update(settings)
@@ -115,10 +119,11 @@ def connected(runs: Sequence[RunSpec], address: str | None, verbose: bool) -> It
 
 
 def _shut_down() -> None:
-    """Disconnect from Ray without losing this process.
+    """Disconnects from Ray.
 
-    Ray ends a process in which a reference to one of its objects is dropped while it shuts down, and Tune leaves such
-    references in cycles that any thread may collect at any moment. So they are collected before.
+    Ray aborts a process that drops a reference to one of its objects during the shutdown, and Tune leaves such
+    references in cycles, which the garbage collector may drop at any moment. They are therefore collected before, and
+    the collector is off meanwhile.
     """
     import ray
 
@@ -131,10 +136,14 @@ def _shut_down() -> None:
 
 
 def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
-    """How many of these runs, which share their hardware, fit on the connected cluster at a time.
+    """Returns how many of these runs the connected cluster can execute at the same time.
+
+    Args:
+        runs: Runs with the same hardware.
+        limit: Most runs at the same time; None for no limit.
 
     Raises:
-        ConfigurationError: Not even one fits; names what is missing.
+        ConfigurationError: The cluster is too small for a single run; the message names the missing resources.
     """
     import ray
 
@@ -142,33 +151,33 @@ def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
     if hardware.is_tpu:
         slots = min(limit or _whole_slices(runs[0]), MAX_SLOTS)
         return Capacity(slots, slots)
-    total = ray.cluster_resources()
-    needs = {"CPU": float(hardware.workers * hardware.cpus_per_worker)}
+    available = ray.cluster_resources()
+    required = {"CPU": float(hardware.workers * hardware.cpus_per_worker)}
     if hardware.accelerator == "GPU":
-        needs["GPU"] = float(hardware.workers)
+        required["GPU"] = float(hardware.workers)
     missing = [
         Problem(
             "cluster",
             name,
-            total.get(name, 0.0),
-            f"a run of {runs[0].model.name} needs {need:g}",
-            "add nodes, or ask for less under `hardware` in the sweep file",
+            available.get(name, 0.0),
+            f"a run of {runs[0].model.name} needs {amount:g}",
+            "add nodes, or request less under `hardware` in the sweep file",
         )
-        for name, need in needs.items()
-        if total.get(name, 0.0) < need
+        for name, amount in required.items()
+        if available.get(name, 0.0) < amount
     ]
     if missing:
         raise ConfigurationError(missing)
-    slots = min(int(total[name] // need) for name, need in needs.items() if need)
+    slots = min(int(available[name] // amount) for name, amount in required.items() if amount)
     slots = max(1, min(slots, limit or slots, MAX_SLOTS))
     return Capacity(slots, slots + 1 if hardware.accelerator == "CPU" else slots)
 
 
 def _whole_slices(run: RunSpec) -> int:
-    """Slices of the run's kind that are up with all their hosts.
+    """Returns the number of slices with the run's topology whose hosts are all up.
 
     Raises:
-        ConfigurationError: There is none; names those that lack a host.
+        ConfigurationError: There is none; the message names the slices that lack a host.
     """
     import ray
 
@@ -188,8 +197,7 @@ def _whole_slices(run: RunSpec) -> int:
                 f"{hardware.accelerator} {hardware.topology}",
                 0,
                 "; ".join(filter(None, (message, told(states)))),
-                "bring up its hosts; where an autoscaler does that, say how many slices there may be: "
-                "--max-concurrent N",
+                "start its hosts; where an autoscaler starts them, give the number of slices: --max-concurrent N",
             )
         ]
     )

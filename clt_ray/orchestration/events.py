@@ -1,4 +1,4 @@
-"""Tune's events, passed on to whoever watches the sweep."""
+"""Passes Ray Tune's trial events on to an observer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from clt_ray.orchestration.monitor import Observer
 
 
 class Events(Callback):
-    """Tells an observer as trials start and end."""
+    """Tune callback that tells an observer which runs start and end."""
 
     def __init__(self, observer: Observer) -> None:
         self.observer: Observer | None = observer
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its settings for a restore that this program never asks for.
+        # Tune pickles its callbacks for a restore, which this program never requests: a rerun reads the store instead.
         return {"observer": None}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""A Ray Tune search algorithm over the missing runs of a sweep, in an order that depends on how runs came out."""
+"""A Ray Tune search algorithm that suggests the missing runs of a sweep in an order that depends on finished runs."""
 
 from __future__ import annotations
 
@@ -13,53 +13,59 @@ from clt_ray.sweep.run import RunSpec
 
 
 class Order(Protocol):
-    """Decides which run comes next."""
+    """Chooses which run is executed next."""
 
     def next(self, waiting: Sequence[RunSpec]) -> RunSpec | None:
-        """One of the waiting runs; None when none of them is to be executed."""
+        """Returns one of the waiting runs, or None when none of them should be executed."""
 
     def ended(self, run_id: str) -> None:
-        """A run that `next` gave has finished or failed."""
+        """Is notified that a run which `next` returned has finished or failed."""
 
 
 class RunSearch(Searcher):
-    """Suggests each run at most once, as its order says; finished when the order has no more."""
+    """Suggests each run at most once, in the order that an `Order` chooses, until it chooses none."""
 
     def __init__(self, runs: Sequence[RunSpec], order: Order) -> None:
+        """
+        Args:
+            runs: The runs to suggest.
+            order: Chooses among those that have not been suggested.
+        """
         super().__init__()
         self._waiting = {run.run_id: run for run in runs}
-        self._given: dict[str, str] = {}
+        self._run_ids: dict[str, str] = {}
+        """Run id of each suggested trial, by trial id."""
         self._order: Order | None = order
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's configuration."""
+        """Returns the configuration of the next trial, or `FINISHED`."""
         run = self._order.next(list(self._waiting.values())) if self._order and self._waiting else None
         if run is None:
             return Searcher.FINISHED
         del self._waiting[run.run_id]
-        self._given[trial_id] = run.run_id
+        self._run_ids[trial_id] = run.run_id
         return {"cell": cell(run)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tune's news of an ended trial."""
-        if self._order and trial_id in self._given:
-            self._order.ended(self._given[trial_id])
+        """Notifies the order that a trial has ended."""
+        if self._order and trial_id in self._run_ids:
+            self._order.ended(self._run_ids[trial_id])
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its settings for a restore that this program never asks for: a rerun asks the store.
+        # Tune pickles the searcher for a restore, which this program never requests: a rerun reads the store instead.
         return {**self.__dict__, "_order": None}
 
     def save(self, checkpoint_path: str) -> None:
-        """Trials given so far; Tune asks for it as it goes."""
-        Path(checkpoint_path).write_text(json.dumps(self._given), "utf-8")
+        """Writes the suggested trials to a file; Tune requires this of a searcher."""
+        Path(checkpoint_path).write_text(json.dumps(self._run_ids), "utf-8")
 
     def restore(self, checkpoint_path: str) -> None:
-        """Read what `save` wrote."""
-        self._given = json.loads(Path(checkpoint_path).read_text("utf-8"))
+        """Reads the file that `save` wrote."""
+        self._run_ids = json.loads(Path(checkpoint_path).read_text("utf-8"))
 
 
 def cell(run: RunSpec) -> dict[str, Any]:
-    """The axes of a run, as Tune and its dashboard show them."""
+    """Returns a run's cell of the grid, as Tune's tables and dashboard show it."""
     return {
         "run_id": run.run_id,
         "model": run.model.name,

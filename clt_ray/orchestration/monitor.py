@@ -1,7 +1,7 @@
-"""Watches run directories while a sweep executes: what to show, and what MLflow should know.
+"""Observes the run directories of a sweep while it executes, to show progress and to keep MLflow up to date.
 
-Workers write only to the store. This thread, in the one process that drives the sweep, reads it: so the tracker
-has one writer, training never waits for it, and an outage costs nothing but freshness.
+Workers write to the store only. A thread of the process that executes the sweep reads the store and writes to MLflow.
+MLflow therefore has one writer, training never waits for it, and during an outage MLflow is merely out of date.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Live:
-    """One run as last seen."""
+    """State of one run when its directory was read last."""
 
     run: RunSpec
     state: str
-    """waiting, running, finished or failed."""
+    """`waiting`, `running`, `finished` or `failed`."""
     stage: str = ""
     step: int = 0
     total_steps: int = 0
@@ -34,23 +34,25 @@ class Live:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A sweep at one moment."""
+    """State of a sweep at one moment."""
 
     total: int
-    """Distinct runs of the sweep: those finished earlier and those that other processes execute included."""
+    """Number of distinct runs of the sweep, including those finished earlier and those that other processes execute."""
     done: int
+    """Number of finished runs."""
     running: tuple[Live, ...]
     failed: tuple[Live, ...]
     waiting: int
+    """Number of runs that have not started."""
     elapsed_seconds: float
     eta_seconds: float | None
-    """Expected seconds to the end; None until a run has finished."""
+    """Expected seconds until the last run ends; None before a run has finished."""
     changed: tuple[Live, ...] = field(default=())
-    """Runs whose state or stage changed since the snapshot before."""
+    """Runs whose state or stage has changed since the previous snapshot."""
 
 
 class Observer(Protocol):
-    """Hears which runs are being executed."""
+    """Is notified when the execution of runs starts and ends."""
 
     def started(self, run_id: str) -> None: ...
     def ended(self, run_id: str) -> None: ...
@@ -63,9 +65,9 @@ class RunTracker(Protocol):
 
 
 class Monitor:
-    """Collects the state of a sweep once a second and hands it on.
+    """Reads the state of a sweep once a second, and passes it to a display and to the tracker.
 
-    Use as a context manager around the execution; `started` and `ended` are called by the orchestration.
+    Use it as a context manager around the execution, and pass it to the execution as its `Observer`.
     """
 
     def __init__(
@@ -78,10 +80,20 @@ class Monitor:
         tracker: RunTracker | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._seen = {run.run_id: Live(run, "waiting") for run in runs}
+        """
+        Args:
+            runs: Runs that are about to be executed.
+            already_done: Number of runs of the sweep that finished earlier.
+            total: Number of distinct runs of the sweep.
+            store: The store with the run directories.
+            show: Called with every snapshot.
+            tracker: Told which runs have changed; None when there is no tracker.
+            clock: Returns seconds; tests replace it.
+        """
+        self._runs = {run.run_id: Live(run, "waiting") for run in runs}
         self._already_done, self._total = already_done, total
         self._store, self._show, self._tracker = store, show, tracker
-        self._clock, self._began = clock, clock()
+        self._clock, self._start_time = clock, clock()
         self._first_start: float | None = None
         self._active: set[str] = set()
         self._ended: set[str] = set()
@@ -100,7 +112,7 @@ class Monitor:
     def started(self, run_id: str) -> None:
         with self._lock:
             self._active.add(run_id)
-            # Ray's own start-up comes before and is no measure of the runs' speed.
+            # Time before the first start is Ray's, and would distort the estimate of the remaining time.
             self._first_start = self._first_start or self._clock()
 
     def ended(self, run_id: str) -> None:
@@ -113,21 +125,21 @@ class Monitor:
             self.poll()
 
     def poll(self) -> Snapshot:
-        """Look once, show, and bring MLflow up to date with the runs that moved."""
+        """Reads the directories of active runs, shows the new snapshot, and updates MLflow with these runs."""
         with self._lock:
-            look_at = self._active | self._ended
+            to_read = self._active | self._ended
             self._ended = set()
         changed = []
-        for run_id in sorted(look_at):
-            before = self._seen[run_id]
+        for run_id in sorted(to_read):
+            before = self._runs[run_id]
             now = self._look(before)
-            self._seen[run_id] = now
+            self._runs[run_id] = now
             if (before.state, before.stage) != (now.state, now.stage):
                 changed.append(now)
         snapshot = self._snapshot(changed)
         self._show(snapshot)
-        if self._tracker is not None and look_at:
-            self._tracker.update([self._seen[run_id].run for run_id in sorted(look_at)])
+        if self._tracker is not None and to_read:
+            self._tracker.update([self._runs[run_id].run for run_id in sorted(to_read)])
         return snapshot
 
     def _look(self, before: Live) -> Live:
@@ -147,9 +159,9 @@ class Monitor:
 
     def _snapshot(self, changed: Sequence[Live]) -> Snapshot:
         by_state: dict[str, list[Live]] = {"waiting": [], "running": [], "finished": [], "failed": []}
-        for live in self._seen.values():
+        for live in self._runs.values():
             by_state[live.state].append(live)
-        elapsed = self._clock() - self._began
+        elapsed = self._clock() - self._start_time
         return Snapshot(
             total=self._total,
             done=len(by_state["finished"]) + self._already_done,
@@ -162,8 +174,10 @@ class Monitor:
         )
 
     def _eta(self, by_state: Mapping[str, Sequence[Live]]) -> float | None:
-        """Work left over work done per second; work is optimizer steps, with half a run's steps as the cost of
-        everything around them."""
+        """Returns the work left, divided by the work done per second.
+
+        The work of a run is its number of optimizer steps, and half as much again for everything but training.
+        """
 
         def work(live: Live) -> float:
             return 1.5 * live.run.steps
@@ -173,7 +187,7 @@ class Monitor:
             return None
         left = sum(work(live) for live in by_state["waiting"])
         for live in by_state["running"]:
-            part = live.step / live.total_steps if live.total_steps else 0.0
-            done += part * live.run.steps
-            left += work(live) - part * live.run.steps
+            fraction = live.step / live.total_steps if live.total_steps else 0.0
+            done += fraction * live.run.steps
+            left += work(live) - fraction * live.run.steps
         return (self._clock() - self._first_start) * left / done

@@ -1,9 +1,9 @@
-"""Which TPU slices a cluster has, whole or not, from the labels that Ray puts on its nodes.
+"""Determines from the labels of Ray's nodes which TPU slices a cluster has, and which of their hosts are missing.
 
     labels of a v5e-16 host: ray.io/tpu-slice-name=pod-a  ray.io/tpu-worker-id=2  ray.io/tpu-topology=4x4
 
-A slice trains only with all its hosts. Ray waits for a missing one until a timeout and then says that placement
-failed; what is missing can be read from the labels at once.
+A slice trains only when all its hosts are up. Ray waits for a missing host until a timeout, and then reports only that
+placement failed; the labels tell at once which host is missing.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ TOPOLOGY = "ray.io/tpu-topology"
 
 @dataclass(frozen=True)
 class SliceState:
-    """A slice of which at least one host is up."""
+    """A TPU slice of which at least one host is up."""
 
     name: str
     hosts: int
-    """Hosts that the topology has."""
+    """Number of hosts of the topology."""
     present: tuple[int, ...]
     """Worker ids of the hosts that are up, sorted."""
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Worker ids of the hosts that are not."""
+        """Worker ids of the hosts that are not up, sorted."""
         return tuple(sorted(set(range(self.hosts)) - set(self.present)))
 
     @property
     def whole(self) -> bool:
+        """Whether all hosts are up, each once."""
         return self.present == tuple(range(self.hosts))
 
     def __str__(self) -> str:
@@ -46,14 +47,16 @@ class SliceState:
 
 
 def hosts_and_resources(hardware: HardwareSpec) -> tuple[int, dict[str, float]]:
-    """Hosts of the slice that a run asks for, and what its one worker on each takes: every chip, and its CPUs.
+    """Returns the number of hosts of a run's slice, and the resources of the one worker on each host.
+
+    A worker takes every chip of its host.
 
     Raises:
-        ValueError: Ray knows no such topology of this accelerator.
+        ValueError: Ray does not know this topology of the accelerator.
     """
     from ray.util.tpu import get_tpu_worker_resources
 
-    assert hardware.topology is not None, "the specification demands a topology for a TPU"
+    assert hardware.topology is not None, "a sweep file with a TPU must name a topology"
     hosts, resources = get_tpu_worker_resources(
         topology=hardware.topology,
         accelerator_type=hardware.accelerator,
@@ -63,19 +66,19 @@ def hosts_and_resources(hardware: HardwareSpec) -> tuple[int, dict[str, float]]:
 
 
 def slice_states(nodes: Iterable[Mapping[str, Any]], topology: str, accelerator: str, hosts: int) -> list[SliceState]:
-    """The slices of one kind, by name.
+    """Returns the slices with this topology and accelerator, sorted by name.
 
     Args:
-        nodes: As `ray.nodes()` tells them.
-        topology: Such as `8x8`.
-        accelerator: Such as `TPU-V5LITEPOD`.
-        hosts: Hosts that such a slice has.
+        nodes: The result of `ray.nodes()`.
+        topology: For example `8x8`.
+        accelerator: For example `TPU-V5LITEPOD`.
+        hosts: Number of hosts of such a slice.
     """
     present: dict[str, list[int]] = {}
     for node in nodes:
         labels = node.get("Labels") or {}
-        kind = f"accelerator_type:{accelerator}"
-        if not node.get("Alive") or labels.get(TOPOLOGY) != topology or kind not in (node.get("Resources") or {}):
+        resource = f"accelerator_type:{accelerator}"
+        if not node.get("Alive") or labels.get(TOPOLOGY) != topology or resource not in (node.get("Resources") or {}):
             continue
         name = labels.get(SLICE_NAME) or str(node.get("NodeID"))
         present.setdefault(name, []).append(int(labels.get(WORKER_ID, 0)))
@@ -83,5 +86,5 @@ def slice_states(nodes: Iterable[Mapping[str, Any]], topology: str, accelerator:
 
 
 def told(states: Iterable[SliceState]) -> str:
-    """What is wrong with the slices, in one clause; empty when nothing is."""
+    """Returns a description of the slices that lack hosts; empty when there is none."""
     return "; ".join(str(state) for state in states if not state.whole)

@@ -1,11 +1,11 @@
-"""Execute the missing runs of a sweep: Ray Tune enumerates them, Ray Train carries out each one."""
+"""Executes the missing runs of a sweep with Ray: one Tune trial per run, which drives one Ray Train run."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clt_ray.orchestration.cluster import Capacity, capacity, connected
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from clt_ray.orchestration.informative import Order
 
 HEAD = "node:__internal_head__"
-"""Every cluster's head node has 1.0 of this resource. Drivers ask for a share of it, which keeps them off the
-nodes that train and makes the number of live drivers a property of the cluster, not of one process."""
+"""Resource of which every cluster's head node has 1.0. Each driver requests a share of it. This keeps drivers off the
+nodes that train, and limits the number of live drivers in the whole cluster, not in one process only."""
 
 HEAD_SHARE = 0.9
-"""Part of the head's resource that drivers divide; Ray's own actors take small shares of the rest."""
+"""Part of the head node's resource that drivers share; Ray's own actors take small parts of the rest."""
 
 
 def run_missing(
@@ -31,32 +31,31 @@ def run_missing(
     address: str | None = None,
     limit: int | None = None,
     verbose: bool = False,
-    connected_hook: Callable[[Capacity], None] | None = None,
     order: Order | None = None,
 ) -> None:
-    """Execute runs; what became of each is in its run directory.
+    """Executes runs. The result of each run, also its failure, is in its run directory.
 
-    Runs on different hardware execute one kind after the other, since the gate counts one kind of slot.
+    Runs with different hardware are executed in one group after the other, because the number of concurrent trials is
+    limited for one kind of hardware at a time.
 
     Args:
-        runs: What to execute; none of them finished.
+        runs: Runs that are not finished.
         storage: URI of the store.
-        observer: Told as trials start and end.
-        address: Ray cluster; see `cluster.connected`.
-        limit: At most this many runs at a time.
-        verbose: Show Ray's and Tune's own output.
-        connected_hook: Called with the capacity once Ray is up.
-        order: Decides what comes next, and what is left out; by default all runs, in the order given.
+        observer: Notified when trials start and end.
+        address: Address of a Ray cluster; see `cluster.connected`.
+        limit: Most runs at the same time; None for as many as the cluster can train.
+        verbose: Show the output of Ray and Tune.
+        order: Chooses the next run and which runs are left out; None executes all runs in their order.
+
+    Raises:
+        ConfigurationError: No cluster answers at the address, or the cluster is too small for one of the runs.
     """
     if not verbose:
-        for noisy in ("ray", "ray.tune", "ray.train", "ray._private"):
-            logging.getLogger(noisy).setLevel(logging.CRITICAL)
+        for name in ("ray", "ray.tune", "ray.train", "ray._private"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     with connected(runs, address, verbose):
         for same_hardware in _by_hardware(runs):
-            room = capacity(same_hardware, limit)
-            if connected_hook:
-                connected_hook(room)
-            _tune(same_hardware, storage, observer, room, verbose, order)
+            _tune(same_hardware, storage, observer, capacity(same_hardware, limit), verbose, order)
 
 
 def _by_hardware(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
@@ -67,7 +66,7 @@ def _by_hardware(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
 
 
 def _tune(
-    runs: Sequence[RunSpec], storage: str, observer: Observer, room: Capacity, verbose: bool, order: Order | None
+    runs: Sequence[RunSpec], storage: str, observer: Observer, limits: Capacity, verbose: bool, order: Order | None
 ) -> None:
     from ray import tune
 
@@ -75,9 +74,9 @@ def _tune(
     from clt_ray.orchestration.events import Events
     from clt_ray.orchestration.informative import RunSearch, cell
 
-    # Ray's bookkeeping is no part of the results: a rerun asks the store what is missing, never Tune.
+    # Ray's own state is not part of the results: a rerun reads from the store which runs are missing.
     scratch = f"{storage.rstrip('/')}/ray"
-    share = int(HEAD_SHARE / room.drivers * 10_000) / 10_000
+    share = int(HEAD_SHARE / limits.drivers * 10_000) / 10_000
     trainable = tune.with_resources(
         tune.with_parameters(drive, runs={run.run_id: run.to_dict() for run in runs}, storage=storage, scratch=scratch),
         tune.PlacementGroupFactory([{HEAD: share}]),
@@ -86,7 +85,7 @@ def _tune(
         trainable,
         param_space={} if order else {"cell": tune.grid_search([cell(run) for run in runs])},
         tune_config=tune.TuneConfig(
-            max_concurrent_trials=room.drivers,
+            max_concurrent_trials=limits.drivers,
             reuse_actors=True,
             search_alg=RunSearch(runs, order) if order else None,
             num_samples=len(runs) if order else 1,

@@ -1,18 +1,18 @@
-"""Start training processes without importing PyTorch, transformers and TRL for each of them.
+"""Starts training processes that do not have to import PyTorch, transformers and TRL themselves.
 
-Importing the training stack takes about four seconds of CPU. On an accelerator that is nothing beside loading
-weights; on a laptop it is a large part of a short run. So one process per node and job imports the stack once,
-before any thread or tensor exists, and forks a fresh child for every run:
+Importing these libraries takes about four seconds of CPU time. On an accelerator that is little compared with loading
+the weights; on a laptop it is a large part of a short run. One process per node and job, the warm process, therefore
+imports them once, before any thread or tensor exists, and forks a child for every run:
 
     Ray Train worker                       warm process                      child
     run_in_child(payload)  --connect-->    fork()             -------->      execute(run)
            waits           <---------------- {"finished": true} -----------  exits
     killed                 --connection closes------------------------->     kills itself
 
-The child inherits no state of other runs, and its life is tied to the connection: when the Ray worker dies, by
-whatever signal, the child does too, so Ray's retry never meets a second copy. When the child dies, the worker
-raises and Ray Train counts a worker failure. The warm process leaves when its owner (the raylet, or the sweep that
-prepared it) or the file of its socket is gone.
+The child inherits no state of other runs. It ends when the connection closes: when the Ray worker dies, by whatever
+signal, the child dies too, so a retry by Ray never runs beside the first attempt. When the child dies, the worker
+raises, and Ray Train counts a worker failure. The warm process exits once its owner (the raylet, or the process that
+executes the sweep and prepared it) or the file of its socket no longer exists.
 """
 
 from __future__ import annotations
@@ -49,32 +49,33 @@ PRELOADED = (
     "transformers.models.cohere.modeling_cohere",
     "transformers.generation.utils",
 )
-"""What every run imports."""
+"""Modules that every run imports."""
 
 DETACHED = f"import os; os.fork() and os._exit(0); from {__name__} import main; main()"
-"""Starts the warm process as nobody's child: a Ray worker that exits kills the children it has."""
+"""Program that detaches the warm process from its parent: a Ray worker that exits kills its children."""
 
 OWNER_CHECK_SECONDS = 1.0
 WAITING_CLIENTS = 64
+"""Length of the queue of connections that are not accepted yet."""
 
 
 class ChildDied(RuntimeError):
-    """The training process ended without an answer, killed or out of memory."""
+    """The training process ended without an answer: it was killed, or ran out of memory."""
 
 
 def run_in_child(payload: dict[str, Any], name: str) -> Outcome:
-    """Execute a run in a child of this node's warm process, starting that process if need be.
+    """Executes a run in a child of this node's warm process, which is started where it does not exist.
 
     Args:
-        payload: What `execute_payload` needs, as plain JSON.
-        name: Names the warm process; workers that give the same name share it.
+        payload: Argument of `execute_payload`, as JSON values.
+        name: Name of the warm process; workers with the same name share it.
 
     Returns:
-        What `clt_ray.pipeline.execute` returned.
+        The result of `clt_ray.pipeline.execute`.
 
     Raises:
         ChildDied: The child was killed.
-        RuntimeError: The run failed; carries the child's traceback.
+        RuntimeError: The run raised an exception; the message contains the child's traceback.
     """
     with _connect(name) as connection:
         request = payload | {"env": dict(os.environ), "cwd": os.getcwd()}
@@ -95,7 +96,7 @@ def run_in_child(payload: dict[str, Any], name: str) -> Outcome:
 
 
 def warm_name() -> str:
-    """Name of the warm process of this node and Ray job."""
+    """Returns the name of the warm process of this node and Ray job."""
     import ray
 
     runtime = ray.get_runtime_context()
@@ -103,13 +104,13 @@ def warm_name() -> str:
 
 
 def prepare(name: str) -> None:
-    """Start this machine's warm process, owned by this process, while Ray still starts its own."""
+    """Starts the warm process of this machine, owned by this process, while Ray is still starting its processes."""
     with contextlib.suppress(OSError):
         _start(_socket(name), owner=os.getpid())
 
 
 def dismiss(name: str) -> None:
-    """Let the warm process go."""
+    """Makes the warm process exit."""
     _socket(name).unlink(missing_ok=True)
 
 
@@ -140,7 +141,7 @@ def _connect(name: str) -> Iterator[socket.socket]:
 
 
 def _start(path: Path, owner: int) -> None:
-    """Start the warm process on a socket that already listens, so that nobody waits for it to come up."""
+    """Starts the warm process with a socket that already listens, so that clients can connect before it is ready."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -155,7 +156,7 @@ def _start(path: Path, owner: int) -> None:
 
 
 def serve(listener: socket.socket, owner: int, path: Path) -> None:
-    """Fork a child for every connection until the owner process or the socket's file is gone."""
+    """Forks a child for every connection, until the owner process or the file of the socket no longer exists."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _preload()
     while _alive(owner) and path.exists():
@@ -172,7 +173,7 @@ def serve(listener: socket.socket, owner: int, path: Path) -> None:
 def _preload() -> None:
     for module in PRELOADED:
         importlib.import_module(module)
-    # Objects of the imports are never collected, so children do not copy the pages that hold them.
+    # The collector writes to the objects it visits. Frozen objects are not visited, so children share their pages.
     gc.collect()
     gc.freeze()
 
@@ -186,7 +187,7 @@ def _alive(process: int) -> bool:
 
 
 def _child(connection: socket.socket) -> None:
-    """Serve one request and leave the process, whatever happens."""
+    """Serves one request and ends the process, whatever happens."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         request = _receive(connection)
@@ -216,14 +217,18 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
 
 
 def _die_with(connection: socket.socket) -> None:
-    """The client sends nothing more, so a readable connection means that it is gone."""
+    """Kills this process when the client ends. The client sends nothing more, so `recv` returns only then."""
     with contextlib.suppress(OSError):
         connection.recv(1)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def execute_payload(payload: dict[str, Any]) -> Outcome:
-    """Execute `{"run": RunSpec.to_dict(), "storage": uri}` in this process."""
+    """Executes a run in this process.
+
+    Args:
+        payload: `run` (a `RunSpec.to_dict()`), `storage` (URI of the store) and optionally `rank` (of this process).
+    """
     return execute(
         RunSpec.from_dict(payload["run"]),
         Store(payload["storage"]),
@@ -232,7 +237,7 @@ def execute_payload(payload: dict[str, Any]) -> Outcome:
 
 
 def main() -> None:
-    """Entry of the warm process: listening socket's descriptor, owner's process id and socket path as arguments."""
+    """Serves as the warm process. `sys.argv` has the socket's descriptor, the owner's pid and the socket's path."""
     descriptor, owner, path = sys.argv[1:]
     try:
         serve(socket.socket(fileno=int(descriptor)), int(owner), Path(path))

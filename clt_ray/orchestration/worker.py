@@ -1,4 +1,4 @@
-"""What a Ray Train worker does: execute its run, or its share of it."""
+"""The training function of Ray Train's workers: executes a run, or one process of it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from clt_ray.pipeline import Outcome
 
 
 def train_loop(config: dict[str, Any]) -> Outcome:
-    """Ray Train's training function.
+    """Executes the run of a worker group in this worker.
 
     Args:
-        config: `run` (RunSpec.to_dict()) and `storage` (URI).
+        config: `run` (a `RunSpec.to_dict()`) and `storage` (URI of the store).
 
     Returns:
-        What `clt_ray.pipeline.execute` returned in this process.
+        The result of `clt_ray.pipeline.execute` in this process.
     """
     context = ray.train.get_context()
     payload = {"run": config["run"], "storage": config["storage"], "rank": context.get_world_rank()}
     hardware = config["run"]["hardware"]
-    alone = context.get_world_size() == 1
-    # Only where the import is a sizeable part of a run, and where forking is sound.
-    if hardware["accelerator"] == "CPU" and alone and sys.platform == "linux":
+    single_process = context.get_world_size() == 1
+    # Forking saves imports, which are a large part of short runs on CPUs only, and is not safe on every system.
+    if hardware["accelerator"] == "CPU" and single_process and sys.platform == "linux":
         return run_in_child(payload, warm_name())
     return execute_payload(payload)

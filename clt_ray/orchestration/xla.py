@@ -21,7 +21,7 @@ from clt_ray.training.backends import prepare_slice_process
 
 
 class XlaConfig(BackendConfig):
-    """Training on a TPU slice, one process per host."""
+    """Configuration of training on a TPU slice with one process per host."""
 
     @property
     def backend_cls(self) -> type[Backend]:
@@ -30,20 +30,22 @@ class XlaConfig(BackendConfig):
 
 @dataclass(frozen=True)
 class Host:
-    """Place of a worker in the cluster."""
+    """The host of a worker."""
 
     slice_name: str
+    """Name of its slice; empty when its node has no such label."""
     worker_id: int
+    """Number of the host in its slice."""
 
 
 class SliceBackend(Backend):
-    """Hooks of Ray Train around a group of workers."""
+    """Ray Train's hooks around a worker group."""
 
     def on_start(self, worker_group: Any, backend_config: BackendConfig) -> None:
-        """Prepare every worker's environment.
+        """Prepares the environment of every worker before training starts.
 
         Raises:
-            RuntimeError: The workers do not sit on all hosts of one slice.
+            RuntimeError: The workers are not on all hosts of one slice.
         """
         address, port = worker_group.execute_single(0, get_address_and_port)
         count = len(worker_group)
@@ -56,7 +58,7 @@ class SliceBackend(Backend):
 
 
 def prepare(index: int, count: int, address: str, port: int) -> Host:
-    """Set this worker's environment (see `prepare_slice_process`) and return where the worker is."""
+    """Sets this worker's environment (see `prepare_slice_process`) and returns the worker's host."""
     prepare_slice_process(index, count, address, port)
     labels = ray.get_runtime_context().get_node_labels()
     return Host(str(labels.get(SLICE_NAME, "")), int(str(labels.get(WORKER_ID, 0))))

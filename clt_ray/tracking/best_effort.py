@@ -34,7 +34,7 @@ class BestEffortTracker:
         self._next_update = 0.0
 
     def update(self, runs: Sequence[RunSpec], force: bool = False) -> None:
-        """Bring these runs up to date, together with those whose update was postponed or failed.
+        """Brings these runs up to date, together with those whose update was postponed or failed.
 
         Args:
             runs: Runs whose directories have changed.
@@ -54,7 +54,7 @@ class BestEffortTracker:
         self._next_update = self._clock() + UPDATE_SECONDS
 
     def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
-        """Set the parent run's status and log files with it, unless MLflow is not up to date.
+        """Sets the parent run's status and logs files with it, unless MLflow is not up to date.
 
         Args:
             status: How the sweep ended.

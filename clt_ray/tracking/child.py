@@ -61,7 +61,7 @@ def push(
     read_artifacts: Callable[[], Mapping[str, str]],
     trusted: bool,
 ) -> str:
-    """Log what a projection has and a child run lacks.
+    """Logs what a projection has and a child run lacks.
 
     Args:
         client: An `mlflow.MlflowClient`.

@@ -40,7 +40,7 @@ class TrackerUnavailable(CltRayError):
 
 
 def quiet_environment() -> None:
-    """Set MLflow's environment variables for this process and its children, except those that the user has set."""
+    """Sets MLflow's environment variables for this process and its children, except those that the user has set."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
@@ -63,7 +63,7 @@ def connect(tracking_uri: str) -> Any:
 
 @contextmanager
 def reachable(tracking_uri: str) -> Iterator[None]:
-    """Raise `TrackerUnavailable` for whatever MLflow, its HTTP client or its database driver raises in the block.
+    """Raises `TrackerUnavailable` for whatever MLflow, its HTTP client or its database driver raises in the block.
 
     The block must contain calls to MLflow only, so that an error of this program is not taken for an outage.
 

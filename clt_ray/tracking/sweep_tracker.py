@@ -52,7 +52,7 @@ class SweepTracker:
     """MLflow's record of one sweep, as this program writes it."""
 
     def __init__(self, tracking_uri: str, sweep_name: str, store: Store, artifact_location: str | None = None) -> None:
-        """Prepare the tracker. The first call of another method connects to MLflow.
+        """Prepares the tracker. The first call of another method connects to MLflow.
 
         Args:
             tracking_uri: MLflow's tracking URI.
@@ -72,7 +72,7 @@ class SweepTracker:
         """Value of `clt.mirrored` that this process wrote last, by run id."""
 
     def sync(self, runs: Iterable[RunSpec]) -> None:
-        """Bring MLflow up to date with these runs. Runs that are known to be completely logged cost nothing.
+        """Brings MLflow up to date with these runs. Runs that are known to be completely logged cost nothing.
 
         Raises:
             TrackerUnavailable: MLflow is not up to date; the next call continues from where this one stopped.
@@ -92,7 +92,7 @@ class SweepTracker:
                 self._sync_run(client, experiment, parent, run, states[run.run_id], children.get(run.run_id))
 
     def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
-        """Set the parent run's status and log files with it.
+        """Sets the parent run's status and logs files with it.
 
         Args:
             status: How the sweep ended.
@@ -109,7 +109,7 @@ class SweepTracker:
                 client.set_terminated(parent.info.run_id, status)
 
     def log_report(self, folder: Path) -> None:
-        """Log a report's folder as the artifact folder `report` of the parent run.
+        """Logs a report's folder as the artifact folder `report` of the parent run.
 
         Raises:
             TrackerUnavailable: MLflow did not take the folder.
@@ -197,7 +197,7 @@ class SweepTracker:
 
 
 def _add_oldest(children: dict[str, Any], runs: Iterable[Any]) -> None:
-    """Add runs, oldest first, under their tag `clt.run_id`, except where one with the same tag is known already."""
+    """Adds runs, oldest first, under their tag `clt.run_id`, except where one with the same tag is known already."""
     for run in runs:
         children.setdefault(run.data.tags.get(names.RUN_ID, ""), run)
 
