@@ -1,3 +1,5 @@
+"""Fixtures that write sweep files and load them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from tests.support.small_sweep import sweep
 
 @pytest.fixture
 def write_sweep(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a small sweep as a file and gives its path."""
+    """A function that writes the small sweep, with some sections replaced, to a file and returns its path."""
 
     def write(**changes: Any) -> Path:
         path = tmp_path / "small.yaml"
@@ -25,7 +27,7 @@ def write_sweep(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def load_text(tmp_path: Path) -> Callable[..., SweepSpec]:
-    """Loads a sweep from the text of a file."""
+    """A function that writes text to a file and loads it as a sweep, with overrides."""
 
     def load(text: str, *overrides: str) -> SweepSpec:
         path = tmp_path / "text.yaml"

@@ -1,3 +1,5 @@
+"""Canonical JSON: equal values have equal texts, different values different ones."""
+
 from __future__ import annotations
 
 import json
@@ -17,7 +19,7 @@ VALUES = st.recursive(
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         (1e-5, 0.00001),
         (1, 1.0),
@@ -27,17 +29,17 @@ VALUES = st.recursive(
         ({"a": 1, "b": 2}, {"b": 2.0, "a": 1.0}),
     ],
 )
-def test_equal_values_have_one_text(one: object, other: object) -> None:
-    assert canonical_json(one) == canonical_json(other)
+def test_equal_values_have_one_text(first: object, second: object) -> None:
+    assert canonical_json(first) == canonical_json(second)
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, True), (0, False), ("1", 1), (None, "null"), ([], {})])
-def test_different_values_have_different_texts(one: object, other: object) -> None:
-    assert canonical_json(one) != canonical_json(other)
+@pytest.mark.parametrize(("first", "second"), [(1, True), (0, False), ("1", 1), (None, "null"), ([], {})])
+def test_different_values_have_different_texts(first: object, second: object) -> None:
+    assert canonical_json(first) != canonical_json(second)
 
 
 @given(VALUES)
-def test_it_is_json_of_the_same_value_and_a_fixed_point(value: object) -> None:
+def test_the_text_is_json_of_the_value_and_does_not_change_when_read_and_written_again(value: object) -> None:
     text = canonical_json(value)
     assert json.loads(text) == value
     assert canonical_json(json.loads(text)) == text
@@ -56,6 +58,6 @@ def test_numbers_must_be_finite(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {"a": {1, 2}}])
-def test_values_must_be_json(value: object) -> None:
+def test_values_must_have_json_types(value: object) -> None:
     with pytest.raises(TypeError):
         canonical_json(value)

@@ -1,4 +1,4 @@
-"""Equal-volume controls: as many English rows in place of other languages', as cells and runs of their own."""
+"""Equal-volume controls replace the rows in other languages by as many English rows; they are separate runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tests.support.small_sweep import problems_of, sweep
 
 
 def grid(*groups: str, samples: tuple[int, ...] = (0, 100)) -> dict[str, Any]:
-    return sweep()["grid"] | {"language_group": list(groups), "samples_per_language": list(samples)}
+    axes: dict[str, Any] = sweep()["grid"]
+    return axes | {"language_group": list(groups), "samples_per_language": list(samples)}
 
 
 def planned(*groups: str, **changes: Any) -> tuple[Cell, ...]:
@@ -31,15 +32,15 @@ def test_a_control_has_the_rows_of_its_group_in_english_alone() -> None:
     assert control.run_id != treated.run_id
 
 
-def test_a_control_is_named_after_what_it_controls_for() -> None:
+def test_a_control_is_named_after_the_languages_that_it_controls_for() -> None:
     *_, control = planned("english:all")
     assert control.key.language_group == "english:all"
     assert control.title == "llama-3.1-8b math English control for es+fr+ja+zh n 100 seed 0"
     assert control.series == "llama-3.1-8b math English control for es+fr+ja+zh seed 0"
     assert control.run.name == "llama-3.1-8b math English control for 4 languages n 100 seed 0"
     assert control.run.language_group == "english:4"
-    (one,) = expand(parse_sweep(sweep(grid=grid("english:es", samples=(100,)), language_groups={"es": ["es"]})))
-    assert one.name == "llama-3.1-8b math English control for 1 language n 100 seed 0"
+    (run,) = expand(parse_sweep(sweep(grid=grid("english:es", samples=(100,)), language_groups={"es": ["es"]})))
+    assert run.name == "llama-3.1-8b math English control for 1 language n 100 seed 0"
 
 
 def test_controls_start_at_the_english_only_run() -> None:
@@ -48,13 +49,13 @@ def test_controls_start_at_the_english_only_run() -> None:
     assert {(run.language_group, run.train_languages, run.replaced_languages) for run in starts} == {("none", (), 0)}
 
 
-def test_groups_of_as_many_languages_share_their_control() -> None:
-    found = planned("english:latin", "english:non_latin", "english:all")
-    by_group = {cell.key.language_group: cell.run.run_id for cell in found if cell.key.samples_per_language}
+def test_groups_with_the_same_number_of_languages_share_their_control() -> None:
+    controls = planned("english:latin", "english:non_latin", "english:all")
+    by_group = {cell.key.language_group: cell.run.run_id for cell in controls if cell.key.samples_per_language}
     assert by_group["english:latin"] == by_group["english:non_latin"] != by_group["english:all"]
 
 
-def test_equal_rows_at_another_number_of_samples_are_another_point_of_a_curve() -> None:
+def test_controls_with_equal_rows_but_different_samples_per_language_are_different_runs() -> None:
     spec = parse_sweep(sweep(grid=grid("english:latin", "english:all", samples=(100, 200))))
     runs = {(run.language_group, run.samples_per_language): run for run in expand(spec)}
     two, four = runs["english:2", 200], runs["english:4", 100]
@@ -83,7 +84,7 @@ def test_rows_add_up_in_every_mixture(english: int, samples: int, languages: lis
     assert control.rows_in("en") - treated.rows_in("en") == sum(treated.rows_in(code) for code in languages)
 
 
-def test_a_control_survives_json_and_older_runs_are_still_read() -> None:
+def test_a_control_survives_json_and_runs_written_before_controls_existed_are_still_read() -> None:
     *_, control = (cell.run for cell in planned("english:all"))
     assert RunSpec.from_dict(control.to_dict()).run_id == control.run_id
     plain = expand(parse_sweep(sweep()))[-1]
@@ -91,20 +92,22 @@ def test_a_control_survives_json_and_older_runs_are_still_read() -> None:
     assert RunSpec.from_dict(written_before).run_id == plain.run_id
 
 
-def test_hub_content_of_a_control_is_named_like_its_groups() -> None:
+def test_a_control_reads_the_same_hub_content_as_its_group() -> None:
     _, treated, _, control = (cell.run for cell in planned("all", "english:all"))
     assert control.inputs == treated.inputs
     assert replace(control, hardware=treated.hardware).run_id == control.run_id
 
 
 @pytest.mark.parametrize("samples", [[100], [0, 100]])
-def test_a_control_without_english_evaluation_could_not_choose(samples: list[int]) -> None:
-    found = problems_of(grid=grid("english:all", samples=tuple(samples)), eval_languages=["es", "ko"])
-    assert [problem.key for problem in found] == ["eval_languages"]
-    assert "english:all" in found[0].message
+def test_a_control_without_english_evaluation_could_not_select_a_checkpoint(
+    samples: list[int],
+) -> None:
+    problems = problems_of(grid=grid("english:all", samples=tuple(samples)), eval_languages=["es", "ko"])
+    assert [problem.key for problem in problems] == ["eval_languages"]
+    assert "english:all" in problems[0].message
 
 
-def test_patterns_name_controls_like_groups() -> None:
+def test_include_and_exclude_name_controls_like_groups() -> None:
     spec = parse_sweep(
         sweep(
             grid=grid("all", samples=(0, 100, 200)),

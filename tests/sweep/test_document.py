@@ -1,4 +1,4 @@
-"""Sweep files are read as YAML 1.2, and every key knows its line."""
+"""Sweep files are read as YAML 1.2, with the line of every key."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def parsed(text: str) -> Document:
         ("[no, 1]", ["no", 1]),
     ],
 )
-def test_scalars_mean_what_they_look_like(written: str, value: object) -> None:
-    found = parsed(f"key: {written}").data["key"]
-    assert found == value
-    assert type(found) is type(value)
+def test_scalars_follow_yaml_1_2(written: str, value: object) -> None:
+    read = parsed(f"key: {written}").data["key"]
+    assert read == value
+    assert type(read) is type(value)
 
 
-def test_every_key_knows_its_line() -> None:
+def test_the_line_of_every_key_is_recorded() -> None:
     document = parsed("a: 1\nb:\n  c: [x,\n      y]\n")
     assert document.where(("a",)) == "a.yaml:1"
     assert document.where(("b", "c", 1)) == "a.yaml:4"
@@ -47,7 +47,7 @@ def test_every_key_knows_its_line() -> None:
     assert document.where(("absent",)) == "a.yaml"
 
 
-def test_paths_are_written_as_people_write_them() -> None:
+def test_paths_are_shown_in_dotted_notation() -> None:
     assert dotted(("grid", "model", 0)) == "grid.model[0]"
     assert dotted(("hardware", "llama-3.1-8b", "mesh")) == "hardware.llama-3.1-8b.mesh"
 
@@ -63,9 +63,9 @@ def test_all_repeated_keys_are_reported_with_both_lines() -> None:
     assert "a.yaml:1" in problems[1].remedy
 
 
-def test_anchors_and_merges_work_and_the_own_key_wins() -> None:
-    document = parsed("base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\n")
-    assert document.data["own"] == {"x": 1, "y": 3}
+def test_anchors_and_merges_work_and_a_written_key_replaces_a_merged_one() -> None:
+    document = parsed("base: &b {x: 1, y: 2}\nmerged: {<<: *b, y: 3}\n")
+    assert document.data["merged"] == {"x": 1, "y": 3}
     assert not document.problems
 
 
@@ -91,14 +91,14 @@ def test_a_key_that_is_not_text_is_reported() -> None:
         ("words", "a.yaml"),
     ],
 )
-def test_what_is_not_a_mapping_is_refused_with_its_place(text: str, place: str) -> None:
+def test_text_that_is_not_a_yaml_mapping_is_refused_with_its_line(text: str, place: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parsed(text)
     (problem,) = caught.value.problems
     assert problem.where.startswith(place)
 
 
-def test_an_unknown_file_names_the_sweeps_beside_it(tmp_path: Path) -> None:
+def test_the_message_about_a_missing_file_names_the_sweep_files_beside_it(tmp_path: Path) -> None:
     (tmp_path / "here.yaml").write_text("name: here")
     with pytest.raises(ConfigurationError, match=r"cannot be read: No such file.*\n.*here\.yaml"):
         read_document(tmp_path / "gone.yaml")

@@ -1,4 +1,4 @@
-"""Cells are product + include - exclude; runs are the distinct ones among them."""
+"""Cells are the product plus `include` minus `exclude`; runs are the distinct ones among them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ORDER = ("model", "task", "language_group", "samples_per_language", "seed")
 
 
 def naive(axes: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """product + include - exclude, the long way."""
+    """Enumerates product + include - exclude without any of the tested code."""
     grid = axes["grid"] | {"seed": axes["seeds"]}
     result: list[tuple[Any, ...]] = []
     for pattern in [{}, *axes["include"]]:
@@ -95,17 +95,17 @@ def test_cells_are_the_product_plus_include_minus_exclude(axes: dict[str, Any]) 
 @settings(max_examples=30, deadline=None)
 def test_runs_are_the_distinct_ones_of_the_cells(axes: dict[str, Any]) -> None:
     spec = SweepSpec.model_validate(sweep(**axes))
-    found, runs = cells(spec), expand(spec)
-    assert [cell.key for cell in found] == list(cell_keys(spec))
-    assert [run.run_id for run in runs] == list(dict.fromkeys(cell.run.run_id for cell in found))
-    # Cells that differ only in their group are one run where n = 0, and nowhere else.
+    all_cells, runs = cells(spec), expand(spec)
+    assert [cell.key for cell in all_cells] == list(cell_keys(spec))
+    assert [run.run_id for run in runs] == list(dict.fromkeys(cell.run.run_id for cell in all_cells))
+    # Cells that differ only in their group are one run at n = 0, and different runs otherwise.
     places = {
-        key if key.samples_per_language else key._replace(language_group="none") for key in (cell.key for cell in found)
+        cell.key if cell.key.samples_per_language else cell.key._replace(language_group="none") for cell in all_cells
     }
     assert len(runs) == len(places)
 
 
-def test_the_last_axis_moves_fastest_and_includes_come_last() -> None:
+def test_the_last_axis_varies_fastest_and_included_cells_come_last() -> None:
     axes = {
         "grid": {"model": "tiny", "task": ["math", "summarization"], "samples_per_language": [0, 100]},
         "seeds": [0, 1],
@@ -126,22 +126,22 @@ def test_the_last_axis_moves_fastest_and_includes_come_last() -> None:
 def test_english_only_is_a_cell_of_each_group_and_one_run() -> None:
     grid = sweep()["grid"] | {"language_group": ["all", "latin", "non_latin"]}
     spec = parse_sweep(sweep(grid=grid))
-    found = cells(spec)
-    assert len(found) == 6
+    all_cells = cells(spec)
+    assert len(all_cells) == 6
     assert len(expand(spec)) == 4
-    starts = [cell for cell in found if cell.key.samples_per_language == 0]
+    starts = [cell for cell in all_cells if cell.key.samples_per_language == 0]
     assert [cell.series for cell in starts] == [
         "llama-3.1-8b math all es+fr+ja+zh seed 0",
         "llama-3.1-8b math latin es+fr seed 0",
         "llama-3.1-8b math non_latin ja+zh seed 0",
     ]
     assert {cell.run.name for cell in starts} == {"llama-3.1-8b math none n 0 seed 0"}
-    ends = [cell for cell in found if cell.key.samples_per_language]
+    ends = [cell for cell in all_cells if cell.key.samples_per_language]
     assert [cell.series for cell in ends] == [cell.series for cell in starts]
     assert [cell.title for cell in ends] == [cell.run.name for cell in ends]
 
 
-def test_a_run_knows_its_rows_and_steps() -> None:
+def test_rows_and_steps_of_a_run() -> None:
     training = {"batch_size": 64, "epochs": 2}
     grid = {"model": "aya-23-8b", "task": "instruction+math", "samples_per_language": [400]}
     (run,) = expand(parse_sweep(sweep(grid=grid, training=training)))
@@ -181,10 +181,10 @@ def test_the_grid_of_the_reference_study_has_its_published_size() -> None:
 
 
 @pytest.mark.parametrize("name", ["small"])
-def test_expansion_of_an_example_is_as_recorded(name: str) -> None:
+def test_the_expansion_of_an_example_equals_the_recorded_one(name: str) -> None:
     spec = load_sweep(GOLDEN / f"{name}.yaml")
     recorded = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
-    found = [
+    expanded = [
         {
             "series": cell.series,
             "name": cell.run.name,
@@ -197,4 +197,4 @@ def test_expansion_of_an_example_is_as_recorded(name: str) -> None:
         }
         for cell in cells(spec)
     ]
-    assert found == recorded
+    assert expanded == recorded

@@ -1,4 +1,4 @@
-"""What may, and what may not, change a run's identity."""
+"""Which settings change a run's identity, and which do not."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ RUN = RunSpec(
 )
 
 PINNED = "1a09b06a8a8d343d"
-"""Finished runs all over the world have ids like this one."""
+"""The run_id of RUN since release 0.1; stored results are found by such ids."""
 
 
 def test_the_identity_of_a_known_run_is_pinned() -> None:
     assert RUN.run_id == PINNED, (
-        "identities changed: every finished run would train again. If the numbers of this run cannot have changed, "
-        "undo what changed the identity document (see identity_json); if they have, raise IDENTITY_VERSION and "
+        "identities changed, so every finished run would train again. If the change cannot affect the results of this "
+        "run, undo what changed its identity (see identity_json); if it can, raise IDENTITY_VERSION and "
         f"pin {RUN.run_id}."
     )
 
@@ -70,7 +70,7 @@ def with_training(**changes: Any) -> RunSpec:
     return replace(RUN, training=TrainingSpec(**changes))
 
 
-CHANGES_NUMBERS = {
+CHANGES_RESULTS = {
     "seed": replace(RUN, seed=1),
     "samples": replace(RUN, samples_per_language=800),
     "english": replace(RUN, english_samples=9_999),
@@ -102,8 +102,8 @@ CHANGES_NUMBERS = {
     ),
 }
 
-KEEPS_NUMBERS = {
-    "hardware": replace(RUN, hardware=HardwareSpec(**TPU)),
+KEEPS_RESULTS = {
+    "hardware": replace(RUN, hardware=HardwareSpec.model_validate(TPU)),
     "answers to another task": replace(RUN, validation=ValidationSpec(generate=GenerateSpec(tasks=("instruction",)))),
     "decoding batch": replace(RUN, evaluation=EvaluationSpec(batch_size=1)),
     "output length of another task": replace(RUN, evaluation=EvaluationSpec(max_new_tokens={"instruction": 9})),
@@ -122,21 +122,21 @@ KEEPS_NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES_NUMBERS)
-def test_what_can_change_the_numbers_changes_the_identity(change: str) -> None:
-    assert CHANGES_NUMBERS[change].run_id != RUN.run_id
+@pytest.mark.parametrize("change", CHANGES_RESULTS)
+def test_settings_that_change_results_change_the_identity(change: str) -> None:
+    assert CHANGES_RESULTS[change].run_id != RUN.run_id
 
 
-def test_no_two_of_these_changes_have_one_identity() -> None:
-    assert len({run.run_id for run in CHANGES_NUMBERS.values()}) == len(CHANGES_NUMBERS)
+def test_each_of_these_changes_gives_another_identity() -> None:
+    assert len({run.run_id for run in CHANGES_RESULTS.values()}) == len(CHANGES_RESULTS)
 
 
-@pytest.mark.parametrize("change", KEEPS_NUMBERS)
-def test_what_cannot_change_the_numbers_keeps_the_identity(change: str) -> None:
-    assert KEEPS_NUMBERS[change].run_id == RUN.run_id
+@pytest.mark.parametrize("change", KEEPS_RESULTS)
+def test_settings_that_do_not_change_results_keep_the_identity(change: str) -> None:
+    assert KEEPS_RESULTS[change].run_id == RUN.run_id
 
 
-def test_english_only_is_one_run_whatever_its_group() -> None:
+def test_the_english_only_runs_of_all_groups_are_one_run() -> None:
     groups = [("all", ("es", "fr", "ja", "zh")), ("latin", ("es", "fr")), ("none", ())]
     runs = [
         replace(RUN, samples_per_language=0, language_group=name, train_languages=codes, selection=SelectionSpec())
@@ -148,7 +148,7 @@ def test_english_only_is_one_run_whatever_its_group() -> None:
     assert runs[0].selection_languages == ("en",)
 
 
-def test_a_mixed_run_is_one_run_whatever_the_order_of_its_tasks() -> None:
+def test_the_order_of_tasks_does_not_matter() -> None:
     ids = {
         run.run_id
         for task in ("math+summarization", "summarization+math")
@@ -191,7 +191,7 @@ def test_another_process_computes_the_same_identity() -> None:
         "import json, sys; from clt_ray.sweep.run import RunSpec; print(RunSpec.from_dict(json.load(sys.stdin)).run_id)"
     )
     environment = os.environ | {"PYTHONHASHSEED": "12345", "PYTHONPATH": os.pathsep.join(sys.path)}
-    answer = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         input=json.dumps(RUN.to_dict()),
         capture_output=True,
@@ -200,11 +200,11 @@ def test_another_process_computes_the_same_identity() -> None:
         env=environment,
         cwd="/",
     )
-    assert answer.stdout.strip() == RUN.run_id
+    assert process.stdout.strip() == RUN.run_id
 
 
 def test_runs_keep_their_identity_however_often_a_sweep_with_mixed_cells_is_expanded() -> None:
-    """Sections are shared between runs and adapted to their tasks; what one run computed must not leak into another."""
+    """Runs share sections, adapted to their tasks; the identity that one run caches must not reach another run."""
     grid = {"model": ["llama-3.1-8b"], "task": ["math", "math+summarization+instruction"]}
     spec = parse_sweep(sweep(grid=grid | {"samples_per_language": [0, 100]}))
     first = [run.run_id for run in expand(spec)]

@@ -1,4 +1,4 @@
-"""Local content is known by its bytes, not by where it lies."""
+"""Local content is identified by its bytes, not by its path."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from tests.support.small_sweep import runs_of
 
 LANGUAGES = {"all": ["es"]}
 WEIGHTS_BYTES = 65 << 20
-"""Large enough to be sampled rather than read whole."""
+"""Size of a file that is large enough to be sampled instead of read whole."""
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
+    """A local data root of math in four languages."""
     for split in ("train", "test"):
         folder = tmp_path / "rows" / "math" / split
         folder.mkdir(parents=True)
@@ -70,8 +71,8 @@ def test_a_new_validation_split_matters(root: Path) -> None:
 
 def test_english_only_runs_do_not_depend_on_training_languages_that_are_not_evaluated(root: Path) -> None:
     def ids_evaluated_in(*codes: str) -> list[str]:
-        found = runs_of(data={"math": {"root": str(root)}}, language_groups=LANGUAGES, eval_languages=list(codes))
-        return [run.run_id for run in found]
+        content = {"data": {"math": {"root": str(root)}}, "language_groups": LANGUAGES}
+        return [run.run_id for run in runs_of(**content, eval_languages=list(codes))]
 
     before = ids_evaluated_in("en", "ko")
     (root / "math" / "train" / "es.jsonl").write_text("{}")
@@ -89,6 +90,7 @@ def test_an_unreadable_file_is_named(root: Path) -> None:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
+    """A local model with empty configuration and large weights."""
     directory = tmp_path / "model"
     directory.mkdir()
     (directory / "config.json").write_text("{}")
@@ -106,9 +108,9 @@ def write_at(path: Path, offset: int) -> None:
 
 def test_a_copied_model_is_the_same_model(model: Path, tmp_path: Path) -> None:
     shutil.copytree(model, tmp_path / "copy")
-    one, other = (ModelSpec(name="own", source=str(path)) for path in (model, tmp_path / "copy"))
-    assert model_content(one) == model_content(other)
-    assert model_content(one).startswith("sha256:")
+    original, copied = (ModelSpec(name="local", source=str(path)) for path in (model, tmp_path / "copy"))
+    assert model_content(original) == model_content(copied)
+    assert model_content(original).startswith("sha256:")
 
 
 @pytest.mark.parametrize("offset", [0, WEIGHTS_BYTES - 7])
@@ -133,7 +135,7 @@ def test_a_changed_tokenizer_is_another_model_and_a_readme_is_not(model: Path) -
     assert directory_sha256(model) != before
 
 
-def test_hub_content_is_known_by_name_and_revision() -> None:
+def test_hub_content_is_identified_by_name_and_revision() -> None:
     assert model_content(ModelSpec(name="a", source="org/a")) == "hub:org/a@main"
     assert model_content(ModelSpec(name="a", source="org/a", revision="r")) == "hub:org/a@r"
     (run, _) = runs_of(data={"math": {"dataset": "org/d", "config": "c", "revision": "r"}})
@@ -141,8 +143,8 @@ def test_hub_content_is_known_by_name_and_revision() -> None:
     assert run.inputs.templates == templates_sha256()
 
 
-def test_bundled_content_is_known_by_its_manifest() -> None:
-    (run, _) = runs_of(data={"math": {"bundled": True}}, models={"own": {"source": "bundled"}},
-                       grid={"model": "own", "task": "math", "samples_per_language": [0, 1]})  # fmt: skip
+def test_bundled_content_is_identified_by_its_manifest() -> None:
+    (run, _) = runs_of(data={"math": {"bundled": True}}, models={"local": {"source": "bundled"}},
+                       grid={"model": "local", "task": "math", "samples_per_language": [0, 1]})  # fmt: skip
     assert run.inputs.model == f"bundled:{manifest()['model_fingerprint']}"
     assert run.inputs.data == {"math": f"bundled:{manifest()['corpus_fingerprint']}"}

@@ -1,4 +1,4 @@
-"""Every mistake is reported, all at once, with file, key, value and remedy."""
+"""All mistakes of a sweep file are reported at once, with file, key, value and remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.sweep import SweepSpec, expand, load_sweep, parse_sweep
-from clt_ray.sweep.spec import HardwareSpec
+from clt_ray.sweep.sections import HardwareSpec
 from tests.support.small_sweep import TPU, problems_of, sweep
 
 GRID = sweep()["grid"]
@@ -170,10 +170,10 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"data": {"math": {"bundled": True, "config": "c"}}}, "data.math.config", "only a hub", "remove"),
     ({"data": {"math": {"root": "/does/not/exist"}}}, "data.math.root", "there is no folder", "<language>.jsonl"),
     ({"data": {"math": {"root": "gs://b/x"}}}, "data.math.root", "is a URI", "mount"),
-    ({"models": {"own": {"source": "./no"}}}, "models.own.source", "not a directory", "config.json"),
-    ({"models": {"own": {}}}, "models.own.source", "is missing", "add it"),
+    ({"models": {"local": {"source": "./no"}}}, "models.local.source", "not a directory", "config.json"),
+    ({"models": {"local": {}}}, "models.local.source", "is missing", "add it"),
     ({"models": {"a b": {"source": "a/b"}}}, "models.a b", "may hold only letters", ""),
-    ({"models": {"own": {"source": "bundled", "revision": "r"}}}, "models.own.revision", "only a hub", "remove"),
+    ({"models": {"local": {"source": "bundled", "revision": "r"}}}, "models.local.revision", "only a hub", "remove"),
 ]
 
 
@@ -203,8 +203,8 @@ language_groups: {all: [es, en]}
 """
     with pytest.raises(ConfigurationError) as caught:
         load_text(text, "eval_languages=[en, xx]")
-    told = [(problem.where.rsplit("/", 1)[-1], problem.key) for problem in caught.value.problems]
-    assert told == [
+    places = [(problem.where.rsplit("/", 1)[-1], problem.key) for problem in caught.value.problems]
+    assert places == [
         ("--set eval_languages=[en, xx]", "eval_languages[1]"),
         ("text.yaml:2", "seeds[1]"),
         ("text.yaml:4", "grid.model[0]"),
@@ -233,7 +233,7 @@ language_groups: {all: [es, en]}
     ],
     ids=str,
 )  # fmt: skip
-def test_a_wrong_value_hides_no_other_and_causes_no_second_problem(changes: dict[str, Any], keys: list[str]) -> None:
+def test_a_wrong_value_hides_no_other_and_causes_no_further_problem(changes: dict[str, Any], keys: list[str]) -> None:
     assert sorted(problem.key for problem in problems_of(**changes)) == keys
 
 
@@ -251,11 +251,11 @@ def test_a_wrong_value_hides_no_other_and_causes_no_second_problem(changes: dict
         {"language_groups": {"all": ["no", "sv"]}},
         {"english_samples": 0, "grid": {**GRID, "samples_per_language": [10]}},
         {"include": None, "exclude": None, "data": None},
-        {"models": {"own": {"source": "org/own", "revision": "abc", "parameters": 7}}, **grid(model="own")},
+        {"models": {"hub": {"source": "org/hub", "revision": "abc", "parameters": 7}}, **grid(model="hub")},
     ],
     ids=str,
 )
-def test_what_is_allowed_is_accepted(changes: dict[str, Any]) -> None:
+def test_valid_sweeps_are_accepted(changes: dict[str, Any]) -> None:
     assert problems_of(**changes) == ()
 
 
@@ -288,7 +288,7 @@ def test_rows_may_be_parquet(tmp_path: Path) -> None:
 
 
 def test_a_local_model_has_configuration_and_safetensors(tmp_path: Path) -> None:
-    changes = {**grid(model="own"), "models": {"own": {"source": str(tmp_path)}}}
+    changes = {**grid(model="local"), "models": {"local": {"source": str(tmp_path)}}}
     (problem,) = problems_of(**changes)
     assert problem.message == "has no config.json"
     (tmp_path / "config.json").write_text("{}")
@@ -298,6 +298,6 @@ def test_a_local_model_has_configuration_and_safetensors(tmp_path: Path) -> None
     assert problems_of(**changes) == ()
 
 
-def test_real_rows_serve_as_they_are(shared_data: Path) -> None:
+def test_real_rows_are_a_valid_root(shared_data: Path) -> None:
     languages = ["en", "es", "fr", "ja", "zh", "de", "ru"]
     assert problems_of(eval_languages=languages, data={"math": {"root": str(shared_data)}}) == ()

@@ -1,3 +1,5 @@
+"""Settings from the command line replace and add values of a sweep file."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -37,7 +39,7 @@ def test_overrides_replace_add_and_parse_values_as_yaml(load_text: Load) -> None
     assert spec.models["mini-1.0"].source == "org/mini"
 
 
-def test_keys_with_dots_are_found(load_text: Load) -> None:
+def test_keys_that_contain_dots_are_found(load_text: Load) -> None:
     spec = load_text(TEXT, "hardware.llama-3.1-8b.topology=8x8")
     assert spec.hardware_of("llama-3.1-8b").topology == "8x8"
     assert load_text(TEXT, "models.llama-3.1-8b.source=org/copy").model_spec("llama-3.1-8b").source == "org/copy"
@@ -63,7 +65,7 @@ def test_problems_name_the_override_they_come_from(load_text: Load) -> None:
         ("a..b=1", "is not a dotted key"),
     ],
 )
-def test_what_is_no_override_is_refused(load_text: Load, override: str, reason: str) -> None:
+def test_malformed_overrides_are_refused(load_text: Load, override: str, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason) as caught:
         load_text(TEXT, override)
     assert caught.value.problems[0].where == f"--set {override}"

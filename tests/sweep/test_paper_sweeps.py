@@ -1,4 +1,4 @@
-"""The reproduction files hold the cells of arXiv 2504.16677, and plan without data, hub or TPU."""
+"""The reproduction files hold the cells of arXiv 2504.16677, and can be planned without data, hub or TPU."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_together_they_are_152_cells_and_146_runs() -> None:
         assert place.cell.title == f"{model} {task} all es+fr+ja+zh n 0 seed 0"
 
 
-def test_the_control_starts_at_runs_that_the_reproductions_have() -> None:
+def test_the_english_only_runs_of_the_controls_are_those_of_the_reproductions() -> None:
     plan = make_plan([spec(name) for name in (*REPRODUCTIONS, "equal_volume")], {})
     assert plan.total.runs == 146 + 42
 
@@ -89,7 +89,7 @@ def test_script_groups_have_half_the_rows_and_controls_as_many() -> None:
 
 
 @pytest.mark.parametrize("name", [*REPRODUCTIONS, "equal_volume"])
-def test_what_the_study_states_is_what_the_files_say(name: str) -> None:
+def test_the_files_have_the_settings_that_the_study_states(name: str) -> None:
     for cell in cells_of(name):
         run = cell.run
         training, hardware = run.training, run.hardware
@@ -106,7 +106,7 @@ def test_what_the_study_states_is_what_the_files_say(name: str) -> None:
 
 
 def test_estimates_are_of_the_order_of_minutes_on_the_slice() -> None:
-    """The largest 8B run: 30,000 rows of at most 2,048 tokens are 1,200 s at the assumed share of the peak."""
+    """The largest 8B run has 30,000 rows, which take at most 1,200 s at the assumed fraction of peak FLOP/s."""
     for cell in make_plan(spec("single_task"), {}).cells:
         assert cell.chip_hours is not None and cell.run.model.parameters is not None
         seconds = cell.chip_hours * 3600 / cell.run.hardware.chips
@@ -116,7 +116,7 @@ def test_estimates_are_of_the_order_of_minutes_on_the_slice() -> None:
         assert 250 * cell.run.train_rows <= cell.tokens <= 900 * cell.run.train_rows
 
 
-def test_the_page_about_the_files_tells_their_numbers() -> None:
+def test_the_documentation_page_has_the_numbers_of_the_files() -> None:
     page = (PAPER.parents[1] / "docs" / "paper.md").read_text(encoding="utf-8")
     rows = [[part.strip() for part in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
     for name in (*REPRODUCTIONS, "equal_volume"):
@@ -129,7 +129,7 @@ def test_the_page_about_the_files_tells_their_numbers() -> None:
 
 
 def amounts(*names: str) -> list[str]:
-    """Runs, millions of tokens and chip-hours, as the page writes them."""
+    """Returns runs, millions of tokens and chip-hours of some files in the notation of the page."""
     total = make_plan([spec(name) for name in names], {}).total
     return [str(total.runs), f"{total.tokens / 1e6:,.0f}", f"{total.chip_hours:,.0f}"]
 
@@ -145,12 +145,12 @@ def test_the_command_plans_all_files_without_data_or_hub(tmp_path: Path) -> None
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "COLUMNS": "100"}
     files = [str(PAPER / f"{name}.yaml") for name in REPRODUCTIONS]
     command = [sys.executable, "-m", "clt_ray", "plan", *files, "--storage", str(tmp_path / "store")]
-    done = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
-    assert len(told["runs"]) == 152
-    assert len({run["run_id"] for run in told["runs"]}) == told["totals"]["runs"] == 146
-    assert sum(run["shared_with"] is not None for run in told["runs"]) == 6
-    assert "csebuetnlp/xlsum" in told["hub"]
+    process = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
+    planned = json.loads(process.stdout)
+    assert len(planned["runs"]) == 152
+    assert len({run["run_id"] for run in planned["runs"]}) == planned["totals"]["runs"] == 146
+    assert sum(run["shared_with"] is not None for run in planned["runs"]) == 6
+    assert "csebuetnlp/xlsum" in planned["hub"]
     shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     assert "152 cells, 146 runs: 146 to run" in shown
     assert "3 runs are shared between the sweeps" in shown

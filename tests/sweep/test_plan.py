@@ -1,3 +1,5 @@
+"""The plan gives every cell an action and a reason, and counts shared runs once."""
+
 from __future__ import annotations
 
 import json
@@ -46,7 +48,7 @@ def test_cells_that_share_a_run_repeat_its_id_and_are_planned_once() -> None:
     assert plan.to_json()["totals"]["runs"] == 3
 
 
-def test_states_decide_what_remains() -> None:
+def test_remaining_work_follows_from_the_states_of_runs() -> None:
     spec = parse_sweep(sweep(grid=GRID))
     first, second, third = expand(spec)
     states = {first.run_id: RunStatus("finished", 157, 157), second.run_id: RunStatus("interrupted", 5, 163)}
@@ -55,8 +57,8 @@ def test_states_decide_what_remains() -> None:
     assert plan.run_ids("run", "resume") == (second.run_id, third.run_id)
     assert plan.remaining.steps == second.steps + third.steps
     assert plan.total.steps == first.steps + second.steps + third.steps
-    everything = {run.run_id: RunStatus("finished") for run in (first, second, third)}
-    assert make_plan(spec, everything).remaining == Amount(0, 0, 0, 0, None)
+    all_finished = {run.run_id: RunStatus("finished") for run in (first, second, third)}
+    assert make_plan(spec, all_finished).remaining == Amount(0, 0, 0, 0, None)
 
 
 def test_json_has_every_documented_field_and_round_trips() -> None:
@@ -91,7 +93,7 @@ def test_several_sweeps_are_planned_as_one_after_the_other() -> None:
     assert plan.total.steps == make_plan(second, {}).total.steps
 
 
-def test_the_plan_names_what_the_hub_has_to_give() -> None:
+def test_the_plan_names_the_hub_content_that_runs_need() -> None:
     spec = parse_sweep(sweep(data={"math": {"bundled": True}}))
     assert make_plan(spec, {}).hub == ("meta-llama/Llama-3.1-8B",)
     assert make_plan(parse_sweep(sweep()), {}).to_json()["hub"] == [

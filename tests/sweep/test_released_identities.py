@@ -1,4 +1,4 @@
-"""The run ids of each release stay what they are: a finished run is never trained again because the code was reshaped.
+"""Run ids of earlier releases do not change, so that a finished run is not trained again because the code changed.
 
 Each file in `identity/` was written by the release that it is named after: sweep file -> cell -> run id. If this test
 fails, either the change is a mistake, or it changes what a run computes; then raise `IDENTITY_VERSION`, say why in

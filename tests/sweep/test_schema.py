@@ -19,15 +19,16 @@ VALIDATOR = Draft202012Validator(json_schema())
 
 
 def mistakes(content: dict[str, Any]) -> list[str]:
+    """Returns the messages of the schema's validator about a sweep."""
     return [error.message for error in VALIDATOR.iter_errors(content)]
 
 
-def test_it_is_a_valid_schema() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(json_schema())
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_sweep_of_the_project_fits(file: Path) -> None:
+def test_every_sweep_of_the_project_is_accepted(file: Path) -> None:
     assert mistakes(dict(read_document(file).data)) == []
 
 
@@ -44,7 +45,7 @@ def test_every_sweep_of_the_project_fits(file: Path) -> None:
     ],
     ids=str,
 )
-def test_every_form_of_a_value_fits(changes: dict[str, Any]) -> None:
+def test_every_form_of_a_value_is_accepted(changes: dict[str, Any]) -> None:
     assert mistakes(sweep(**changes)) == []
 
 
@@ -53,7 +54,7 @@ def test_every_form_of_a_value_fits(changes: dict[str, Any]) -> None:
     [{"training": {"batchsize": 1}}, {"eval_languages": ["jp"]}, {"training": {"batch_size": 0}}, {"grid": None}],
     ids=str,
 )
-def test_mistakes_do_not(changes: dict[str, Any]) -> None:
+def test_mistakes_are_refused(changes: dict[str, Any]) -> None:
     assert mistakes(sweep(**changes))
 
 

@@ -1,4 +1,4 @@
-"""Agreement of gradients is measured on request, and is no part of a run's identity."""
+"""Gradient agreement is measured on request and is not part of a run's identity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clt_ray.sweep.spec import HardwareSpec
+from clt_ray.sweep.sections import HardwareSpec
 from clt_ray.training.backends import unsupported
 from tests.support.small_sweep import TPU, problems_of, runs_of
 
@@ -16,7 +16,7 @@ KEY = "training.gradient_agreement_every"
 
 
 @pytest.mark.parametrize("hardware", [TPU, {"accelerator": "GPU"}, {"workers": 2}], ids=str)
-def test_all_hardware_measures_it(hardware: dict[str, Any]) -> None:
+def test_all_hardware_supports_the_measurement(hardware: dict[str, Any]) -> None:
     assert problems_of(training=EVERY, hardware=hardware) == ()
     (run, *_) = runs_of(training=EVERY)
     assert unsupported(replace(run, hardware=HardwareSpec.model_validate(hardware))) is None
@@ -29,10 +29,10 @@ def test_a_single_validation_row_cannot_be_halved() -> None:
 
 
 @pytest.mark.parametrize(("value", "message"), [(-1, "less than 0"), ("50", "not a whole number")])
-def test_it_is_a_number_of_steps(value: object, message: str) -> None:
+def test_the_interval_is_a_number_of_steps(value: object, message: str) -> None:
     (problem,) = problems_of(training={"gradient_agreement_every": value})
     assert problem.key == KEY and message in problem.message
 
 
-def test_no_run_id_depends_on_it() -> None:
+def test_run_ids_do_not_depend_on_the_measurement() -> None:
     assert [run.run_id for run in runs_of(training=EVERY)] == [run.run_id for run in runs_of()]
