@@ -9,7 +9,6 @@ without validation; one `pandas.read_csv` per run directory; MLflow's own search
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable
@@ -22,8 +21,9 @@ import pandas as pd
 from _result import emit
 from clt_ray.analysis.loading import SCORE_COLUMNS, load_scores
 from clt_ray.api.evidence import finished_rows
-from clt_ray.store import Store
+from clt_ray.store import ResultDocument, StageSeconds, StatusDocument, Store
 from clt_ray.sweep import RunSpec, expand, parse_sweep
+from clt_ray.sweep.selection import Candidate, Selection
 from clt_ray.tracking import SweepTracker, read_scores
 from clt_ray.tracking.client import connect
 from clt_ray.tracking.experiment import find_experiment, search_runs
@@ -93,9 +93,21 @@ def finish(store: Store, run_id: str, table: pd.DataFrame) -> None:
     folder.mkdir(parents=True)
     (folder / "scores.csv").write_text(table.to_csv(index=False))
     (folder / "items.csv").write_text("run_id,task,eval_language,metric,item_id,score\n")
-    result = {"selection": {"chosen": {"step": 1}}, "seconds": {}}
-    (folder / "status.json").write_text(json.dumps({"state": "finished", "updated": 1.7e9}))
-    (folder / "result.json").write_text(json.dumps(result))
+    status = StatusDocument(state="finished", attempt=1, updated=1.7e9, stage="evaluate", step=1, total_steps=1)
+    result = ResultDocument(
+        run_id=run_id,
+        name=run_id,
+        selection=Selection("val/loss", "min", Candidate(1, 1.0), ()),
+        steps=1,
+        train_rows=1,
+        dropped_rows={},
+        data=(),
+        seconds=StageSeconds(train=1.0, evaluate=1.0),
+        generated_tokens_per_second=1.0,
+        versions={},
+    )
+    for document in (status, result):
+        (folder / document.FILE).write_bytes(document.encode())
 
 
 def copy_first_run(database: Path, runs: list[RunSpec]) -> None:

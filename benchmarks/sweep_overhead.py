@@ -55,8 +55,8 @@ def ours(sweep: Path, storage: str) -> float:
     outcome = run(str(sweep), locate(storage), limit=RUNS_AT_A_TIME)
     wall = time.monotonic() - began
     assert outcome.exit_code == 0, outcome
-    results = [Store(storage).run_dir(told.run_id).read_json("result.json") for told in outcome.status.runs]
-    return per_run(wall, [sum(result["seconds"].values()) for result in results if result])
+    results = [Store(storage).run_dir(told.run_id).result() for told in outcome.status.runs]
+    return per_run(wall, [result.seconds.total for result in results if result])
 
 
 def documented_loop(config: dict[str, Any]) -> None:
@@ -69,8 +69,9 @@ def documented_loop(config: dict[str, Any]) -> None:
 
     run, store = RunSpec.from_dict(config["run"]), Store(config["storage"])
     execute(run, store)
-    seconds = (store.run_dir(run.run_id).read_json("result.json") or {})["seconds"]
-    ray.train.report({"inside": sum(seconds.values())})
+    result = store.run_dir(run.run_id).result()
+    assert result is not None, "the run has just finished"
+    ray.train.report({"inside": result.seconds.total})
 
 
 def documented(sweep: Path, storage: str) -> float:

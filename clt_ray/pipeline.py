@@ -15,13 +15,24 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from clt_ray.errors import CltRayError
 from clt_ray.evaluation.evaluate import Generation, Score
-from clt_ray.store import Lease, LeaseHeld, LeaseLost, RunDir, Store, TornTreeError
+from clt_ray.store import (
+    ErrorRecord,
+    Lease,
+    LeaseHeld,
+    LeaseLost,
+    ResultDocument,
+    RunDir,
+    StageSeconds,
+    StatusDocument,
+    Store,
+    TornTreeError,
+)
 from clt_ray.sweep.run import RunSpec
 
 Clock = Callable[[], float]
@@ -37,27 +48,31 @@ class Status:
 
     def __init__(self, directory: RunDir, run: RunSpec, clock: Clock = time.time) -> None:
         self.directory, self.clock = directory, clock
-        previous = directory.read_json("status.json") or {}
-        self.attempt = int(previous.get("attempt", 0)) + 1
-        self.last: dict[str, Any] = {"stage": "data", "step": 0, "total_steps": run.steps, "loss": None}
+        previous = directory.status()
+        attempt = (previous.attempt if previous is not None else 0) + 1
+        self.last = StatusDocument(state="running", attempt=attempt, stage="data", step=0, total_steps=run.steps)
 
     def __call__(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
-        self.last = {"stage": stage, "step": step, "total_steps": total_steps, "loss": loss}
-        self._write("running", None)
+        self._write(replace(self.last, stage=stage, step=step, total_steps=total_steps, loss=loss))
 
     def stage(self, stage: str) -> None:
-        self(**{**self.last, "stage": stage})
+        self._write(replace(self.last, stage=stage))
 
     def failed(self, error: BaseException, permanent: bool) -> None:
-        told = {"type": type(error).__name__, "message": str(error), "permanent": permanent}
-        self._write("failed", {**told, "traceback": "".join(traceback.format_exception(error))})
+        record = ErrorRecord(
+            type=type(error).__name__,
+            message=str(error),
+            permanent=permanent,
+            traceback="".join(traceback.format_exception(error)),
+        )
+        self._write(replace(self.last, state="failed", error=record))
 
     def finished(self) -> None:
-        self._write("finished", None)
+        self._write(replace(self.last, state="finished"))
 
-    def _write(self, state: str, error: dict[str, Any] | None) -> None:
-        document = {"state": state, "attempt": self.attempt, "error": error, "updated": self.clock()}
-        self.directory.write_json("status.json", document | self.last)
+    def _write(self, document: StatusDocument) -> None:
+        self.last = replace(document, updated=self.clock())
+        self.directory.write_status(self.last)
 
 
 def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
@@ -76,7 +91,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
         Exception: Anything else that went wrong; the status says so, and the caller may try again.
     """
     directory = store.run_dir(run.run_id)
-    if directory.exists("result.json"):
+    if directory.is_finished():
         return "finished"
     if rank != 0:
         _stages(run, directory, None)
@@ -86,7 +101,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
     except LeaseHeld:
         return "held"
     with lease:
-        directory.write_json("run.json", run.to_dict() | {"name": run.name})
+        directory.write_run(run)
         status = Status(directory, run)
         status.stage("data")
         try:
@@ -178,20 +193,19 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None) -> None:
     scores = summarise(run, generations)
     _record(run, directory, generations, scores)
     status.finished()
-    directory.write_json(
-        "result.json",
-        {
-            "run_id": run.run_id,
-            "name": run.name,
-            "selection": selection.to_dict(),
-            "steps": run.steps,
-            "train_rows": len(data.train),
-            "dropped_rows": data.dropped_rows(),
-            "data": list(data.origins),
-            "seconds": {"train": trained - started, "evaluate": time.monotonic() - trained},
-            "generated_tokens_per_second": speed,
-            "versions": versions(),
-        },
+    directory.write_result(
+        ResultDocument(
+            run_id=run.run_id,
+            name=run.name,
+            selection=selection,
+            steps=run.steps,
+            train_rows=len(data.train),
+            dropped_rows=data.dropped_rows(),
+            data=tuple(data.origins),
+            seconds=StageSeconds(train=trained - started, evaluate=time.monotonic() - trained),
+            generated_tokens_per_second=speed,
+            versions=versions(),
+        )
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clt_ray.pipeline import execute
-from clt_ray.store import RunDir, Store, TornTreeError
+from clt_ray.store import Store, TornTreeError
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from tests.support.sweeps import sweep, write
@@ -23,7 +23,7 @@ def test_a_torn_chosen_checkpoint_is_trained_again(tmp_path: Path) -> None:
     assert execute(run, store) == "finished"
     directory = store.run_dir(run.run_id)
     scores = directory.read_text("scores.csv")
-    result = directory.read_json("result.json")
+    result = directory.result()
 
     (Path(directory.uri) / "result.json").unlink()
     weights = next(Path(directory.uri).glob("checkpoints/weights-*/model.safetensors"))
@@ -32,18 +32,16 @@ def test_a_torn_chosen_checkpoint_is_trained_again(tmp_path: Path) -> None:
     weights.write_bytes(content)
     with pytest.raises(TornTreeError, match="sha256"):
         execute(run, store)
-    assert _status(directory)["error"]["permanent"] is False
+    status = directory.status()
+    assert status is not None and status.error is not None and status.error.permanent is False
 
     assert execute(run, store) == "finished"
     assert directory.read_text("scores.csv") == scores
-    assert _status(directory)["state"] == "finished"
-    again = directory.read_json("result.json")
+    status = directory.status()
+    assert status is not None and status.state == "finished"
+    again = directory.result()
     assert result is not None and again is not None
-    assert again["selection"] == result["selection"]
-
-
-def _status(directory: RunDir) -> dict:
-    return json.loads((Path(directory.uri) / "status.json").read_text())
+    assert again.selection == result.selection
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="real rows are not beside this checkout")

@@ -30,6 +30,6 @@ def finished_rows(store: Store, run_ids: Iterable[str], name: str) -> Rows:
     rows: Rows = []
     for run_id in run_ids:
         directory = store.run_dir(run_id)
-        if directory.exists("result.json") and directory.exists(name):
+        if directory.is_finished() and directory.exists(name):
             rows += csv.DictReader(io.StringIO(directory.read_text(name)))
     return rows

@@ -10,6 +10,7 @@ from pathlib import Path
 from clt_ray.api.locations import Locations
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.store import Store
+from clt_ray.store.documents import MarkerDocument
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.training.checkpoints import resume_tree, steps_of, weights_tree
@@ -35,7 +36,7 @@ def export(run_id: str, folder: str, locations: Locations) -> Path:
             [Problem("export", "RUN_ID", run_id, f"{message} in {locations.storage}", "see: clt-ray best SWEEP")]
         )
     directory = store.run_dir(matches[0])
-    result = directory.read_json("result.json")
+    result = directory.result()
     if result is None:
         raise ConfigurationError(
             [Problem("export", "RUN_ID", matches[0], "the run is not finished", "see: clt-ray status SWEEP")]
@@ -43,8 +44,8 @@ def export(run_id: str, folder: str, locations: Locations) -> Path:
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigurationError([Problem("export", "DIR", folder, "is not empty", "name a new folder")])
-    source = directory.open_tree(weights_tree(result["selection"]["chosen"]["step"]))
-    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("COMPLETE.json"))
+    source = directory.open_tree(weights_tree(result.selection.chosen.step))
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MarkerDocument.FILE))
     return target
 
 
@@ -69,10 +70,10 @@ def clean(path: str, locations: Locations, *, apply: bool = False, overrides: Se
     found = []
     for run in expand(load_sweep(path, overrides)):
         directory = store.run_dir(run.run_id)
-        result = directory.read_json("result.json")
+        result = directory.result()
         if result is None:
             continue
-        chosen = result["selection"]["chosen"]["step"]
+        chosen = result.selection.chosen.step
         spare = {resume_tree(step): "resume state of a finished run" for step in steps_of(directory, "resume")}
         spare |= {
             weights_tree(step): "weights that were not chosen"

@@ -126,8 +126,8 @@ def _eta(runs: Sequence[RunSpec], told: Sequence[RunReport], store: Store) -> fl
     left = 0.0
     for run, report in zip(runs, told, strict=True):
         if report.state == "finished":
-            result = store.run_dir(run.run_id).read_json("result.json") or {}
-            seconds += sum(result.get("seconds", {}).values())
+            result = store.run_dir(run.run_id).result()
+            seconds += result.seconds.total if result is not None else 0.0
             steps += run.steps
         else:
             left += run.steps * (1 - report.progress)
@@ -162,9 +162,9 @@ def _selection(run: RunSpec, directory: RunDir) -> tuple[dict[str, Any] | None, 
     from clt_ray.errors import RunError
     from clt_ray.training.selection import select
 
-    result = directory.read_json("result.json")
-    if result:
-        return result["selection"], True
+    result = directory.result()
+    if result is not None:
+        return result.selection.to_dict(), True
     points = [(point.step, point.metrics) for point in directory.metrics("validation")]
     try:
         return select(points, run.selection.metric, run.selection.mode).to_dict(), False

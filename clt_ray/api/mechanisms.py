@@ -26,13 +26,13 @@ def run_logs(sweeps: Sequence[str], locations: Locations, overrides: Sequence[st
     store, logs = Store(locations.storage), []
     for run_id in dict.fromkeys(run.run_id for path in sweeps for run in expand(load_sweep(path, overrides))):
         directory = store.run_dir(run_id)
-        described = directory.read_json("run.json")
-        if described is not None and directory.exists("result.json"):
+        run = directory.run()
+        if run is not None and directory.is_finished():
             validation, interference = (
                 [(point.step, point.metrics) for point in directory.metrics(log)]
                 for log in ("validation", "interference")
             )
-            logs.append(run_log(described, run_id, validation, interference))
+            logs.append(run_log(run.to_dict(), run_id, validation, interference))
     return logs
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from clt_ray.judge.protocol import Message
-from clt_ray.store.files import open_files
+from clt_ray.store.opening import open_files
 
 FOLDER = "judge-cache"
 

@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
-from typing import Any
 
 from clt_ray.evaluation.evaluate import Generation, Score
 from clt_ray.judge.cache import Settings
@@ -28,11 +27,11 @@ from clt_ray.judge.endpoint import Endpoint
 from clt_ray.judge.protocol import PROTOCOL_SHA256
 from clt_ray.judge.spending import spent
 from clt_ray.judge.verdicts import TASK, JudgedItem, scores, unparsable
-from clt_ray.store import RunDir
+from clt_ray.store import JudgeDocument, JudgeTokens, RunDir
 from clt_ray.sweep.run import RunSpec
 
 FOLDER = "judge"
-JUDGE, SCORES, ITEMS = f"{FOLDER}/judge.json", f"{FOLDER}/scores.csv", f"{FOLDER}/items.csv"
+SCORES, ITEMS = f"{FOLDER}/scores.csv", f"{FOLDER}/items.csv"
 
 _SLUG_CHARACTERS = 60
 _ITEM_COLUMNS = ("run_id", "task", "eval_language", "metric", "item_id", "score")
@@ -46,11 +45,12 @@ def judge_key(settings: Settings) -> str:
     return f"{slug or 'judge'}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
-def recorded(directory: RunDir, settings: Settings, requests: Sequence[str]) -> dict[str, Any] | None:
+def recorded(directory: RunDir, settings: Settings, requests: Sequence[str]) -> JudgeDocument | None:
     """judge.json, if it is the outcome of exactly these requests, in this order, to this judge."""
-    told = directory.read_json(JUDGE)
-    wanted = {"judge": judge_key(settings), "requests_sha256": _digest(requests)}
-    return told if told is not None and wanted.items() <= told.items() else None
+    facts = directory.judge()
+    if facts is None or (facts.judge, facts.requests_sha256) != (judge_key(settings), _digest(requests)):
+        return None
+    return facts
 
 
 def write(
@@ -58,7 +58,7 @@ def write(
     directory: RunDir,
     generations: Sequence[Generation],
     items: Sequence[JudgedItem],
-    facts: dict[str, Any],
+    facts: JudgeDocument,
 ) -> None:
     """Keep the outcome of judging a run.
 
@@ -70,7 +70,7 @@ def write(
         facts: Content of judge.json, as `describe` makes it.
     """
     lines = (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
-    directory.write_text(f"{FOLDER}/{facts['judge']}.jsonl", "".join(lines))
+    directory.write_text(f"{FOLDER}/{facts.judge}.jsonl", "".join(lines))
     rows = [
         (run.run_id, TASK, item.language, metric, item.id, value)
         for item in items
@@ -79,10 +79,10 @@ def write(
     directory.write_text(ITEMS, _table(_ITEM_COLUMNS, rows))
     means = [asdict(score) for score in scores(run, generations, items)]
     directory.write_text(SCORES, _table([field.name for field in fields(Score)], [row.values() for row in means]))
-    directory.write_json(JUDGE, facts)
+    directory.write_judge(facts)
 
 
-def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem], now: float) -> dict[str, Any]:
+def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem], now: float) -> JudgeDocument:
     """Who judged what, and with which outcome: the content of judge.json.
 
     Args:
@@ -91,24 +91,24 @@ def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem]
         items: The verdicts.
         now: Unix seconds.
     """
-    return {
-        "judge": judge_key(settings),
-        "model": settings.model,
-        "answered_by": dict(Counter(item.model for item in items)),
-        "fingerprints": dict(Counter(item.fingerprint for item in items if item.fingerprint)),
-        "host": endpoint.host,
-        "temperature": settings.temperature,
-        "max_tokens": settings.max_tokens,
-        "prompt_sha256": PROTOCOL_SHA256,
-        "items": len(items),
-        "rated": sum(item.judge_rating is not None for item in items),
-        "unparsable": unparsable(items),
-        "wrong_language": sum(not item.in_language for item in items),
-        "tokens": asdict(spent({item.request: item for item in items}.values())),
-        "requests_sha256": _digest([item.request for item in items]),
-        "judged": now,
-        "versions": {name: version(name) for name in ("clt-ray", "openai")},
-    }
+    return JudgeDocument(
+        judge=judge_key(settings),
+        model=settings.model,
+        answered_by=dict(Counter(item.model for item in items)),
+        fingerprints=dict(Counter(item.fingerprint for item in items if item.fingerprint)),
+        host=endpoint.host,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        prompt_sha256=PROTOCOL_SHA256,
+        items=len(items),
+        rated=sum(item.judge_rating is not None for item in items),
+        unparsable=unparsable(items),
+        wrong_language=sum(not item.in_language for item in items),
+        tokens=JudgeTokens(**asdict(spent({item.request: item for item in items}.values()))),
+        requests_sha256=_digest([item.request for item in items]),
+        judged=now,
+        versions={name: version(name) for name in ("clt-ray", "openai")},
+    )
 
 
 def _digest(requests: Sequence[str]) -> str:

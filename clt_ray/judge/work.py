@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from clt_ray.evaluation.evaluate import Generation
 from clt_ray.judge.cache import Cache, Reply, Settings, request_key
@@ -17,7 +16,7 @@ from clt_ray.judge.protocol import Message, messages
 from clt_ray.judge.record import describe, recorded, write
 from clt_ray.judge.spending import Tokens, estimate, spent
 from clt_ray.judge.verdicts import judged_item, read_generations
-from clt_ray.store import RunDir, Store
+from clt_ray.store import JudgeDocument, RunDir, Store
 from clt_ray.sweep.run import RunSpec
 
 
@@ -110,7 +109,7 @@ class Judge:
         replies, failures = await ask_all(missing, ask, self._cache.put, concurrency)
         return self._told(material, self._conclude(material, known | replies), replies, failures)
 
-    def _conclude(self, material: _Material, replies: Mapping[str, Reply]) -> dict[str, Any]:
+    def _conclude(self, material: _Material, replies: Mapping[str, Reply]) -> JudgeDocument:
         """The facts of judging a run; they and its ratings are written if every request has a reply."""
         pairs = zip(material.generations, material.keys, strict=True)
         items = [judged_item(one, key, replies[key]) for one, key in pairs if key in replies]
@@ -120,15 +119,15 @@ class Judge:
         return facts
 
     def _told(
-        self, material: _Material, facts: Mapping[str, Any], replies: Mapping[str, Reply], failures: Mapping[str, str]
+        self, material: _Material, facts: JudgeDocument, replies: Mapping[str, Reply], failures: Mapping[str, str]
     ) -> JudgedRun:
         return JudgedRun(
             run_id=material.run.run_id,
             name=material.run.name,
             items=len(material.keys),
             requests=len(replies) + len(failures),
-            rated=facts["rated"],
-            unparsable=facts["unparsable"],
+            rated=facts.rated,
+            unparsable=facts.unparsable,
             unanswered=dict(Counter(failures.values())),
             tokens=spent(replies.values()),
         )
@@ -140,5 +139,5 @@ class Judge:
         keys = [request_key(self.settings, one) for one in asked]
         return _Material(run, directory, generations, keys, dict(zip(keys, asked, strict=True)))
 
-    def _recorded(self, material: _Material) -> dict[str, Any] | None:
+    def _recorded(self, material: _Material) -> JudgeDocument | None:
         return recorded(material.directory, self.settings, material.keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -15,7 +17,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from clt_ray.errors import RunError
 from clt_ray.orchestration.slices import hosts_and_resources, slice_states, told
 from clt_ray.orchestration.worker import train_loop
-from clt_ray.store import Store
+from clt_ray.store import ErrorRecord, StatusDocument, Store
 from clt_ray.sweep.run import RunSpec
 
 WORKER_FAILURES = 3
@@ -80,8 +82,9 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str,
         _record_failure(store, run, error)
         raise RunError(f"{run.name}: {what_happened(run, error)}") from error
     if outcome == "failed":
-        status = store.run_dir(run.run_id).read_json("status.json") or {}
-        raise RunError(f"{run.name}: {(status.get('error') or {}).get('message', 'failed')}")
+        status = store.run_dir(run.run_id).status()
+        reason = status.error if status is not None else None
+        raise RunError(f"{run.name}: {reason.message if reason is not None else 'failed'}")
     ray.tune.report({str(outcome): 1})
 
 
@@ -116,11 +119,15 @@ def _record_failure(store: Store, run: RunSpec, error: BaseException) -> None:
     if store.states([run.run_id])[run.run_id].kind in ("running", "finished"):
         return
     directory = store.run_dir(run.run_id)
-    status = directory.read_json("status.json") or {"attempt": 0, "stage": "start", "step": 0, "loss": None}
-    if status.get("state") == "failed":
+    status = directory.status()
+    if status is not None and status.state == "failed":
         return
-    reason = {"type": type(error).__name__, "message": what_happened(run, error), "permanent": False}
-    directory.write_json("status.json", status | {"state": "failed", "error": reason})
+    reason = ErrorRecord(type=type(error).__name__, message=what_happened(run, error), permanent=False)
+    if status is None:
+        status = StatusDocument(
+            state="failed", attempt=0, updated=time.time(), stage="start", step=0, total_steps=run.steps
+        )
+    directory.write_status(replace(status, state="failed", error=reason))
 
 
 def what_happened(run: RunSpec, error: BaseException) -> str:

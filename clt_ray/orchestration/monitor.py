@@ -143,18 +143,17 @@ class Monitor:
         return snapshot
 
     def _look(self, before: Live) -> Live:
-        status: Mapping = self._store.run_dir(before.run.run_id).read_json("status.json") or {}
-        if not status:
+        status = self._store.run_dir(before.run.run_id).status()
+        if status is None:
             return before
-        error = status.get("error") or {}
         return replace(
             before,
-            state=status["state"],
-            stage=status.get("stage", ""),
-            step=int(status.get("step", 0)),
-            total_steps=int(status.get("total_steps", 0)),
-            loss=status.get("loss"),
-            error=error.get("message"),
+            state=status.state,
+            stage=status.stage,
+            step=status.step,
+            total_steps=status.total_steps or 0,
+            loss=status.loss,
+            error=status.error.message if status.error is not None else None,
         )
 
     def _snapshot(self, changed: Sequence[Live]) -> Snapshot:

@@ -71,15 +71,3 @@ class Files(Protocol):
     def exclusive(self, path: str) -> AbstractContextManager[None]:
         """Keep others out while the block runs: processes of this machine on a disk, threads of this process
         in an object store. The lock dies with its holder."""
-
-
-def open_files(uri: str) -> Files:
-    """The place behind a path or any fsspec URI."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator or scheme in ("file", "local"):
-        from clt_ray.store.local import LocalFiles
-
-        return LocalFiles(Path(rest if separator else uri).expanduser().absolute())
-    from clt_ray.store.objects import ObjectFiles
-
-    return ObjectFiles.open(uri)

@@ -20,16 +20,16 @@ next heartbeat tells one of them. Machines are assumed to agree on the time to w
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from uuid import uuid4
 
-from clt_ray.store.errors import LeaseHeld, LeaseLost
+from clt_ray.store.documents import LeaseDocument
+from clt_ray.store.errors import LeaseHeld, LeaseLost, StoreError
 from clt_ray.store.files import Files
 from clt_ray.store.owner import Owner
 
@@ -37,47 +37,15 @@ log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
-LEASE = "lease.json"
 LOCK = "lease.lock"
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Holding:
-    """What lease.json says."""
-
-    owner: Owner
-    token: str
-    """Names this one acquisition."""
-    acquired: float
-    """When, in unix seconds."""
-    heartbeat: float
-    """Last sign of life, in unix seconds."""
-    stale_seconds: float
-    """Age of the heartbeat from which on the lease may be taken over."""
-
-    def is_live(self, now: float) -> bool:
-        """Whether the lease still keeps others out at `now` (unix seconds)."""
-        return now - self.heartbeat <= self.stale_seconds and not self.owner.is_gone()
-
-    def encode(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def decode(cls, data: bytes | None) -> Holding | None:
-        """The holding, None when there is none or it is not one (then nobody can be honouring it)."""
-        try:
-            values = json.loads(data or b"null")
-            return cls(**values | {"owner": Owner(**values["owner"])}) if values else None
-        except (ValueError, TypeError, KeyError):
-            return None
-
-
 class Lease:
     """A lease that this process acquired. Leave its `with` block, or call `release`, to give it back."""
 
-    def __init__(self, files: Files, holding: Holding, clock: Clock) -> None:
+    def __init__(self, files: Files, holding: LeaseDocument, clock: Clock) -> None:
         self._files, self._holding, self._clock = files, holding, clock
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,7 +73,7 @@ class Lease:
             if not self._still_mine():
                 return
             self._holding = replace(self._holding, heartbeat=self._clock())
-            self._files.write(LEASE, self._holding.encode())
+            self._files.write(LeaseDocument.FILE, self._holding.encode())
 
     def check(self) -> None:
         """Raise if this process may no longer write.
@@ -127,12 +95,12 @@ class Lease:
             self._thread.join()
         with self._files.exclusive(LOCK):
             if not self.released and self._still_mine():
-                self._files.delete(LEASE)
+                self._files.delete(LeaseDocument.FILE)
         self.released = True
 
     def _still_mine(self) -> bool:
         if not self.lost.is_set():
-            found = Holding.decode(self._files.read(LEASE))
+            found = holding_of(self._files.read(LeaseDocument.FILE))
             if found is None or found.token != self._holding.token:
                 self.lost.set()
         return not self.lost.is_set()
@@ -167,19 +135,19 @@ def acquire(
     """
     with files.exclusive(LOCK):
         now = clock()
-        data = files.read(LEASE)
-        found = Holding.decode(data)
+        data = files.read(LeaseDocument.FILE)
+        found = holding_of(data)
         if found is not None and found.is_live(now):
             raise LeaseHeld(
                 f"{files.uri} is in use by {found.owner}, last heard of {max(0.0, now - found.heartbeat):.0f} s ago"
                 f"; it is free {found.stale_seconds:.0f} s after the last sign of life"
             )
-        holding = Holding(owner or Owner.current(), uuid4().hex, now, now, stale_seconds)
+        holding = LeaseDocument(owner or Owner.current(), uuid4().hex, now, now, stale_seconds)
         if data is not None:
-            files.write(LEASE, holding.encode())
-        elif not files.create(LEASE, holding.encode()):
+            files.write(LeaseDocument.FILE, holding.encode())
+        elif not files.create(LeaseDocument.FILE, holding.encode()):
             raise LeaseHeld(f"{files.uri} has just been taken by another process")
-        written = Holding.decode(files.read(LEASE))
+        written = holding_of(files.read(LeaseDocument.FILE))
         if written is None or written.token != holding.token:
             raise LeaseHeld(f"{files.uri} has just been taken by another process")
     lease = Lease(files, holding, clock)
@@ -188,7 +156,12 @@ def acquire(
     return lease
 
 
-def is_live(data: bytes | None, now: float) -> bool:
-    """Whether the content of a lease.json keeps others out at `now` (unix seconds)."""
-    holding = Holding.decode(data)
-    return holding is not None and holding.is_live(now)
+def holding_of(data: bytes | None) -> LeaseDocument | None:
+    """Returns what the content of a lease.json says, None when there is no file.
+
+    A file that is no lease counts as none: no process can be honouring it.
+    """
+    try:
+        return None if data is None else LeaseDocument.decode(data, LeaseDocument.FILE)
+    except StoreError:
+        return None

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from clt_ray.store import trees
-from clt_ray.store.errors import StoreError
+from clt_ray.store.documents import (
+    RUN,
+    Document,
+    FileRecord,
+    JudgeDocument,
+    ResultDocument,
+    StatusDocument,
+    decode_run,
+    encode_run,
+)
 from clt_ray.store.files import Files
 from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, acquire
 from clt_ray.store.metrics import MetricPoint, decode_log
 from clt_ray.store.owner import Owner
-from clt_ray.store.trees import FileRecord
+from clt_ray.sweep.run import RunSpec
 
+D = TypeVar("D", bound=Document)
 Log = Literal["train", "validation", "interference"]
 LOGS: tuple[Log, ...] = ("train", "validation", "interference")
 
@@ -44,18 +53,46 @@ class RunDir:
         """Names directly in a folder, sorted; none when there is no such folder."""
         return self._files.names(_checked(name))
 
-    def read_json(self, name: str) -> dict[str, Any] | None:
-        """A document, None when there is none.
+    def run(self) -> RunSpec | None:
+        """Returns the run's specification from run.json, None before a process has started the run.
 
         Raises:
-            StoreError: The file is not a JSON object.
+            StoreError: The file is not a run of this release. So for the other documents below.
         """
-        data = self._files.read(_checked(name))
-        return None if data is None else decode_document(data, f"{self.uri}/{name}")
+        data = self._files.read(RUN)
+        return None if data is None else decode_run(data, f"{self.uri}/{RUN}")
 
-    def write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        """Replace a document: a reader, now or after a crash, sees the old one or this one, whole."""
-        self.write_text(name, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    def write_run(self, run: RunSpec) -> None:
+        """Replaces run.json. A reader, now or after a crash, sees the old document or the new one, whole."""
+        self._replace(RUN, encode_run(run))
+
+    def status(self) -> StatusDocument | None:
+        """Returns status.json, None before a process has started the run."""
+        return self._read(StatusDocument)
+
+    def write_status(self, document: StatusDocument) -> None:
+        """Replaces status.json."""
+        self._replace(document.FILE, document.encode())
+
+    def result(self) -> ResultDocument | None:
+        """Returns result.json, None until the run is finished."""
+        return self._read(ResultDocument)
+
+    def write_result(self, document: ResultDocument) -> None:
+        """Replaces result.json, after which the run is finished."""
+        self._replace(document.FILE, document.encode())
+
+    def is_finished(self) -> bool:
+        """Returns whether there is a result.json, which is written last; costs less than reading it."""
+        return self.exists(ResultDocument.FILE)
+
+    def judge(self) -> JudgeDocument | None:
+        """Returns judge/judge.json, None while no judge has rated the run's answers."""
+        return self._read(JudgeDocument)
+
+    def write_judge(self, document: JudgeDocument) -> None:
+        """Replaces judge/judge.json."""
+        self._replace(document.FILE, document.encode())
 
     def read_text(self, name: str) -> str:
         """A text file.
@@ -73,9 +110,8 @@ class RunDir:
         return {name: data.decode() for name, data in self._files.read_many(map(_checked, names)).items()}
 
     def write_text(self, name: str, text: str) -> None:
-        """Replace a text file, whole like `write_json`."""
-        self._may_write()
-        self._files.write(_checked(name), text.encode())
+        """Replaces a text file, whole like a document."""
+        self._replace(_checked(name), text.encode())
 
     def append_metrics(self, log: Log, step: int, metrics: Mapping[str, float]) -> None:
         """Add what was measured at an optimizer step; durable once this has returned."""
@@ -163,24 +199,17 @@ class RunDir:
         self._lease = acquire(self._files, owner, clock or self._clock, heartbeat_seconds, stale_seconds)
         return self._lease
 
+    def _read(self, kind: type[D]) -> D | None:
+        data = self._files.read(kind.FILE)
+        return None if data is None else kind.decode(data, f"{self.uri}/{kind.FILE}")
+
+    def _replace(self, name: str, data: bytes) -> None:
+        self._may_write()
+        self._files.write(name, data)
+
     def _may_write(self) -> None:
         if self._lease is not None and not self._lease.released:
             self._lease.check()
-
-
-def decode_document(data: bytes, uri: str) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        StoreError: It is none.
-    """
-    try:
-        document = json.loads(data)
-    except ValueError as error:
-        raise StoreError(f"{uri}: not JSON ({error}); the store writes only whole documents") from error
-    if not isinstance(document, dict):
-        raise StoreError(f"{uri}: holds a {type(document).__name__}, not a JSON object")
-    return document
 
 
 def _checked(name: str) -> str:

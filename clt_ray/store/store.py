@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
+from clt_ray.store.documents import Document, LeaseDocument, ResultDocument, StatusDocument
 from clt_ray.store.errors import StoreError
-from clt_ray.store.files import open_files
-from clt_ray.store.lease import LEASE, STALE_SECONDS, Clock, Lease, acquire, is_live
-from clt_ray.store.run_dir import RunDir, decode_document
+from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, acquire, holding_of
+from clt_ray.store.opening import open_files
+from clt_ray.store.run_dir import RunDir
 from clt_ray.sweep.plan import MISSING, RunStatus
 
 RUNS = "runs"
 LEASES = "leases"
-RESULT, STATUS = "result.json", "status.json"
 
+D = TypeVar("D", bound=Document)
+NO_MESSAGE = "Error: no message"
+
+_READ = (ResultDocument.FILE, StatusDocument.FILE, LeaseDocument.FILE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -49,7 +53,7 @@ class Store:
         """What is known of each run; costs one listing, and three small reads per run that has a directory."""
         started = set(self.run_ids())
         known = [run_id for run_id in dict.fromkeys(run_ids) if run_id in started]
-        paths = [f"{RUNS}/{run_id}/{name}" for run_id in known for name in (RESULT, STATUS, LEASE)]
+        paths = [f"{RUNS}/{run_id}/{name}" for run_id in known for name in _READ]
         contents = self._files.read_many(paths)
         return {run_id: self._state(run_id, contents) if run_id in started else MISSING for run_id in run_ids}
 
@@ -63,28 +67,24 @@ class Store:
 
     def _state(self, run_id: str, contents: Mapping[str, bytes]) -> RunStatus:
         folder = f"{RUNS}/{run_id}"
-        status = _readable(contents.get(f"{folder}/{STATUS}")) or {}
-        step, total = int(status.get("step") or 0), status.get("total_steps")
-        if _readable(contents.get(f"{folder}/{RESULT}")) is not None:
-            return RunStatus("finished", step, total)
-        if is_live(contents.get(f"{folder}/{LEASE}"), self._clock()):
-            return RunStatus("running", step, total)
-        if status.get("state") == "failed":
-            return RunStatus("failed", step, total, error_line(status))
-        return RunStatus("interrupted", step, total)
+        status = _readable(StatusDocument, folder, contents)
+        step, total_steps = (status.step, status.total_steps) if status is not None else (0, None)
+        if _readable(ResultDocument, folder, contents) is not None:
+            return RunStatus("finished", step, total_steps)
+        lease = holding_of(contents.get(f"{folder}/{LeaseDocument.FILE}"))
+        if lease is not None and lease.is_live(self._clock()):
+            return RunStatus("running", step, total_steps)
+        if status is not None and status.state == "failed":
+            error = status.error.line if status.error is not None else NO_MESSAGE
+            return RunStatus("failed", step, total_steps, error)
+        return RunStatus("interrupted", step, total_steps)
 
 
-def error_line(status: Mapping[str, Any]) -> str:
-    """What a failed run's status.json says went wrong, in one line that begins with the kind of error."""
-    error = status.get("error") or {}
-    kind, message = error.get("type") or "Error", str(error.get("message") or "").strip()
-    line = message.splitlines()[0] if message else "no message"
-    return line if line.startswith(kind) else f"{kind}: {line}"
-
-
-def _readable(data: bytes | None) -> dict[str, Any] | None:
+def _readable(kind: type[D], folder: str, contents: Mapping[str, bytes]) -> D | None:
+    """A document of a run; None when there is none, or when it is damaged, so that the run is executed again."""
+    path = f"{folder}/{kind.FILE}"
     try:
-        return None if data is None else decode_document(data, "")
+        return kind.decode(contents[path], path) if path in contents else None
     except StoreError:
         return None
 

@@ -14,27 +14,15 @@ Both refuse a tree with a file that its marker does not name.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from clt_ray.store.errors import TornTreeError
+from clt_ray.store.documents import FileRecord, MarkerDocument
+from clt_ray.store.errors import StoreError, TornTreeError
 from clt_ray.store.files import Files
 
-MARKER = "COMPLETE.json"
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """What a file was when it was committed."""
-
-    size: int
-    """Bytes."""
-    sha256: str
-    """Hexadecimal."""
-
+MARKER = MarkerDocument.FILE
 
 Records = Mapping[str, FileRecord]
 
@@ -76,8 +64,7 @@ def seal(files: Files, name: str, records: Records) -> None:
         name: Of the tree.
         records: Of all its files, those of all parts.
     """
-    marker = {"files": {path: asdict(record) for path, record in records.items()}}
-    files.write(f"{name}/{MARKER}", json.dumps(marker, ensure_ascii=False, indent=1, sort_keys=True).encode())
+    files.write(f"{name}/{MARKER}", MarkerDocument(records).encode())
 
 
 def complete(files: Files, prefix: str) -> list[str]:
@@ -88,7 +75,7 @@ def complete(files: Files, prefix: str) -> list[str]:
     names = []
     for path in sorted(markers):
         name = path.removesuffix(f"/{MARKER}")
-        records = _decode(contents.get(path))
+        records = _recorded(contents.get(path))
         if records is not None and _torn(_inside(sizes, name), records) is None:
             names.append(name)
     return names
@@ -102,7 +89,7 @@ def open_tree(files: Files, name: str) -> Path:
     """
     where = f"{files.uri}/{name}"
     content = files.read(f"{name}/{MARKER}")
-    records = _decode(content)
+    records = _recorded(content)
     if content is None or records is None:
         raise TornTreeError(where, MARKER, "is missing: the tree was never completed" if not content else "not JSON")
     torn = _torn(_inside(files.sizes(name), name), records)
@@ -152,9 +139,9 @@ def _record(path: Path) -> FileRecord:
         return FileRecord(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _decode(content: bytes | None) -> dict[str, FileRecord] | None:
+def _recorded(content: bytes | None) -> Records | None:
+    """Records of a marker, None when there is no marker or the file is none."""
     try:
-        values = json.loads(content or b"null")
-        return {path: FileRecord(**record) for path, record in values["files"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
+        return None if content is None else MarkerDocument.decode(content, MARKER).files
+    except StoreError:
         return None

@@ -16,14 +16,11 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.fields import SpecModel
 from clt_ray.sweep.roles import identity_fields, silent_defaults
-
-if TYPE_CHECKING:
-    from clt_ray.sweep.run import RunSpec
 
 IDENTITY_VERSION = 1
 """Raised when the code gives the same fields other numbers, such as a new order of sampling. Every run then trains
@@ -36,8 +33,8 @@ _UNORDERED = frozenset({"train_languages", "eval_languages", "tasks"})
 """Fields that are sets, whatever order a file lists them in."""
 
 
-def identity_json(run: RunSpec) -> str:
-    """Canonical JSON of the identity fields of a run.
+def identity_json(run: Any) -> str:
+    """Canonical JSON of the identity fields of a run: a dataclass whose fields declare their roles, a `RunSpec`.
 
     Assembled from one text per field, each already canonical, because the sections are shared by thousands of
     runs and serialise themselves once.
@@ -52,7 +49,7 @@ def identity_json(run: RunSpec) -> str:
     return "{" + ",".join(sorted(parts)) + "}"
 
 
-def run_id(run: RunSpec) -> str:
+def run_id(run: Any) -> str:
     """The identity of a run, as 16 hexadecimal digits."""
     return hashlib.sha256(identity_json(run).encode()).hexdigest()[:RUN_ID_DIGITS]
 

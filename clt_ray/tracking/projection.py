@@ -7,10 +7,9 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
 
 from clt_ray.languages import ENGLISH
-from clt_ray.store import MetricPoint, RunDir
+from clt_ray.store import JudgeDocument, MetricPoint, RunDir
 from clt_ray.store.run_dir import LOGS, Log
 from clt_ray.sweep.plan import RunStatus
 from clt_ray.sweep.run import RunSpec
@@ -24,7 +23,7 @@ ERROR_CHARACTERS = 500
 FILES = ("scores.csv", "items.csv")
 FOLDERS = ("generations", "judge")
 """Files and folders of a run directory that become artifacts."""
-JUDGE, RATINGS = "judge/judge.json", "judge/scores.csv"
+RATINGS = "judge/scores.csv"
 
 
 @dataclass(frozen=True)
@@ -63,49 +62,50 @@ def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
         directory: Its run directory.
         state: Its state in the store, which is not `missing`.
     """
-    status = directory.read_json("status.json") or {}
+    status = directory.status()
     points = {log: _last_per_step(directory.metrics(log)) for log in LOGS}
-    updated = float(status.get("updated") or max((point.time for log in points.values() for point in log), default=0.0))
+    updated = status.updated if status is not None else None
+    if updated is None:
+        updated = max((point.time for log in points.values() for point in log), default=0.0)
     started = min([updated, *(point.time for log in points.values() for point in log[:1])])
-    tags = {names.ATTEMPT: str(status.get("attempt", 1))}
+    tags = {names.ATTEMPT: str(status.attempt if status is not None else 1)}
     # It is a param too, but charts of MLflow plot metrics against metrics.
     single_values = {names.SAMPLES: float(run.samples_per_language)}
     if state.error:
         tags[names.ERROR] = state.error[:ERROR_CHARACTERS]
     if state.kind == "finished":
-        result = directory.read_json("result.json") or {}
-        seconds = {stage: float(value) for stage, value in (result.get("seconds") or {}).items()}
-        started = min(started, updated - sum(seconds.values()))
-        tags[names.CHOSEN_STEP] = str(result["selection"]["chosen"]["step"])
+        result = directory.result()
+        assert result is not None, "a finished run has a result"
+        started = min(started, updated - result.seconds.total)
+        tags[names.CHOSEN_STEP] = str(result.selection.chosen.step)
         single_values |= score_metrics(run, directory.read_text("scores.csv"))
-        single_values |= {f"perf/{stage}_seconds": value for stage, value in seconds.items()}
-        if "generated_tokens_per_second" in result:
-            single_values["perf/generated_tokens_per_second"] = float(result["generated_tokens_per_second"])
+        single_values |= {f"perf/{stage}_seconds": value for stage, value in result.seconds.by_stage().items()}
+        single_values["perf/generated_tokens_per_second"] = result.generated_tokens_per_second
     progress = (RUN_STATUS[state.kind], started, updated, points, single_values)
-    facts = directory.read_json(JUDGE) if state.kind == "finished" else None
+    facts = directory.judge() if state.kind == "finished" else None
     if facts is None:
         return Projection(*progress, tags)
     ratings = rating_metrics(facts, directory.read_text(RATINGS))
-    return Projection(*progress, tags | judge_tags(facts), ratings, judging(facts), float(facts["judged"]))
+    return Projection(*progress, tags | judge_tags(facts), ratings, judging(facts), facts.judged)
 
 
-def judging(facts: Mapping[str, Any] | None) -> str:
+def judging(facts: JudgeDocument | None) -> str:
     """Returns an identifier of the judgement that a judge.json describes; empty for None."""
-    return f"{facts['judge']} {facts['judged']}" if facts else ""
+    return f"{facts.judge} {facts.judged}" if facts is not None else ""
 
 
-def judge_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+def judge_tags(facts: JudgeDocument) -> dict[str, str]:
     """Returns the tags that identify the judge: name, model as its server reports it, temperature and prompt hash."""
     values = {
-        "": facts["judge"],
-        "_model": ", ".join(sorted(facts["answered_by"])),
-        "_temperature": facts["temperature"],
-        "_prompt_sha256": facts["prompt_sha256"],
+        "": facts.judge,
+        "_model": ", ".join(sorted(facts.answered_by)),
+        "_temperature": facts.temperature,
+        "_prompt_sha256": facts.prompt_sha256,
     }
     return {names.JUDGE + suffix: str(value) for suffix, value in values.items()}
 
 
-def rating_metrics(facts: Mapping[str, Any], ratings: str) -> dict[str, float]:
+def rating_metrics(facts: JudgeDocument, ratings: str) -> dict[str, float]:
     """Returns the metrics of a judgement.
 
     Each mean rating has its own number of items, because items without a rating are left out of the mean.
@@ -120,8 +120,8 @@ def rating_metrics(facts: Mapping[str, Any], ratings: str) -> dict[str, float]:
         metrics |= {name: float(row["score"]), name + names.METRIC_ITEMS: float(row["n_items"])}
         if row["stderr"]:
             metrics[name + names.STDERR] = float(row["stderr"])
-    counts = {"items": facts["items"], "unrated_items": facts["items"] - facts["rated"]}
-    counts |= {f"{kind}_tokens": facts["tokens"][kind] for kind in ("prompt", "completion")}
+    counts = {"items": facts.items, "unrated_items": facts.items - facts.rated}
+    counts |= {"prompt_tokens": facts.tokens.prompt, "completion_tokens": facts.tokens.completion}
     return metrics | {f"judge/{name}": float(value) for name, value in counts.items()}
 
 

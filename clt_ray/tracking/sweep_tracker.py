@@ -34,7 +34,7 @@ from clt_ray.tracking import names
 from clt_ray.tracking.child import Cursor, push
 from clt_ray.tracking.client import TrackerUnavailable, connect, reachable
 from clt_ray.tracking.experiment import open_experiment, search_runs
-from clt_ray.tracking.projection import JUDGE, artifacts, judging, project
+from clt_ray.tracking.projection import artifacts, judging, project
 
 TerminalStatus = Literal["FINISHED", "FAILED", "KILLED"]
 """MLflow's status of a run that has ended."""
@@ -125,7 +125,7 @@ class SweepTracker:
         directory = self._store.run_dir(run.run_id)
         cursor = Cursor.decode(tag)
         complete = cursor.done and child is not None and child.info.status == "FINISHED"
-        if complete and judging(directory.read_json(JUDGE)) == cursor.judged:
+        if complete and judging(directory.judge()) == cursor.judged:
             self._complete.add(run.run_id)
             return
         projection = project(run, directory, state)

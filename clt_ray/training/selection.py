@@ -4,36 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from clt_ray.errors import RunError
 from clt_ray.sweep.metrics import OVERALL
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A checkpoint that validation has seen."""
-
-    step: int
-    """Optimizer steps taken."""
-    value: float
-    """The selection metric at that step."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The chosen checkpoint and those it beat."""
-
-    metric: str
-    mode: str
-    """`min` or `max`."""
-    chosen: Candidate
-    runners_up: tuple[Candidate, ...]
-    """All other candidates, best first."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+from clt_ray.sweep.selection import Candidate, Selection
 
 
 def select(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode: str) -> Selection:

@@ -16,6 +16,7 @@ from trl import SFTConfig
 
 from clt_ray.data.formatting import Encoded
 from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.selection import Selection
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.batches import validation_batches, with_blank
 from clt_ray.training.checkpoints import keep_only_best, latest_resume_point, weights_tree
@@ -23,7 +24,7 @@ from clt_ray.training.gradient_agreement import GradientAgreement, probes_of
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.model import location
 from clt_ray.training.schedule import Schedule
-from clt_ray.training.selection import Selection, best_so_far, select
+from clt_ray.training.selection import best_so_far, select
 from clt_ray.training.trainer import collator
 from clt_ray.training.validation import Cell, ScoreAnswers, require_metric
 

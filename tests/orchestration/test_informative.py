@@ -13,11 +13,12 @@ from ray.tune.search import Searcher
 from clt_ray.api.ordering import StoreOrder, observe
 from clt_ray.cli import main
 from clt_ray.orchestration.informative import RunSearch
-from clt_ray.store import Store
+from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
 from tests.support.commands import clt_ray
+from tests.support.fabricated import result
 from tests.support.sweeps import sweep, write
 
 SIZES = [0, 2, 4, 8, 16, 32]
@@ -31,8 +32,7 @@ def runs(tmp_path: Path) -> tuple[RunSpec, ...]:
 
 def finish(storage: Path, run: RunSpec, score: float) -> None:
     """A run directory with what the order reads of a finished run."""
-    folder = storage / "runs" / run.run_id
-    folder.mkdir(parents=True)
+    directory = Store(str(storage)).run_dir(run.run_id)
     rows = [
         {"run_id": run.run_id, "model": "tiny", "setting": "single", "task": "math",
          "language_group": run.language_group, "train_languages": "+".join(run.train_languages),
@@ -40,9 +40,9 @@ def finish(storage: Path, run: RunSpec, score: float) -> None:
          "score": value, "stderr": 0.001, "n_items": 1000}
         for code in ("en", "es", "ja", "ko") for metric, value in (("accuracy", score), ("fidelity", 1.0))
     ]  # fmt: skip
-    pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
-    (folder / "status.json").write_text(json.dumps({"state": "finished", "stage": "done", "step": 2, "updated": 1.0}))
-    (folder / "result.json").write_text(json.dumps({"selection": {"chosen": {"step": 2, "value": 1.0}}}))
+    directory.write_text("scores.csv", pd.DataFrame(rows).to_csv(index=False))
+    directory.write_status(StatusDocument(state="finished", attempt=1, updated=1.0, stage="evaluate", step=2))
+    directory.write_result(result(run, 2, StageSeconds(train=1.0, evaluate=1.0)))
 
 
 def test_every_run_is_suggested_once_and_then_no_more(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from clt_ray.store import RunDir, Store
-from clt_ray.store.files import Files, open_files
+from clt_ray.store import ErrorRecord, RunDir, StatusDocument, Store
+from clt_ray.store.files import Files
+from clt_ray.store.opening import open_files
 from tests.support.store_cases import RUN_ID, make_staging
 
 KILLS = 20
@@ -28,12 +29,18 @@ FAR = 10**6
 fork = multiprocessing.get_context("fork")
 
 
+def failed_status(step: int) -> StatusDocument:
+    """A status long enough to be torn in the middle."""
+    error = ErrorRecord(type="RunError", message="x" * 2000, permanent=False)
+    return StatusDocument(state="failed", attempt=1, error=error, stage="train", step=step)
+
+
 def write_for_ever(run_dir: RunDir, scratch: Path, start: int, wrote: Callable[[], Any]) -> None:
     """What training writes, round and round; `wrote` is called after each write."""
     for step in itertools.count(start):
         staging = make_staging(scratch / f"{os.getpid()}-{step}", bytes([step % 251]) * 50_000)
         for write in (
-            lambda step=step: run_dir.write_json("status.json", {"step": step, "text": "x" * 2000}),
+            lambda step=step: run_dir.write_status(failed_status(step)),
             lambda step=step: run_dir.append_metrics("train", step, {"train/loss": 1 / (step + 1)}),
             lambda step=step, staging=staging: run_dir.commit_tree(staging, f"checkpoints/weights-{step % 3}"),
             lambda step=step: run_dir.append_metrics("train", step + FAR, {"train/loss": 0.0}),
@@ -50,8 +57,8 @@ def check_sound(run_dir: RunDir) -> int:
         folder = run_dir.open_tree(tree)
         content = (folder / "shards" / "model.safetensors").read_bytes()
         assert len(set(content)) == 1 and len(content) == 50_000
-    status = run_dir.read_json("status.json")
-    assert status is None or len(status["text"]) == 2000
+    status = run_dir.status()
+    assert status is None or (status.error is not None and len(status.error.message) == 2000)
     return max((point.step for point in run_dir.metrics("train") if point.step < FAR), default=0)
 
 

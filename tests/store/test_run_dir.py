@@ -1,4 +1,4 @@
-"""Documents and metric logs of a run directory."""
+"""Texts and metric logs of a run directory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clt_ray.store import MetricPoint, RunDir, Store, StoreError
-from clt_ray.store.files import open_files
 from clt_ray.store.metrics import decode_log
+from clt_ray.store.opening import open_files
 
 finite_or_not = st.floats(allow_nan=True, allow_infinity=True)
 points = st.builds(
@@ -26,15 +26,6 @@ def same(one: MetricPoint, other: MetricPoint) -> bool:
     return repr(one) == repr(other)
 
 
-def test_document_round_trip(run_dir: RunDir) -> None:
-    assert run_dir.read_json("status.json") is None
-    assert not run_dir.exists("status.json")
-    run_dir.write_json("status.json", {"state": "running", "loss": None, "名前": "テスト"})
-    run_dir.write_json("status.json", {"state": "finished", "名前": "テスト"})
-    assert run_dir.read_json("status.json") == {"state": "finished", "名前": "テスト"}
-    assert run_dir.exists("status.json")
-
-
 def test_text_and_names(run_dir: RunDir) -> None:
     run_dir.write_text("generations/math.es.jsonl", "uno\n")
     run_dir.write_text("generations/math.fr.jsonl", "deux\n")
@@ -46,15 +37,6 @@ def test_text_and_names(run_dir: RunDir) -> None:
     assert run_dir.size("generations") == 9
     with pytest.raises(FileNotFoundError, match=r"math\.ja"):
         run_dir.read_text("generations/math.ja.jsonl")
-
-
-def test_broken_document_is_named(run_dir: RunDir) -> None:
-    run_dir.write_text("result.json", '{"half":')
-    with pytest.raises(StoreError, match=r"result\.json: not JSON"):
-        run_dir.read_json("result.json")
-    run_dir.write_text("result.json", "[1]")
-    with pytest.raises(StoreError, match="holds a list"):
-        run_dir.read_json("result.json")
 
 
 @pytest.mark.parametrize("name", ["../other/result.json", "/etc/passwd", "a/../../b"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+
+from clt_ray.store import LeaseDocument, Store
 
 POLL = threading.Event()
 
@@ -32,10 +33,11 @@ class Killable:
         """Wait until some run, or one of this id, has reached a stage (data, train, evaluate) or the state `finished`;
         its id."""
         while self.process.poll() is None:
-            for status in storage.glob(f"runs/{run_id}/status.json"):
-                told = json.loads(status.read_text())
-                if stage in (told["stage"], told["state"]):
-                    return status.parent.name
+            store = Store(str(storage))
+            for candidate in store.run_ids() if run_id == "*" else [run_id]:
+                status = store.run_dir(candidate).status()
+                if status is not None and stage in (status.stage, status.state):
+                    return candidate
             POLL.wait(0.02)
         raise AssertionError(f"ended before any run was at {stage}:\n{self.output()}")
 
@@ -85,7 +87,8 @@ class Holder:
 
 def kill_lease_holder(storage: Path, run_id: str) -> None:
     """SIGKILL the process that executes a run."""
-    _kill(json.loads((storage / "runs" / run_id / "lease.json").read_text())["owner"]["pid"])
+    path = storage / "runs" / run_id / LeaseDocument.FILE
+    _kill(LeaseDocument.decode(path.read_bytes(), str(path)).owner.pid)
 
 
 def _kill(process: int) -> None:

@@ -16,7 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from clt_ray.store import RunDir, Store
+from clt_ray.store import ErrorRecord, ResultDocument, RunDir, StageSeconds, StatusDocument, Store
+from clt_ray.store.documents import State
 from clt_ray.sweep.run import (
     DataSource,
     EvaluationSpec,
@@ -28,6 +29,7 @@ from clt_ray.sweep.run import (
     TrainingSpec,
     ValidationSpec,
 )
+from clt_ray.sweep.selection import Candidate, Selection
 
 SWEEP = "fabricated"
 BEGAN = 1_767_225_600.0
@@ -91,7 +93,7 @@ class Training:
 
     def __init__(self, store: Store, run: RunSpec) -> None:
         self.run, self.directory = run, store.run_dir(run.run_id)
-        self.directory.write_json("run.json", run.to_dict() | {"name": run.name})
+        self.directory.write_run(run)
         self.step, self.now = 0, BEGAN
         self.status("running")
 
@@ -110,12 +112,22 @@ class Training:
         self.status("running")
         return self
 
-    def status(self, state: str, error: dict | None = None) -> None:
-        document = {"state": state, "attempt": 1, "stage": "train", "step": self.step, "total_steps": self.run.steps}
-        self.directory.write_json("status.json", document | {"loss": 1.0, "error": error, "updated": self.now})
+    def status(self, state: State, error: ErrorRecord | None = None) -> None:
+        self.directory.write_status(
+            StatusDocument(
+                state=state,
+                attempt=1,
+                error=error,
+                updated=self.now,
+                stage="train",
+                step=self.step,
+                total_steps=self.run.steps,
+                loss=1.0,
+            )
+        )
 
     def fail(self) -> None:
-        self.status("failed", {"type": "RunError", "message": "non-finite loss at step 7", "permanent": True})
+        self.status("failed", ErrorRecord(type="RunError", message="non-finite loss at step 7", permanent=True))
 
     def finish(self) -> None:
         """The rest of the training, and its test."""
@@ -134,10 +146,24 @@ class Training:
             for code in EVAL_LANGUAGES:
                 self.directory.write_text(f"generations/{task}.{code}.jsonl", '{"output": "42"}\n' * ITEMS)
         self.status("finished")
-        chosen = {"step": self.run.steps // 10 * 10, "value": 1.0}
-        selection = {"metric": "val/loss", "mode": "min", "chosen": chosen, "runners_up": []}
-        seconds = {"train": self.now - BEGAN - 6.0, "evaluate": 6.0}
-        self.directory.write_json("result.json", {"selection": selection, "seconds": seconds})
+        seconds = StageSeconds(train=self.now - BEGAN - 6.0, evaluate=6.0)
+        self.directory.write_result(result(self.run, self.run.steps // 10 * 10, seconds))
+
+
+def result(run: RunSpec, chosen_step: int, seconds: StageSeconds) -> ResultDocument:
+    """The result of a run whose checkpoint of a step was chosen, at a validation loss of 1."""
+    return ResultDocument(
+        run_id=run.run_id,
+        name=run.name,
+        selection=Selection("val/loss", "min", Candidate(chosen_step, 1.0), ()),
+        steps=run.steps,
+        train_rows=run.train_rows,
+        dropped_rows={},
+        data=("bundled corpus",),
+        seconds=seconds,
+        generated_tokens_per_second=1500.0,
+        versions={"clt-ray": "0.1.0"},
+    )
 
 
 def finished(store: Store, run: RunSpec) -> RunSpec:

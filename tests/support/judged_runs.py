@@ -9,10 +9,11 @@ from pathlib import Path
 from clt_ray.api.locations import Locations
 from clt_ray.evaluation.evaluate import Generation, generations_jsonl, summarise
 from clt_ray.pipeline import table
-from clt_ray.store import Store
+from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
+from tests.support.fabricated import result
 from tests.support.sweeps import sweep, write
 
 QUESTIONS = {
@@ -60,10 +61,10 @@ class Study:
         means = [asdict(score) for score in summarise(run, generations)]
         directory.write_text("scores.csv", table(list(means[0]), [list(row.values()) for row in means]))
         directory.write_text("items.csv", "run_id,task,eval_language,metric,item_id,score\n")
-        status = {"state": "finished", "attempt": 1, "stage": "evaluate", "step": 4, "total_steps": 4, "updated": 1.7e9}
-        directory.write_json("status.json", status)
-        chosen = {"metric": "val/loss", "mode": "min", "chosen": {"step": 4, "value": 1.0}, "runners_up": []}
-        directory.write_json("result.json", {"selection": chosen, "seconds": {"train": 2.0, "evaluate": 1.0}})
+        directory.write_status(
+            StatusDocument(state="finished", attempt=1, updated=1.7e9, stage="evaluate", step=4, total_steps=4)
+        )
+        directory.write_result(result(run, 4, StageSeconds(train=2.0, evaluate=1.0)))
 
     def lines(self, run: RunSpec) -> list[dict]:
         """What the one judge of a run said of each item."""

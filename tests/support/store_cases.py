@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clt_ray.store import ResultDocument
+
+FROZEN = Path(__file__).parents[1] / "store" / "documents-0.1"
+"""Documents of one run as release 0.1 wrote them."""
+
 RUN_ID = "0123456789abcdef"
 
 
@@ -24,3 +29,9 @@ def make_staging(folder: Path, content: bytes = b"weights") -> Path:
     (folder / "config.json").write_bytes(b"{}")
     (folder / "shards" / "model.safetensors").write_bytes(content)
     return folder
+
+
+def frozen_result() -> ResultDocument:
+    """The result of the run whose documents are kept in `FROZEN`."""
+    path = FROZEN / ResultDocument.FILE
+    return ResultDocument.decode(path.read_bytes(), str(path))

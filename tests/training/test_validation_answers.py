@@ -60,26 +60,26 @@ def test_scores_join_the_losses_at_their_steps(finished: tuple[RunSpec, RunDir])
 def test_the_largest_score_is_chosen_and_the_result_says_so(finished: tuple[RunSpec, RunDir]) -> None:
     _, directory = finished
     scores = {step: metrics[METRIC] for step, metrics in recorded(directory, "validation") if METRIC in metrics}
-    result = directory.read_json("result.json")
+    result = directory.result()
     assert result is not None
-    selection = result["selection"]
-    assert (selection["metric"], selection["mode"]) == (METRIC, "max")
-    assert selection["chosen"]["value"] == max(scores.values()) > 0
-    assert {selection["chosen"]["step"], *(other["step"] for other in selection["runners_up"])} == {4, 8}
-    assert directory.complete_trees("checkpoints/") == [weights_tree(selection["chosen"]["step"])]
+    selection = result.selection
+    assert (selection.metric, selection.mode) == (METRIC, "max")
+    assert selection.chosen.value == max(scores.values()) > 0
+    assert {selection.chosen.step, *(candidate.step for candidate in selection.runners_up)} == {4, 8}
+    assert directory.complete_trees("checkpoints/") == [weights_tree(selection.chosen.step)]
 
 
 def test_the_chosen_weights_have_the_score_that_chose_them(finished: tuple[RunSpec, RunDir]) -> None:
     run, directory = finished
-    result = directory.read_json("result.json")
+    result = directory.result()
     assert result is not None
-    chosen = result["selection"]["chosen"]
+    chosen = result.selection.chosen
     backend, tokenizer = select_backend(run), load_tokenizer(run.model)
     score = answer_scorer(run, build_run_data(run).validation, tokenizer, backend)
     assert score is not None
-    model = backend.load_model(str(directory.open_tree(weights_tree(chosen["step"]))), None, run.training.precision)
+    model = backend.load_model(str(directory.open_tree(weights_tree(chosen.step))), None, run.training.precision)
     again = score(model)
-    assert sum(again["summarization", code]["rougeL"] for code in ("en", "es", "ja")) / 3 == chosen["value"]
+    assert sum(again["summarization", code]["rougeL"] for code in ("en", "es", "ja")) / 3 == chosen.value
 
 
 @pytest.mark.parametrize("step", [4, 6, 8])
@@ -93,10 +93,10 @@ def test_a_run_interrupted_between_scores_equals_an_unbroken_one(
     resumed = train_run(run, directory, tmp_path / "b", lambda **_: None)
     assert recorded(directory, "validation") == recorded(whole, "validation")
     assert recorded(directory, "train") == recorded(whole, "train")
-    result = whole.read_json("result.json")
+    result = whole.result()
     assert result is not None
     chosen = weights_tree(resumed.chosen.step)
-    assert resumed.to_dict() == {**result["selection"], "runners_up": tuple(result["selection"]["runners_up"])}
+    assert resumed == result.selection
     expected = load_file(whole.open_tree(chosen) / "model.safetensors")
     actual = load_file(directory.open_tree(chosen) / "model.safetensors")
     assert all(torch.equal(expected[name], actual[name]) for name in expected)

@@ -15,7 +15,8 @@ import torch_xla.runtime as runtime
 from safetensors.torch import load_file
 
 from clt_ray.store import RunDir, Store
-from clt_ray.store.files import Files, open_files
+from clt_ray.store.files import Files
+from clt_ray.store.opening import open_files
 from clt_ray.training.backends.xla import attention, checkpoint
 from clt_ray.training.backends.xla.graphs import device_reads
 from clt_ray.training.backends.xla.model import ShardedModel, load
