@@ -13,9 +13,9 @@ from clt_ray.store import RunDir
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.selection import Selection
 from clt_ray.training.backends import select_backend
 from clt_ray.training.model import load_tokenizer
-from clt_ray.training.selection import Selection
 from clt_ray.training.train import train
 from tests.support.sweeps import sweep, write
 
