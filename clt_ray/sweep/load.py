@@ -48,18 +48,13 @@ def _checked(document: Document) -> SweepSpec:
     spec = _with_absolute_paths(spec, document)
     problems = [*document.problems, *refused.values(), *check(spec, document, refused)]
     if problems:
-        raise ConfigurationError(_in_file_order(problems))
+        raise ConfigurationError(sorted(problems, key=_place))
     return spec
 
 
-def _in_file_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Returns the distinct problems, sorted by file and line."""
-    distinct = {(problem.where, problem.key, problem.message): problem for problem in reversed(problems)}
-    return sorted(reversed(distinct.values()), key=_place)
-
-
 def _place(problem: Problem) -> tuple[str, tuple[int, ...]]:
-    file, *numbers = problem.where.split(":") if problem.where.count(":") else [problem.where]
+    """Returns the file of a problem and its line, to sort by; overrides come before files."""
+    file, *numbers = problem.where.split(":")
     return file, tuple(int(number) for number in numbers if number.isdigit())
 
 
