@@ -1,4 +1,4 @@
-"""Base class and value types of the configuration models."""
+"""Base class and field types of the configuration models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 class SpecModel(BaseModel):
-    """A frozen, closed configuration model whose field docstrings describe its JSON schema."""
+    """A frozen configuration model that refuses unknown keys. Its field docstrings are descriptions in the schema."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, protected_namespaces=()
@@ -26,11 +26,11 @@ class SpecModel(BaseModel):
 
     @cached_property
     def identity_json(self) -> str:
-        """Canonical JSON of the identity fields; computed once, since thousands of runs share a model."""
+        """Canonical JSON of the identity fields. It is cached, because thousands of runs share a model."""
         return canonical_json(_identity(self))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As pydantic's; what was computed for the original is not taken over by a copy that differs from it."""
+        """Copies as pydantic does, without the cached identity of the original."""
         copy = super().model_copy(update=update, deep=deep)
         copy.__dict__.pop("identity_json", None)
         return copy
@@ -39,8 +39,8 @@ class SpecModel(BaseModel):
 def _identity(value: object) -> object:
     if isinstance(value, SpecModel):
         silent = silent_defaults(type(value))
-        given = {name: getattr(value, name) for name in identity_fields(type(value))}
-        return {name: _identity(item) for name, item in given.items() if name not in silent or item != silent[name]}
+        values = {name: getattr(value, name) for name in identity_fields(type(value))}
+        return {name: _identity(item) for name, item in values.items() if name not in silent or item != silent[name]}
     return value
 
 
@@ -48,7 +48,7 @@ def _suggest(values: tuple[str, ...]) -> JsonDict:
     return {"enum": list(values)}
 
 
-# Strict, because a quoted number or a `true` in place of a count is a slip and not a shorthand.
+# Strict, because a quoted number, or `true` in place of a number, is a mistake.
 Count = Annotated[int, Field(strict=True, gt=0)]
 CountOrZero = Annotated[int, Field(strict=True, ge=0)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
@@ -65,5 +65,5 @@ TaskCell = Annotated[str, Field(strict=True, json_schema_extra={"examples": [*TA
 
 
 def one_or_many(value: Any) -> Any:
-    """Let a single value stand for a list of one."""
+    """Turns a single value into a list of one."""
     return value if isinstance(value, list | tuple) or value is None else (value,)

@@ -1,15 +1,14 @@
-"""A run's identity: 16 hexadecimal digits that change exactly when something can change the run's numbers.
+"""The identity of a run: 16 hexadecimal digits that change exactly when something can change the run's results.
 
     run_id = sha256(canonical JSON of the identity fields)[:16]
 
-Two sweeps that ask for the same run get the same id, on any machine, so the second one reuses the first one's
-result. What enters is declared field by field (`roles`): hyper-parameters, sample counts, languages, seed, and the
-content hashes of weights, rows and prompt templates (`inputs`). What stays out: names of sweeps, models and
-language groups, hardware, the paths where content lies, the order in which a file lists tasks or languages.
+Two sweeps that contain the same run give it the same id on any machine, so that the second sweep reuses the result of
+the first. Each field declares whether it enters the identity (`roles`). Hyper-parameters, sample counts, languages, the
+seed, and the content hashes of weights, rows and prompt templates (`inputs`) do. Names of sweeps, models and language
+groups, hardware, the paths of content, and the order in which a file lists tasks or languages do not.
 
-Example: the 8 x 8-slice run of a 5-language sweep and the same cell on another topology, in a grown grid, in a file
-with its keys in another order, have one id; a run with one more evaluation language has another, since its
-results hold one more column.
+Example: a run keeps its id on another topology, in a larger grid, and in a file with its keys in another order. With
+one more evaluation language it gets another id, because its results have one more column.
 """
 
 from __future__ import annotations
@@ -23,34 +22,37 @@ from clt_ray.sweep.fields import SpecModel
 from clt_ray.sweep.roles import identity_fields, silent_defaults
 
 IDENTITY_VERSION = 1
-"""Raised when the code gives the same fields other numbers, such as a new order of sampling. Every run then trains
-again."""
+"""Version of the computation. It is raised when the code computes other results from the same fields, for example by
+another order of sampling; then every run trains again."""
 
 RUN_ID_DIGITS = 16
-"""64 bits: among a million runs, a collision has a chance of 3e-8."""
+"""Length of a run id. With 64 bits, the probability of a collision among a million runs is 3e-8."""
 
 _UNORDERED = frozenset({"train_languages", "eval_languages", "tasks"})
-"""Fields that are sets, whatever order a file lists them in."""
+"""Fields whose order has no meaning."""
 
 
 def identity_json(run: Any) -> str:
-    """Canonical JSON of the identity fields of a run: a dataclass whose fields declare their roles, a `RunSpec`.
+    """Returns the canonical JSON of the identity fields of a run.
 
-    Assembled from one text per field, each already canonical, because the sections are shared by thousands of
-    runs and serialise themselves once.
+    The text is assembled from one canonical text per field, because thousands of runs share a section, which caches
+    its text.
+
+    Args:
+        run: A `RunSpec`, or another dataclass whose fields declare their roles.
     """
     kind: Any = type(run)
     parts = [f'"version":{IDENTITY_VERSION}']
     silent = silent_defaults(kind)
-    given = ((name, getattr(run, name)) for name in identity_fields(kind))
+    values = ((name, getattr(run, name)) for name in identity_fields(kind))
     parts += [
-        f'"{name}":{_field_json(name, value)}' for name, value in given if name not in silent or silent[name] != value
+        f'"{name}":{_field_json(name, value)}' for name, value in values if name not in silent or silent[name] != value
     ]
     return "{" + ",".join(sorted(parts)) + "}"
 
 
 def run_id(run: Any) -> str:
-    """The identity of a run, as 16 hexadecimal digits."""
+    """Returns the identity of a run as 16 hexadecimal digits."""
     return hashlib.sha256(identity_json(run).encode()).hexdigest()[:RUN_ID_DIGITS]
 
 

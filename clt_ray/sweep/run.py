@@ -1,10 +1,11 @@
-"""One run: everything needed to execute it, and nothing that another process has to look up.
+"""The description of one run, complete for its execution: no process has to look anything up.
 
-A RunSpec is canonical by construction: tasks in canonical order, training languages sorted, a run of the English
-base alone in no language group. An equal-volume control trains on English only, with n more rows for each language
-that English replaces; how many those are is part of what it is, which ones they are is not.
+Equal runs have equal descriptions, because a RunSpec puts itself into a canonical form: tasks in canonical order,
+training languages sorted, and the English-only run in no language group. An equal-volume control trains on English
+only, with n more rows for each language that English replaces. The number of these languages is part of the run, their
+names are not.
 
-Content it points at (weights, rows, templates) is named by hash in `inputs`, so a worker on another machine computes
+`inputs` names the content of the run (weights, rows, templates) by hash, so that a worker on another machine computes
 the same `run_id` without reading a file.
 """
 
@@ -48,14 +49,14 @@ __all__ = [
 
 
 class Inputs(SpecModel):
-    """The content a run reads, named so that equal names mean equal bytes."""
+    """Names of the content that a run reads; equal names mean equal content."""
 
     model: Identity[str]
     """`hub:<name>@<revision>`, `bundled:<fingerprint>`, or `sha256:<hash>` of a local directory."""
     data: Identity[Mapping[str, str]]
-    """The same for the rows of each task of the run."""
+    """Name of the rows of each task of the run, in the same notation."""
     templates: Identity[str]
-    """sha256 of the prompt templates."""
+    """SHA-256 of the prompt templates."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +66,35 @@ class RunSpec:
     model: Content[ModelSpec]
     """Base model."""
     tasks: Identity[tuple[str, ...]]
-    """Tasks trained together, in canonical order."""
+    """Tasks that are trained together, in canonical order."""
     language_group: Runtime[str]
-    """Name of the training languages; `none` when there are none."""
+    """Name of the group of training languages; `none` for the English-only run."""
     train_languages: Identity[tuple[str, ...]]
-    """Non-English training languages, sorted; empty when there are none; `en` alone for an equal-volume control."""
+    """Non-English training languages, sorted; empty for the English-only run, `en` for an equal-volume control."""
     samples_per_language: Identity[int]
-    """Rows per non-English language and task; in a control, per language that is replaced."""
+    """Training rows per non-English language and task; in a control, English rows per replaced language and task."""
     english_samples: Identity[int]
-    """English rows per task; a control adds to them."""
+    """English training rows per task, without the rows that a control adds."""
     seed: Identity[int]
-    """Decides the sample of rows, their order, and every other draw."""
+    """Random seed of the sample of rows, their order, and all other random choices."""
     eval_languages: Identity[tuple[str, ...]]
-    """Languages the run is validated and evaluated in."""
+    """Languages in which the run is validated and evaluated."""
     data: Content[Mapping[str, DataSource]]
-    """Where the rows of each task of the run come from."""
+    """Source of the rows of each task of the run."""
     training: Identity[TrainingSpec]
     """Optimization."""
     validation: Identity[ValidationSpec]
-    """What is measured during training."""
+    """Measurements during training."""
     selection: Identity[SelectionSpec]
-    """Choice of the checkpoint, its languages spelled out."""
+    """Choice of the checkpoint, with its languages as a list."""
     evaluation: Identity[EvaluationSpec]
     """Scoring of the chosen checkpoint."""
     hardware: Runtime[HardwareSpec]
-    """What the run executes on."""
+    """Hardware that the run executes on."""
     inputs: Identity[Inputs]
     """The content behind `model`, `data` and the prompt templates."""
     replaced_languages: AddedIdentity[int] = 0
-    """Equal-volume control: number of languages in whose place English rows stand; 0 is no control."""
+    """Number of languages whose rows English rows replace in an equal-volume control; 0 in all other runs."""
 
     def __post_init__(self) -> None:
         canonical: dict[str, object] = {"tasks": tuple(sorted(self.tasks, key=TASKS.index))}
@@ -101,11 +102,11 @@ class RunSpec:
             canonical |= {"language_group": ENGLISH_ONLY, "train_languages": ()}
             canonical |= {"samples_per_language": 0, "replaced_languages": 0}
         elif self.replaced_languages:
-            # Two groups of as many languages have one control.
+            # Groups with the same number of languages have the same control.
             canonical |= {"language_group": f"{CONTROL}{self.replaced_languages}", "train_languages": (ENGLISH,)}
         else:
             canonical["train_languages"] = tuple(sorted(self.train_languages))
-        # A frozen dataclass is filled through its instance dictionary; nothing is changed after this point.
+        # The instance dictionary is the way around the frozen attributes; nothing changes after initialization.
         self.__dict__.update(canonical)
         languages = self.selection_languages
         if self.selection.languages != languages:
@@ -119,38 +120,38 @@ class RunSpec:
         if self.validation.generate is not None:
             self.__dict__["validation"] = self._canonical_validation(self.validation.generate)
 
-    def _canonical_validation(self, given: GenerateSpec) -> ValidationSpec:
-        """Validation with what `generate` leaves open spelled out for this run."""
-        tasks = tuple(task for task in self.tasks if given.tasks is None or task in given.tasks)
-        every = given.every or self.training.eval_every
-        if (given.tasks, given.every) == (tasks, every):
+    def _canonical_validation(self, generate: GenerateSpec) -> ValidationSpec:
+        """Returns the validation with the defaults of `generate` replaced by their values in this run."""
+        tasks = tuple(task for task in self.tasks if generate.tasks is None or task in generate.tasks)
+        every = generate.every or self.training.eval_every
+        if (generate.tasks, generate.every) == (tasks, every):
             return self.validation
-        generate = given.model_copy(update={"tasks": tasks, "every": every}) if tasks else None
-        return self.validation.model_copy(update={"generate": generate})
+        canonical = generate.model_copy(update={"tasks": tasks, "every": every}) if tasks else None
+        return self.validation.model_copy(update={"generate": canonical})
 
     @cached_property
     def run_id(self) -> str:
-        """Hash of everything that can change the run's numbers: 16 hexadecimal digits."""
+        """Hash of everything that can change the results of the run: 16 hexadecimal digits."""
         return identity.run_id(self)
 
     @cached_property
     def name(self) -> str:
-        """One line for people: "tiny math all es+fr+ja+zh n 400 seed 0"."""
+        """Name of the run for people: "tiny math all es+fr+ja+zh n 400 seed 0"."""
         return f"{self.model.name} {self.task} {self._languages} n {self.samples_per_language} seed {self.seed}"
 
     @property
     def task(self) -> str:
-        """The tasks joined by `+`: one cell of the task axis."""
+        """The tasks joined by `+`, as on the task axis."""
         return TASK_SEPARATOR.join(self.tasks)
 
     @property
     def setting(self) -> str:
-        """`single` or `multi`: how many tasks are trained together."""
+        """`single` for a run of one task, `multi` for a run of several."""
         return "single" if len(self.tasks) == 1 else "multi"
 
     @property
     def series(self) -> str:
-        """What the runs of one curve share: all of the name but the samples per language."""
+        """Name of the run's series: the name of the run without the samples per language."""
         return f"{self.model.name} {self.task} {self._languages} seed {self.seed}"
 
     @property
@@ -160,14 +161,14 @@ class RunSpec:
         return " ".join((self.language_group, "+".join(self.train_languages))).rstrip()
 
     def rows_in(self, language: str) -> int:
-        """Training rows of each task in a language."""
+        """Returns the number of training rows per task in a language."""
         if language == ENGLISH:
             return self.english_samples + self.samples_per_language * self.replaced_languages
         return self.samples_per_language if language in self.train_languages else 0
 
     @cached_property
     def train_rows(self) -> int:
-        """Rows of one epoch, over all tasks and languages."""
+        """Number of training rows of one epoch, over all tasks and languages."""
         per_task = self.english_samples + self.samples_per_language * (
             self.replaced_languages or len(self.train_languages)
         )
@@ -175,14 +176,13 @@ class RunSpec:
 
     @cached_property
     def steps(self) -> int:
-        """Optimizer steps; the last step of an epoch may be short of a full batch."""
+        """Number of optimizer steps. The last batch of an epoch may be smaller than the others."""
         planned = math.ceil(self.train_rows / self.training.batch_size) * self.training.epochs
         return min(planned, self.training.max_steps or planned)
 
     @property
     def selection_languages(self) -> tuple[str, ...]:
-        """Languages whose validation enters `val/loss` and the other means, sorted; only evaluation languages are
-        validated."""
+        """Languages over which `val/loss` and the other means are taken, sorted; all are evaluation languages."""
         chosen = self.selection.languages
         if chosen == "trained":
             chosen = tuple(code for code in (ENGLISH, *self.train_languages) if code in self.eval_languages)
@@ -194,23 +194,24 @@ class RunSpec:
         return hash(self.run_id)
 
     def to_dict(self) -> dict[str, Any]:
-        """The run as plain JSON values."""
+        """Returns the run as plain JSON values."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunSpec:
-        """The run that `to_dict` wrote; derived keys (`name`, `run_id`) are ignored.
+        """Returns the run that `to_dict` wrote. The derived keys `name` and `run_id` are ignored.
 
         Raises:
-            CltRayError: A field is missing or unknown: another version of the program wrote the values.
+            CltRayError: A field is missing or unknown, so another version of the program wrote the values.
         """
         known = {field.name for field in fields(cls)}
-        # A run written before such a field existed has its default.
+        # Values that were written before such a field existed do not have it.
         kind: Any = cls
         optional = set(silent_defaults(kind)) - set(values)
         different = sorted((set(values) ^ (known - optional)) - {"name", "run_id"})
         if different:
-            raise CltRayError(f"a run written by another version of clt-ray: it differs in {', '.join(different)}")
+            fields_text = ", ".join(different)
+            raise CltRayError(f"the run was written by another version of clt-ray: its fields differ in {fields_text}")
         return cls(**{name: _typed(name, values[name]) for name in known - optional})
 
 

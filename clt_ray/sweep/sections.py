@@ -1,4 +1,4 @@
-"""The settings of a run, section by section, as they stand in a sweep file."""
+"""The sections of a sweep file that describe a run, from its model to its hardware."""
 
 from __future__ import annotations
 
@@ -24,24 +24,30 @@ from clt_ray.sweep.fields import (
 from clt_ray.sweep.roles import AddedIdentity, Content, Identity, Runtime
 
 
-class ModelSpec(SpecModel):
+class ModelSource(SpecModel):
+    """A base model, as a sweep file defines it."""
+
+    source: Content[Text]
+    """`bundled`, a hub name, or the path of a local directory with config.json, tokenizer and safetensors files. A
+    relative path starts at the sweep file."""
+    revision: Content[Text | None] = None
+    """Branch, tag or commit of a hub model; None means its main branch."""
+    parameters: Runtime[Count | None] = None
+    """Number of parameters. It enters cost estimates and figures, and models from a billion parameters on recompute
+    activations. Without it the files of a local model are measured, and a hub model counts as large."""
+    architecture: Runtime[Text | None] = None
+    """Model family, which decides the sharding rules: `llama` or `cohere`; None takes it from the checkpoint."""
+
+
+class ModelSpec(ModelSource):
     """A base model to fine-tune."""
 
     name: Runtime[Name]
-    """What sweeps, tables and figures call the model."""
-    source: Content[Text]
-    """`bundled`, a hub name, or the path of a local directory with config.json, tokenizer and safetensors."""
-    revision: Content[Text | None] = None
-    """Branch, tag or commit of a hub model; None is its main branch."""
-    parameters: Runtime[Count | None] = None
-    """Number of parameters, for cost estimates and figures. Models from a billion on recompute activations; where it is
-    not given, a local directory's files decide, and a hub model counts as large."""
-    architecture: Runtime[Text | None] = None
-    """Family that sharding rules are chosen by: `llama` or `cohere`; None lets the checkpoint say."""
+    """Name of the model in sweeps, tables and figures."""
 
     @property
     def local_directory(self) -> Path | None:
-        """The directory of a local model, None for a hub or the bundled one."""
+        """Directory of a local model; None for a hub model and the bundled one."""
         return Path(self.source) if is_path(self.source) else None
 
 
@@ -49,72 +55,73 @@ class DataSource(SpecModel):
     """Where a task's rows come from: exactly one of `bundled`, `root` and `dataset`."""
 
     bundled: Content[Annotated[bool, Field(strict=True)]] = False
-    """Use the corpus shipped with the package."""
+    """Whether to use the corpus that the package ships."""
     root: Content[Text | None] = None
-    """Local folder with `<task>/<split>/<language>.jsonl`; identity holds the hash of the files, not the path."""
+    """Local folder with files `<task>/<split>/<language>.jsonl`. The hash of the files enters the identity of a run,
+    the path does not."""
     dataset: Content[Text | None] = None
     """Name of a hub data set."""
     config: Content[Text | None] = None
-    """Configuration of the hub data set, where it has several; None lets the task's loader choose per language."""
+    """Configuration of a hub data set that has several; None lets the task's loader choose one per language."""
     revision: Content[Text | None] = None
-    """Branch, tag or commit of the hub data set; None is its main branch."""
+    """Branch, tag or commit of the hub data set; None means its main branch."""
 
 
 class TrainingSpec(SpecModel):
-    """Optimization of one run."""
+    """Optimization settings of a run."""
 
     batch_size: Identity[Count] = 64
-    """Rows per optimizer step, over all workers and chips; rows are not packed."""
+    """Rows per optimizer step, summed over all workers and chips. Rows are not packed."""
     learning_rate: Identity[PositiveFloat] = 1e-5
     """Peak learning rate."""
     schedule: Identity[Literal["constant", "linear", "cosine"]] = "constant"
-    """Shape of the learning rate after warm-up."""
+    """Schedule of the learning rate after warm-up."""
     warmup_steps: Identity[CountOrZero] = 0
-    """Steps over which the learning rate rises from zero."""
+    """Optimizer steps over which the learning rate rises from zero."""
     epochs: Identity[Count] = 1
-    """Passes over the mixture."""
+    """Number of passes over the training mixture."""
     max_steps: Identity[Count | None] = None
-    """Stop after this many optimizer steps even if epochs remain; None trains all epochs."""
+    """Largest number of optimizer steps, also if epochs remain; None trains all epochs."""
     length_window: Identity[Count] = 4
-    """Batches whose rows are sorted by length among themselves, so that less is padding; 1 keeps them random."""
+    """Number of successive batches whose rows are sorted by length together to reduce padding; 1 does not sort."""
     max_length: Identity[Count] = 2048
-    """Longest row, in tokens; longer ones are cut."""
+    """Maximum length of a row in tokens; longer rows are truncated."""
     eval_every: Identity[Count] = 50
-    """Optimizer steps between validations, each of which may become the chosen checkpoint."""
+    """Optimizer steps between validations. Each validation gives a checkpoint that may be selected."""
     weight_decay: Identity[FloatOrZero] = 0.0
     """Decoupled weight decay of AdamW."""
     adam_beta1: Identity[Fraction] = 0.9
-    """Decay of AdamW's mean of gradients."""
+    """Decay rate of AdamW's running mean of gradients."""
     adam_beta2: Identity[Fraction] = 0.999
-    """Decay of AdamW's mean of squared gradients."""
+    """Decay rate of AdamW's running mean of squared gradients."""
     max_grad_norm: Identity[PositiveFloat | None] = 1.0
-    """Gradients are scaled down to this norm; None leaves them as they are."""
+    """Maximum norm to which gradients are clipped; None does not clip."""
     precision: Identity[Literal["fp32", "bf16"]] = "bf16"
-    """Number format of the computation; the optimizer's master weights are fp32 in both."""
+    """Number format of the forward and backward pass; the optimizer's master weights are fp32 in both cases."""
     gradient_agreement_every: Runtime[CountOrZero] = 0
-    """Optimizer steps between measurements of how far the gradients of the tasks and languages of a run agree; 0
-    measures nothing. Measuring changes no weights, so a run that is finished is not repeated for it."""
+    """Optimizer steps between measurements of gradient agreement, the cosine similarity of the gradients of tasks and
+    languages; 0 disables it. Measuring does not change weights, so a finished run is not repeated for it."""
 
 
 class GenerateSpec(SpecModel):
-    """Scores of what the model writes for some of the validation rows, decoded greedily."""
+    """Scores of answers that are generated greedily for some validation rows during training."""
 
     samples_per_language: Identity[Count] = 16
-    """Rows per task and language: the first of those whose loss is measured, the same at every validation."""
+    """Rows per task and language: the first ones of the validation rows, the same at every validation."""
     every: Identity[Count | None] = None
-    """Optimizer steps between, a multiple of training.eval_every; None is at every validation. The end is always
-    scored."""
+    """Optimizer steps between two generations, a multiple of training.eval_every; None generates at every validation.
+    The last step is always scored."""
     tasks: Identity[tuple[Task, ...] | None] = None
     """Tasks to score; None is every task of a run."""
 
 
 class ValidationSpec(SpecModel):
-    """Held-out rows whose loss, and if wanted whose generated answers, are measured during training."""
+    """Held-out rows on which the loss, and on request scores of generated answers, are measured during training."""
 
     samples_per_language: Identity[Count] = 100
     """Validation rows per task and language."""
     generate: AddedIdentity[GenerateSpec | None] = None
-    """Scores of generated answers; None measures the loss only."""
+    """Generation and scoring of answers; None measures the loss only."""
 
 
 def _languages_or_keyword(value: Any) -> Any:
@@ -122,10 +129,10 @@ def _languages_or_keyword(value: Any) -> Any:
 
 
 class SelectionSpec(SpecModel):
-    """Which checkpoint of a run is its result."""
+    """Choice of the checkpoint that is the result of a run."""
 
     metric: Identity[Text] = "val/loss"
-    """Logged validation metric: `val/loss`, `val/<task>/loss`, `val/<task>/<language>/loss`, and with
+    """Validation metric that decides: `val/loss`, `val/<task>/loss`, `val/<task>/<language>/loss`, and with
     `validation.generate` scores such as `val/math/accuracy` and `val/math/<language>/accuracy`."""
     mode: Identity[Literal["min", "max"]] = "min"
     """Whether the smallest value is best (losses) or the largest (scores)."""
@@ -135,8 +142,8 @@ class SelectionSpec(SpecModel):
             BeforeValidator(_languages_or_keyword),
         ]
     ] = "trained"
-    """Languages that enter `val/loss`, `val/<task>/loss` and `val/<task>/<score>`: `trained` (English and the run's
-    training languages), `all` evaluation languages, or a list. Only evaluation languages are validated."""
+    """Languages over which `val/loss`, `val/<task>/loss` and `val/<task>/<score>` are averaged: `trained` (English and
+    the run's training languages), `all` evaluation languages, or a list. Only evaluation languages are validated."""
 
 
 def _tokens_per_task(value: Any) -> Any:
@@ -174,7 +181,7 @@ class EvaluationSpec(SpecModel):
     """Worked examples in a test prompt, in the language of the test: one number, or one per task; a task left out
     has 8 for math from the hub, as the study, and none otherwise."""
     batch_size: Runtime[Count] = 32
-    """Prompts decoded at a time, per worker."""
+    """Number of prompts that each worker decodes together."""
 
     def tokens_for(self, task: str) -> int:
         """Longest output of a task, in tokens."""
@@ -191,39 +198,41 @@ class EvaluationSpec(SpecModel):
 
 
 class HardwareSpec(SpecModel):
-    """What a run executes on. The numbers of a run do not depend on it, beyond rounding."""
+    """Hardware that a run executes on. Results do not depend on it, except for rounding."""
 
     accelerator: Runtime[Text] = CPU
     """`CPU`, `GPU`, or a TPU generation as Ray names it, such as `TPU-V5LITEPOD`."""
     topology: Runtime[Text | None] = None
-    """Chips of the TPU slice, such as `8x8`."""
+    """TPU only: topology of the slice in chips, such as `8x8`."""
     mesh: Runtime[Text | None] = None
-    """TPU only: chips that split the data times chips that split each layer (fsdp x tensor), such as `64x1`;
-    None is all chips on the first axis."""
+    """TPU only: number of chips that split the data times number of chips that split each layer (fsdp x tensor), such
+    as `64x1`; None puts all chips on the first axis."""
     workers: Runtime[Count] = 1
-    """CPU and GPU: processes that share the batch, one GPU each. A TPU slice has one process per host."""
+    """CPU and GPU only: number of processes that share the batch, each with one GPU. A TPU slice has one process per
+    host."""
     cpus_per_worker: Runtime[Count] = 1
-    """CPU cores reserved for each process."""
+    """Number of CPU cores that are reserved for each process."""
 
     @property
     def is_tpu(self) -> bool:
+        """Whether the accelerator is a TPU."""
         return self.accelerator not in (CPU, GPU)
 
     @property
     def chips(self) -> int:
-        """Accelerator chips of a run: 0 on CPU, one per worker on GPU, those of the slice on TPU."""
+        """Number of accelerator chips of a run: 0 on CPU, one per worker on GPU, and those of the slice on TPU."""
         if self.is_tpu:
             return chips(self.topology or "1x1")
         return self.workers if self.accelerator == GPU else 0
 
     @property
     def mesh_shape(self) -> tuple[int, int]:
-        """(fsdp, tensor) sizes of the device mesh; data-parallel workers count as fsdp."""
+        """Sizes of the fsdp and tensor axes of the device mesh; the workers on CPU and GPU are on the fsdp axis."""
         if not self.is_tpu:
             return self.workers, 1
         return fsdp_and_tensor(self.mesh) if self.mesh else (self.chips, 1)
 
 
 def is_path(source: str) -> bool:
-    """Whether a model source is a local directory: it starts like a path, which no hub name does."""
+    """Returns whether a model source is a local directory. It then starts with `/`, `.` or `~`, as no hub name does."""
     return source != BUNDLED and source.startswith(("/", ".", "~"))
