@@ -1,6 +1,7 @@
-"""cluster.yaml passes Ray's own validation, without touching a cloud."""
+"""cluster.yaml passes Ray's own validation, without access to a cloud."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,17 +10,18 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def cluster() -> dict:
-    return yaml.safe_load((ROOT / "cluster.yaml").read_text())
+def cluster() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    return document
 
 
-def test_schema_and_defaults(cluster: dict) -> None:
+def test_the_file_matches_the_schema(cluster: dict[str, Any]) -> None:
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     validate_config(prepare_config(cluster))
 
 
-def test_ray_reads_the_slice_as_a_tpu_pod(cluster: dict) -> None:
+def test_ray_recognises_the_slice_as_a_tpu_pod(cluster: dict[str, Any]) -> None:
     from ray.autoscaler._private.gcp.config import get_node_type
     from ray.autoscaler._private.gcp.node import GCPNodeType
 
@@ -28,12 +30,12 @@ def test_ray_reads_the_slice_as_a_tpu_pod(cluster: dict) -> None:
     assert get_node_type(types["head"]["node_config"]) == GCPNodeType.COMPUTE
 
 
-def test_ray_adds_the_slice_head_resource(cluster: dict) -> None:
+def test_ray_adds_the_slice_head_resource(cluster: dict[str, Any]) -> None:
     from ray.autoscaler._private.gcp.node_provider import GCPNodeProvider
 
-    filled = GCPNodeProvider.fillout_available_node_types_resources(cluster)
-    assert filled["available_node_types"]["v5e_64"]["resources"]["TPU-v5litepod-64-head"] == 1
+    node_types = GCPNodeProvider.fillout_available_node_types_resources(cluster)
+    assert node_types["available_node_types"]["v5e_64"]["resources"]["TPU-v5litepod-64-head"] == 1
 
 
-def test_nothing_but_drivers_fits_on_the_head(cluster: dict) -> None:
+def test_the_head_has_no_cpus_for_workers(cluster: dict[str, Any]) -> None:
     assert cluster["available_node_types"]["head"]["resources"]["CPU"] == 0

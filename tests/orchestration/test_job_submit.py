@@ -1,4 +1,4 @@
-"""`ray job submit` against a real Ray head and its job server, all on 127.0.0.1."""
+"""`ray job submit` to a real Ray head with its job server on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield started.dashboard
 
 
-def test_the_same_sweep_runs_as_a_ray_job(dashboard: str, tmp_path: Path) -> None:
+def test_a_sweep_runs_as_a_ray_job(dashboard: str, tmp_path: Path) -> None:
     path = write(ROOT / "sweeps" / ".test-job.yaml", sweep(grid={"samples_per_language": [0]}))
     try:
         submit = [
             *RAY, "job", "submit", "--address", dashboard, "--working-dir", str(ROOT), "--",
             "clt-ray", "run", "sweeps/.test-job.yaml", "--storage", str(tmp_path / "store"),
         ]  # fmt: skip
-        # A busy machine's head answers before its agent, which starts jobs, is up.
+        # On a busy machine the head answers before its agent, which starts jobs, is up.
         for _ in range(20):
-            done = subprocess.run(submit, capture_output=True, text=True, timeout=300, env=os.environ | ENVIRONMENT)
-            if "No available agent" not in done.stderr:
+            result = subprocess.run(submit, capture_output=True, text=True, timeout=300, env=os.environ | ENVIRONMENT)
+            if "No available agent" not in result.stderr:
                 break
     finally:
         Path(path).unlink()
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     results = list((tmp_path / "store").glob("runs/*/result.json"))
     assert len(results) == 1
     assert json.loads(results[0].read_text())["selection"]["metric"] == "val/loss"

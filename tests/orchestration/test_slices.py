@@ -1,7 +1,8 @@
-"""TPU slices on a real local Ray whose nodes claim to be TPU hosts: who gets them, and what is said of broken ones."""
+"""TPU slices on a real local Ray whose nodes are labelled as TPU hosts: placement of runs, and lost hosts."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -39,13 +40,13 @@ def test_a_slice_is_whole_when_all_its_hosts_are_up() -> None:
     assert slice_states(nodes, "4x4", "TPU-V6E", HOSTS) == []
 
 
-def test_a_host_that_came_back_twice_is_not_a_whole_slice() -> None:
+def test_a_slice_with_one_host_twice_is_not_whole() -> None:
     assert not slice_states([node("a", index) for index in (0, 1, 1, 3)], "4x4", V5E, HOSTS)[0].whole
 
 
 @pytest.fixture(scope="module")
 def slice_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
-    """The host processes of one 4x4 slice, in a cluster whose head has room for workers of its own."""
+    """The host processes of one 4x4 slice, in a cluster whose head node could run workers too."""
     import ray
 
     with pytest.MonkeyPatch.context() as patch, cluster(tmp_path_factory.mktemp("r"), cpus=8) as started:
@@ -64,36 +65,33 @@ def tpu_run(folder: Path) -> RunSpec:
 
 
 def probe(config: dict[str, Any]) -> dict[str, Any]:
-    """Runs where training would, on every host; process 0 notes what all of them told."""
-    import json
-
+    """Training function that writes a file about its worker, and lasts long enough for runs to overlap."""
     import ray
     import ray.train
 
     context, runtime = ray.train.get_context(), ray.get_runtime_context()
     names = ("CLT_RAY_PROCESS_INDEX", "CLT_RAY_PROCESS_COUNT", "CLT_RAY_XLA_CACHE", "MASTER_ADDR", "RANK", "WORLD_SIZE")
-    seen = {
+    began = time.time()
+    facts = {
         "rank": context.get_world_rank(),
         "node": runtime.get_node_id(),
         "slice": runtime.get_node_labels().get("ray.io/tpu-slice-name"),
         "tpus": runtime.get_assigned_resources().get("TPU"),
         "environment": {name: os.environ.get(name) for name in names},
         "torch_xla_imported": "torch_xla" in sys.modules,
-        "began": time.time(),
+        "began": began,
     }
     folder = Path(config["folder"])
     name = f"{context.get_experiment_name()}-{context.get_world_rank()}.json"
-    # Long enough for another run to start meanwhile, were it allowed to.
-    while time.time() < seen["began"] + 3:
+    # Another run would start within these seconds if resources allowed it.
+    while time.time() < began + 3:
         ray.get(ray.put(1))
-    (folder / name).write_text(json.dumps(seen | {"ended": time.time()}))
-    return seen
+    (folder / name).write_text(json.dumps(facts | {"ended": time.time()}))
+    return facts
 
 
 @pytest.mark.serial
-def test_a_run_gets_all_hosts_of_one_slice_and_shares_them_with_nobody(slice_hosts: list[Any], tmp_path: Path) -> None:
-    import json
-
+def test_a_run_gets_all_hosts_of_one_slice_exclusively(slice_hosts: list[Any], tmp_path: Path) -> None:
     import ray
     from ray.train.v2.api.config import FailureConfig, RunConfig
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -107,35 +105,37 @@ def test_a_run_gets_all_hosts_of_one_slice_and_shares_them_with_nobody(slice_hos
 
     @ray.remote(num_cpus=1)
     def drive(name: str) -> None:
+        # Ray annotates the parameter with the class of Train V1.
+        run_config: Any = RunConfig(
+            name=name, storage_path=str(tmp_path / "ray"), failure_config=FailureConfig(controller_failure_limit=2)
+        )
         DataParallelTrainer(
             probe,
             train_loop_config={"folder": str(tmp_path)},
             scaling_config=scaling(run),
             backend_config=XlaConfig(),
-            run_config=RunConfig(
-                name=name, storage_path=str(tmp_path / "ray"), failure_config=FailureConfig(controller_failure_limit=2)
-            ),
+            run_config=run_config,
         ).fit()
 
     ray.get([drive.remote("first"), drive.remote("second")], timeout=180)
     spans = []
     for name in ("first", "second"):
-        told = [json.loads((tmp_path / f"{name}-{rank}.json").read_text()) for rank in range(HOSTS)]
-        assert {host["slice"] for host in told} == {"pod-a"}
-        assert len({host["node"] for host in told}) == HOSTS
-        for rank, host in enumerate(told):
+        facts_by_rank = [json.loads((tmp_path / f"{name}-{rank}.json").read_text()) for rank in range(HOSTS)]
+        assert {host["slice"] for host in facts_by_rank} == {"pod-a"}
+        assert len({host["node"] for host in facts_by_rank}) == HOSTS
+        for rank, host in enumerate(facts_by_rank):
             environment = host["environment"]
             assert (environment["CLT_RAY_PROCESS_INDEX"], environment["CLT_RAY_PROCESS_COUNT"]) == (str(rank), "4")
             assert environment["MASTER_ADDR"] and environment["CLT_RAY_XLA_CACHE"]
             assert environment["RANK"] is None and environment["WORLD_SIZE"] is None
             assert host["tpus"] == 4 and not host["torch_xla_imported"]
-        spans.append((min(host["began"] for host in told), max(host["ended"] for host in told)))
+        spans.append((min(host["began"] for host in facts_by_rank), max(host["ended"] for host in facts_by_rank)))
     earlier, later = sorted(spans)
     assert earlier[1] <= later[0]
 
 
 @pytest.mark.serial
-def test_a_slice_that_lost_a_host_is_named_before_anything_starts(slice_hosts: list[Any], tmp_path: Path) -> None:
+def test_a_slice_that_lost_a_host_is_reported_before_anything_starts(slice_hosts: list[Any], tmp_path: Path) -> None:
     import ray
 
     from clt_ray.orchestration.cluster import capacity
@@ -147,5 +147,5 @@ def test_a_slice_that_lost_a_host_is_named_before_anything_starts(slice_hosts: l
         ray.get(ray.put(1))
     with pytest.raises(ConfigurationError, match=r"pod-a has 3 of 4 hosts, worker ids missing: 3"):
         capacity([run])
-    # An autoscaler may bring up another slice.
+    # With a limit an autoscaler may start another slice, so the incomplete one is no error.
     assert capacity([run], limit=2).slots == 2

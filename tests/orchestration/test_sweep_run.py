@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,25 +19,27 @@ KEYS = ["run_id", "task", "eval_language", "metric"]
 
 
 def scores(storage: Path) -> pd.DataFrame:
-    """All scores of a store, in one order."""
+    """Returns all scores of a store, in a fixed order."""
     tables = [pd.read_csv(path) for path in sorted(storage.glob("runs/*/scores.csv"))]
     return pd.concat(tables).sort_values(KEYS, ignore_index=True)
 
 
-def validations(storage: Path) -> dict[str, list[dict]]:
-    found = {}
+def validations(storage: Path) -> dict[str, list[dict[str, Any]]]:
+    """Returns step and metrics of every validation in a store, by run id."""
+    points = {}
     for path in storage.glob("runs/*/validation.jsonl"):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        found[path.parent.name] = [{"step": line["step"], "metrics": line["metrics"]} for line in lines]
-    return found
+        points[path.parent.name] = [{"step": line["step"], "metrics": line["metrics"]} for line in lines]
+    return points
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The file and the storage of a sweep that ran without interruption."""
     folder = tmp_path_factory.mktemp("unbroken")
     path = write(folder / "sweep.yaml", sweep())
-    done = clt_ray("run", path, storage=folder / "store")
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = clt_ray("run", path, storage=folder / "store")
+    assert result.returncode == 0, result.stdout + result.stderr
     return path, folder / "store"
 
 
@@ -67,15 +70,15 @@ def test_mlflow_has_one_child_per_run_with_the_logged_metrics(unbroken: tuple[st
         history = client.get_metric_history(child.info.run_id, "val/loss")
         recorded = validations(storage)[run_id]
         assert [point.step for point in history] == [point["step"] for point in recorded]
-        own = table[(table.run_id == run_id) & (table.eval_language == "ja") & (table.metric == "accuracy")]
-        assert child.data.metrics["test/math/ja/accuracy"] == pytest.approx(own.score.item())
+        row = table[(table.run_id == run_id) & (table.eval_language == "ja") & (table.metric == "accuracy")]
+        assert child.data.metrics["test/math/ja/accuracy"] == pytest.approx(row.score.item())
 
 
 def test_running_again_does_nothing(unbroken: tuple[str, Path]) -> None:
     path, storage = unbroken
     before = {file: file.stat().st_mtime_ns for file in storage.glob("runs/**/*") if file.is_file()}
-    again = clt_ray("run", path, storage=storage)
-    assert again.returncode == 0 and "nothing to do" in again.stdout
+    repeated = clt_ray("run", path, storage=storage)
+    assert repeated.returncode == 0 and "nothing to do" in repeated.stdout
     assert {file: file.stat().st_mtime_ns for file in storage.glob("runs/**/*") if file.is_file()} == before
 
 
@@ -85,9 +88,9 @@ def test_a_grown_grid_under_another_name_trains_only_the_new_run(unbroken: tuple
     grown = write(tmp_path / "grown.yaml", sweep(name="grown", grid={"samples_per_language": [0, 4, 8]}))
     planned = json.loads(clt_ray("plan", grown, "--json", storage=storage).stdout)
     assert [run["action"] for run in planned["runs"]] == ["skip", "run", "skip"]
-    done = clt_ray("run", grown, storage=storage)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert sum(line.startswith("finished") for line in done.stdout.splitlines()) == 1
+    result = clt_ray("run", grown, storage=storage)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert sum(line.startswith("finished") for line in result.stdout.splitlines()) == 1
     assert len(list(storage.glob("runs/*/result.json"))) == 3
     status = json.loads(clt_ray("status", grown, "--json", storage=storage).stdout)
     assert all(run["state"] == "finished" for run in status["runs"])
@@ -109,13 +112,13 @@ def test_best_and_export_give_the_chosen_checkpoint(unbroken: tuple[str, Path], 
 
 @pytest.mark.parametrize("moment", ["train", "evaluate"])
 def test_killing_the_training_process_changes_nothing(unbroken: tuple[str, Path], tmp_path: Path, moment: str) -> None:
-    path, whole = unbroken
+    path, reference = unbroken
     storage = tmp_path / "store"
     running = Killable("run", path, storage=storage)
     kill_lease_holder(storage, running.wait_for_stage(moment, storage))
     output = running.output()
     assert running.process.returncode == 0, output
-    pd.testing.assert_frame_equal(scores(storage), scores(whole))
+    pd.testing.assert_frame_equal(scores(storage), scores(reference))
 
 
 @pytest.mark.parametrize(
@@ -132,21 +135,20 @@ def test_killing_the_training_process_changes_nothing(unbroken: tuple[str, Path]
 def test_killing_the_driver_or_all_loses_nothing(
     unbroken: tuple[str, Path], tmp_path: Path, moment: str, everything: bool
 ) -> None:
-    path, whole = unbroken
+    path, reference = unbroken
     storage = tmp_path / "store"
     running = Killable("run", path, storage=storage)
     running.wait_for_stage(moment, storage)
     running.kill_everything() if everything else running.kill_driver()
-    done = clt_ray("run", path, storage=storage)
-    assert done.returncode == 0, done.stdout + done.stderr
-    pd.testing.assert_frame_equal(scores(storage), scores(whole))
-    assert {run: points for run, points in validations(whole).items() if run in validations(storage)} == validations(
-        storage
-    )
+    result = clt_ray("run", path, storage=storage)
+    assert result.returncode == 0, result.stdout + result.stderr
+    pd.testing.assert_frame_equal(scores(storage), scores(reference))
+    resumed = validations(storage)
+    assert {run_id: points for run_id, points in validations(reference).items() if run_id in resumed} == resumed
 
 
 def test_a_run_whose_process_dies_while_others_train_is_taken_over(unbroken: tuple[str, Path], tmp_path: Path) -> None:
-    path, whole = unbroken
+    path, reference = unbroken
     storage = tmp_path / "store"
     planned = json.loads(clt_ray("plan", path, "--json", storage=storage).stdout)["runs"]
     held, other = (run["run_id"] for run in planned)
@@ -157,42 +159,44 @@ def test_a_run_whose_process_dies_while_others_train_is_taken_over(unbroken: tup
         output = running.output()
     assert running.process.returncode == 0, output
     assert "1 to run, 1 blocked" in output and "[0 of 2 done, 1 running" in output
-    pd.testing.assert_frame_equal(scores(storage), scores(whole))
+    pd.testing.assert_frame_equal(scores(storage), scores(reference))
 
 
 def test_two_processes_train_one_run_as_one_process_does(unbroken: tuple[str, Path], tmp_path: Path) -> None:
     document = sweep(grid={"samples_per_language": [8]}, hardware={"accelerator": "CPU", "workers": 2})
     storage = tmp_path / "store"
-    done = clt_ray("run", write(tmp_path / "sweep.yaml", document), storage=storage)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = clt_ray("run", write(tmp_path / "sweep.yaml", document), storage=storage)
+    assert result.returncode == 0, result.stdout + result.stderr
     for run_id, points in validations(storage).items():
-        alone = validations(unbroken[1])[run_id]
-        assert [point["step"] for point in points] == [point["step"] for point in alone]
-        # Sums over two processes round differently, and the optimizer multiplies that by about five every other step.
+        single_process = validations(unbroken[1])[run_id]
+        assert [point["step"] for point in points] == [point["step"] for point in single_process]
+        # Sums over two processes are rounded differently, and the optimizer multiplies the difference by about five
+        # every other step.
         tolerances = [1e-5, *[1e-3] * (len(points) - 1)]
-        for together, single, tolerance in zip(points, alone, tolerances, strict=True):
-            assert together["metrics"] == pytest.approx(single["metrics"], rel=tolerance)
+        for point, expected, tolerance in zip(points, single_process, tolerances, strict=True):
+            assert point["metrics"] == pytest.approx(expected["metrics"], rel=tolerance)
 
 
 def test_a_run_that_cannot_work_fails_with_its_real_error(tmp_path: Path) -> None:
     path = write(
         tmp_path / "sweep.yaml", sweep(name="diverges", training={"learning_rate": 1e12, "max_grad_norm": None})
     )
-    done = clt_ray("run", path, storage=tmp_path / "store")
-    assert done.returncode == 1
-    assert "the update was not made" in done.stdout
+    result = clt_ray("run", path, storage=tmp_path / "store")
+    assert result.returncode == 1
+    assert "the update was not made" in result.stdout
     status = clt_ray("status", path, storage=tmp_path / "store")
     assert status.returncode == 1 and "failed" in status.stdout
-    told = json.loads(clt_ray("status", path, "--json", storage=tmp_path / "store").stdout)
-    assert all("the update was not made" in run["error"] for run in told["runs"])
+    status_json = json.loads(clt_ray("status", path, "--json", storage=tmp_path / "store").stdout)
+    assert all("the update was not made" in run["error"] for run in status_json["runs"])
 
 
 def test_a_tracker_that_is_down_costs_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "sweep.yaml", sweep(grid={"samples_per_language": [0]}))
     storage = tmp_path / "store"
-    done = clt_ray("run", path, "--tracking-uri", "http://127.0.0.1:9", storage=storage)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "MLflow is not up to date" in done.stdout
+    result = clt_ray("run", path, "--tracking-uri", "http://user:s3cret@127.0.0.1:9", storage=storage)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "MLflow is not up to date" in result.stdout
+    assert "s3cret" not in result.stdout + result.stderr
     assert len(scores(storage)) > 0
     later = clt_ray("run", path, storage=storage)
     assert later.returncode == 0 and "nothing to do" in later.stdout

@@ -1,7 +1,8 @@
-"""A run in a forked child: same result, errors told, and no life beyond its client."""
+"""Runs in a child that the warm process forks: results, errors, and the end of the child with its client."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -32,13 +33,13 @@ def test_the_child_executes_the_run(run: RunSpec, tmp_path: Path) -> None:
     assert Store(storage).run_dir(run.run_id).exists("result.json")
 
 
-def test_an_error_comes_back_with_its_traceback(tmp_path: Path) -> None:
+def test_an_exception_is_raised_again_with_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="Traceback"):
         run_in_child({"run": {}, "storage": str(tmp_path)}, NAME)
 
 
-def test_a_killed_child_is_an_error(run: RunSpec, tmp_path: Path) -> None:
-    """Kills the process that holds the lease as soon as there is one."""
+def test_a_killed_child_is_reported(run: RunSpec, tmp_path: Path) -> None:
+    """A second process kills the child as soon as it holds the run's lease."""
     storage = str(tmp_path / "store")
     killer = textwrap.dedent("""
         import json, os, pathlib, signal, sys
@@ -65,8 +66,6 @@ def test_the_child_dies_with_its_client(run: RunSpec, tmp_path: Path) -> None:
         from clt_ray.orchestration.warm import run_in_child
         run_in_child({{"run": json.loads(sys.argv[1]), "storage": {storage!r}}}, {NAME!r})
     """)
-    import json
-
     process = subprocess.Popen([sys.executable, "-c", client, json.dumps(run.to_dict())])
     lease = Path(storage) / "runs" / run.run_id / "lease.json"
     while not lease.exists():
@@ -74,7 +73,7 @@ def test_the_child_dies_with_its_client(run: RunSpec, tmp_path: Path) -> None:
     child = json.loads(lease.read_text())["owner"]["pid"]
     process.send_signal(signal.SIGKILL)
     process.wait()
-    # Its lease can be taken over at once, since its process is gone or about to be.
+    # The lease can be taken over at once, because the process that holds it has ended or is about to end.
     assert run_in_child({"run": run.to_dict(), "storage": storage}, NAME) == "finished"
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)

@@ -1,4 +1,4 @@
-"""A real MLflow on an SQLite file for every test."""
+"""Fixtures with a real MLflow in an SQLite file for every test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clt_ray.tracking.client import connect
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables without rows; making them takes seconds, copying them does not."""
+    """A database with MLflow's empty tables. Creating them takes seconds, copying the file does not."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     connect(f"sqlite:///{path}").search_experiments()
     return path

@@ -1,4 +1,4 @@
-"""A tracking server that is killed and started again: nothing waits for it, and everything arrives once."""
+"""Outages of a tracking server, and of the process that writes to it: nothing waits, and every value arrives once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,26 +23,26 @@ from clt_ray.tracking.client import connect, quiet_environment
 from tests.support.fabricated import SWEEP, Training, finished, spec
 from tests.support.lookups import assert_each_step_once, runs, steps
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 QUICK_SECONDS = 5.0
 RUNS = 8
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not become true"
         threading.Event().wait(0.02)
 
 
 def children(database: Path) -> int:
-    """Runs that are in MLflow, without asking it."""
+    """Returns the number of child runs, read from the database without MLflow."""
     with sqlite3.connect(database) as connection:
-        return connection.execute("SELECT count(*) FROM tags WHERE key = 'clt.run_id'").fetchone()[0]
+        return int(connection.execute("SELECT count(*) FROM tags WHERE key = 'clt.run_id'").fetchone()[0])
 
 
 class Server:
-    """`mlflow server` on 127.0.0.1."""
+    """A process of `mlflow server` on 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as probe:
@@ -69,12 +70,12 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(self.answers)
+        wait_until(self.is_up)
 
-    def answers(self) -> bool:
+    def is_up(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=QUICK_SECONDS) as answer:
-                return answer.status == 200
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=QUICK_SECONDS) as response:
+                return bool(response.status == 200)
         except OSError:
             return False
 
@@ -96,35 +97,37 @@ def server(tmp_path: Path, tracking_uri: str) -> Iterator[Server]:
     server.kill()
 
 
-def test_killed_in_the_middle(server: Server, store: Store) -> None:
-    some = [finished(store, spec(("math", "summarization")[seed % 2], samples=50, seed=seed)) for seed in range(RUNS)]
-    mirror = SweepTracker(server.uri, SWEEP, store)
-    trouble: list[TrackerUnavailable] = []
+def test_a_server_that_is_killed_during_a_sync(server: Server, store: Store) -> None:
+    finished_runs = [
+        finished(store, spec(("math", "summarization")[seed % 2], samples=50, seed=seed)) for seed in range(RUNS)
+    ]
+    tracker = SweepTracker(server.uri, SWEEP, store)
+    outages: list[TrackerUnavailable] = []
 
     def sync() -> None:
         try:
-            mirror.sync(some)
+            tracker.sync(finished_runs)
         except TrackerUnavailable as error:
-            trouble.append(error)
+            outages.append(error)
 
     thread = threading.Thread(target=sync)
     thread.start()
     wait_until(lambda: server.children() >= 2)
     server.kill()
-    thread.join(PATIENCE_SECONDS)
-    assert server.uri in str(trouble[0])
+    thread.join(TIMEOUT_SECONDS)
+    assert server.uri in str(outages[0])
     assert server.children() < RUNS
 
-    late = Training(store, spec(seed=99)).advance(12)
-    began = time.monotonic()
+    live = Training(store, spec(seed=99)).advance(12)
+    started = time.monotonic()
     with pytest.raises(TrackerUnavailable):
-        mirror.sync([late.run])
-    assert time.monotonic() - began < QUICK_SECONDS
-    late.advance(25)
+        tracker.sync([live.run])
+    assert time.monotonic() - started < QUICK_SECONDS
+    live.advance(25)
 
     server.start()
-    mirror.sync([*some, late.run])
-    SweepTracker(server.uri, SWEEP, store).sync([*some, late.run])
+    tracker.sync([*finished_runs, live.run])
+    SweepTracker(server.uri, SWEEP, store).sync([*finished_runs, live.run])
     client = connect(server.uri)
     children = runs(client, SWEEP)
     assert len(children) == RUNS + 1
@@ -133,14 +136,14 @@ def test_killed_in_the_middle(server: Server, store: Store) -> None:
         assert_each_step_once(client, run)
         expected = 25 if run.info.status == "KILLED" else int(run.data.params["steps"])
         assert steps(client, run, "train/loss") == list(range(1, expected + 1))
-        done = run.info.status == "FINISHED"
-        assert len(client.list_artifacts(run.info.run_id)) == (3 if done else 0)
+        is_finished = run.info.status == "FINISHED"
+        assert len(client.list_artifacts(run.info.run_id)) == (3 if is_finished else 0)
     assert len(read_scores(server.uri, SWEEP)) == sum(
-        len(run.eval_languages) * (3 if run.task == "summarization" else 1) for run in some
+        len(run.eval_languages) * (3 if run.task == "summarization" else 1) for run in finished_runs
     )
 
 
-MIRRORING = """
+SYNC_PROGRAM = """
 import sys
 from tests.support.fabricated import SWEEP, spec
 from clt_ray.store import Store
@@ -150,26 +153,30 @@ SweepTracker(uri, SWEEP, Store(storage)).sync([spec(samples=50, seed=seed) for s
 """
 
 
-def test_mirroring_process_is_killed(tracking_uri: str, store: Store, tmp_path: Path) -> None:
-    some = [finished(store, spec(samples=50, seed=seed)) for seed in range(RUNS)]
-    command = [sys.executable, "-c", MIRRORING, tracking_uri, store.uri, str(RUNS)]
+def test_a_process_that_is_killed_during_a_sync(tracking_uri: str, store: Store, tmp_path: Path) -> None:
+    finished_runs = [finished(store, spec(samples=50, seed=seed)) for seed in range(RUNS)]
+    command = [sys.executable, "-c", SYNC_PROGRAM, tracking_uri, store.uri, str(RUNS)]
     search_path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    for already_there in (2, 5):
+
+    def has_logged(runs_logged: int) -> bool:
+        return children(tmp_path / "mlflow.db") >= runs_logged
+
+    for runs_logged in (2, 5):
         process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": search_path})
-        wait_until(lambda enough=already_there: children(tmp_path / "mlflow.db") >= enough)
+        wait_until(partial(has_logged, runs_logged))
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    SweepTracker(tracking_uri, SWEEP, store).sync(some)
+    SweepTracker(tracking_uri, SWEEP, store).sync(finished_runs)
     client = connect(tracking_uri)
     assert [run.info.status for run in runs(client, SWEEP)] == ["FINISHED"] * RUNS
     for run in runs(client, SWEEP):
         assert_each_step_once(client, run)
-        assert steps(client, run, "train/loss") == list(range(1, some[0].steps + 1))
+        assert steps(client, run, "train/loss") == list(range(1, finished_runs[0].steps + 1))
 
 
-def test_no_server_at_all(store: Store) -> None:
+def test_a_server_that_does_not_exist(store: Store) -> None:
     run = finished(store, spec())
-    began = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(TrackerUnavailable, match=r"MLflow at http://127\.0\.0\.1:1"):
         SweepTracker("http://127.0.0.1:1", SWEEP, store).sync([run])
-    assert time.monotonic() - began < QUICK_SECONDS
+    assert time.monotonic() - started < QUICK_SECONDS

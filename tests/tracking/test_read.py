@@ -1,9 +1,10 @@
-"""What comes back from MLflow is what the runs wrote."""
+"""Scores, item scores and validation curves read from MLflow equal those that the runs wrote."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from typing import Any
 
 from clt_ray.store import Store
@@ -13,26 +14,32 @@ from tests.support.fabricated import COLUMNS, ITEMS, SWEEP, Training, finished, 
 
 def rows(store: Store, run_id: str) -> list[dict[str, Any]]:
     text = store.run_dir(run_id).read_text("scores.csv")
-    whole = {"samples_per_language": int, "seed": int, "score": float, "stderr": float, "n_items": int}
+    types: dict[str, Callable[[str], Any]] = {
+        "samples_per_language": int,
+        "seed": int,
+        "score": float,
+        "stderr": float,
+        "n_items": int,
+    }
     return [
-        {name: whole.get(name, str)(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))
+        {name: types.get(name, str)(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))
     ]
 
 
-def test_scores_round_trip(tracking_uri: str, store: Store) -> None:
-    some = [finished(store, spec("summarization+math")), finished(store, spec("math", samples=0))]
+def test_scores_equal_those_of_the_store(tracking_uri: str, store: Store) -> None:
+    finished_runs = [finished(store, spec("summarization+math")), finished(store, spec("math", samples=0))]
     unfinished = Training(store, spec("math", seed=1)).advance(5)
-    SweepTracker(tracking_uri, SWEEP, store).sync([*some, unfinished.run])
+    SweepTracker(tracking_uri, SWEEP, store).sync([*finished_runs, unfinished.run])
     read = read_scores(tracking_uri, SWEEP)
     assert tuple(read[0]) == tuple(COLUMNS)
     key = ("run_id", "task", "eval_language", "metric")
-    wrote = sorted(
-        (row for run in some for row in rows(store, run.run_id)), key=lambda row: [row[name] for name in key]
+    written = sorted(
+        (row for run in finished_runs for row in rows(store, run.run_id)), key=lambda row: [row[name] for name in key]
     )
-    assert read == wrote
+    assert read == written
 
 
-def test_items(tracking_uri: str, store: Store) -> None:
+def test_item_scores_have_the_columns_of_the_store(tracking_uri: str, store: Store) -> None:
     run = finished(store, spec("math"))
     SweepTracker(tracking_uri, SWEEP, store).sync([run])
     items = read_items(tracking_uri, SWEEP)
@@ -41,7 +48,7 @@ def test_items(tracking_uri: str, store: Store) -> None:
     assert isinstance(items[0]["score"], float)
 
 
-def test_validation_curve(tracking_uri: str, store: Store) -> None:
+def test_a_validation_curve_has_the_recorded_points(tracking_uri: str, store: Store) -> None:
     run = finished(store, spec("math"))
     SweepTracker(tracking_uri, SWEEP, store).sync([run])
     recorded = [(point.step, point.metrics["val/loss"]) for point in store.run_dir(run.run_id).metrics("validation")]
@@ -50,6 +57,6 @@ def test_validation_curve(tracking_uri: str, store: Store) -> None:
     assert read_validation(tracking_uri, "unknown sweep", run.run_id, "val/loss") == []
 
 
-def test_unknown_sweep_has_no_scores(tracking_uri: str) -> None:
+def test_an_unknown_sweep_has_no_scores(tracking_uri: str) -> None:
     assert read_scores(tracking_uri, "unknown") == []
     assert read_items(tracking_uri, "unknown") == []

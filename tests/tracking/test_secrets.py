@@ -33,7 +33,7 @@ def unreachable_uri() -> str:
     return f"http://user:{SECRET}@127.0.0.1:{port}"
 
 
-def test_outage_during_a_sweep(unreachable_uri: str, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_during_a_sweep(unreachable_uri: str, store: Store, caplog: pytest.LogCaptureFixture) -> None:
     tracker = BestEffortTracker(SweepTracker(unreachable_uri, SWEEP, store))
     with caplog.at_level(logging.DEBUG):
         tracker.update([finished(store, spec())], force=True)
@@ -45,26 +45,26 @@ def test_outage_during_a_sweep(unreachable_uri: str, store: Store, caplog: pytes
     assert SECRET not in tracker.trouble + caplog.text
 
 
-def test_traceback_of_an_outage(unreachable_uri: str) -> None:
+def test_the_traceback_of_an_outage(unreachable_uri: str) -> None:
     with pytest.raises(TrackerUnavailable) as caught:
         read_scores(unreachable_uri, SWEEP)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_cause_is_kept_when_the_uri_has_no_secret() -> None:
+def test_the_cause_is_kept_when_the_uri_has_no_secret() -> None:
     with pytest.raises(TrackerUnavailable) as caught:
         read_scores("http://127.0.0.1:1", SWEEP)
     assert type(caught.value.__cause__).__module__.startswith("mlflow")
 
 
-def test_long_message_is_redacted_before_it_is_shortened() -> None:
+def test_a_long_message_is_redacted_before_it_is_shortened() -> None:
     uri = f"postgresql://user:{SECRET}@db/mlflow"
     with pytest.raises(TrackerUnavailable) as caught, reachable(uri):
         raise OSError("x" * 275 + f" postgresql://user:{SECRET}@db/mlflow")
     assert SECRET not in str(caught.value)
 
 
-def test_missing_database_driver_is_an_outage() -> None:
+def test_a_missing_database_driver_is_an_outage() -> None:
     uri = f"postgresql+nosuchdriver://user:{SECRET}@127.0.0.1:1/mlflow"
     with pytest.raises(TrackerUnavailable, match=r"MLflow at postgresql\+nosuchdriver://user:\*\*\*@"):
         read_scores(uri, SWEEP)
@@ -72,13 +72,13 @@ def test_missing_database_driver_is_an_outage() -> None:
         raise ModuleNotFoundError("No module named 'driver'")
 
 
-def test_web_interface_of_a_server() -> None:
+def test_the_web_interface_of_a_server() -> None:
     with pytest.raises(ConfigurationError, match="open http://tracker:5000 in a browser") as caught:
         ui_command(f"http://user:{SECRET}@tracker:5000", 5001)
     assert SECRET not in str(caught.value)
 
 
-def test_address_of_an_experiment(unreachable_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_of_an_experiment(unreachable_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TrackerUnavailable) as caught:
         experiment_url(unreachable_uri, SWEEP, 5001)
     assert SECRET not in str(caught.value)
@@ -87,6 +87,6 @@ def test_address_of_an_experiment(unreachable_uri: str, monkeypatch: pytest.Monk
     assert experiment_url(unreachable_uri, SWEEP, 5001).startswith("http://127.0.0.1:")
 
 
-def test_command_of_the_web_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_of_the_web_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "sqlite:///another.db")
     assert SECRET not in " ".join(ui_command(f"postgresql://user:{SECRET}@db/mlflow", 5001))

@@ -1,4 +1,4 @@
-"""MLflow says what the store says, once, whoever mirrors and whatever happened before."""
+"""MLflow contains what the store contains, each value once, whichever process wrote it and whatever failed before."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tracker(tracking_uri: str, store: Store) -> SweepTracker:
     return SweepTracker(tracking_uri, SWEEP, store)
 
 
-def test_finished_run(tracker: SweepTracker, store: Store, client: Any) -> None:
+def test_a_finished_run_has_params_tags_metrics_and_artifacts(tracker: SweepTracker, store: Store, client: Any) -> None:
     run = finished(store, spec("math", samples=100))
     tracker.sync([run])
     child, parent = only_run(client, SWEEP), only_run(client, SWEEP, "sweep")
@@ -51,7 +51,9 @@ def test_finished_run(tracker: SweepTracker, store: Store, client: Any) -> None:
     assert len(client.list_artifacts(child.info.run_id, "generations")) == len(EVAL_LANGUAGES)
 
 
-def test_run_without_samples_has_seen_nothing(tracker: SweepTracker, store: Store, client: Any) -> None:
+def test_a_run_without_samples_has_no_mean_over_seen_languages(
+    tracker: SweepTracker, store: Store, client: Any
+) -> None:
     tracker.sync([finished(store, spec("math", samples=0))])
     child = only_run(client, SWEEP)
     assert "test/math/seen" not in child.data.metrics
@@ -60,46 +62,52 @@ def test_run_without_samples_has_seen_nothing(tracker: SweepTracker, store: Stor
     assert child.data.params["language_group"] == "none"
 
 
-def test_again_and_elsewhere_changes_nothing(
+def test_repeated_syncs_by_any_tracker_change_nothing(
     tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
 ) -> None:
-    some = [finished(store, spec(task)) for task in ("math", "summarization", "summarization+math")]
-    tracker.sync(some)
+    finished_runs = [finished(store, spec(task)) for task in ("math", "summarization", "summarization+math")]
+    tracker.sync(finished_runs)
     before = {run.info.run_id: run.to_dictionary() for run in runs(client, SWEEP)}
-    tracker.sync(some)
-    SweepTracker(tracking_uri, SWEEP, store).sync(some)
+    tracker.sync(finished_runs)
+    SweepTracker(tracking_uri, SWEEP, store).sync(finished_runs)
     assert {run.info.run_id: run.to_dictionary() for run in runs(client, SWEEP)} == before
     assert len(before) == 3
     for run in runs(client, SWEEP):
         assert_each_step_once(client, run)
 
 
-def test_many_unknown_runs(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
+def test_many_runs_that_the_tracker_does_not_know_are_found(
+    tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
+) -> None:
     many = [finished(store, spec("math", samples=10, seed=seed)) for seed in range(22)]
     tracker.sync(many)
     SweepTracker(tracking_uri, SWEEP, store).sync(many)
     assert len(runs(client, SWEEP)) == 22
 
 
-def test_run_that_another_sweep_mirrored(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
+def test_a_run_shared_by_two_sweeps_is_in_both_experiments(
+    tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
+) -> None:
     run = finished(store, spec())
     tracker.sync([run])
     SweepTracker(tracking_uri, "other", store).sync([run])
-    one, other = only_run(client, SWEEP), only_run(client, "other")
-    assert one.info.run_id != other.info.run_id
-    assert one.data.metrics == other.data.metrics
+    first, second = only_run(client, SWEEP), only_run(client, "other")
+    assert first.info.run_id != second.info.run_id
+    assert first.data.metrics == second.data.metrics
 
 
-def test_nothing_started_connects_to_nothing(store: Store) -> None:
+def test_runs_that_have_not_started_need_no_connection(store: Store) -> None:
     SweepTracker("http://127.0.0.1:1", SWEEP, store).sync([spec()])
 
 
-def test_live_run_grows(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
+def test_a_live_run_gains_the_points_of_every_sync(
+    tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
+) -> None:
     training = Training(store, spec())
     with training.directory.acquire_lease():
-        for each in (tracker, SweepTracker(tracking_uri, SWEEP, store), tracker):
+        for current in (tracker, SweepTracker(tracking_uri, SWEEP, store), tracker):
             training.advance(training.step + 12)
-            each.sync([training.run])
+            current.sync([training.run])
             child = only_run(client, SWEEP)
             assert child.info.status == "RUNNING"
             assert steps(client, child, "train/loss") == list(range(1, training.step + 1))
@@ -112,14 +120,14 @@ def test_live_run_grows(tracker: SweepTracker, store: Store, tracking_uri: str, 
 
 
 def resumed(training: Training, from_step: int) -> Training:
-    """The same run after its process died and another went on from a checkpoint."""
+    """Returns the training after its process died and another process resumed it from a checkpoint."""
     training.directory.truncate_metrics(after_step=from_step)
     training.step = from_step
     training.now += 1000
     return training
 
 
-def test_steps_repeated_after_a_resume_are_there_once(
+def test_steps_repeated_after_a_resume_are_logged_once(
     tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
 ) -> None:
     training = Training(store, spec()).advance(25)
@@ -135,13 +143,15 @@ def test_steps_repeated_after_a_resume_are_there_once(
     assert_each_step_once(client, child)
 
 
-def test_mirror_that_died_before_its_tag(tracker: SweepTracker, store: Store, tracking_uri: str, client: Any) -> None:
+def test_a_tracker_that_died_before_it_wrote_its_tag(
+    tracker: SweepTracker, store: Store, tracking_uri: str, client: Any
+) -> None:
     training = Training(store, spec()).advance(12)
     tracker.sync([training.run])
     tag = only_run(client, SWEEP).data.tags["clt.mirrored"]
     training.advance(25)
     tracker.sync([training.run])
-    # As if it had been killed after the metrics of steps 13 to 25, and the run had then repeated some of them.
+    # The state after the tracker was killed once the metrics of steps 13 to 25 were logged. The run then repeats some.
     client.set_tag(only_run(client, SWEEP).info.run_id, "clt.mirrored", tag)
     resumed(training, 20).finish()
     SweepTracker(tracking_uri, SWEEP, store).sync([training.run])
@@ -150,7 +160,7 @@ def test_mirror_that_died_before_its_tag(tracker: SweepTracker, store: Store, tr
     assert_each_step_once(client, child)
 
 
-def test_failure_and_recovery(tracker: SweepTracker, store: Store, client: Any) -> None:
+def test_a_failed_run_that_recovers_loses_its_error(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec()).advance(7)
     training.fail()
     tracker.sync([training.run])
@@ -168,20 +178,20 @@ def test_failure_and_recovery(tracker: SweepTracker, store: Store, client: Any) 
     assert "clt.error" not in child.data.tags
 
 
-def test_point_with_more_metrics_than_a_call_takes(tracker: SweepTracker, store: Store, client: Any) -> None:
+def test_a_point_with_more_metrics_than_one_call_accepts(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec())
     training.directory.append_metrics("validation", 5, {f"val/{index}/loss": 1.0 for index in range(2000)})
     tracker.sync([training.run])
     assert sum(name.startswith("val/") for name in only_run(client, SWEEP).data.metrics) == 2000
 
 
-def test_mirrors_at_the_same_time(store: Store, tracking_uri: str, client: Any) -> None:
-    some = [finished(store, spec(seed=seed)) for seed in range(4)]
-    together = threading.Barrier(4)
+def test_concurrent_trackers_log_everything_once(store: Store, tracking_uri: str, client: Any) -> None:
+    finished_runs = [finished(store, spec(seed=seed)) for seed in range(4)]
+    barrier = threading.Barrier(4)
 
     def sync(_: int) -> None:
-        together.wait(60)
-        SweepTracker(tracking_uri, SWEEP, store).sync(some)
+        barrier.wait(60)
+        SweepTracker(tracking_uri, SWEEP, store).sync(finished_runs)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(sync, range(4)))
@@ -191,7 +201,7 @@ def test_mirrors_at_the_same_time(store: Store, tracking_uri: str, client: Any) 
         assert_each_step_once(client, run)
 
 
-def test_run_that_a_user_deleted_comes_back(tracker: SweepTracker, store: Store, client: Any) -> None:
+def test_a_run_that_a_user_deleted_is_created_again(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec()).advance(10)
     tracker.sync([training.run])
     client.delete_run(only_run(client, SWEEP).info.run_id)
@@ -199,7 +209,7 @@ def test_run_that_a_user_deleted_comes_back(tracker: SweepTracker, store: Store,
     assert steps(client, only_run(client, SWEEP), "train/loss") == list(range(1, 11))
 
 
-def test_experiment_that_a_user_deleted_comes_back(tracker: SweepTracker, store: Store, client: Any) -> None:
+def test_an_experiment_that_a_user_deleted_is_restored(tracker: SweepTracker, store: Store, client: Any) -> None:
     training = Training(store, spec()).advance(10)
     tracker.sync([training.run])
     client.delete_experiment(only_run(client, SWEEP).info.experiment_id)
@@ -208,7 +218,9 @@ def test_experiment_that_a_user_deleted_comes_back(tracker: SweepTracker, store:
     assert steps(client, only_run(client, SWEEP), "train/loss") == list(range(1, 16))
 
 
-def test_parent_run(tracker: SweepTracker, store: Store, client: Any, tmp_path: Path) -> None:
+def test_the_parent_run_has_the_sweeps_status_and_artifacts(
+    tracker: SweepTracker, store: Store, client: Any, tmp_path: Path
+) -> None:
     training = Training(store, spec())
     with training.directory.acquire_lease():
         tracker.sync([training.run])
@@ -226,7 +238,7 @@ def test_parent_run(tracker: SweepTracker, store: Store, client: Any, tmp_path: 
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"sweep.yaml", "report"}
 
 
-def test_files_stay_beside_the_database(
+def test_artifacts_are_stored_beside_the_database(
     tracker: SweepTracker, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -237,14 +249,16 @@ def test_files_stay_beside_the_database(
     assert (tmp_path / "mlartifacts" / SWEEP).is_dir()
 
 
-def test_store_in_an_object_store(tracking_uri: str, client: Any) -> None:
-    store = Store("memory://mirrored")
+def test_runs_in_an_object_store(tracking_uri: str, client: Any) -> None:
+    store = Store("memory://tracked")
     tracker = SweepTracker(tracking_uri, SWEEP, store)
     tracker.sync([finished(store, spec())])
     assert only_run(client, SWEEP).info.status == "FINISHED"
 
 
-def test_artifacts_are_the_texts_of_the_store(tracker: SweepTracker, store: Store, client: Any, tmp_path: Path) -> None:
+def test_artifacts_equal_the_files_of_the_store(
+    tracker: SweepTracker, store: Store, client: Any, tmp_path: Path
+) -> None:
     run = finished(store, spec())
     tracker.sync([run])
     path = client.download_artifacts(only_run(client, SWEEP).info.run_id, "scores.csv", str(tmp_path))
@@ -253,7 +267,7 @@ def test_artifacts_are_the_texts_of_the_store(tracker: SweepTracker, store: Stor
     assert len(list(csv.DictReader(io.StringIO(directory.read_text("scores.csv"))))) == len(EVAL_LANGUAGES)
 
 
-def test_unusable_database(store: Store, tmp_path: Path) -> None:
+def test_an_unusable_database_is_an_outage(store: Store, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("not a database")
     run = finished(store, spec())
     with pytest.raises(TrackerUnavailable, match=r"mlflow\.db"):

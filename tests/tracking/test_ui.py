@@ -17,7 +17,7 @@ from clt_ray.tracking.view import SAVED_VIEW_TAG
 from tests.support.fabricated import SWEEP, finished, spec
 
 
-def test_command_serves_on_this_machine_only(tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_serves_on_the_loopback_address(tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "sqlite:///another.db")
     command = ui_command(tracking_uri, 5001)
     assert command[:4] == [sys.executable, "-m", "mlflow", "ui"]
@@ -26,12 +26,12 @@ def test_command_serves_on_this_machine_only(tracking_uri: str, monkeypatch: pyt
     assert os.environ["MLFLOW_BACKEND_STORE_URI"] == tracking_uri
 
 
-def test_tracking_server_has_its_own_interface() -> None:
+def test_a_tracking_server_has_its_own_interface() -> None:
     with pytest.raises(ConfigurationError, match="open http://tracker:5000 in a browser"):
         ui_command("http://tracker:5000", 5001)
 
 
-def test_address_before_and_after_the_first_run(tracking_uri: str, store: Store) -> None:
+def test_the_address_before_and_after_the_first_run(tracking_uri: str, store: Store) -> None:
     assert experiment_url(tracking_uri, SWEEP, 5001) == "http://127.0.0.1:5001/#/experiments"
     SweepTracker(tracking_uri, SWEEP, store).sync([finished(store, spec())])
     url = experiment_url(tracking_uri, SWEEP, 5001)
@@ -39,25 +39,27 @@ def test_address_before_and_after_the_first_run(tracking_uri: str, store: Store)
     assert "viewStateShareKey=clt-ray" in url
 
 
-def test_view_shows_metrics_that_runs_have(tracking_uri: str, store: Store, client: Any) -> None:
+def test_the_saved_view_refers_to_existing_metrics_params_and_tags(
+    tracking_uri: str, store: Store, client: Any
+) -> None:
     run = finished(store, spec("summarization+instruction+math"))
     SweepTracker(tracking_uri, SWEEP, store).sync([run])
     experiment = client.get_experiment_by_name(SWEEP)
     view = json.loads(json.loads(experiment.tags[SAVED_VIEW_TAG])["state"])
     (child,) = client.search_runs([experiment.experiment_id], view["searchFilter"], order_by=[view["orderByKey"]])
-    shown = {
+    plotted = {
         axis["key"]
         for chart in view["compareRunCharts"]
         if "xaxis" in chart
         for axis in (chart["xaxis"], chart["yaxis"])
     }
-    shown |= {chart["metricKey"] for chart in view["compareRunCharts"] if "metricKey" in chart}
-    assert shown <= set(child.data.metrics)
+    plotted |= {chart["metricKey"] for chart in view["compareRunCharts"] if "metricKey" in chart}
+    assert plotted <= set(child.data.metrics)
     columns = {column.split("`")[1] for column in view["selectedColumns"]}
     assert columns <= {*child.data.metrics, *child.data.params, *child.data.tags}
 
 
-def test_address_of_an_unreachable_server() -> None:
+def test_the_address_on_an_unreachable_server_is_an_outage() -> None:
     with pytest.raises(TrackerUnavailable, match=r"MLflow at http://127\.0\.0\.1:1"):
         experiment_url("http://127.0.0.1:1", SWEEP, 5001)
 
