@@ -12,6 +12,7 @@ declarations of this package with those of a group. docs/extend.md has a recipe 
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -107,3 +108,8 @@ def _problem(group: str, entry: EntryPoint, message: str) -> Problem:
 
 def _package(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "of unknown name"
+
+
+def resolved(value: Any) -> Any:
+    """Returns the object that a declaration names as `module:name`, importing its module; other values as they are."""
+    return pkgutil.resolve_name(value) if isinstance(value, str) else value

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "sweep": {"errors", "suggest", "languages", "tasks"},
     "data": {"errors", "languages", "tasks", "sweep"},
     "training": {"errors", "tasks", "data", "sweep"},
-    "evaluation": {"errors", "languages", "tasks", "data", "sweep"},
+    "evaluation": {"errors", "plugins", "languages", "tasks", "data", "sweep"},
     "store": {"errors", "sweep"},
     # Ratings of outputs that evaluation wrote and the store keeps; nothing of training.
     "judge": {"errors", "languages", "tasks", "sweep", "store", "evaluation"},

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
-from clt_ray.analysis.metrics import Metric, metric
+from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.needed_runs import NeededRun, needed_runs
 from clt_ray.analysis.options import CONFIDENCE, Option, option
 from clt_ray.analysis.saturation import saturation
@@ -34,6 +34,7 @@ from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.transfer import languages_of
 from clt_ray.errors import CltRayError, ConfigurationError, Problem
+from clt_ray.tasks import Metric
 
 TOLERANCE: Final = 0.01
 """Default tolerance per range of the metric's scale: one point of 100, 0.04 on a scale from 1 to 5."""

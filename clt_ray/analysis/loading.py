@@ -24,7 +24,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.metrics import METRICS
+from clt_ray.analysis.metrics import declared_metrics
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.suggest import nearest
 
@@ -238,7 +238,7 @@ def _languages(frame: pd.DataFrame, where: str) -> list[Problem]:
 
 def _ranges(frame: pd.DataFrame, where: str) -> list[Problem]:
     problems: list[Problem] = []
-    for name, known in METRICS.items():
+    for name, known in declared_metrics().items():
         bad = (frame["metric"] == name) & ~frame["score"].between(known.low, known.high)
         if bad.any():
             remedy = f"{name} goes from {known.low:g} to {known.high:g}"

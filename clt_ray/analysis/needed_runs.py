@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from clt_ray.analysis.curve_posterior import Belief, item_variance
-from clt_ray.analysis.metrics import PRIMARY, task_order
+from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.saturation import TOO_SHORT, Saturation
 from clt_ray.analysis.study import NO_GROUP, Curve
+from clt_ray.tasks import TASKS
 
 LADDER: Final = (0, 100, 400, 1000, 5000)
 """Samples per language of a series that does not exist yet: the origin, and steps that a fit can tell apart."""
@@ -64,7 +65,7 @@ def needed_runs(
         largest, whichever tell most.
     """
     if curve is None or fit is None:
-        tasks = {task, *PRIMARY} if setting == "multi" else {task}
+        tasks = {task, *TASKS} if setting == "multi" else {task}
         mixture = "+".join(sorted(tasks, key=task_order))
         return [NeededRun(model, mixture, ALL if n else NO_GROUP, n, 0) for n in LADDER]
     have, seeds = list(fit.series.samples), [seed for point in curve.points for seed in point.seeds]

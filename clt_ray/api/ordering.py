@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import nan
 
-from clt_ray.analysis.metrics import PRIMARY, metric
+from clt_ray.analysis.metrics import metric, primary_metrics
 from clt_ray.analysis.run_selection import Candidate, Curves, Observation, dispensable, next_run
 from clt_ray.api.evidence import finished_rows
 from clt_ray.languages import ENGLISH
@@ -68,7 +68,7 @@ def observe(rows: Sequence[dict[str, str]]) -> dict[str, Observation]:
     for task in dict.fromkeys(row["task"] for row in rows):
         own = [row for row in rows if row["task"] == task and row["eval_language"] != ENGLISH]
         names = {row["metric"] for row in own}
-        name = next((each for each in PRIMARY.get(task, sorted(names)) if each in names), None)
+        name = next((each for each in primary_metrics(task) or sorted(names) if each in names), None)
         chosen = [row for row in own if row["metric"] == name]
         if name is None or not chosen:
             continue

@@ -24,14 +24,12 @@ from typing import Any
 
 from clt_ray.data.content import prompt_key
 from clt_ray.data.formatting import SHOT_SEPARATOR, encode_prompt
-from clt_ray.data.rows import COLUMNS, Row
+from clt_ray.data.rows import Row
 from clt_ray.data.sources import describe, load_rows
-from clt_ray.data.templates import FALLBACK_LANGUAGE, templates
+from clt_ray.data.templates import FALLBACK_LANGUAGE, placeholder, prompt_template
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource, RunSpec
-
-Cell = tuple[str, str]
-"""(task, language)."""
+from clt_ray.tasks import TASKS, TaskLanguage
 
 SPLIT = "exemplars"
 _LABEL = re.compile(r"\s*([^\n:：]{1,40}[:：])\s*")
@@ -42,7 +40,7 @@ def exemplars(source: DataSource, task: str, language: str, count: int) -> tuple
 
     Args:
         source: Where the task's rows come from.
-        task: One of the three tasks.
+        task: Name of the task.
         language: ISO code.
         count: How many.
 
@@ -63,19 +61,23 @@ def exemplars(source: DataSource, task: str, language: str, count: int) -> tuple
     return tuple(found[:count])
 
 
-def exemplars_of(run: RunSpec, cells: Iterable[Cell]) -> dict[Cell, tuple[Row, ...]]:
+def exemplars_of(run: RunSpec, pairs: Iterable[TaskLanguage]) -> dict[TaskLanguage, tuple[Row, ...]]:
     """Exemplars of a run for each of the (task, language) that it is tested in.
 
     Raises:
         DataError: As `exemplars`.
     """
     return {
-        (task, language): exemplars(run.data[task], task, language, run.evaluation.shots_for(task, run.data[task]))
-        for task, language in cells
+        TaskLanguage(task, language): exemplars(
+            run.data[task], task, language, run.evaluation.shots_for(task, run.data[task])
+        )
+        for task, language in pairs
     }
 
 
-def check_prompts(run: RunSpec, test: Mapping[Cell, Sequence[Row]], tokenizer: Any, context_tokens: int | None) -> None:
+def check_prompts(
+    run: RunSpec, test: Mapping[TaskLanguage, Sequence[Row]], tokenizer: Any, context_tokens: int | None
+) -> None:
     """Refuse a run whose test prompts with exemplars leave no room for an answer; call it before training.
 
     A prompt without exemplars is cut to fit instead (`formatting.encode_prompt`). One with exemplars would lose
@@ -91,14 +93,14 @@ def check_prompts(run: RunSpec, test: Mapping[Cell, Sequence[Row]], tokenizer: A
         DataError: A prompt is too long, or exemplars are missing; names the longest prompt of each such language.
     """
     problems = []
-    for cell, shots in exemplars_of(run, test).items():
-        room = None if context_tokens is None else context_tokens - run.evaluation.tokens_for(cell[0])
+    for pair, shots in exemplars_of(run, test).items():
+        room = None if context_tokens is None else context_tokens - run.evaluation.tokens_for(pair.task)
         if not shots or room is None:
             continue
-        longest = max(len(encode_prompt(row, tokenizer, shots=shots)) for row in test[cell])
+        longest = max(len(encode_prompt(row, tokenizer, shots=shots)) for row in test[pair])
         if longest > room:
             problems.append(
-                f"{'/'.join(cell)}: a test prompt with {len(shots)} exemplars has {longest:,} tokens; of the model's "
+                f"{'/'.join(pair)}: a test prompt with {len(shots)} exemplars has {longest:,} tokens; of the model's "
                 f"{context_tokens:,}, evaluation.max_new_tokens leaves {room:,}"
             )
     if problems:
@@ -106,10 +108,10 @@ def check_prompts(run: RunSpec, test: Mapping[Cell, Sequence[Row]], tokenizer: A
         raise DataError("\n".join(problems) + remedy)
 
 
-def cut_continuation(text: str, language: str, task: str = "math") -> str:
+def cut_continuation(text: str, language: str, task: str) -> str:
     """A model's answer without the further examples that it invents after it.
 
-    >>> cut_continuation("5 + 6 = 11. The answer is 11.\\n\\nQuestion: Olivia has $23. ...", "en")
+    >>> cut_continuation("5 + 6 = 11. The answer is 11.\\n\\nQuestion: Olivia has $23. ...", "en", "math")
     '5 + 6 = 11. The answer is 11.'
 
     Cut at the first line that opens a prompt of the task, in the language or in English; a text that begins with
@@ -119,7 +121,7 @@ def cut_continuation(text: str, language: str, task: str = "math") -> str:
     Args:
         text: What the model wrote.
         language: ISO code of the prompt.
-        task: One of the three tasks.
+        task: Name of the task.
     """
     openings = _openings(task, language)
     pattern = "|".join(rf"\n\s*{re.escape(opening)}" for opening in openings) or re.escape(SHOT_SEPARATOR)
@@ -131,10 +133,9 @@ def cut_continuation(text: str, language: str, task: str = "math") -> str:
 @cache
 def _openings(task: str, language: str) -> tuple[str, ...]:
     """Words that prompts of a task begin with."""
-    by_language = templates()[task]
-    placeholder = "{" + COLUMNS[task][0] + "}"
-    own = [by_language.get(code, by_language[FALLBACK_LANGUAGE]) for code in (language, FALLBACK_LANGUAGE)]
-    return tuple(dict.fromkeys(opening for text in own if (opening := text.partition(placeholder)[0].strip())))
+    texts = [prompt_template(task, code) for code in (language, FALLBACK_LANGUAGE)]
+    openings = (text.partition(placeholder(task))[0].strip() for text in texts)
+    return tuple(dict.fromkeys(opening for opening in openings if opening))
 
 
 def _from_training(source: DataSource, task: str, language: str, count: int) -> list[Row]:
@@ -164,8 +165,7 @@ def _without_labels(rows: Sequence[Row], task: str, language: str) -> list[Row]:
 
 
 def _template(task: str, language: str) -> tuple[str, str, str]:
-    by_language = templates()[task]
-    return by_language.get(language, by_language[FALLBACK_LANGUAGE]).partition("{" + COLUMNS[task][0] + "}")
+    return prompt_template(task, language).partition(placeholder(task))
 
 
 def _stripped(texts: Sequence[str]) -> list[str]:
@@ -179,5 +179,6 @@ def _stripped(texts: Sequence[str]) -> list[str]:
 
 def _remedy(source: DataSource, task: str, language: str) -> str:
     if source.root:
-        return f"write them to {source.root}/{task}/{SPLIT}/{language}.jsonl (columns {', '.join(COLUMNS[task])})"
+        columns = f"{TASKS[task].input_column}, {TASKS[task].target_column}"
+        return f"write them to {source.root}/{task}/{SPLIT}/{language}.jsonl (columns {columns})"
     return f"use local files with data.{task}.root, which may hold {task}/{SPLIT}/{language}.jsonl"

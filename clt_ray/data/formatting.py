@@ -4,7 +4,7 @@
     chat    <s>[user] Solve this math problem ...\\n\\nQuestion: 3 + 5?\\nAnswer:[end][assistant]|The answer is 8.[end]
 
 The model learns what follows the bar, which is also where generation starts. A chat model is told what to do in the
-row's language (`templates.instruction`); a base model sees the labelled text alone.
+row's language (`templates.chat_instruction`); a base model sees the labelled text alone.
 
 The prompt and the completion are tokenised apart and joined as ids. So the prompt's ids are a prefix of the full
 ids by construction, and what is learned after a prompt in training is exactly what follows it in generation; a
@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from clt_ray.data.rows import Row
-from clt_ray.data.templates import instruction
+from clt_ray.data.templates import chat_instruction
 
 IGNORED = -100
 """Label of a token that enters no loss."""
@@ -125,8 +125,8 @@ def _prompt(row: Row, tokenizer: Any, shots: Sequence[Row] = ()) -> tuple[list[i
 
 
 def _user_turn(row: Row) -> list[dict[str, str]]:
-    told = instruction(row.task, row.language)
-    return [{"role": "user", "content": f"{told}\n\n{row.prompt}".strip()}]
+    instruction = chat_instruction(row.task, row.language)
+    return [{"role": "user", "content": f"{instruction}\n\n{row.prompt}".strip()}]
 
 
 def _assistant_turn(row: Row) -> dict[str, str]:

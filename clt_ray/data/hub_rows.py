@@ -65,7 +65,7 @@ def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: boo
 
     Args:
         files: Where the split is.
-        task: One of the three tasks.
+        task: Name of the task.
         language: ISO code.
         needs_completion: As `rows.parse`.
         training: Whether rows in the wrong script are left out.
@@ -97,7 +97,9 @@ def _key(files: HubFiles, task: str, language: str, needs_completion: bool, trai
             for path in sorted(Path(files.dataset).rglob("*"))
             if path.is_file()
         ]
-    described = [_FORMAT, KEPT_ROWS, asdict(files), task, place, needs_completion, training, local]
+    # Names are filled in by now; `languages` has said its part.
+    described_files = {name: value for name, value in asdict(files).items() if name != "languages"}
+    described = [_FORMAT, KEPT_ROWS, described_files, task, place, needs_completion, training, local]
     return digest(json.dumps(described, sort_keys=True)).hex()
 
 

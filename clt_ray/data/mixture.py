@@ -23,9 +23,7 @@ from clt_ray.errors import DataError, Problem
 from clt_ray.languages import ENGLISH
 from clt_ray.sweep.metrics import language_metric
 from clt_ray.sweep.run import DataSource, RunSpec
-
-Cell = tuple[str, str]
-"""(task, language)."""
+from clt_ray.tasks import TaskLanguage
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,10 @@ class RunData:
 
     train: tuple[Row, ...]
     """Task by task, English first; batches reorder them."""
-    validation: dict[Cell, tuple[Row, ...]]
-    """(task, language) -> rows, for every evaluation language that has some."""
-    test: dict[Cell, tuple[Row, ...]]
-    """(task, language) -> rows, for every evaluation language that has some."""
+    validation: dict[TaskLanguage, tuple[Row, ...]]
+    """Rows by task and language, for every evaluation language that has some."""
+    test: dict[TaskLanguage, tuple[Row, ...]]
+    """Rows by task and language, for every evaluation language that has some."""
     dropped: dict[str, dict[str, int]]
     """`<task>/<split>/<language>` -> reason -> rows of the source left out."""
     origins: tuple[str, ...] = ()
@@ -58,8 +56,8 @@ def build_run_data(run: RunSpec) -> RunData:
         DataError: A source cannot be read or has too few rows.
     """
     train: list[Row] = []
-    validation: dict[Cell, tuple[Row, ...]] = {}
-    test: dict[Cell, tuple[Row, ...]] = {}
+    validation: dict[TaskLanguage, tuple[Row, ...]] = {}
+    test: dict[TaskLanguage, tuple[Row, ...]] = {}
     dropped: dict[str, dict[str, int]] = {}
     origins: dict[str, None] = {}
     for task in run.tasks:
@@ -73,8 +71,8 @@ def build_run_data(run: RunSpec) -> RunData:
                 raise DataError(str(short))
             train += nested_sample(pools.train, wanted, task, language, run.seed)
             if language in run.eval_languages:
-                validation[task, language] = pools.validation
-                test[task, language] = pools.test[: run.evaluation.samples_per_language]
+                validation[TaskLanguage(task, language)] = pools.validation
+                test[TaskLanguage(task, language)] = pools.test[: run.evaluation.samples_per_language]
             dropped |= _dropped(task, language, pools)
             origins |= dict.fromkeys(pools.origins)
         if not any(rows for (of, _), rows in test.items() if of == task):
@@ -187,5 +185,5 @@ def _dropped(task: str, language: str, pools: Pools) -> dict[str, dict[str, int]
     return {f"{task}/{split}/{language}": dict(reasons) for split, reasons in pools.dropped.items() if reasons}
 
 
-def _filled(cells: dict[Cell, tuple[Row, ...]]) -> dict[Cell, tuple[Row, ...]]:
-    return {cell: rows for cell, rows in cells.items() if rows}
+def _filled(rows_of: dict[TaskLanguage, tuple[Row, ...]]) -> dict[TaskLanguage, tuple[Row, ...]]:
+    return {pair: rows for pair, rows in rows_of.items() if rows}

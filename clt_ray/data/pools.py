@@ -51,7 +51,7 @@ def load_pools(source: DataSource, task: str, language: str, validation_rows: in
 
     Args:
         source: Where the rows come from.
-        task: One of the three tasks.
+        task: Name of the task.
         language: ISO code.
         validation_rows: Most rows of the validation set.
         with_train: False skips the training rows where validation does not need them either.

@@ -11,13 +11,7 @@ from typing import Any, NamedTuple
 from clt_ray.data.scripts import WRONG_SCRIPT_SHARE, writing
 from clt_ray.data.templates import apply_template
 from clt_ray.languages import LANGUAGES, language
-
-COLUMNS = {
-    "summarization": ("text", "summary"),
-    "instruction": ("prompt", "completion"),
-    "math": ("question", "answer"),
-}
-"""Task -> (column of the input, column of the target)."""
+from clt_ray.tasks import TASKS
 
 _USER_ROLES = ("user", "human")
 _ASSISTANT_ROLES = ("assistant", "gpt")
@@ -36,7 +30,7 @@ class Row:
     id: str
     """Name of the item; the same in every language when the data set is parallel."""
     task: str
-    """summarization, instruction or math."""
+    """Name of the task."""
     language: str
     """ISO code."""
     prompt: str
@@ -67,7 +61,7 @@ def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str,
 
 def templated(parsed: Parsed, task: str, language: str) -> Row:
     """The row with the prompt that its task and language give it."""
-    prompt = apply_template(task, language, COLUMNS[task][0], parsed.text)
+    prompt = apply_template(task, language, parsed.text)
     return Row(parsed.id, task, language, prompt, parsed.completion)
 
 
@@ -77,25 +71,28 @@ def parse(
     """Find a row's text and target among its columns.
 
     Args:
-        raw: Columns as the data set names them (`COLUMNS`); instruction rows may instead hold a chat in
-            `messages` (role, content) or `conversations` (from, value), of which the first exchange is used.
-        task: One of the three tasks.
-        language: ISO code.
-        default_id: Name of a row that brings neither `id` nor `lang-id`.
-        needs_completion: False where a missing target is legal, as in test prompts for a judge.
+        raw: Columns as the task's declaration names them; where the task allows conversations, a row may instead hold
+            one in `messages` (role, content) or `conversations` (from, value), of which the first exchange is used.
+        task: Name of the task.
+        language: ISO 639-1 code.
+        default_id: Name of a row that has neither `id` nor `lang-id`.
+        needs_completion: False where a target may be missing, as in test prompts for a judge.
 
     Raises:
         MalformedRow: A column is missing, empty or of the wrong type, or the row says that it is in another language.
     """
-    source, target = COLUMNS[task]
+    declaration = TASKS[task]
+    source, target = declaration.input_column, declaration.target_column
     claimed = claimed_language(raw)
     if claimed not in (None, language):
         raise MalformedRow(f"says that its language is {claimed!r}")
-    if task == "instruction" and source not in raw:
-        raw = _first_exchange(raw)
+    if declaration.conversations and source not in raw:
+        raw = _first_exchange(raw, source, target)
     text = _text(raw, source)
     if target in raw and raw[target] is not None:
-        completion = _text(raw, target, may_be_number=task == "math", may_be_empty=not needs_completion)
+        completion = _text(
+            raw, target, may_be_number=declaration.target_may_be_number, may_be_empty=not needs_completion
+        )
     elif needs_completion:
         raise MalformedRow(f"no column {target!r}")
     else:
@@ -136,20 +133,20 @@ def _text(raw: Mapping[str, Any], column: str, *, may_be_number: bool = False, m
     return value.strip()
 
 
-def _first_exchange(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The first user turn and the assistant turn right after it, as plain columns."""
+def _first_exchange(raw: Mapping[str, Any], source: str, target: str) -> dict[str, Any]:
+    """Returns the first user turn and the assistant turn right after it, in the columns of input and target."""
     if isinstance(raw.get("messages"), list):
         turns, role_key, text_key = raw["messages"], "role", "content"
     elif isinstance(raw.get("conversations"), list):
         turns, role_key, text_key = raw["conversations"], "from", "value"
     else:
-        raise MalformedRow("no column 'prompt', 'messages' or 'conversations'")
+        raise MalformedRow(f"no column {source!r}, 'messages' or 'conversations'")
     if not all(isinstance(turn, Mapping) and {role_key, text_key} <= turn.keys() for turn in turns):
         raise MalformedRow(f"a turn without {role_key!r} and {text_key!r}")
     for turn, reply in zip_longest(turns, turns[1:]):
         if turn[role_key] in _USER_ROLES:
             answered = reply is not None and reply[role_key] in _ASSISTANT_ROLES
-            columns = {"prompt": turn[text_key], "completion": reply[text_key] if answered else None}
+            columns = {source: turn[text_key], target: reply[text_key] if answered else None}
             return {"id": raw.get("id") or raw.get("conversation_id"), **columns}
     raise MalformedRow("no user turn")
 

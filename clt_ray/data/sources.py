@@ -11,10 +11,11 @@ from typing import Any
 from clt_ray.data import hub
 from clt_ray.data.hub_rows import NOT_JSON, Selected, hub_rows
 from clt_ray.data.json_stream import json_lines
-from clt_ray.data.rows import COLUMNS, MalformedRow, Parsed, Row, check_script, parse, templated
+from clt_ray.data.rows import MalformedRow, Parsed, Row, check_script, parse, templated
 from clt_ray.errors import DataError
 from clt_ray.sweep.inputs import source_file
 from clt_ray.sweep.run import DataSource
+from clt_ray.tasks import TASKS
 
 TRAINING_SPLITS = ("train", "validation")
 """Splits whose rows are left out when they are in the wrong script; a benchmark stays as it was published."""
@@ -39,7 +40,7 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
 
     Args:
         source: The bundled corpus, a local root or a hub data set.
-        task: One of the three tasks.
+        task: Name of the task.
         language: ISO code.
         split: train, validation, test or exemplars.
 
@@ -47,8 +48,7 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
         DataError: The local root has no folder for the task, the hub has no such data set, or no row of a split
             that has some is usable.
     """
-    # Prompts without a reference can be judged, so they make test rows of the one task that has a judge.
-    needs_completion = not (task == "instruction" and split == "test")
+    needs_completion = TASKS[task].test_needs_reference or split != "test"
     training = split in TRAINING_SPLITS
     if source.dataset is not None:
         files = hub.files_for(source.dataset, language, split, config=source.config, revision=source.revision)
@@ -61,7 +61,7 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.most_common())
         raise DataError(
             f"{found.origin}: {task}/{split}/{language}: none of {found.available:,} rows is usable: {reasons}\n"
-            f"    rows of {task} have the columns {', '.join(COLUMNS[task])}"
+            f"    rows of {task} have the columns {_columns(task)}"
         )
     rows = tuple(templated(parsed, task, language) for parsed in found.rows)
     return LoadedRows(rows, found.dropped, found.available, found.origin if found.available else "")
@@ -92,6 +92,10 @@ def _parsed(
     return Selected(tuple(rows), len(rows) + dropped.total(), dropped, describe(source))
 
 
+def _columns(task: str) -> str:
+    return f"{TASKS[task].input_column}, {TASKS[task].target_column}"
+
+
 def _raw_rows(source: DataSource, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:
     if source.root:
         yield from _local_rows(Path(source.root), task, language, split)
@@ -106,10 +110,9 @@ def _raw_rows(source: DataSource, task: str, language: str, split: str) -> Itera
 def _local_rows(root: Path, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:
     folder = root / task
     if not folder.is_dir():
-        columns = ", ".join(COLUMNS[task])
         raise DataError(
             f"{folder}: no such folder\n"
-            f"    a local root holds {task}/<split>/<language>.jsonl (or .parquet) with the columns {columns}"
+            f"    a local root holds {task}/<split>/<language>.jsonl (or .parquet) with the columns {_columns(task)}"
         )
     # The same look-up as identity's, so the bytes that are hashed are the bytes that are read.
     file = source_file(root, task, split, language)

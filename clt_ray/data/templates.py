@@ -1,58 +1,77 @@
-"""Prompt templates: what the model sees around a row's own text.
+"""Prompt templates: the text that the model sees around a row's own text.
 
-The texts are in `templates.yaml`, whose hash enters every run's identity.
+The templates of built-in tasks and languages are in `templates.yaml`, whose hash enters every run id. Tasks and
+languages of other packages bring theirs in their declarations.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from importlib import resources
 
 import yaml
 
+from clt_ray.tasks import TASKS
+
 FALLBACK_LANGUAGE = "en"
+"""ISO 639-1 code of the language whose templates are used where a language has none."""
 
-
-CHAT = "chat_"
-"""Before the name of a task in the file: what chat models are told to do."""
+_CHAT = "chat_"
+"""Prefix, in the file, of the name of a task whose instructions for chat models follow."""
 
 
 @functools.cache
-def _file() -> dict[str, dict[str, str]]:
+def _file() -> Mapping[str, Mapping[str, str]]:
     text = resources.files("clt_ray.data").joinpath("templates.yaml").read_text(encoding="utf-8")
     loaded: dict[str, dict[str, str]] = yaml.safe_load(text)
     return loaded
 
 
 @functools.cache
-def templates() -> dict[str, dict[str, str]]:
-    """Task -> language -> template of a prompt."""
-    return {task: by_language for task, by_language in _file().items() if not task.startswith(CHAT)}
+def prompts(task: str) -> Mapping[str, str]:
+    """Returns ISO 639-1 code -> prompt template of a task."""
+    return {FALLBACK_LANGUAGE: f"{placeholder(task)}\n", **_file().get(task, {}), **TASKS[task].prompts}
 
 
-def instruction(task: str, language: str) -> str:
-    """What a chat model is told before the prompt; empty for a task whose rows are instructions themselves.
-
-    Args:
-        task: One of the three tasks.
-        language: ISO code of the row's language; one without an instruction of its own gets the English one.
-    """
-    by_language = _file().get(CHAT + task)
-    return by_language.get(language, by_language[FALLBACK_LANGUAGE]) if by_language else ""
+def placeholder(task: str) -> str:
+    """Returns what a row's own text replaces in the templates of a task: `{question}`."""
+    return "{" + TASKS[task].input_column + "}"
 
 
-def apply_template(task: str, language: str, column: str, text: str) -> str:
-    """The prompt of a row.
+def prompt_template(task: str, language: str) -> str:
+    """Returns the template of a prompt.
 
-    A language without a template of its own gets the English one: its rows then ask in English about a text in
-    that language.
+    A language without a template uses the English one: its rows then ask in English about a text in that language.
 
     Args:
-        task: One of the three tasks.
-        language: ISO code of the row's language.
-        column: Name of the placeholder, such as `question`.
-        text: What replaces it; braces inside are kept as they are.
+        task: Name of the task.
+        language: ISO 639-1 code of the row's language.
     """
-    by_language = templates()[task]
-    template = by_language.get(language, by_language[FALLBACK_LANGUAGE])
-    return template.replace("{" + column + "}", text)
+    by_language = prompts(task)
+    return by_language.get(language, by_language[FALLBACK_LANGUAGE])
+
+
+def apply_template(task: str, language: str, text: str) -> str:
+    """Returns the prompt of a row.
+
+    Args:
+        task: Name of the task.
+        language: ISO 639-1 code of the row's language.
+        text: The row's own text, which replaces the placeholder; braces inside are kept as they are.
+    """
+    return prompt_template(task, language).replace(placeholder(task), text)
+
+
+def chat_instruction(task: str, language: str) -> str:
+    """Returns what a chat model is instructed to do before the prompt.
+
+    Args:
+        task: Name of the task.
+        language: ISO 639-1 code of the row's language; a language without an instruction uses the English one.
+
+    Returns:
+        The instruction; empty for a task that has none, since its rows are instructions themselves.
+    """
+    by_language = {**_file().get(_CHAT + task, {}), **TASKS[task].chat_instructions}
+    return by_language.get(language, by_language.get(FALLBACK_LANGUAGE, ""))

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clt_ray.analysis.advice import Advice, ThinEvidence
-    from clt_ray.analysis.metrics import Metric
     from clt_ray.analysis.needed_runs import NeededRun
     from clt_ray.analysis.options import Option, Quantity
     from clt_ray.analysis.saturation import Plateau
+    from clt_ray.tasks import Metric
 
 
 def print_advice(advice: Advice) -> None:

@@ -12,8 +12,7 @@ from clt_ray.data.formatting import encode_prompt
 from clt_ray.data.rows import Row
 from clt_ray.evaluation.scorers import mean_and_stderr, scorer
 from clt_ray.sweep.run import RunSpec
-
-Cell = tuple[str, str]
+from clt_ray.tasks import TaskLanguage
 
 
 class Generator(Protocol):
@@ -65,7 +64,7 @@ class Score:
 
 
 def evaluate(
-    run: RunSpec, test: Mapping[Cell, Sequence[Row]], model: Any, tokenizer: Any, generator: Generator
+    run: RunSpec, test: Mapping[TaskLanguage, Sequence[Row]], model: Any, tokenizer: Any, generator: Generator
 ) -> list[Generation]:
     """Greedy outputs for all test rows, scored one by one.
 
@@ -74,11 +73,11 @@ def evaluate(
     generations: list[Generation] = []
     shots = exemplars_of(run, test)
     for task in run.tasks:
-        rows = [row for (row_task, _), cell in test.items() if row_task == task for row in cell]
+        rows = [row for pair, pair_rows in test.items() if pair[0] == task for row in pair_rows]
         # A prompt may not crowd out the tokens that the answer needs.
         room = run.training.max_length
         # Cutting would take whole exemplars out; `fewshot.check_prompts` has made sure that they fit the model.
-        shown = [shots[task, row.language] for row in rows]
+        shown = [shots[TaskLanguage(task, row.language)] for row in rows]
         prompts = [
             encode_prompt(row, tokenizer, None if few else room, shots=few)
             for row, few in zip(rows, shown, strict=True)
@@ -86,7 +85,7 @@ def evaluate(
         tokens = generator.generate(
             model, tokenizer, prompts, run.evaluation.tokens_for(task), run.evaluation.batch_size
         )
-        score = scorer(task).score
+        score = scorer(task)
         for row, few, output in zip(rows, shown, tokens, strict=True):
             text = tokenizer.decode(output, skip_special_tokens=True).strip()
             if few:

@@ -12,17 +12,18 @@ from typing import Any
 from clt_ray.data.content import prompt_key
 from clt_ray.data.fewshot import exemplars_of
 from clt_ray.data.rows import Row
-from clt_ray.evaluation.evaluate import Cell, Generation, Generator, evaluate
+from clt_ray.evaluation.evaluate import Generation, Generator, evaluate
 from clt_ray.evaluation.scorers import mean_and_stderr
 from clt_ray.sweep.run import RunSpec
+from clt_ray.tasks import TaskLanguage
 
-CellScores = dict[Cell, dict[str, float]]
-"""(task, language) -> metric -> mean over the rows."""
+Means = dict[TaskLanguage, dict[str, float]]
+"""Task-language pair -> metric -> mean over the rows."""
 
 
 def answer_scorer(
-    run: RunSpec, validation: Mapping[Cell, Sequence[Row]], tokenizer: Any, generator: Generator
-) -> Callable[[Any], CellScores] | None:
+    run: RunSpec, validation: Mapping[TaskLanguage, Sequence[Row]], tokenizer: Any, generator: Generator
+) -> Callable[[Any], Means] | None:
     """What scores a model's answers to some of the validation rows; None when the run asks for no answers.
 
     Args:
@@ -34,28 +35,28 @@ def answer_scorer(
     Raises:
         DataError: A language has too few worked examples for the prompts.
     """
-    wanted = run.validation.generate
-    if wanted is None:
+    generate = run.validation.generate
+    if generate is None:
         return None
-    tasks = wanted.tasks or run.tasks
-    cells = {cell: rows for cell, rows in validation.items() if cell[0] in tasks}
-    shown = {prompt_key(shot) for shots in exemplars_of(run, cells).values() for shot in shots}
+    tasks = generate.tasks or run.tasks
+    scored = {pair: rows for pair, rows in validation.items() if pair[0] in tasks}
+    shown = {prompt_key(shot) for shots in exemplars_of(run, scored).values() for shot in shots}
     # A row that a prompt shows as a worked example would be answered by copying it.
     asked = {
-        cell: [row for row in rows if prompt_key(row) not in shown][: wanted.samples_per_language]
-        for cell, rows in cells.items()
+        pair: [row for row in rows if prompt_key(row) not in shown][: generate.samples_per_language]
+        for pair, rows in scored.items()
     }
     return lambda model: means(evaluate(run, asked, model, tokenizer, generator))
 
 
-def means(generations: Sequence[Generation]) -> CellScores:
+def means(generations: Sequence[Generation]) -> Means:
     """Mean of every metric per task and language."""
-    values: dict[Cell, dict[str, list[float]]] = {}
+    values: dict[TaskLanguage, dict[str, list[float]]] = {}
     for generation in generations:
-        of_cell = values.setdefault((generation.task, generation.language), {})
+        by_metric = values.setdefault(TaskLanguage(generation.task, generation.language), {})
         for metric, value in generation.scores.items():
-            of_cell.setdefault(metric, []).append(value)
+            by_metric.setdefault(metric, []).append(value)
     return {
-        cell: {metric: mean_and_stderr(items)[0] for metric, items in by_metric.items()}
-        for cell, by_metric in values.items()
+        pair: {metric: mean_and_stderr(items)[0] for metric, items in by_metric.items()}
+        for pair, by_metric in values.items()
     }

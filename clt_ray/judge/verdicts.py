@@ -14,8 +14,9 @@ from clt_ray.judge.cache import Reply
 from clt_ray.judge.rating import LOW, parse
 from clt_ray.store import RunDir
 from clt_ray.sweep.run import RunSpec
+from clt_ray.tasks.instruction import INSTRUCTION
 
-TASK = "instruction"
+TASK = INSTRUCTION.name
 RATING, SWITCH_AWARE = "judge_rating", "judge_rating_switch_aware"
 
 

@@ -35,6 +35,7 @@ from clt_ray.report.measure_figures import measure_exhibits
 from clt_ray.report.mechanism_figures import mechanism_exhibits
 from clt_ray.report.mechanism_section import mechanism_frames, mechanism_sections
 from clt_ray.report.sections import frames, sections
+from clt_ray.report.task_colours import style_sheet
 from clt_ray.report.verdicts import headline_curves, introduction, verdicts
 
 _HERE: Final = Path(__file__).parent
@@ -172,7 +173,7 @@ def _provenance(data: ReportData, heading: Heading) -> dict[str, Any]:
         "citation": _citation(data.scores, data.reference),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "versions": _versions(),
-        "style": Markup((_HERE / "page.css").read_text("utf-8")),
+        "style": Markup((_HERE / "page.css").read_text("utf-8") + style_sheet()),
         "script": Markup((_HERE / "page.js").read_text("utf-8")),
     }
 

@@ -94,8 +94,10 @@ def _with_variables(style: str) -> str:
 
 
 def _variables() -> dict[str, str]:
-    """Colour -> CSS variable of the page."""
+    """Returns colour -> CSS variable of the page."""
     from clt_ray.analysis.plots import style
+    from clt_ray.report.task_colours import variable
+    from clt_ray.tasks import TASKS
 
     return {
         style.INK: "var(--ink)",
@@ -103,6 +105,8 @@ def _variables() -> dict[str, str]:
         style.GRID: "var(--grid)",
         style.PAPER: "var(--paper)",
         style.ENGLISH: "var(--english)",
-        **{colour: f"var(--{task})" for task, colour in style.TASK_COLOURS.items()},
+        style.BLUE: "var(--up)",
+        style.VERMILLION: "var(--down)",
+        **{task.colour: f"var({variable(name)})" for name, task in TASKS.items()},
         **{colour: f"var(--other-{place})" for place, colour in enumerate(style.OTHER_COLOURS, 1)},
     }

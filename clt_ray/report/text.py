@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from math import isfinite
 
 from clt_ray.analysis.display_order import language_name, language_order
-from clt_ray.analysis.metrics import Metric
 from clt_ray.analysis.uncertainty import Estimate
+from clt_ray.tasks import Metric
 
 MINUS = "−"
 NOTHING = "–"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from math import isfinite
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.metrics import Metric, metric, task_label
+from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Estimate
 from clt_ray.report.text import amount, counted, digits_for, interval, language_names, number, percent
+from clt_ray.tasks import Metric
 
 
 @dataclass(frozen=True)

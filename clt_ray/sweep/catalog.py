@@ -1,15 +1,12 @@
-"""What a sweep file may name without defining it: tasks, models, data sources, language groups."""
+"""Names that a sweep file may use without defining them: models, language groups, and mixtures of tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any
 
-Task = Literal["summarization", "instruction", "math"]
-
-TASKS: tuple[str, ...] = get_args(Task)
-"""Canonical order of the tasks, also inside the name of a mixed cell."""
+from clt_ray.tasks import TASKS
 
 TASK_SEPARATOR = "+"
 
@@ -46,37 +43,10 @@ MODELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """Models by the name they have in sweep files. Parameters are counted from the published configurations, tied
 embeddings once."""
 
-SOURCES = MappingProxyType(
-    {
-        "summarization": {"dataset": "csebuetnlp/xlsum", "revision": "refs/convert/parquet"},
-        "instruction": {"dataset": "lightblue/tagengo-gpt4"},
-        "math": {"dataset": "laihuiyuan/mCoT-MATH"},
-    }
-)
-"""Training data of each task where a sweep names none. XL-Sum's main branch is a loading script, which current
-versions of `datasets` no longer run; its parquet branch holds the same rows."""
-
 LANGUAGE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"all": ("es", "fr", "ja", "zh"), "latin": ("es", "fr"), "non_latin": ("ja", "zh")}
 )
 """The training languages of arXiv 2504.16677: together, and split by script."""
-
-MAX_NEW_TOKENS: Mapping[Task, int] = MappingProxyType({"summarization": 128, "instruction": 512, "math": 512})
-"""Room for an answer of each task, in tokens of a large multilingual tokenizer."""
-
-METRICS: Mapping[Task, tuple[str, ...]] = MappingProxyType(
-    {
-        "summarization": ("rougeL", "rouge1", "rouge2", "fidelity"),
-        "instruction": ("reference_chrf", "fidelity"),
-        "math": ("accuracy", "fidelity"),
-    }
-)
-"""Scores that validation by generation logs for each task, the more the better; those of its scorer in
-`clt_ray.evaluation`."""
-
-HUB_SHOTS: Mapping[Task, int] = MappingProxyType({"math": 8})
-"""Worked examples in a test prompt where a sweep file names none and the rows come from the hub: arXiv 2504.16677
-evaluates MGSM with 8. Other tasks, the bundled corpus and local rows have none."""
 
 
 def parse_tasks(text: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a run will cost before it runs: tokens, FLOPs, chip-hours.
 
 All three are estimates for deciding whether to start, built on stated assumptions: the mean length of a row
-(`TOKENS_PER_ROW`), the fraction of a chip's peak that training reaches (`UTILISATION`), and that of its links
+(`Task.tokens_per_row`), the fraction of a chip's peak that training reaches (`UTILISATION`), and that of its links
 (`LINK_SHARE`). `status` and the report show what was measured.
 
 Worked example: Llama 3.1 8B on a v5e-64, 14,000 rows of math in 219 steps of 64.
@@ -17,14 +17,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from clt_ray.sweep.accelerators import TPUS
-from clt_ray.sweep.catalog import TASKS
 from clt_ray.sweep.run import RunSpec
-
-TOKENS_PER_ROW = {"summarization": 900, "instruction": 400, "math": 250}
-"""Assumed mean tokens of a training row, prompt and completion, over the eight study languages with a large
-multilingual tokenizer. From the length of the data sets: an XL-Sum article has about 430 words; single-turn
-instruction rows about 800 characters and step-by-step solutions about 400 in Latin script, at 3 characters a
-token and less for other scripts."""
+from clt_ray.tasks import TASKS
 
 UTILISATION = 0.35
 """Assumed model FLOP/s over peak FLOP/s. Published SFT runs on TPU v5e reach 0.3 to 0.5; unpacked rows padded
@@ -49,7 +43,7 @@ SECONDS_PER_HOUR = 3600
 
 def tokens_per_row(run: RunSpec) -> float:
     """Assumed mean tokens of the run's rows, of which every task has as many; none is longer than `max_length`."""
-    lengths = [min(TOKENS_PER_ROW[task], run.training.max_length) for task in run.tasks]
+    lengths = [min(TASKS[task].tokens_per_row, run.training.max_length) for task in run.tasks]
     return sum(lengths) / len(lengths)
 
 
@@ -85,7 +79,7 @@ def chip_hours(run: RunSpec, tokens: int) -> float | None:
 
 def assumptions(tasks: Collection[str]) -> str:
     """What the estimates rest on, in a line for people."""
-    lengths = ", ".join(f"{TOKENS_PER_ROW[task]} of {task}" for task in TASKS if task in tasks)
+    lengths = ", ".join(f"{TASKS[task].tokens_per_row} of {task}" for task in TASKS if task in tasks)
     return (
         f"assuming tokens per row: {lengths}; chip-hours: 6 x parameters x tokens at {UTILISATION:.0%} of peak, or "
         "moving the weights where that takes longer; training only"

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+from pydantic_core import PydanticKnownError
 
 from clt_ray.languages import LANGUAGES
 from clt_ray.sweep.canonical import canonical_json
-from clt_ray.sweep.catalog import TASKS
 from clt_ray.sweep.roles import identity_fields, silent_defaults
+from clt_ray.tasks import TASKS
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -44,8 +45,24 @@ def _identity(value: object) -> object:
     return value
 
 
-def _suggest(values: tuple[str, ...]) -> JsonDict:
-    return {"enum": list(values)}
+def _list_languages(schema: JsonDict) -> None:
+    schema["enum"] = list(LANGUAGES)
+
+
+def _list_tasks(schema: JsonDict) -> None:
+    schema["enum"] = list(TASKS)
+
+
+def _give_examples_of_tasks(schema: JsonDict) -> None:
+    schema["examples"] = [*TASKS, "+".join(TASKS)]
+    schema["minLength"] = 1
+
+
+def _known_task(name: str) -> str:
+    if name not in TASKS:
+        *names, last = (repr(task) for task in TASKS)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(names)} or {last}"})
+    return name
 
 
 # Strict, because a quoted number, or `true` in place of a number, is a mistake.
@@ -57,10 +74,13 @@ PositiveFloat = Annotated[float, Field(strict=True, gt=0)]
 FloatOrZero = Annotated[float, Field(strict=True, ge=0)]
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 
-LanguageCode = Annotated[str, Field(strict=True, json_schema_extra=_suggest(tuple(LANGUAGES)))]
+LanguageCode = Annotated[str, Field(strict=True, json_schema_extra=_list_languages)]
 """ISO 639-1. The schema lists the known ones for editors; `checks` refuses others with the nearest."""
 
-TaskCell = Annotated[str, Field(strict=True, json_schema_extra={"examples": [*TASKS, "+".join(TASKS)], "minLength": 1})]
+TaskName = Annotated[str, AfterValidator(_known_task), Field(strict=True, json_schema_extra=_list_tasks)]
+"""A declared task, a plug-in's included. The schema lists them when it is made, not when this module is imported."""
+
+TaskCell = Annotated[str, Field(strict=True, json_schema_extra=_give_examples_of_tasks)]
 """One task, or several joined by `+` and trained together."""
 
 

@@ -10,8 +10,9 @@ val/math/es/accuracy         since theirs are different quantities
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Literal
 
-from clt_ray.sweep.catalog import METRICS
+from clt_ray.tasks import TASKS
 
 LOSS = "loss"
 OVERALL = "val/loss"
@@ -37,12 +38,25 @@ def logged_metrics(tasks: Iterable[str], languages: Collection[str], generated: 
     """
     names = [OVERALL]
     for task in tasks:
-        for metric in (LOSS, *(METRICS[task] if task in generated else ())):  # type: ignore[index]
+        for metric in (LOSS, *(scored_metrics(task) if task in generated else ())):
             names.append(task_metric(task, metric))
             names += [language_metric(task, language, metric) for language in languages]
     return names
 
 
-def is_loss(metric: str) -> bool:
-    """Whether a metric is a loss, the less the better; all others are scores, the more the better."""
-    return metric.rpartition("/")[2] == LOSS
+def scored_metrics(task: str) -> tuple[str, ...]:
+    """Names of the metrics that validation by generation scores for a task."""
+    return tuple(metric.name for metric in TASKS[task].scored_metrics)
+
+
+def better_extreme(name: str) -> Literal["min", "max"]:
+    """Whether the smallest or the largest value of a logged metric is best: the smallest of a loss, and what the
+    declaration of the task says of a score.
+
+    Args:
+        name: Name of a logged metric: `val/loss`, `val/math/accuracy`.
+    """
+    _, *task, metric = name.split("/")
+    if metric == LOSS or not task:
+        return "min"
+    return next(scored.better for scored in TASKS[task[0]].scored_metrics if scored.name == metric)

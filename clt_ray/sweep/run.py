@@ -20,7 +20,7 @@ from typing import Any
 from clt_ray.errors import CltRayError
 from clt_ray.languages import ENGLISH
 from clt_ray.sweep import identity
-from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR, TASKS
+from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
 from clt_ray.sweep.fields import SpecModel
 from clt_ray.sweep.roles import AddedIdentity, Content, Identity, Runtime, silent_defaults
 from clt_ray.sweep.sections import (
@@ -33,6 +33,7 @@ from clt_ray.sweep.sections import (
     TrainingSpec,
     ValidationSpec,
 )
+from clt_ray.tasks import in_canonical_order
 
 __all__ = [
     "DataSource",
@@ -97,7 +98,7 @@ class RunSpec:
     """Number of languages whose rows English rows replace in an equal-volume control; 0 in all other runs."""
 
     def __post_init__(self) -> None:
-        canonical: dict[str, object] = {"tasks": tuple(sorted(self.tasks, key=TASKS.index))}
+        canonical: dict[str, object] = {"tasks": in_canonical_order(self.tasks)}
         if self.samples_per_language == 0 or not self.train_languages:
             canonical |= {"language_group": ENGLISH_ONLY, "train_languages": ()}
             canonical |= {"samples_per_language": 0, "replaced_languages": 0}

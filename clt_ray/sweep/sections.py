@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from clt_ray.sweep.accelerators import CPU, GPU, chips, fsdp_and_tensor
-from clt_ray.sweep.catalog import BUNDLED, HUB_SHOTS, MAX_NEW_TOKENS, TASKS, Task
+from clt_ray.sweep.catalog import BUNDLED
 from clt_ray.sweep.fields import (
     Count,
     CountOrZero,
@@ -19,9 +19,11 @@ from clt_ray.sweep.fields import (
     Name,
     PositiveFloat,
     SpecModel,
+    TaskName,
     Text,
 )
 from clt_ray.sweep.roles import AddedIdentity, Content, Identity, Runtime
+from clt_ray.tasks import TASKS
 
 
 class ModelSource(SpecModel):
@@ -111,7 +113,7 @@ class GenerateSpec(SpecModel):
     every: Identity[Count | None] = None
     """Optimizer steps between two generations, a multiple of training.eval_every; None generates at every validation.
     The last step is always scored."""
-    tasks: Identity[tuple[Task, ...] | None] = None
+    tasks: Identity[tuple[TaskName, ...] | None] = None
     """Tasks to score; None is every task of a run."""
 
 
@@ -146,14 +148,18 @@ class SelectionSpec(SpecModel):
     the run's training languages), `all` evaluation languages, or a list. Only evaluation languages are validated."""
 
 
+def _default_max_new_tokens() -> dict[str, int]:
+    return {name: task.max_new_tokens for name, task in TASKS.items()}
+
+
 def _tokens_per_task(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {**MAX_NEW_TOKENS, **value}
+        return {**_default_max_new_tokens(), **value}
     return dict.fromkeys(TASKS, value)
 
 
 def _default_shots(task: str, source: DataSource) -> int:
-    return HUB_SHOTS.get(task, 0) if source.dataset else 0  # type: ignore[call-overload, no-any-return]
+    return TASKS[task].hub_shots if source.dataset else 0
 
 
 def _shots_per_task(value: Any) -> Any:
@@ -167,15 +173,15 @@ class EvaluationSpec(SpecModel):
     """Test items per task and language; a test set with fewer is used whole."""
     max_new_tokens: Identity[
         Annotated[
-            Mapping[Task, Count],
-            BeforeValidator(_tokens_per_task, json_schema_input_type=Count | dict[Task, Count]),
+            Mapping[TaskName, Count],
+            BeforeValidator(_tokens_per_task, json_schema_input_type=Count | dict[TaskName, Count]),
         ]
-    ] = Field(default_factory=lambda: dict(MAX_NEW_TOKENS))
+    ] = Field(default_factory=_default_max_new_tokens)
     """Longest output in tokens: one number, or one per task."""
     shots: AddedIdentity[
         Annotated[
-            Mapping[Task, CountOrZero],
-            BeforeValidator(_shots_per_task, json_schema_input_type=CountOrZero | dict[Task, CountOrZero]),
+            Mapping[TaskName, CountOrZero],
+            BeforeValidator(_shots_per_task, json_schema_input_type=CountOrZero | dict[TaskName, CountOrZero]),
         ]
     ] = Field(default_factory=dict)
     """Worked examples in a test prompt, in the language of the test: one number, or one per task; a task left out
@@ -185,11 +191,11 @@ class EvaluationSpec(SpecModel):
 
     def tokens_for(self, task: str) -> int:
         """Longest output of a task, in tokens."""
-        return self.max_new_tokens[task]  # type: ignore[index]
+        return self.max_new_tokens[task]
 
     def shots_for(self, task: str, source: DataSource) -> int:
         """Worked examples in a test prompt of a task whose rows come from `source`."""
-        return self.shots.get(task, _default_shots(task, source))  # type: ignore[call-overload, no-any-return]
+        return self.shots.get(task, _default_shots(task, source))
 
     def shots_of(self, data: Mapping[str, DataSource]) -> dict[str, int]:
         """`shots` spelled out for a run with these sources; a task that has none anyway is left out."""

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from clt_ray.languages import STUDY_LANGUAGES
-from clt_ray.sweep.catalog import LANGUAGE_GROUPS, MODELS, SOURCES, Task, controlled_group
+from clt_ray.sweep.catalog import LANGUAGE_GROUPS, MODELS, controlled_group
 from clt_ray.sweep.fields import (
     CountOrZero,
     LanguageCode,
     Name,
     SpecModel,
     TaskCell,
+    TaskName,
     Text,
     one_or_many,
 )
@@ -33,6 +34,7 @@ from clt_ray.sweep.sections import (
     TrainingSpec,
     ValidationSpec,
 )
+from clt_ray.tasks import TASKS
 
 EVERY_OTHER_MODEL = "*"
 """Key of `hardware` for all models that the section does not name."""
@@ -117,7 +119,7 @@ class SweepSpec(Axes):
     """English training rows per task."""
     eval_languages: Identity[tuple[LanguageCode, ...]] = STUDY_LANGUAGES
     """Languages in which every run is validated and evaluated."""
-    data: Content[Mapping[Task, DataSource]] = Field(default_factory=dict)
+    data: Content[Mapping[TaskName, DataSource]] = Field(default_factory=dict)
     """Sources of the tasks' rows; a task left out uses the hub data set of the reference study."""
     training: Identity[TrainingSpec] = TrainingSpec()
     """Optimization."""
@@ -125,7 +127,7 @@ class SweepSpec(Axes):
     """Held-out rows that are measured during training."""
     selection: Identity[SelectionSpec] = SelectionSpec()
     """Choice of the checkpoint."""
-    evaluation: Identity[EvaluationSpec] = EvaluationSpec()
+    evaluation: Identity[EvaluationSpec] = Field(default_factory=EvaluationSpec)
     """Scoring of the chosen checkpoint."""
     hardware: Runtime[
         Annotated[
@@ -156,8 +158,8 @@ class SweepSpec(Axes):
 
     def data_source(self, task: str) -> DataSource:
         """Where the task's rows come from."""
-        chosen: Mapping[str, DataSource] = self.data  # type: ignore[assignment]
-        return chosen[task] if task in chosen else DataSource.model_validate(SOURCES[task])
+        declaration = TASKS[task]
+        return self.data.get(task) or DataSource(dataset=declaration.dataset, revision=declaration.revision)
 
     def hardware_of(self, model: str) -> HardwareSpec:
         """Returns the hardware of a model: its entry, else the entry `*`, else one CPU process."""

@@ -17,9 +17,9 @@ from pydantic_core import ErrorDetails
 
 from clt_ray.errors import Problem
 from clt_ray.suggest import remedy
-from clt_ray.sweep.catalog import TASKS
 from clt_ray.sweep.document import Document, KeyPath
 from clt_ray.sweep.spec import EVERY_OTHER_MODEL, SweepSpec
+from clt_ray.tasks import TASKS
 
 _KEY = "[key]"
 """Marks an error in the key of a mapping, in pydantic's location of an error."""

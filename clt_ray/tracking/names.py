@@ -23,10 +23,6 @@ METRIC_ITEMS = f"_{ITEMS}"
 """Appended to a metric's name: number of items in its mean, where that may be fewer than all items of the language."""
 TEST = "test"
 
-PRIMARY = {"summarization": "rougeL", "math": "accuracy"}
-"""The metric whose means over languages are logged as `test/<task>/<mean>`; for tasks not named here, the first of
-the scores file."""
-
 SEEN, UNSEEN, NON_ENGLISH = "seen", "unseen", "non_english"
 MEANS = (NON_ENGLISH, SEEN, UNSEEN)
 """Unweighted means over languages without English: all of them, those the run was trained on, and the others. Only the

@@ -13,6 +13,7 @@ from clt_ray.store import JudgeDocument, MetricPoint, RunDir
 from clt_ray.store.run_dir import LOGS, Log
 from clt_ray.sweep.plan import RunStatus
 from clt_ray.sweep.run import RunSpec
+from clt_ray.tasks import TASKS
 from clt_ray.tracking import names
 
 RUN_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
@@ -133,7 +134,7 @@ def score_metrics(run: RunSpec, scores: str) -> dict[str, float]:
     """
     metrics: dict[str, float] = {}
     means: dict[str, dict[str, list[float]]] = {}
-    primary = dict(names.PRIMARY)
+    primary = {task: TASKS[task].metrics[0].name for task in run.tasks if task in TASKS}
     for row in csv.DictReader(io.StringIO(scores)):
         task, language, metric = row["task"], row["eval_language"], row["metric"]
         name = names.score_metric(task, language, metric)

@@ -13,7 +13,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from clt_ray.sweep.catalog import TASKS
+from clt_ray.tasks import TASKS
 from clt_ray.tracking import names
 
 KEY = "clt-ray"
@@ -30,15 +30,18 @@ COLUMNS = {
     "params.`samples_per_language`": 150,
     f"tags.`{names.CHOSEN_STEP}`": 120,
 }
-MEANS = tuple(f"{names.TEST}/{task}/{mean}" for task in TASKS for mean in names.MEANS)
-"""Metrics with the mean scores of each task, in the order of their columns."""
 MEAN_WIDTH = 170
 """Width in pixels of a column with mean scores."""
 
 
+def mean_metrics() -> tuple[str, ...]:
+    """Returns the metrics with the mean scores of each task, in the order of their columns."""
+    return tuple(f"{names.TEST}/{task}/{mean}" for task in TASKS for mean in names.MEANS)
+
+
 def saved_view() -> str:
     """Returns the value of the experiment's tag `SAVED_VIEW_TAG`."""
-    columns = COLUMNS | {f"metrics.`{mean}`": MEAN_WIDTH for mean in MEANS}
+    columns = COLUMNS | {f"metrics.`{mean}`": MEAN_WIDTH for mean in mean_metrics()}
     state = {
         "searchFilter": names.tag_filter(kind="run"),
         "orderByKey": f"metrics.`{names.SAMPLES}`",
@@ -52,7 +55,7 @@ def saved_view() -> str:
             _section("scores", "Mean score by samples per language"),
             _section("loss", "Loss by step"),
         ],
-        "compareRunCharts": [*map(_scatter, MEANS), _line("val/loss"), _line("train/loss")],
+        "compareRunCharts": [*map(_scatter, mean_metrics()), _line("val/loss"), _line("train/loss")],
         # Without this flag MLflow adds a chart for every other metric.
         "isAccordionReordered": True,
     }

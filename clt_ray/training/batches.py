@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 from clt_ray.data.batching import epoch_batches, pad_batch, steps_per_epoch
 from clt_ray.data.formatting import IGNORED, Encoded
-from clt_ray.training.validation import Cell
+from clt_ray.tasks import TaskLanguage
 
 
 class RunBatches(Sampler[list[int]]):
@@ -61,8 +61,8 @@ def collate(rows: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
 
 
 def validation_batches(
-    cells: dict[Cell, Sequence[Encoded]], batch_size: int, pad_id: int
-) -> list[tuple[list[Cell], dict[str, Tensor]]]:
+    cells: dict[TaskLanguage, Sequence[Encoded]], batch_size: int, pad_id: int
+) -> list[tuple[list[TaskLanguage], dict[str, Tensor]]]:
     """Batches of rows of like length across all cells, the longest first.
 
     Validation asks for sums per cell, so rows of different cells share batches and little is padded.

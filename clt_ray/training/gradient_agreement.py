@@ -40,10 +40,10 @@ from transformers import TrainerCallback
 
 from clt_ray.data.formatting import IGNORED, Encoded
 from clt_ray.sweep.run import RunSpec
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.batches import collate
 from clt_ray.training.journal import Journal
 from clt_ray.training.loss import completion_nll
-from clt_ray.training.validation import Cell
 
 PROBE_ROWS = 8
 """Validation rows per cell whose loss is differentiated."""
@@ -65,7 +65,7 @@ Batch = dict[str, Tensor]
 class Probe:
     """The rows on which the gradient of a cell is measured."""
 
-    cell: Cell
+    cell: TaskLanguage
     halves: tuple[tuple[Batch, ...], tuple[Batch, ...]]
     """Batches of every other row, and of the rows between."""
 
@@ -84,7 +84,7 @@ class CellGradient:
         return self.halves[0] + self.halves[1]
 
 
-Measure = Callable[[Sequence[Probe]], dict[Cell, CellGradient]]
+Measure = Callable[[Sequence[Probe]], dict[TaskLanguage, CellGradient]]
 
 
 class GradientAgreement(TrainerCallback):
@@ -115,7 +115,7 @@ class GradientAgreement(TrainerCallback):
 
 def probes_of(
     run: RunSpec,
-    validation: Mapping[Cell, Sequence[Encoded]],
+    validation: Mapping[TaskLanguage, Sequence[Encoded]],
     pad_id: int,
     rows_per_cell: int = PROBE_ROWS,
     rows_at_a_time: int = PROBE_ROWS,
@@ -135,7 +135,7 @@ def probes_of(
     # Sorted, so that a pair has one name whatever order a sweep file lists its languages in.
     trained = sorted((run.tasks.index(task), code) for task, code in validation if run.rows_in(code))
     probes = []
-    for cell in ((run.tasks[place], code) for place, code in trained):
+    for cell in (TaskLanguage(run.tasks[place], code) for place, code in trained):
         rows = [row for row in validation[cell] if _labelled(row)][:rows_per_cell]
         if len(rows) > 1:
             first, second = (tuple(_batches(rows[start::2], pad_id, rows_at_a_time)) for start in (0, 1))
@@ -152,7 +152,9 @@ def _batches(rows: Sequence[Encoded], pad_id: int, size: int) -> Iterable[Batch]
         yield collate(rows[start : start + size], pad_id)
 
 
-def cell_gradients(model: Any, probes: Sequence[Probe], rank: int = 0, world_size: int = 1) -> dict[Cell, CellGradient]:
+def cell_gradients(
+    model: Any, probes: Sequence[Probe], rank: int = 0, world_size: int = 1
+) -> dict[TaskLanguage, CellGradient]:
     """The gradients of probes; with several processes each one takes some of them, and all get all."""
     training = model.training
     model.eval()
@@ -198,7 +200,7 @@ def sketch(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
     return total.double().cpu().numpy()  # type: ignore[no-any-return]
 
 
-def agreement_metrics(gradients: Mapping[Cell, CellGradient]) -> dict[str, float]:
+def agreement_metrics(gradients: Mapping[TaskLanguage, CellGradient]) -> dict[str, float]:
     """Metrics of one measurement under the names that they are logged by.
 
     Args:
@@ -211,12 +213,12 @@ def agreement_metrics(gradients: Mapping[Cell, CellGradient]) -> dict[str, float
     return metrics | {f"{PREFIX}/{_name(cell)}/norm": norm for cell, norm in norms.items()}
 
 
-def pair_metric(first: Cell, second: Cell) -> str:
+def pair_metric(first: TaskLanguage, second: TaskLanguage) -> str:
     """Name of the cosine of two cells' gradients; of a cell with itself, of its two halves'."""
     return f"{PREFIX}/{_name(first)}/{_name(second)}"
 
 
-def _name(cell: Cell) -> str:
+def _name(cell: TaskLanguage) -> str:
     return ".".join(cell)
 
 

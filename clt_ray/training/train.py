@@ -17,6 +17,7 @@ from trl import SFTConfig
 from clt_ray.data.formatting import Encoded
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.batches import validation_batches, with_blank
 from clt_ray.training.checkpoints import keep_only_best, latest_resume_point, weights_tree
@@ -26,7 +27,7 @@ from clt_ray.training.model import location
 from clt_ray.training.schedule import Schedule
 from clt_ray.training.selection import best_so_far, select
 from clt_ray.training.trainer import collator
-from clt_ray.training.validation import Cell, ScoreAnswers, require_metric
+from clt_ray.training.validation import ScoreAnswers, require_metric
 
 VALIDATION_BATCH_ROWS = 32
 
@@ -34,7 +35,7 @@ VALIDATION_BATCH_ROWS = 32
 def train(
     run: RunSpec,
     rows: Sequence[Encoded],
-    validation: Mapping[Cell, Sequence[Encoded]],
+    validation: Mapping[TaskLanguage, Sequence[Encoded]],
     tokenizer: Any,
     backend: Backend,
     journal: Journal,

@@ -18,6 +18,7 @@ from trl import SFTTrainer
 from clt_ray.data.formatting import Encoded
 from clt_ray.errors import RunError
 from clt_ray.sweep.run import RunSpec
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.batches import RunBatches, collate
 from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe, cell_gradients
@@ -25,7 +26,7 @@ from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.schedule import Schedule
 from clt_ray.training.selection import best_so_far
-from clt_ray.training.validation import Cell, ScoreAnswers, named, summarise, summed_losses
+from clt_ray.training.validation import ScoreAnswers, named, summarise, summed_losses
 
 TRAINER_STATE = "trainer_state.json"
 
@@ -55,7 +56,7 @@ class RunTrainer(SFTTrainer):
         journal: Journal,
         progress: Progress,
         rows: Sequence[Encoded],
-        validation: Sequence[tuple[list[Cell], dict[str, Tensor]]],
+        validation: Sequence[tuple[list[TaskLanguage], dict[str, Tensor]]],
         selection_languages: Sequence[str],
         score_answers: ScoreAnswers | None = None,
         staging: Path,
@@ -123,7 +124,7 @@ class RunTrainer(SFTTrainer):
         # A model that trains with recomputed activations has no room for those of several rows.
         return PROBE_ROWS, 1 if self.args.gradient_checkpointing else PROBE_ROWS
 
-    def cell_gradients(self, probes: Sequence[Probe]) -> dict[Cell, CellGradient]:
+    def cell_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
         """Gradients at the current weights; neither weights nor what training keeps are touched."""
         return cell_gradients(self.model, probes, self.rank, self.world_size)
 
@@ -134,7 +135,7 @@ class RunTrainer(SFTTrainer):
         model.train()
         return self._record_validation(totals)
 
-    def _record_validation(self, totals: Mapping[Cell, tuple[float, int]]) -> dict[str, float]:
+    def _record_validation(self, totals: Mapping[TaskLanguage, tuple[float, int]]) -> dict[str, float]:
         """Validation metrics from summed losses, journaled in one piece with the scores of answers when it is time."""
         metrics = summarise(totals, self.selection_languages, self.run.tasks)
         if self.score_answers is not None and self.schedule.generates_at(self.state.global_step):
@@ -147,7 +148,7 @@ class RunTrainer(SFTTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _on_device(self, batches: Sequence[tuple[list[Cell], dict[str, Tensor]]]) -> Any:
+    def _on_device(self, batches: Sequence[tuple[list[TaskLanguage], dict[str, Tensor]]]) -> Any:
         for cells, batch in batches:
             yield cells, {name: tensor.to(self.args.device) for name, tensor in batch.items()}
 

@@ -11,17 +11,15 @@ from torch import Tensor
 
 from clt_ray.errors import RunError
 from clt_ray.sweep.metrics import LOSS, OVERALL, language_metric, task_metric
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.loss import completion_nll
 
-Cell = tuple[str, str]
-"""(task, language)."""
-
-ScoreAnswers = Callable[[Any], Mapping[Cell, Mapping[str, float]]]
+ScoreAnswers = Callable[[Any], Mapping[TaskLanguage, Mapping[str, float]]]
 """Lets a model answer some validation rows: (task, language) -> metric -> mean score. Where there are several
 processes, each of them calls it."""
 
 
-def selection_cells(cells: Iterable[Cell], languages: Sequence[str]) -> list[Cell]:
+def selection_cells(cells: Iterable[TaskLanguage], languages: Sequence[str]) -> list[TaskLanguage]:
     """The cells whose losses enter `val/loss`.
 
     Raises:
@@ -34,7 +32,7 @@ def selection_cells(cells: Iterable[Cell], languages: Sequence[str]) -> list[Cel
 
 
 def summarise(
-    totals: Mapping[Cell, tuple[float, int]], languages: Sequence[str], tasks: Sequence[str]
+    totals: Mapping[TaskLanguage, tuple[float, int]], languages: Sequence[str], tasks: Sequence[str]
 ) -> dict[str, float]:
     """Named metrics from summed losses.
 
@@ -53,7 +51,7 @@ def summarise(
 
 
 def named(
-    measured: Mapping[Cell, Mapping[str, float]], languages: Sequence[str], tasks: Sequence[str]
+    measured: Mapping[TaskLanguage, Mapping[str, float]], languages: Sequence[str], tasks: Sequence[str]
 ) -> dict[str, float]:
     """Metrics under the names they are logged by, with each task's mean.
 
@@ -75,7 +73,7 @@ def named(
     return metrics | {name: sum(values) / len(values) for name, values in means.items()}
 
 
-def require_metric(metric: str, cells: Iterable[Cell], languages: Sequence[str]) -> None:
+def require_metric(metric: str, cells: Iterable[TaskLanguage], languages: Sequence[str]) -> None:
     """Refuse a run whose rows cannot give the metric that its checkpoint is chosen by.
 
     Args:
@@ -102,15 +100,15 @@ def require_metric(metric: str, cells: Iterable[Cell], languages: Sequence[str])
 
 @torch.no_grad()
 def summed_losses(
-    model: Any, batches: Iterable[tuple[Sequence[Cell], dict[str, Tensor]]]
-) -> dict[Cell, tuple[float, int]]:
+    model: Any, batches: Iterable[tuple[Sequence[TaskLanguage], dict[str, Tensor]]]
+) -> dict[TaskLanguage, tuple[float, int]]:
     """Total loss and labelled tokens of each cell over batches that may mix cells.
 
     Args:
         model: In evaluation mode, on the device of the batches.
         batches: The cell of each row, and the collated rows.
     """
-    totals: dict[Cell, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+    totals: dict[TaskLanguage, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     for cells, batch in batches:
         nll, rows = completion_nll(model, batch)
         per_row = torch.zeros(len(cells), dtype=torch.float64, device=nll.device)

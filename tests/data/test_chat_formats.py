@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clt_ray.data.formatting import CHAT_DATE, IGNORED, encode, encode_prompt, end_of_turn_id
 from clt_ray.data.rows import Row, to_row
-from clt_ray.data.templates import instruction
+from clt_ray.data.templates import chat_instruction
 from tests.support.chat_formats import FORMATS, chat_tokenizer
 
 TOKENIZERS = {(name, own_end): chat_tokenizer(name, own_end=own_end) for name in FORMATS for own_end in (True, False)}
@@ -29,7 +29,7 @@ def drawn_rows(draw: st.DrawFn) -> Row:
 
 
 def turns(row: Row) -> list[dict[str, str]]:
-    asked = f"{instruction(row.task, row.language)}\n\n{row.prompt}".strip()
+    asked = f"{chat_instruction(row.task, row.language)}\n\n{row.prompt}".strip()
     return [{"role": "user", "content": asked}, {"role": "assistant", "content": row.completion}]
 
 

@@ -19,7 +19,7 @@ from clt_ray.data.fewshot import check_prompts, cut_continuation, exemplars, exe
 from clt_ray.data.formatting import encode, encode_prompt
 from clt_ray.data.mixture import build_run_data
 from clt_ray.data.rows import to_row
-from clt_ray.data.templates import templates
+from clt_ray.data.templates import prompt_template
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource, EvaluationSpec, ModelSpec
 from clt_ray.training.model import location
@@ -81,7 +81,7 @@ def published(
         (copy / code / "train").mkdir(parents=True)
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), copy / code / "train" / "0000.parquet")
         files = hub.HubFiles(str(copy), {code: code}, "{name}/train/*.parquet")
-        monkeypatch.setattr(hub, "KNOWN", {"mcot": {"exemplars": (files,)}})
+        monkeypatch.setattr(hub, "layouts", lambda: {"mcot": {"exemplars": (files,)}})
         return DataSource(dataset="mcot")
 
     return publish
@@ -93,7 +93,7 @@ def test_the_labels_of_mgsm_give_way_to_the_template(published: Publish, code: s
     rows = [{"question": f"{asked}{n} + 1?", "answer": f"{answered}{n} + 1 = {n + 1}.", "answer_number": n + 1}
             for n in range(8)]  # fmt: skip
     shown = exemplars(published(code, rows), "math", code, 8)
-    assert shown[2].prompt == templates()["math"][code].replace("{question}", "2 + 1?")
+    assert shown[2].prompt == prompt_template("math", code).replace("{question}", "2 + 1?")
     assert shown[2].completion == "2 + 1 = 3."
 
 
@@ -179,10 +179,10 @@ def test_the_context_of_the_bundled_model() -> None:
 
 @given(language=st.sampled_from(LANGUAGES), answer=st.text(min_size=1).map(str.strip).filter(bool), more=st.text())
 def test_a_further_question_is_cut_off(language: str, answer: str, more: str) -> None:
-    question = templates()["math"][language].replace("{question}", "1 + 1?")
-    whole = cut_continuation(answer, language)
-    assert cut_continuation(f"{answer}\n\n{question} 2\n\n{more}", language) == whole
-    assert cut_continuation(whole, language) == whole and answer.startswith(whole)
+    question = prompt_template("math", language).replace("{question}", "1 + 1?")
+    whole = cut_continuation(answer, language, "math")
+    assert cut_continuation(f"{answer}\n\n{question} 2\n\n{more}", language, "math") == whole
+    assert cut_continuation(whole, language, "math") == whole and answer.startswith(whole)
 
 
 @pytest.mark.parametrize(

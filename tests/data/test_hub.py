@@ -14,12 +14,13 @@ import pytest
 
 from clt_ray.data import hub_rows as module
 from clt_ray.data import hub_stream
-from clt_ray.data.hub import CONVERTED, KNOWN, HubFiles, files_for
+from clt_ray.data.hub import HubFiles, files_for, layouts
 from clt_ray.data.hub_rows import NOT_JSON, Selected, hub_rows
 from clt_ray.data.rows import Row, templated
 from clt_ray.data.sources import load_rows
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource
+from clt_ray.tasks.summarization import CONVERTED
 
 STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
 TRAINED = ("en", "es", "fr", "ja", "zh")
@@ -76,9 +77,9 @@ def mcot(copy: Path, rows: list[Any]) -> None:
 
 
 def test_every_language_of_the_study_has_its_files() -> None:
-    for dataset in set(KNOWN) - {SHAREGPT}:
+    for dataset in set(layouts()) - {SHAREGPT}:
         assert all(files_for(dataset, language, "train") for language in TRAINED), dataset
-    for dataset in KNOWN:
+    for dataset in layouts():
         assert all(files_for(dataset, language, "test") for language in STUDY_LANGUAGES), dataset
     assert all(files_for(MCOT, language, "exemplars") for language in STUDY_LANGUAGES)
 

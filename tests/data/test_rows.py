@@ -6,7 +6,7 @@ import pytest
 
 from clt_ray.data.rows import MalformedRow, Row, claimed_language, to_row
 from clt_ray.data.scripts import writing
-from clt_ray.data.templates import apply_template, instruction, templates
+from clt_ray.data.templates import apply_template, chat_instruction, prompts
 
 STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
 
@@ -70,21 +70,21 @@ def test_a_prompt_without_completion_is_legal_where_asked() -> None:
 
 
 def test_study_languages_have_native_templates() -> None:
-    native = {task: by_language for task, by_language in templates().items() if task != "instruction"}
     for task, placeholder in (("math", "{question}"), ("summarization", "{text}")):
-        assert set(STUDY_LANGUAGES) <= native[task].keys()
-        assert all(template.count(placeholder) == 1 for template in native[task].values())
-        assert len(set(native[task].values())) == len(native[task])
+        native = prompts(task)
+        assert set(STUDY_LANGUAGES) <= native.keys()
+        assert all(template.count(placeholder) == 1 for template in native.values())
+        assert len(set(native.values())) == len(native)
 
 
 def test_study_languages_are_told_what_to_do_in_their_own_words() -> None:
     for task in ("math", "summarization"):
-        told = {code: instruction(task, code) for code in STUDY_LANGUAGES}
+        told = {code: chat_instruction(task, code) for code in STUDY_LANGUAGES}
         assert len(set(told.values())) == len(STUDY_LANGUAGES)
         for code, text in told.items():
             assert writing(text, code).share > 0.9 and text[-1] in ".。"
-    assert instruction("instruction", "ja") == ""
-    assert instruction("math", "fi") == instruction("math", "en")
+    assert chat_instruction("instruction", "ja") == ""
+    assert chat_instruction("math", "fi") == chat_instruction("math", "en")
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_a_row_may_name_its_language(raw: dict[str, object], code: str | None) -
 
 
 def test_other_languages_use_the_english_template() -> None:
-    assert apply_template("math", "fi", "question", "Paljonko?") == "Question: Paljonko?\nAnswer:"
+    assert apply_template("math", "fi", "Paljonko?") == "Question: Paljonko?\nAnswer:"
 
 
 def test_braces_in_a_text_stay() -> None:
-    assert apply_template("summarization", "en", "text", "{text} {x}") == "{text} {x}\nSummary:"
+    assert apply_template("summarization", "en", "{text} {x}") == "{text} {x}\nSummary:"

@@ -4,21 +4,22 @@ import pytest
 
 from clt_ray.sweep import RunSpec, cost
 from clt_ray.sweep.accelerators import TPUS
+from clt_ray.tasks import TASKS
 from tests.support.small_sweep import TPU, runs_of, sweep
 
 
 def test_tokens_follow_rows_epochs_and_the_cut_of_long_rows() -> None:
     (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"epochs": 3})
-    assert cost.training_tokens(run) == 3 * 10_000 * cost.TOKENS_PER_ROW["math"]
+    assert cost.training_tokens(run) == 3 * 10_000 * TASKS["math"].tokens_per_row
     (cut,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_length": 100})
     assert cost.training_tokens(cut) == 10_000 * 100
     (short,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_steps": 10})
-    assert cost.training_tokens(short) == 10 * 64 * cost.TOKENS_PER_ROW["math"]
+    assert cost.training_tokens(short) == 10 * 64 * TASKS["math"].tokens_per_row
 
 
 def test_a_mixed_run_has_the_mean_row_of_its_tasks() -> None:
     (run,) = runs_of(grid=sweep()["grid"] | {"task": "summarization+instruction+math", "samples_per_language": [0]})
-    assert cost.training_tokens(run) == 10_000 * sum(cost.TOKENS_PER_ROW.values())
+    assert cost.training_tokens(run) == 10_000 * sum(task.tokens_per_row for task in TASKS.values())
 
 
 def chip_hours(run: RunSpec, tokens: int) -> float:
@@ -58,7 +59,7 @@ def test_a_tensor_axis_divides_what_each_chip_gathers() -> None:
 
 def test_assumptions_name_the_tasks_of_the_sweep_only() -> None:
     told = cost.assumptions({"math"})
-    assert f"{cost.TOKENS_PER_ROW['math']} of math" in told and "35% of peak" in told
+    assert f"{TASKS['math'].tokens_per_row} of math" in told and "35% of peak" in told
     assert "summarization" not in told
 
 

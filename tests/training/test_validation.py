@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.errors import RunError
-from clt_ray.sweep.catalog import METRICS
-from clt_ray.sweep.metrics import logged_metrics
+from clt_ray.sweep.metrics import logged_metrics, scored_metrics
 from clt_ray.training.validation import named, require_metric, summarise
 
 TASKS = ("summarization", "math")
@@ -43,7 +42,7 @@ def test_scores_are_averaged_over_the_selection_languages_task_by_task() -> None
 def test_what_is_logged_is_what_the_sweep_was_told(cells: set[tuple[str, str]], generated: set[str]) -> None:
     tasks = tuple(task for task in TASKS if any(task == of for of, _ in cells))
     metrics = summarise({cell: (1.0, 2) for cell in cells}, ("en", "es"), tasks)
-    scores = {cell: dict.fromkeys(METRICS[cell[0]], 0.5) for cell in cells if cell[0] in generated}  # type: ignore[index]
+    scores = {cell: dict.fromkeys(scored_metrics(cell[0]), 0.5) for cell in cells if cell[0] in generated}
     metrics |= named(scores, ("en", "es"), tasks)
     promised = logged_metrics(tasks, LANGUAGES, generated)
     assert set(metrics) <= set(promised)

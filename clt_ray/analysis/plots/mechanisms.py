@@ -16,11 +16,12 @@ from clt_ray.analysis.gradient_agreement import ACROSS, WITHIN_LANGUAGE, WITHIN_
 from clt_ray.analysis.metrics import task_label, task_order
 from clt_ray.analysis.plots.lines import value_limits
 from clt_ray.analysis.plots.style import (
+    BLUE,
     ENGLISH,
     INK,
     MUTED,
     OTHER_COLOURS,
-    TASK_COLOURS,
+    VERMILLION,
     Grid,
     LineEnd,
     line_labels,
@@ -30,7 +31,7 @@ from clt_ray.analysis.plots.style import (
     task_colour,
 )
 
-AGREES, DISAGREES = TASK_COLOURS["math"], TASK_COLOURS["summarization"]
+AGREES, DISAGREES = BLUE, VERMILLION
 RELATION_COLOURS: Final = {WITHIN_TASK: OTHER_COLOURS[0], WITHIN_LANGUAGE: OTHER_COLOURS[1], ACROSS: OTHER_COLOURS[2]}
 _DASHES: Final = (0, (3.2, 1.8))
 

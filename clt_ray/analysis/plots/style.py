@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from clt_ray.analysis.display_order import count_label
+from clt_ray.tasks import TASKS
 
 INK: Final = "#222221"
 MUTED: Final = "#6b6b6a"
@@ -25,7 +26,8 @@ GRID: Final = "#dededd"
 PAPER: Final = "#fffffe"
 """Inside of open markers; a page with another background replaces it."""
 ENGLISH: Final = "#8a8a89"
-TASK_COLOURS: Final = {"summarization": "#d55e00", "instruction": "#009e73", "math": "#0072b2"}
+BLUE: Final = "#0072b2"
+VERMILLION: Final = "#d55e00"
 OTHER_COLOURS: Final = ("#cc79a7", "#e69f00", "#56b4e9")
 
 _RC: Final[dict[Any, Any]] = {
@@ -82,8 +84,7 @@ def styled() -> Iterator[None]:
 
 def task_colour(task: str) -> str:
     """One colour per task, the same in every figure."""
-    known = TASK_COLOURS.get(task)
-    return known or OTHER_COLOURS[sum(task.encode()) % len(OTHER_COLOURS)]
+    return TASKS[task].colour if task in TASKS else OTHER_COLOURS[sum(task.encode()) % len(OTHER_COLOURS)]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import Any
 
 from clt_ray.languages import ENGLISH, LANGUAGES, nearest_language
 from clt_ray.suggest import remedy
-from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR, TASKS
+from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
 from clt_ray.sweep.checks.findings import Finding, duplicates, known_models
 from clt_ray.sweep.document import KeyPath, dotted
 from clt_ray.sweep.spec import CellPattern, GridSpec, SweepSpec
+from clt_ray.tasks import TASKS
 
 
 def check_axes(spec: SweepSpec) -> Iterator[Finding]:

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 from clt_ray.languages import ENGLISH, LANGUAGES
 from clt_ray.suggest import nearest
-from clt_ray.sweep.catalog import METRICS, TASK_SEPARATOR, TASKS
+from clt_ray.sweep.catalog import TASK_SEPARATOR
 from clt_ray.sweep.checks.findings import Finding, used_tasks
 from clt_ray.sweep.checks.validation import generated_tasks
 from clt_ray.sweep.document import KeyPath
-from clt_ray.sweep.metrics import LOSS, is_loss, logged_metrics
+from clt_ray.sweep.metrics import LOSS, better_extreme, logged_metrics, scored_metrics
 from clt_ray.sweep.spec import SweepSpec
+from clt_ray.tasks import TASKS
 
 METRIC: KeyPath = ("selection", "metric")
-_METRIC_FORM = re.compile(r"val/(?P<task>[a-z]+)(/(?P<language>[a-z]+))?/(?P<metric>\w+)")
+_METRIC_FORM = re.compile(r"val/(?P<task>[a-z][a-z0-9_]*)(/(?P<language>[a-z]+))?/(?P<metric>\w+)")
 
 
 def check_metric(spec: SweepSpec) -> Iterator[Finding]:
@@ -25,7 +26,8 @@ def check_metric(spec: SweepSpec) -> Iterator[Finding]:
     if finding is not None:
         yield finding
         return
-    right_mode, extreme = ("min", "largest") if is_loss(metric) else ("max", "smallest")
+    right_mode = better_extreme(metric)
+    extreme = {"min": "largest", "max": "smallest"}[right_mode]
     if mode != right_mode:
         message = f"would choose the checkpoint with the {extreme} {metric.rpartition('/')[2]}"
         yield Finding(("selection", "mode"), message, f"write mode: {right_mode}", value=mode)
@@ -67,7 +69,7 @@ def _metric_finding(spec: SweepSpec) -> Finding | None:
         return None
     form = _METRIC_FORM.fullmatch(metric)
     task = form["task"] if form else None
-    if form is None or task not in TASKS or form["metric"] not in (LOSS, *METRICS[task]):  # type: ignore[index]
+    if form is None or task is None or task not in TASKS or form["metric"] not in (LOSS, *scored_metrics(task)):
         return Finding(METRIC, "is not a validation metric", _metrics_of_all_runs(spec, instead_of=metric))
     if form["language"] is not None and form["language"] not in languages:
         return Finding(METRIC, f"{form['language']!r} is not an evaluation language", "add it to eval_languages")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clt_ray.sweep.catalog import TASKS
 from clt_ray.sweep.checks.findings import Finding, duplicates
 from clt_ray.sweep.document import KeyPath
 from clt_ray.sweep.spec import SweepSpec
+from clt_ray.tasks import TASKS
 
 GENERATE: KeyPath = ("validation", "generate")
 
@@ -17,7 +17,7 @@ def generated_tasks(spec: SweepSpec) -> tuple[str, ...]:
     generate = spec.validation.generate
     if generate is None:
         return ()
-    return TASKS if generate.tasks is None else generate.tasks
+    return tuple(TASKS) if generate.tasks is None else generate.tasks
 
 
 def check_generated_tasks(spec: SweepSpec) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clt_ray.data.formatting import IGNORED
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla.buckets import fit, width_for
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.loss import summed_nll
@@ -33,7 +34,6 @@ from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW
 from clt_ray.training.backends.xla.plan import BATCH
 from clt_ray.training.gradient_agreement import HASH_SEED, Batch, CellGradient, Probe
-from clt_ray.training.validation import Cell
 
 _FACTORS: Final = (-2048144789, -1028477387)
 """Of MurmurHash3's finalizer (Appleby 2011, public domain), as signed 32-bit numbers."""
@@ -56,7 +56,9 @@ class GradientSketches:
         sizes = max(shape[0] for shape in shapes), max(shape[1] for shape in shapes), len(model.parameters())
         self._hashes = [model.chips.put(_words(size, bits)) for size in sizes]
 
-    def measure(self, probes: Sequence[Probe], rows: int, ladder: Sequence[int], step: int) -> dict[Cell, CellGradient]:
+    def measure(
+        self, probes: Sequence[Probe], rows: int, ladder: Sequence[int], step: int
+    ) -> dict[TaskLanguage, CellGradient]:
         """Gradients of probes whose halves are one batch each.
 
         Args:

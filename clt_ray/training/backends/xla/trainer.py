@@ -24,6 +24,7 @@ from transformers import TrainerState, get_scheduler
 from transformers.trainer_utils import TrainOutput
 
 from clt_ray.data.formatting import IGNORED, Encoded
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla import checkpoint
 from clt_ray.training.backends.xla.agreement import GradientSketches
 from clt_ray.training.backends.xla.buckets import fit, width_for, widths
@@ -36,7 +37,6 @@ from clt_ray.training.batches import RunBatches, collate
 from clt_ray.training.checkpoints import commit_parts, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe
 from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
-from clt_ray.training.validation import Cell
 
 Batch = dict[str, Tensor]
 
@@ -138,7 +138,7 @@ class XlaTrainer(RunTrainer):
     def probe_rows(self) -> tuple[int, int]:
         return 2 * self._probe_rows, self._probe_rows
 
-    def cell_gradients(self, probes: Sequence[Probe]) -> dict[Cell, CellGradient]:
+    def cell_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
         if self._sketches is None:
             pad_id = self.tokenizer.pad_token_id
             self._sketches = GradientSketches(self.sharded, self._adam, self.graphs, pad_id)
@@ -150,7 +150,7 @@ class XlaTrainer(RunTrainer):
             shaped = self._shaped(batch, self._validation_rows)
             shaped.pop("attention_mask")
             pending.append((cells, batch["labels"], self._validate(shaped, step)))
-        totals: dict[Cell, tuple[float, int]] = {}
+        totals: dict[TaskLanguage, tuple[float, int]] = {}
         for cells, labels, losses in pending:
             tokens = (labels[:, 1:] != IGNORED).sum(dim=1).tolist()
             values = self.sharded.chips.read(losses).double().tolist()
