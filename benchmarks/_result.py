@@ -1,4 +1,4 @@
-"""The one shape of every benchmark's result, so that committed numbers can be read and repeated."""
+"""The form of a benchmark's result: one JSON object that says what was measured, on what, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PACKAGES = ("clt-ray", "ray", "torch", "torch-xla", "libtpu", "transformers", "t
 
 
 def emit(name: str, figures: Mapping[str, float], baseline: Mapping[str, float] | None = None) -> None:
-    """Print one benchmark's result as one JSON object.
+    """Prints the result of a benchmark as one JSON object.
 
     Args:
         name: Name of the benchmark.
-        figures: What was measured; names carry units.
-        baseline: The same figures of what the measurement is compared with.
+        figures: Measured numbers; the names include the units.
+        baseline: The same figures of the method with which the project is compared.
     """
     compared = baseline or {}
     result = {
@@ -36,13 +36,13 @@ def emit(name: str, figures: Mapping[str, float], baseline: Mapping[str, float] 
     print(json.dumps(result))
 
 
-def apart(what: str, *arguments: str, **variables: str) -> dict[str, float]:
-    """Figures that this program prints when it is run again in a process of its own, as its last line.
+def run_in_subprocess(what: str, *arguments: str, **variables: str) -> dict[str, float]:
+    """Runs this program again in a separate process and returns the figures that it prints as its last line.
 
     Args:
-        what: Of the side that is measured, for the error.
-        arguments: For the program.
-        variables: Of its environment, beside those of this process.
+        what: Name of the measured side, for error messages.
+        arguments: Arguments of the program.
+        variables: Environment variables in addition to those of this process.
     """
     command = [sys.executable, sys.argv[0], *arguments]
     environment = {**os.environ, **variables}
@@ -53,7 +53,7 @@ def apart(what: str, *arguments: str, **variables: str) -> dict[str, float]:
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores that this process may use, and memory of this machine."""
+    """Returns the processor, the number of cores that this process may use, and the memory of this machine."""
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
@@ -69,11 +69,11 @@ def _cpu_model() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python and the installed packages that a figure may depend on."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python and of the installed packages that can influence a figure."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -1,16 +1,16 @@
-"""Does the extracted answer of real solutions agree with the number that made them count as right?
+"""Compares the extracted answers of real solutions with the numbers for which their publishers accepted them.
 
     python benchmarks/answer_extraction.py ROWS > benchmarks/results/answer_extraction.json
 
-ROWS/math/train/<language>.jsonl holds solutions (`question`, `answer`) that their publishers kept because the last
-number was the right one. Per language, as shares of `<language>_rows`:
+ROWS/math/train/<language>.jsonl contains solutions (`question`, `answer`) that their publishers kept because the
+last number was correct. The figures of each language are shares of `<language>_rows`:
 
-* `<language>_kept`: our number is the one that the solution was kept for;
-* `<language>_unannounced`: the same number is found when the sentence that announces it is taken away;
-* `<language>_parallel`: of the rows whose question could be matched to an English one by the numbers in it
-  (`<language>_parallel_rows`), the English solution has the same answer.
+* `<language>_kept`: the extracted number is the one for which the solution was kept;
+* `<language>_unannounced`: the same number is extracted when the sentence that announces it is removed;
+* `<language>_parallel`: the English solution has the same answer, among the rows whose question could be matched
+  with an English one by the numbers in it (`<language>_parallel_rows`).
 
-The baseline is the last run of digits in the text, as published scorers have it.
+The baseline takes the last run of digits in the text, as published scorers do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Extractor = Callable[[str, str], Decimal | None]
 
 
 def main(root: Path) -> None:
-    """Measure every language of a folder of rows."""
+    """Measures every language in a folder of rows."""
     paths = sorted((root / "math" / "train").glob("*.jsonl"))
     rows = {path.stem: [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in paths}
     figures: dict[str, float] = {}
@@ -50,10 +50,13 @@ def main(root: Path) -> None:
 def shares(
     language: str, solutions: Sequence[Row], pairs: Sequence[tuple[Row, Row]], extract: Extractor
 ) -> dict[str, float]:
-    """Shares of the solutions on which an extractor agrees."""
+    """Returns the shares of the solutions for which an extractor gives the expected number."""
     kept = [extract(row["answer"], language) == last_digits(row["answer"]) for row in solutions]
     bare = [(without_announcement(row["answer"], language), last_digits(row["answer"])) for row in solutions]
-    same = [extract(own["answer"], language) == final_number(english["answer"], "en") for own, english in pairs]
+    same = [
+        extract(translation["answer"], language) == final_number(english["answer"], "en")
+        for translation, english in pairs
+    ]
     return {
         f"{language}_kept": share(kept),
         f"{language}_unannounced": share([extract(text, language) == answer for text, answer in bare if text]),
@@ -62,25 +65,25 @@ def shares(
 
 
 def share(hits: Sequence[bool]) -> float:
-    """Part of the hits that are true, to four places."""
+    """Returns the share of hits, rounded to four digits."""
     return round(sum(hits) / len(hits), 4)
 
 
 def last_digits(text: str) -> Decimal | None:
-    """The last run of digits with at most one point, whatever stands around it."""
-    found = re.findall(r"-?\d+\.?\d*", text)
-    return Decimal(found[-1].rstrip(".")) if found else None
+    """Returns the last run of digits with at most one decimal point, ignoring everything around it."""
+    numbers = re.findall(r"-?\d+\.?\d*", text)
+    return Decimal(numbers[-1].rstrip(".")) if numbers else None
 
 
 def without_announcement(answer: str, language: str) -> str:
-    """A solution up to its last announcement; empty if it has none."""
+    """Returns a solution up to its last announcement of an answer, or an empty text if it has none."""
     text = simplified(answer)
     announced = announcements(text, language)
     return text[: announced[-1].start] if announced else ""
 
 
 def parallel(solutions: Sequence[Row], english: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """Rows of two files in the same order, each with gaps, that ask about the same numbers."""
+    """Returns pairs of rows that ask about the same numbers, from two files in the same order, each of which has gaps."""
     matcher = difflib.SequenceMatcher(None, signatures(solutions), signatures(english), autojunk=False)
     return [
         (solutions[block.a + offset], english[block.b + offset])
@@ -91,14 +94,14 @@ def parallel(solutions: Sequence[Row], english: Sequence[Row]) -> list[tuple[Row
 
 
 def signatures(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """The numbers of each question, in order of size."""
+    """Returns the sorted numbers of each question."""
     return [
         tuple(sorted(re.findall(r"\d+", unicodedata.normalize("NFKC", ascii_digits(row["question"]))))) for row in rows
     ]
 
 
 def ascii_digits(text: str) -> str:
-    """The text with digits of any script as 0 to 9."""
+    """Returns the text with the digits of all scripts replaced by 0 to 9."""
     return "".join(str(unicodedata.decimal(mark)) if mark.isdecimal() else mark for mark in text)
 
 

@@ -1,10 +1,12 @@
-"""How long 10,000 runs in 8 languages take to load into the validated tidy frame, from each place they may be.
+"""Measures how long 10,000 runs in 8 languages take to load into the validated scores frame, from each possible
+source.
 
     python benchmarks/frames.py > benchmarks/results/frames.json
 
-Runs are math runs with accuracy and language fidelity: 160,000 measurements. The MLflow store is an SQLite file whose
-first run is mirrored as any run is; the others are copies of its rows. Baselines, of the same rows: `pandas.read_csv`
-without validation; one `pandas.read_csv` per run directory; MLflow's own search without anything made of it.
+The runs are math runs with accuracy and language fidelity, which makes 160,000 measurements. The MLflow store is an
+SQLite file. Its first run is written as for any sweep, and the others are copies of its rows. The baselines read
+the same rows: `pandas.read_csv` without validation, one `pandas.read_csv` per run directory, and MLflow's own
+search without building a frame.
 """
 
 from __future__ import annotations
@@ -73,22 +75,24 @@ def main() -> None:
 
 
 def scores(run: RunSpec) -> pd.DataFrame:
-    """The scores that a run leaves."""
-    about = {
+    """Returns the scores of a finished run."""
+    description = {
         "run_id": run.run_id, "model": run.model.name, "setting": "single", "task": run.task,
         "language_group": run.language_group, "train_languages": "+".join(run.train_languages),
         "samples_per_language": run.samples_per_language, "seed": run.seed, "stderr": 0.03, "n_items": 250,
     }  # fmt: skip
     rows = [
-        about | {"eval_language": language, "metric": metric, "score": (place + run.seed) % 101 / 101}
+        description | {"eval_language": language, "metric": metric, "score": (place + run.seed) % 101 / 101}
         for place, (language, metric) in enumerate((code, name) for code in run.eval_languages for name in METRICS)
     ]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
 def finish(store: Store, run_id: str, table: pd.DataFrame) -> None:
-    """What the analysis reads of a finished run's directory. Written straight: making 10,000 runs durable takes
-    minutes, and is not what is measured."""
+    """Writes the files of a finished run that the analysis reads.
+
+    The files are written directly, because durable writes of 10,000 runs take minutes and are not measured here.
+    """
     folder = Path(store.uri, "runs", run_id)
     folder.mkdir(parents=True)
     (folder / "scores.csv").write_text(table.to_csv(index=False))
@@ -111,7 +115,7 @@ def finish(store: Store, run_id: str, table: pd.DataFrame) -> None:
 
 
 def copy_first_run(database: Path, runs: list[RunSpec]) -> None:
-    """As many MLflow runs as `runs`, equal to the one that is there but for what tells runs apart."""
+    """Copies the only MLflow run in a database for each of the other runs, with their own identifying values."""
     changes = {"seed": "seed", "samples_per_language": "samples_per_language", "language_group": "language_group"}
     with sqlite3.connect(database) as base:
         (first,) = base.execute("SELECT run_uuid FROM tags WHERE key = 'clt.run_id'").fetchone()
@@ -121,28 +125,28 @@ def copy_first_run(database: Path, runs: list[RunSpec]) -> None:
             for table, columns in names.items()
         }
         for number, run in enumerate(runs[1:], start=1):
-            told = {name: str(getattr(run, field)) for name, field in changes.items()}
-            told |= {"clt.run_id": run.run_id, "train_languages": "+".join(run.train_languages)}
+            values = {name: str(getattr(run, field)) for name, field in changes.items()}
+            values |= {"clt.run_id": run.run_id, "train_languages": "+".join(run.train_languages)}
             for table, columns in names.items():
-                copies = [copied(dict(zip(columns, row, strict=True)), number, told) for row in rows[table]]
+                copies = [copied(dict(zip(columns, row, strict=True)), number, values) for row in rows[table]]
                 marks = ",".join("?" * len(columns))
                 base.executemany(f"INSERT INTO {table} VALUES ({marks})", [tuple(row.values()) for row in copies])
 
 
-def copied(row: dict[str, Any], number: int, told: dict[str, str]) -> dict[str, Any]:
-    """A row of another run."""
+def copied(row: dict[str, Any], number: int, values: dict[str, str]) -> dict[str, Any]:
+    """Changes a row of the first run into the row of another run."""
     row |= {"run_uuid": f"{number:032x}"}
-    if row.get("key") in told and isinstance(row["value"], str):
-        row["value"] = told[row["key"]]
+    if row.get("key") in values and isinstance(row["value"], str):
+        row["value"] = values[row["key"]]
     return row
 
 
 def seconds(load: Callable[[], Any], expected: int) -> float:
-    """Wall time of one load; everything was written a moment ago, so files are in memory."""
+    """Returns the wall time of one load. The files were written a moment ago, so they are in the page cache."""
     began = time.perf_counter()
-    found = load()
+    loaded = load()
     taken = time.perf_counter() - began
-    assert len(found) == expected, (len(found), expected)
+    assert len(loaded) == expected, (len(loaded), expected)
     return taken
 
 

@@ -1,8 +1,8 @@
-"""How long it takes to plan a sweep of 10,000 runs: expansion, content hashes, identities, actions, JSON.
+"""Measures how long it takes to plan a sweep of 10,000 runs: expansion, content hashes, identities, actions and JSON.
 
     python benchmarks/plan.py > benchmarks/results/plan.json
 
-The baseline derives every identity from the run's complete document, without sharing the text of equal sections.
+The baseline derives every identity from the run's complete document, without reusing the text of equal sections.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def main() -> None:
 
 
 def hash_whole(run: RunSpec) -> str:
-    """Identity the direct way: the whole run as one canonical document."""
+    """Returns the identity of a run as the hash of its complete canonical document."""
     return sha256(canonical_json(run.to_dict()).encode()).hexdigest()[:16]
 
 
 def median_seconds(work: Callable[[], Any]) -> float:
-    """Median wall time of several executions, in seconds."""
+    """Returns the median wall time of several executions, in seconds."""
     taken = []
     for _ in range(REPEATS):
         began = time.perf_counter()

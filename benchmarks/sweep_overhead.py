@@ -1,16 +1,16 @@
-"""Seconds of wall time that a sweep costs per run beyond the training function itself.
+"""Measures the wall time that a sweep costs per run in addition to the training function itself.
 
-Both sides execute the same runs (the bundled model, a few steps each) with the same training function, through
-Ray Tune and Ray Train, two at a time on two cores. What is compared is everything around that function:
-process starts, imports, placement, polling, tracking, teardown.
+Both sides execute the same runs (the bundled model, a few steps each) with the same training function, through Ray
+Tune and Ray Train, two at a time on two cores. The comparison is about everything around that function: process
+starts, imports, placement, polling, tracking and teardown.
 
     overhead per run = (wall time of the sweep - seconds inside training functions / runs at a time) / runs
 
-* figures: `clt_ray.api.run`, MLflow included.
+* figures: the project's own `run`, including MLflow.
 * baseline: the pattern of Ray's documentation, one `TorchTrainer` per trial with `TuneReportCallback`
-  (https://docs.ray.io/en/latest/train/user-guides/hyperparameter-optimization.html), with no tracker.
+  (https://docs.ray.io/en/latest/train/user-guides/hyperparameter-optimization.html), without a tracker.
 
-    python benchmarks/sweep_overhead.py [--runs 12]
+    python benchmarks/sweep_overhead.py [--runs 12] > benchmarks/results/sweep_overhead.json
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ RUNS_AT_A_TIME = 2
 
 
 def per_run(wall_seconds: float, inside: list[float]) -> float:
-    """Overhead of one run, in seconds."""
+    """Returns the overhead of one run in seconds."""
     return (wall_seconds - sum(inside) / RUNS_AT_A_TIME) / len(inside)
 
 
 def ours(sweep: Path, storage: str) -> float:
-    """Overhead per run of this project."""
+    """Returns the overhead per run of this project, in seconds."""
     from clt_ray.api import locate, run
     from clt_ray.store import Store
 
@@ -60,7 +60,7 @@ def ours(sweep: Path, storage: str) -> float:
 
 
 def documented_loop(config: dict[str, Any]) -> None:
-    """Training function of the baseline: the same run, executed in the Ray Train worker."""
+    """Executes the same run in a Ray Train worker. This is the training function of the baseline."""
     import ray.train
 
     from clt_ray.pipeline import execute
@@ -75,7 +75,7 @@ def documented_loop(config: dict[str, Any]) -> None:
 
 
 def documented(sweep: Path, storage: str) -> float:
-    """Overhead per run of the documented pattern."""
+    """Returns the overhead per run of the documented pattern, in seconds."""
     import ray
     from ray import train, tune
     from ray.train.torch import TorchTrainer
@@ -113,7 +113,7 @@ def documented(sweep: Path, storage: str) -> float:
 
 
 def measure(side: str, runs: int) -> float:
-    """Overhead per run of one side, in a process of its own so that neither inherits the other's settings."""
+    """Returns the overhead per run of one side, measured in a separate process so that settings are not shared."""
     command = [sys.executable, __file__, "--side", side, "--runs", str(runs)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return float(output.splitlines()[-1])
@@ -131,7 +131,7 @@ def main() -> None:
             sweep.write_text(yaml.safe_dump(SWEEP | {"seeds": list(range(arguments.runs))}))
             print(SIDES[arguments.side](sweep, f"{folder}/runs"))
         return
-    # Ours first: what it leaves in the page cache can only help the baseline.
+    # The project is measured first, because the page cache that it leaves can only help the baseline.
     figure = measure("ours", arguments.runs)
     baseline = measure("documented", arguments.runs)
     emit("sweep_overhead", {"seconds_per_run": figure}, {"seconds_per_run": baseline})

@@ -1,14 +1,16 @@
-"""Memory of a chip and compile time of the trainer's step, for the models and slices of `sweeps/paper`.
+"""Measures the memory per chip and the compile time of the trainer's step, for the models and slices of
+`sweeps/paper`.
 
-libtpu compiles the step that `XlaTrainer` runs, at each model's real layer shapes, for the topology, mesh, batch and
-longest rows (2,048 tokens) that the sweep files name, as `clt-ray plan --compile` does. No TPU and no weights are
-needed. Some layers are compiled, and the cost of all is extrapolated linearly from them
-(`clt_ray.training.backends.xla.proof.depth`). The extrapolation is checked: with three depths, `off_the_line_gib` is
-how far the first is off the line of the others.
+libtpu compiles the step of `XlaTrainer` at each model's real layer shapes, for the topology, mesh, batch and
+longest rows (2,048 tokens) of the sweep files, as `clt-ray plan --compile` does. It needs no TPU and no weights. A
+few layers are compiled, and the cost of all layers is extrapolated linearly
+(`clt_ray.training.backends.xla.proof.depth`). With three depths, the extrapolation is checked: `off_the_line_gib`
+is the distance of the first depth from the line through the other two.
 
-Per model: GiB of a chip at full depth for what stays (parameters and optimizer state), for what a step needs on top,
-and for both with the program; seconds per compilation on this machine. The baseline is the chip's 16 GB. Compiling
-takes up to 16 gigabytes of this machine, and one to four minutes per depth on two cores.
+The figures of each model are, in GiB per chip at full depth, the memory that is permanently used (parameters and
+optimizer state), the additional memory during a step, and the total with the program; and the seconds per
+compilation on this machine. The baseline is the chip's 16 GB. Compiling takes up to 16 GB of this machine's memory
+and one to four minutes per depth on two cores.
 
     python benchmarks/tpu_compile.py [--layers 8 12 16] [--models llama-3.1-8b aya-23-8b aya-23-35b]
 """
@@ -32,7 +34,7 @@ CHIP_GIB = 16e9 / 2**30
 
 SWEEPS = (Path("sweeps/paper/llama.yaml"), Path("sweeps/paper/single_task.yaml"))
 LAYERS = {"llama-3.1-8b": 32, "aya-23-8b": 32, "aya-23-35b": 40}
-"""Of the published models."""
+"""Number of layers of each published model."""
 SHAPES: dict[str, dict[str, Any]] = {
     "llama-3.1-8b": {
         "model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
@@ -47,29 +49,29 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_attention_heads": 64, "num_key_value_heads": 64, "max_position_embeddings": 8192, "logit_scale": 0.0625,
     },
 }  # fmt: skip
-"""What decides the shapes of their tensors, from their published configurations."""
+"""The part of each published configuration that determines the shapes of the tensors."""
 MEMORY = ("arguments_gib", "temporaries_gib", "code_gib")
 
 
 def runs() -> dict[str, RunSpec]:
-    """A run of each model, as the sweep files have it."""
+    """Returns one run of each model from the sweep files."""
     return {run.model.name: run for sweep in SWEEPS for run in expand(load_sweep(str(sweep)))}
 
 
 def figures_of(run: RunSpec, depths: Sequence[int]) -> dict[str, float]:
-    """Compile a run's step at each depth, and extend the last two to the model's own."""
+    """Compiles the step of a run at each depth and extrapolates the last two depths to the depth of the model."""
     model = SHAPES[run.model.name] | {"num_hidden_layers": LAYERS[run.model.name]}
     training, hardware = run.training, run.hardware
     step = Step(model, f"v5e:{hardware.topology}", hardware.mesh_shape, training.batch_size, training.max_length)
-    found = {layers: compile_layers(step, layers) for layers in depths}
+    needs_at = {layers: compile_layers(step, layers) for layers in depths}
     shown = (*MEMORY, "compile_seconds", "kernels")
-    figures = {f"{name}_{layers}_layers": getattr(needs, name) for layers, needs in found.items() for name in shown}
+    figures = {f"{name}_{layers}_layers": getattr(needs, name) for layers, needs in needs_at.items() for name in shown}
     ends = depths[-2], depths[-1]
-    whole = extrapolate(found[ends[0]], found[ends[1]], ends, step.layers)
+    whole = extrapolate(needs_at[ends[0]], needs_at[ends[1]], ends, step.layers)
     figures |= {name: getattr(whole, name) for name in (*MEMORY, "total_gib")}
     if len(depths) > 2:
-        on_line = extrapolate(found[ends[0]], found[ends[1]], ends, depths[0])
-        figures["off_the_line_gib"] = found[depths[0]].total_gib - on_line.total_gib
+        on_line = extrapolate(needs_at[ends[0]], needs_at[ends[1]], ends, depths[0])
+        figures["off_the_line_gib"] = needs_at[depths[0]].total_gib - on_line.total_gib
     return figures
 
 
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", nargs="+", choices=LAYERS, default=list(LAYERS))
     options = parser.parse_args(arguments)
     if len(options.layers) < 2 or sorted(set(options.layers)) != options.layers:
-        parser.error("--layers wants two depths or more, the deepest last")
+        parser.error("--layers needs at least two depths in ascending order")
     planned, figures = runs(), {}
     for name in options.models:
         measured = figures_of(planned[name], options.layers)

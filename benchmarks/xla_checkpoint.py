@@ -1,18 +1,18 @@
-"""How long training stands still for a checkpoint on a simulated slice: written in the background, or waited for.
+"""Measures how long training pauses for a checkpoint on a simulated slice, written in the background or waited for.
 
-Both sides run the project's trainer on the same rows of a random Llama (35 million parameters, fp32) on four virtual
-devices, saving every `--every` steps; a checkpoint is 12 bytes of state and 4 bytes of weights per parameter. They
-differ in one thing: the baseline waits for each write before the next step, as a trainer that saves in place does.
-Each side is a process of its own.
+Both sides run the project's trainer on the same rows with a random Llama (35 million parameters, fp32) on four
+virtual devices, and save every `--every` steps. A checkpoint is 12 bytes of state and 4 bytes of weights per
+parameter. The sides differ in one point only: the baseline waits for each write before the next step, as a trainer
+does that saves in place. Each side runs in a separate process.
 
-* stall_seconds_per_save: the training thread stands still. In the background that is copying to the host, and
-  whatever is left of the write before.
-* write_seconds: from the copy to the marker: files, hashes, fsync, the store.
-* seconds_per_step: steps between saves, checkpoints' writing included where it overlaps.
+* stall_seconds_per_save: how long the training thread pauses. In the background, this is the time for copying to
+  the host and for the rest of the previous write.
+* write_seconds: from the copy to the marker, which includes files, hashes, fsync and the store.
+* seconds_per_step: duration of a step between saves, slowed down by the writing that overlaps with it.
 * total_seconds: from the first save to the end of the last write.
 
-Virtual devices compute on the cores that also write and hash, so what is saved of the stall partly returns in
-`seconds_per_step`. A TPU's host is idle while its chips compute.
+Virtual devices compute on the same cores that write and hash, so part of the saved pause returns in
+`seconds_per_step`. On a TPU, the host is idle while the chips compute.
 
     PJRT_DEVICE=CPU CPU_NUM_DEVICES=4 python benchmarks/xla_checkpoint.py [--steps 30] [--every 10]
 """
@@ -30,15 +30,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from _result import apart, emit
+from _result import emit, run_in_subprocess
 from xla_trainer import make_rows, tokenizer
 
 ROWS, LENGTH = 4, 128
-"""Of a batch. Rows that fill the smallest width, as few as the mesh allows: steps take long enough on a CPU."""
+"""Rows and tokens per row of a batch: as few rows as the mesh allows and the smallest width, for short steps on a CPU."""
 
 
 def make_model(folder: Path) -> None:
-    """A Llama with random weights, large enough that its checkpoint takes seconds to write."""
+    """Saves a Llama with random weights that is large enough for its checkpoint to take seconds to write."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -52,7 +52,7 @@ def make_model(folder: Path) -> None:
 
 
 def make_run(folder: Path, steps: int, every: int) -> Any:
-    """The benchmark's run, on the devices of this process."""
+    """Returns the run of the benchmark, for the devices of this process."""
     import yaml
 
     from clt_ray.sweep.grid import expand
@@ -76,7 +76,7 @@ def make_run(folder: Path, steps: int, every: int) -> Any:
 
 
 def measure(side: str, folder: Path, steps: int, every: int) -> dict[str, float]:
-    """Train, with a watch on saving."""
+    """Trains while timing the saves, and returns the figures of one side."""
     make_model(folder / "model")
     run = make_run(folder, steps, every)
 
@@ -103,8 +103,8 @@ def measure(side: str, folder: Path, steps: int, every: int) -> dict[str, float]
 
     backend: Any = select_backend(run)
     backend.start(run)
-    made_by = backend.trainer_class
-    backend.trainer_class = lambda: partial(Watched, **made_by().keywords)
+    original = backend.trainer_class
+    backend.trainer_class = lambda: partial(Watched, **original().keywords)
     rows = make_rows("equal", steps * ROWS)
     directory = Store(str(folder / "store")).run_dir(run.run_id)
     train(
@@ -135,9 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(measure(options.side, Path(folder), options.steps, options.every)))
         return
-    given = f"--steps={options.steps}", f"--every={options.every}"
-    found = {side: apart(side, "--side", side, *given) for side in ("background", "waiting")}
-    emit("xla_checkpoint", found["background"], found["waiting"])
+    settings = f"--steps={options.steps}", f"--every={options.every}"
+    figures = {side: run_in_subprocess(side, "--side", side, *settings) for side in ("background", "waiting")}
+    emit("xla_checkpoint", figures["background"], figures["waiting"])
 
 
 if __name__ == "__main__":

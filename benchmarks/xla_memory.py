@@ -1,21 +1,24 @@
-"""Peak host memory of loading a checkpoint onto a slice's chips, and of exporting it again as safetensors.
+"""Measures the peak host memory of loading a checkpoint onto a slice's chips and of exporting it as safetensors.
 
-A random Llama (220 million parameters, bf16, in files of 100 MB) is loaded onto four virtual devices, split over all of
-them, and written back: by this project's `model.load` and `checkpoint.take`, and as stock does it, `from_pretrained`,
-move, `mark_sharding`, and `save_pretrained` of the parameters on the host. Each side is a fresh process.
+A random Llama (220 million parameters, bf16, in files of 100 MB) is loaded onto four virtual devices, split over
+all of them, and written back. One side uses this project's `model.load` and `checkpoint.take`. The baseline is the
+stock way: `from_pretrained`, move, `mark_sharding`, and `save_pretrained` of the parameters on the host. Each side
+runs in a separate process.
 
-All figures are multiples of the model's bytes. The memory of virtual devices is the host's, so it is counted apart: a
-phase's figure is its highest resident size (VmHWM, reset before the phase), less the size before anything was loaded,
-less what the devices hold. Pages of mapped files count as resident, though the operating system takes them back when
-it needs them. Freed memory that the C library keeps for later does not count: both sides run with
-MALLOC_MMAP_THRESHOLD_=1048576, under which it gives back what tensors have used.
+All figures are multiples of the model's bytes. The memory of virtual devices is host memory, so it is subtracted:
+the figure of a phase is its highest resident size (VmHWM, reset before the phase), minus the size before anything
+was loaded, minus what the devices hold. Pages of mapped files count as resident, although the operating system
+reclaims them when it needs them. Freed memory that the C library keeps for later does not count: both sides run
+with MALLOC_MMAP_THRESHOLD_=1048576, with which it returns the memory of freed tensors.
 
-* load_peak: while loading. 1 means a whole copy of the model on the host beside the devices' own.
+* load_peak: during loading. A value of 1 is a whole copy of the model on the host, in addition to that of the
+  devices.
 * loaded: after loading, at rest.
-* export_peak: while exporting. The parameters are copied to the host and written from there, so that training can go
-  on: one copy on the one host that writes, let go of file by file.
-* streamed_export_peak: where the host has no room for that copy, each is written as soon as it is gathered.
-* seconds of both.
+* export_peak: during exporting. The parameters are copied to the host and written from there, so that training can
+  continue. This is one copy on the one host that writes, released file by file.
+* streamed_export_peak: during exporting on a host without memory for that copy, where each file is written as soon
+  as it is gathered.
+* load_seconds, export_seconds: duration of both.
 
     PJRT_DEVICE=CPU CPU_NUM_DEVICES=4 python benchmarks/xla_memory.py
 """
@@ -34,14 +37,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _result import apart, emit
+from _result import emit, run_in_subprocess
 
 CHIPS = 4
 FILE_BYTES = 100_000_000
 
 
 def make_model(folder: Path) -> None:
-    """A Llama with random weights, in several files."""
+    """Saves a Llama with random weights in several files."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -55,12 +58,12 @@ def make_model(folder: Path) -> None:
 
 @dataclass
 class Watch:
-    """Resident memory of this process above where it began, and time, by phase."""
+    """Measures the additional resident memory of this process and the time, by phase."""
 
     base: int = field(default_factory=lambda: resident("VmRSS"))
-    """Bytes before anything was loaded."""
+    """Resident bytes before anything was loaded."""
     peaks: dict[str, int] = field(default_factory=dict)
-    """Bytes above the base."""
+    """Highest resident bytes above the base, by phase."""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -73,16 +76,16 @@ class Watch:
 
 
 def resident(key: str) -> int:
-    """Bytes that the kernel counts for this process, now (VmRSS) or at most (VmHWM)."""
+    """Returns the resident bytes of this process, now (VmRSS) or at most (VmHWM)."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
     return int(line.split()[1]) * 1024
 
 
 def warm() -> Any:
-    """The chips, after a first small computation: what the runtime itself needs is in the base."""
+    """Returns the chips after a first small computation, so that the runtime's own memory is part of the base."""
     import torch
     import torch_xla.runtime as runtime
-    import transformers.models.llama.modeling_llama  # noqa: F401 - code is no part of a model's memory
+    import transformers.models.llama.modeling_llama  # noqa: F401 - code is not part of a model's memory
 
     from clt_ray.training.backends.xla import attention, checkpoint, model  # noqa: F401
     from clt_ray.training.backends.xla.plan import MeshShape
@@ -115,19 +118,19 @@ def ours(source: Path, target: Path, *, room: bool = True) -> dict[str, float]:
         if room:
             checkpoint.take(model, stateless, target).write_weights(target)
         else:
-            # What `take` does there, in files that are as small to this model as 4 GiB are to a large one.
+            # This is what `take` does on such a host, with files that are as small for this model as 4 GiB for a large one.
             write(target, checkpoint.gathered(model), FILE_BYTES)
 
     return figures(watch, model.parameters().values(), export)
 
 
 def streamed(source: Path, target: Path) -> dict[str, float]:
-    """As `ours`, on a host without room for a copy."""
+    """Measures this project on a host without memory for a copy."""
     return ours(source, target, room=False)
 
 
 def stock(source: Path, target: Path) -> dict[str, float]:
-    """Load whole, move and split; export what `save_pretrained` is given on the host."""
+    """Measures the stock way: load the whole model, move and split it, and export a copy on the host."""
     import torch
     import torch_xla.distributed.spmd as spmd
     from transformers import AutoModelForCausalLM
@@ -149,7 +152,7 @@ def stock(source: Path, target: Path) -> dict[str, float]:
 
 
 def wait() -> None:
-    """Until the devices have what they were sent."""
+    """Waits until the devices have received everything."""
     import torch_xla
     import torch_xla.core.xla_model as xm
 
@@ -159,11 +162,11 @@ def wait() -> None:
 
 
 def figures(watch: Watch, parameters: Any, export: Callable[[], None]) -> dict[str, float]:
-    """Export, and say of each phase how many copies of the model were on the host."""
-    kept = list(parameters)
-    model_bytes = sum(parameter.nbytes for parameter in kept)
-    # A vector is on every chip, a matrix once over all of them.
-    device_bytes = sum(parameter.nbytes * (1 if parameter.dim() > 1 else CHIPS) for parameter in kept)
+    """Exports the model and returns, for each phase, how many copies of it were on the host."""
+    tensors = list(parameters)
+    model_bytes = sum(parameter.nbytes for parameter in tensors)
+    # Every chip has a copy of each vector, and a part of each matrix.
+    device_bytes = sum(parameter.nbytes * (1 if parameter.dim() > 1 else CHIPS) for parameter in tensors)
     loaded = resident("VmRSS") - watch.base
     with watch.phase("export"):
         export()
@@ -178,10 +181,10 @@ def figures(watch: Watch, parameters: Any, export: Callable[[], None]) -> dict[s
 
 
 def in_process(side: str, source: Path) -> dict[str, float]:
-    """Figures of one side, in a fresh process."""
+    """Measures one side in a separate process."""
     with tempfile.TemporaryDirectory() as target:
-        given = "--source", str(source), "--target", target
-        return apart(side, "--side", side, *given, MALLOC_MMAP_THRESHOLD_=str(2**20))
+        folders = "--source", str(source), "--target", target
+        return run_in_subprocess(side, "--side", side, *folders, MALLOC_MMAP_THRESHOLD_=str(2**20))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -201,9 +204,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         with tempfile.TemporaryDirectory() as folder:
             in_process("make", Path(folder))
-            found = {side: in_process(side, Path(folder)) for side in SIDES}
-        apart = {f"streamed_{name}": found["streamed"][name] for name in ("export_peak", "export_seconds")}
-        emit("xla_memory", found["ours"] | apart, found["stock"])
+            measured = {side: in_process(side, Path(folder)) for side in SIDES}
+        streamed_figures = {
+            f"streamed_{name}": measured["streamed"][name] for name in ("export_peak", "export_seconds")
+        }
+        emit("xla_memory", measured["ours"] | streamed_figures, measured["stock"])
 
 
 SIDES = {"ours": ours, "streamed": streamed, "stock": stock}

@@ -1,21 +1,23 @@
-"""Training on a simulated slice: this project's trainer against TRL's as it is, on the same rows.
+"""Compares this project's trainer with TRL's own trainer on a simulated slice, on the same rows.
 
-Both sides train the same tiny Llama (4 layers of 64, 512 words, fp32) on the same devices with the
-same mesh and the same rows, each in a process of its own. The baseline is `trl.SFTTrainer` with
-parameters split by `mark_sharding` and its input split over the mesh, which is as near to stock as torch_xla runs:
-its own `fsdp_config={"xla_fsdp_v2": True}` fails before the first step.
+Both sides train the same tiny Llama (4 layers of width 64, 512 words, fp32) on the same devices with the same mesh
+and the same rows, each in a separate process. The baseline is `trl.SFTTrainer` with parameters split by
+`mark_sharding` and its input split over the mesh. This is as close to stock as torch_xla runs: its own
+`fsdp_config={"xla_fsdp_v2": True}` fails before the first step.
 
-* equal: batches of 8 rows of 128 tokens, in the same order. What is measured is the trainer, not padding. The more
-  arithmetic a step has, which CPU devices take long for, the nearer both sides are: with 16 rows the ratio is 0.33.
-* natural: batches of 16 rows, whose lengths are log-normal (median 150 tokens, sigma 0.5), as those of real
-  grade-school problems with worked solutions are. The baseline pads to multiples of 64, or it would compile a graph
-  for nearly every batch; this project's trainer puts rows of like length in a batch, as it does by default. With 8
-  rows, where the baseline happens to compile no graph in the last steps, the ratio is 0.57.
+* equal: batches of 8 rows of 128 tokens, in the same order. This measures the trainers and not padding. The more
+  arithmetic a step has, which takes CPU devices long, the smaller is the difference: with 16 rows, the ratio is
+  0.33.
+* natural: batches of 16 rows with log-normal lengths (median 150 tokens, sigma 0.5), like those of real
+  grade-school problems with worked solutions. The baseline pads to multiples of 64, because it would otherwise
+  compile a graph for nearly every batch. This project's trainer puts rows of similar length into a batch, as it
+  does by default. With 8 rows, where the baseline happens to compile no graph in the last steps, the ratio is 0.57.
 
-Per kind of rows: seconds per step in steady state (the last `--timed` steps, device finished), the same in processor
-time of all threads, seconds of all steps (compilation included), graphs compiled, transfers from the device per step
-in steady state, final training loss. The model is small so that arithmetic, which both sides do alike and a TPU does
-in no time, does not hide what the trainers add to it.
+The figures of each kind of rows are the seconds per step in steady state (the last `--timed` steps, with the device
+finished), the same in processor time of all threads, the seconds of all steps including compilation, the number of
+compiled graphs, the transfers from the device per step in steady state, and the final training loss. The model is
+small so that arithmetic, which is the same on both sides and takes a TPU no time, does not hide the cost of the
+trainers.
 
     PJRT_DEVICE=CPU CPU_NUM_DEVICES=4 python benchmarks/xla_trainer.py [--steps 80] [--timed 40]
 """
@@ -32,7 +34,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from _result import apart, emit
+from _result import emit, run_in_subprocess
 
 BATCH = {"equal": 8, "natural": 16}
 MAX_LENGTH, PROMPT, WORDS = 512, 16, 512
@@ -40,7 +42,7 @@ RATE = 1e-3
 
 
 def lengths(kind: str, count: int) -> list[int]:
-    """Tokens of each row."""
+    """Returns the number of tokens of each row."""
     if kind == "equal":
         return [128] * count
     draw = random.Random(0)
@@ -48,7 +50,7 @@ def lengths(kind: str, count: int) -> list[int]:
 
 
 def make_rows(kind: str, count: int) -> list[Any]:
-    """Encoded rows: each continues its first tokens with a rule, so that there is something to learn."""
+    """Returns encoded rows. Each continues its first tokens by a rule, so that there is something to learn."""
     from clt_ray.data.formatting import IGNORED, Encoded
 
     draw = random.Random(1)
@@ -61,7 +63,7 @@ def make_rows(kind: str, count: int) -> list[Any]:
 
 
 def make_model(folder: Path) -> Any:
-    """A tiny Llama with random weights, saved."""
+    """Saves and returns a tiny Llama with random weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -76,7 +78,7 @@ def make_model(folder: Path) -> Any:
 
 
 def tokenizer() -> Any:
-    """Any tokenizer with a padding token below `WORDS`: rows are tokens already."""
+    """Returns a tokenizer whose padding token is below `WORDS`; the rows are tokens already."""
     from clt_ray.sweep.run import ModelSpec
     from clt_ray.training.model import load_tokenizer
 
@@ -84,7 +86,7 @@ def tokenizer() -> Any:
 
 
 class Clock:
-    """Times and counts at steps where the device has finished."""
+    """Records times and counts at steps at which the device has finished."""
 
     def __init__(self, steps: int, timed: int) -> None:
         self.first, self.last = steps - timed, steps
@@ -116,7 +118,7 @@ class Clock:
 
 
 def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
-    """The project's trainer, through the function that workers call; logs every 10 steps, validates once."""
+    """Measures the project's trainer through the function that workers call. It logs every 10 steps and validates once."""
     import yaml
 
     from clt_ray.store import Store
@@ -161,7 +163,7 @@ def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
 
 
 def stock(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
-    """TRL's trainer on a model split by hand."""
+    """Measures TRL's trainer on a model that is split explicitly."""
     import numpy as np
     import torch_xla.distributed.spmd as xs
     import torch_xla.runtime as runtime
@@ -231,12 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(json.dumps(SIDES[options.side](options.kind, Path(folder), options.steps, options.timed)))
         return
     figures: dict[str, dict[str, float]] = {side: {} for side in SIDES}
-    given = f"--steps={options.steps}", f"--timed={options.timed}"
+    settings = f"--steps={options.steps}", f"--timed={options.timed}"
     for kind in KINDS:
-        for side, found in figures.items():
-            # Graphs and devices are a process's.
-            measured = apart(f"{side} on {kind} rows", "--side", side, "--kind", kind, *given)
-            found |= {f"{kind}_{name}": value for name, value in measured.items()}
+        for side, side_figures in figures.items():
+            # Graphs and devices belong to a process, so each measurement has its own.
+            measured = run_in_subprocess(f"{side} on {kind} rows", "--side", side, "--kind", kind, *settings)
+            side_figures |= {f"{kind}_{name}": value for name, value in measured.items()}
     emit("xla_trainer", figures["ours"], figures["stock"])
 
 
