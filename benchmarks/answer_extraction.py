@@ -83,7 +83,7 @@ def without_announcement(answer: str, language: str) -> str:
 
 
 def parallel(solutions: Sequence[Row], english: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """Returns pairs of rows that ask about the same numbers, from two files in the same order, each of which has gaps."""
+    """Returns pairs of rows that ask about the same numbers, from two files in the same order, each with gaps."""
     matcher = difflib.SequenceMatcher(None, signatures(solutions), signatures(english), autojunk=False)
     return [
         (solutions[block.a + offset], english[block.b + offset])

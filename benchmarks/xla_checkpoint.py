@@ -34,7 +34,7 @@ from _result import emit, run_in_subprocess
 from xla_trainer import make_rows, tokenizer
 
 ROWS, LENGTH = 4, 128
-"""Rows and tokens per row of a batch: as few rows as the mesh allows and the smallest width, for short steps on a CPU."""
+"""Rows and tokens per row of a batch, as few as the mesh and the smallest width allow: steps are long on a CPU."""
 
 
 def make_model(folder: Path) -> None:

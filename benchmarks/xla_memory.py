@@ -118,7 +118,7 @@ def ours(source: Path, target: Path, *, room: bool = True) -> dict[str, float]:
         if room:
             checkpoint.take(model, stateless, target).write_weights(target)
         else:
-            # This is what `take` does on such a host, with files that are as small for this model as 4 GiB for a large one.
+            # This is what `take` does on such a host. The files are as small for this model as 4 GiB for a large one.
             write(target, checkpoint.gathered(model), FILE_BYTES)
 
     return figures(watch, model.parameters().values(), export)

@@ -118,7 +118,7 @@ class Clock:
 
 
 def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
-    """Measures the project's trainer through the function that workers call. It logs every 10 steps and validates once."""
+    """Measures the project's trainer through the function that workers call; it logs every 10 steps."""
     import yaml
 
     from clt_ray.store import Store
