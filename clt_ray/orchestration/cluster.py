@@ -181,7 +181,7 @@ def _whole_slices(run: RunSpec) -> int:
     """
     import ray
 
-    from clt_ray.orchestration.slices import hosts_and_resources, slice_states, told
+    from clt_ray.orchestration.slices import describe_incomplete, hosts_and_resources, slice_states
 
     hardware = run.hardware
     hosts, _ = hosts_and_resources(hardware)
@@ -196,7 +196,7 @@ def _whole_slices(run: RunSpec) -> int:
                 "cluster",
                 f"{hardware.accelerator} {hardware.topology}",
                 0,
-                "; ".join(filter(None, (message, told(states)))),
+                "; ".join(filter(None, (message, describe_incomplete(states)))),
                 "start its hosts; where an autoscaler starts them, give the number of slices: --max-concurrent N",
             )
         ]

@@ -1,4 +1,4 @@
-"""What a Tune trial does: drive the Ray Train run of one fine-tuning."""
+"""The function that Ray Tune calls for each trial: it drives the Ray Train run of one run of the sweep."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from clt_ray.errors import RunError
-from clt_ray.orchestration.slices import hosts_and_resources, slice_states, told
+from clt_ray.orchestration.slices import describe_incomplete, hosts_and_resources, slice_states
 from clt_ray.orchestration.worker import train_loop
 from clt_ray.store import ErrorRecord, StatusDocument, Store
 from clt_ray.sweep.run import RunSpec
 
 WORKER_FAILURES = 3
-"""Times a run's workers may die and be started again before the run counts as failed."""
+"""Number of times that the workers of a run may die and be restarted before the run counts as failed."""
 START_FAILURES = 3
-"""Times a run's worker group may fail to start, each after the start timeout."""
+"""Number of times that the worker group of a run may fail to start, each time after the start timeout."""
 
 
 def scaling(run: RunSpec) -> ScalingConfig:
-    """Workers and resources of a run."""
+    """Returns the number of workers of a run and the resources of each."""
     hardware = run.hardware
     if hardware.is_tpu:
         hosts, resources = hosts_and_resources(hardware)
@@ -48,16 +48,16 @@ def scaling(run: RunSpec) -> ScalingConfig:
 
 
 def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str, scratch: str) -> None:
-    """Tune's trainable: one trial is one Ray Train run named by its run_id.
+    """Executes one run as a Ray Train run; the trainable of Tune's trials.
 
-    Metrics and checkpoints do not pass through Ray: the worker writes them to the run's directory, which is
-    also where a restarted worker resumes from. Tune learns only how it ended, in one report after `fit`.
+    Metrics and checkpoints do not pass through Ray: workers write them to the run directory, from which a restarted
+    worker also resumes. Tune receives one report, with the outcome, after `fit`.
 
     Args:
-        config: `cell`, whose `run_id` says which of `runs` to execute.
-        runs: RunSpec.to_dict() by run_id.
+        config: The trial's configuration; `config["cell"]["run_id"]` selects one of `runs`.
+        runs: `RunSpec.to_dict()` by run id.
         storage: URI of the store.
-        scratch: Where Ray Train may keep its own bookkeeping.
+        scratch: URI under which Ray Train keeps its own state.
 
     Raises:
         RunError: The run failed; its status.json has the reason.
@@ -80,29 +80,34 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str,
         outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as error:
         _record_failure(store, run, error)
-        raise RunError(f"{run.name}: {what_happened(run, error)}") from error
+        raise RunError(f"{run.name}: {failure_message(run, error)}") from error
     if outcome == "failed":
         status = store.run_dir(run.run_id).status()
-        reason = status.error if status is not None else None
-        raise RunError(f"{run.name}: {reason.message if reason is not None else 'failed'}")
+        record = status.error if status is not None else None
+        raise RunError(f"{run.name}: {record.message if record is not None else 'failed'}")
     ray.tune.report({str(outcome): 1})
 
 
 class LeanTrainer(DataParallelTrainer):
-    """Ray Train without two helper processes that a run of one worker has no use for.
+    """Ray Train's trainer without two helper actors that runs of one worker do not need.
 
-    Ray Train starts a manager of Ray Data sets, of which there are none here, and a cleaner of placement
-    groups for schedulers that stop trials early, which this sweep does not do. Each costs 1.3 to 1.7 s of CPU,
-    a third of what a short run pays in all (benchmarks/sweep_overhead.py).
+    Ray Train starts an actor that manages Ray Data datasets, which this program does not use, and an actor that removes
+    placement groups when a scheduler stops a trial early, which no trial of this program is. Each costs 1.3 to 1.7 s of
+    CPU time, a third of the overhead of a short run (measured by benchmarks/sweep_overhead.py). Ray has no public
+    option for this, hence the imports from `ray.train.v2._internal`.
     """
 
     def _create_default_callbacks(self) -> list[Any]:
         unused = (DatasetsCallback, PlacementGroupCleanerCallback)
-        return [call for call in super()._create_default_callbacks() if not isinstance(call, unused)]
+        return [callback for callback in super()._create_default_callbacks() if not isinstance(callback, unused)]
 
 
 def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
-    """A run of one worker needs no process group, so importing PyTorch in driver and controller is saved."""
+    """Returns the trainer class of a run, and its backend as keyword arguments.
+
+    A run of one worker needs no process group, and without a PyTorch backend the driver and Ray Train's controller do
+    not import PyTorch.
+    """
     if run.hardware.is_tpu:
         from clt_ray.orchestration.xla import XlaConfig
 
@@ -115,32 +120,32 @@ def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
 
 
 def _record_failure(store: Store, run: RunSpec, error: BaseException) -> None:
-    """A worker that was killed could not say so itself."""
+    """Writes a failure into the run directory where the worker could not, because it was killed or never started."""
     if store.states([run.run_id])[run.run_id].kind in ("running", "finished"):
         return
     directory = store.run_dir(run.run_id)
     status = directory.status()
     if status is not None and status.state == "failed":
         return
-    reason = ErrorRecord(type=type(error).__name__, message=what_happened(run, error), permanent=False)
+    record = ErrorRecord(type=type(error).__name__, message=failure_message(run, error), permanent=False)
     if status is None:
         status = StatusDocument(
             state="failed", attempt=0, updated=time.time(), stage="start", step=0, total_steps=run.steps
         )
-    directory.write_status(replace(status, state="failed", error=reason))
+    directory.write_status(replace(status, state="failed", error=record))
 
 
-def what_happened(run: RunSpec, error: BaseException) -> str:
-    """The error, and what is wrong with the slices of the cluster, which Ray's error does not say."""
+def failure_message(run: RunSpec, error: BaseException) -> str:
+    """Returns the message of an error; for a TPU also which slices lack hosts, which Ray's errors do not name."""
     hardware = run.hardware
     if not hardware.is_tpu:
         return last_line(error)
     states = slice_states(ray.nodes(), str(hardware.topology), hardware.accelerator, hosts_and_resources(hardware)[0])
-    return "; ".join(filter(None, (last_line(error), told(states))))
+    return "; ".join(filter(None, (last_line(error), describe_incomplete(states))))
 
 
 def last_line(error: BaseException) -> str:
-    """The line of an error that says what happened; Ray wraps it in layers of its own."""
+    """Returns the last line of an error's message, which names the cause; Ray puts tracebacks before it."""
     cause: BaseException = error
     failures = getattr(error, "worker_failures", None)
     if failures:

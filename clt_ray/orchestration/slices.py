@@ -85,6 +85,6 @@ def slice_states(nodes: Iterable[Mapping[str, Any]], topology: str, accelerator:
     return [SliceState(name, hosts, tuple(sorted(ids))) for name, ids in sorted(present.items())]
 
 
-def told(states: Iterable[SliceState]) -> str:
+def describe_incomplete(states: Iterable[SliceState]) -> str:
     """Returns a description of the slices that lack hosts; empty when there is none."""
     return "; ".join(str(state) for state in states if not state.whole)

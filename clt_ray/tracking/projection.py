@@ -83,36 +83,36 @@ def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
         single_values |= {f"perf/{stage}_seconds": value for stage, value in result.seconds.by_stage().items()}
         single_values["perf/generated_tokens_per_second"] = result.generated_tokens_per_second
     progress = (RUN_STATUS[state.kind], started, updated, points, single_values)
-    facts = directory.judge() if state.kind == "finished" else None
-    if facts is None:
+    judgement = directory.judge() if state.kind == "finished" else None
+    if judgement is None:
         return Projection(*progress, tags)
-    ratings = rating_metrics(facts, directory.read_text(RATINGS))
-    return Projection(*progress, tags | judge_tags(facts), ratings, judging(facts), facts.judged)
+    ratings = rating_metrics(judgement, directory.read_text(RATINGS))
+    return Projection(*progress, tags | judge_tags(judgement), ratings, judging(judgement), judgement.judged)
 
 
-def judging(facts: JudgeDocument | None) -> str:
+def judging(judgement: JudgeDocument | None) -> str:
     """Returns an identifier of the judgement that a judge.json describes; empty for None."""
-    return f"{facts.judge} {facts.judged}" if facts is not None else ""
+    return f"{judgement.judge} {judgement.judged}" if judgement is not None else ""
 
 
-def judge_tags(facts: JudgeDocument) -> dict[str, str]:
+def judge_tags(judgement: JudgeDocument) -> dict[str, str]:
     """Returns the tags that identify the judge: name, model as its server reports it, temperature and prompt hash."""
     values = {
-        "": facts.judge,
-        "_model": ", ".join(sorted(facts.answered_by)),
-        "_temperature": facts.temperature,
-        "_prompt_sha256": facts.prompt_sha256,
+        "": judgement.judge,
+        "_model": ", ".join(sorted(judgement.answered_by)),
+        "_temperature": judgement.temperature,
+        "_prompt_sha256": judgement.prompt_sha256,
     }
     return {names.JUDGE + suffix: str(value) for suffix, value in values.items()}
 
 
-def rating_metrics(facts: JudgeDocument, ratings: str) -> dict[str, float]:
+def rating_metrics(judgement: JudgeDocument, ratings: str) -> dict[str, float]:
     """Returns the metrics of a judgement.
 
     Each mean rating has its own number of items, because items without a rating are left out of the mean.
 
     Args:
-        facts: Content of judge.json.
+        judgement: Content of judge.json.
         ratings: Content of the judge's scores.csv.
     """
     metrics: dict[str, float] = {}
@@ -121,8 +121,8 @@ def rating_metrics(facts: JudgeDocument, ratings: str) -> dict[str, float]:
         metrics |= {name: float(row["score"]), name + names.METRIC_ITEMS: float(row["n_items"])}
         if row["stderr"]:
             metrics[name + names.STDERR] = float(row["stderr"])
-    counts = {"items": facts.items, "unrated_items": facts.items - facts.rated}
-    counts |= {"prompt_tokens": facts.tokens.prompt, "completion_tokens": facts.tokens.completion}
+    counts = {"items": judgement.items, "unrated_items": judgement.items - judgement.rated}
+    counts |= {"prompt_tokens": judgement.tokens.prompt, "completion_tokens": judgement.tokens.completion}
     return metrics | {f"judge/{name}": float(value) for name, value in counts.items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from clt_ray.errors import ConfigurationError
-from clt_ray.orchestration.slices import SliceState, slice_states, told
+from clt_ray.orchestration.slices import SliceState, describe_incomplete, slice_states
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
@@ -35,7 +35,7 @@ def test_a_slice_is_whole_when_all_its_hosts_are_up() -> None:
     nodes += [node("b", index, alive=index != 2) for index in range(HOSTS)]
     states = slice_states(nodes, "4x4", V5E, HOSTS)
     assert states == [SliceState("a", HOSTS, (0, 1, 2, 3)), SliceState("b", HOSTS, (0, 1, 3))]
-    assert told(states) == "slice b has 3 of 4 hosts, worker ids missing: 2"
+    assert describe_incomplete(states) == "slice b has 3 of 4 hosts, worker ids missing: 2"
     assert slice_states(nodes, "8x8", V5E, 16) == []
     assert slice_states(nodes, "4x4", "TPU-V6E", HOSTS) == []
 
