@@ -1,7 +1,7 @@
-"""The structure of a sweep file: its values become typed ones, and each that cannot is reported in the file's terms.
+"""Types the values of a sweep file, and reports each value that is refused in the terms of the file.
 
-A refused value is replaced by one that leads to no further problem: its default, or a stand-in where the key is
-required. The rest of the file is typed nevertheless, so the checks see it and one wrong value hides no other.
+A refused value is replaced by one that leads to no further problem: its default, or a stand-in. The rest of the file is
+typed nevertheless, so that the checks see it and one wrong value hides no other.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _STAND_INS: Mapping[KeyPath, Any] = {
     ("hardware", "accelerator"): _UNKNOWN,
     ("hardware", "*", "accelerator"): _UNKNOWN,
 }
-"""Values in place of refused ones that are required, that other parts of the file name, or whose default would make
-sound values look wrong. A star stands for any name."""
+"""Stand-ins by path, where a star matches any name. They replace refused values that are required, that other sections
+refer to, or whose default would make correct values look wrong."""
 
 
 class TypedSweep(NamedTuple):
     """The typed values of a sweep file, and which of its values were refused."""
 
     spec: SweepSpec
-    """Every value of the file that has the right type; defaults and stand-ins elsewhere."""
+    """Every value of the file that has the right type, with defaults and stand-ins in place of the others."""
     refused: Mapping[KeyPath, Problem]
-    """What is wrong with each refused key or value."""
+    """Problem of each refused key or value, by its path in the file."""
 
 
 def typed_values(document: Document) -> TypedSweep:
@@ -64,7 +64,7 @@ def typed_values(document: Document) -> TypedSweep:
         except ValidationError as error:
             problems = _problems(document, error)
             if problems.keys() <= dropped:
-                raise  # Dropping these values did not help, which is a bug of this module.
+                raise  # These values are left out already, so the error is a bug of this module.
             for path in problems:
                 # A stand-in that is refused as well shows that the key is wrong, not its value.
                 stand_in = None if path in refused else _stand_in(path)
@@ -75,7 +75,7 @@ def typed_values(document: Document) -> TypedSweep:
 
 
 def _stand_in(path: KeyPath) -> Any:
-    """What replaces a refused value at a path; None where the value is left out."""
+    """Returns the value that replaces a refused one; None where the value is left out."""
     pattern = path if path in _STAND_INS or len(path) < 2 else (path[0], "*", *path[2:])
     return copy.deepcopy(_STAND_INS.get(pattern))
 
@@ -87,7 +87,7 @@ def _replace(data: dict[str, Any], path: KeyPath, stand_in: Any, refused: Collec
     for step in above:
         holder = holder[step]
     if isinstance(last, int):
-        # The other items of a list keep their places, which messages name.
+        # A copy of another item keeps the indices of the list as they are in the file.
         sound = [index for index in range(len(holder)) if (*above, index) not in refused]
         if sound:
             holder[last] = holder[max((index for index in sound if index < last), default=sound[0])]
@@ -100,10 +100,10 @@ def _replace(data: dict[str, Any], path: KeyPath, stand_in: Any, refused: Collec
 
 
 def path_in_file(document: Document, path: Iterable[str | int]) -> KeyPath:
-    """Where a typed value stands in the file.
+    """Returns the path in the file of a typed value or of a pydantic error.
 
-    Steps that typing adds are left out: the index in a default, or of a single value that stands for a list of one;
-    `*` where one hardware serves all models; and pydantic's marks in the location of an error.
+    Steps that only the typed values have are left out: the index in a default or of a single value that stands for a
+    list of one, `*` where one hardware entry is for all models, and pydantic's marks in the location of an error.
     """
     written: KeyPath = ()
     for step in path:
@@ -123,10 +123,10 @@ def path_in_file(document: Document, path: Iterable[str | int]) -> KeyPath:
 
 
 def _problems(document: Document, error: ValidationError) -> dict[KeyPath, Problem]:
-    """What pydantic refused, by its place in the file.
+    """Returns a problem for each key or value that pydantic refused, by its path in the file.
 
-    Where a value may have several forms pydantic reports each that failed; only the deepest of them is kept, which
-    is the one about the form that the user chose.
+    Where a value may have several forms, pydantic reports an error for each of them. Only the deepest error is kept,
+    because it belongs to the form that the user chose.
     """
     problems: dict[KeyPath, Problem] = {}
     for details in error.errors(include_url=False):
@@ -173,11 +173,11 @@ _REFUSALS: dict[str, Callable[[Mapping[str, Any]], tuple[str, str]]] = {
     "mapping_type": lambda _: _SECTION,
     "dict_type": lambda _: _SECTION,
 }
-"""What is wrong with a value and what to write instead, by pydantic's name of the error."""
+"""Message and remedy by pydantic's name of the error, made from the context of the error."""
 
 
 def _schema_at(location: Iterable[str | int]) -> tuple[type[BaseModel], str]:
-    """The model of the innermost section at a location, and the documentation of the last field on the way there."""
+    """Returns the model of the innermost section at a location, and the description of the last field on the path."""
     section: type[BaseModel] = SweepSpec
     purpose = ""
     for step in location:
@@ -189,7 +189,7 @@ def _schema_at(location: Iterable[str | int]) -> tuple[type[BaseModel], str]:
 
 
 def _model_inside(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field holds, directly, in a list or as the values of a mapping."""
+    """Returns the model that a field contains directly, in a list, or as the values of a mapping; None without one."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return annotation if issubclass(annotation, BaseModel) else None
     return next((model for part in typing.get_args(annotation) if (model := _model_inside(part))), None)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.sweep import SweepSpec, expand, load_sweep, parse_sweep
@@ -235,6 +237,48 @@ language_groups: {all: [es, en]}
 )  # fmt: skip
 def test_a_wrong_value_hides_no_other_and_causes_no_further_problem(changes: dict[str, Any], keys: list[str]) -> None:
     assert sorted(problem.key for problem in problems_of(**changes)) == keys
+
+
+COMPLETE = sweep(
+    seeds=[0],
+    language_groups={"all": ["es", "fr"], "latin": ["es"]},
+    eval_languages=["en", "es"],
+    training={"batch_size": 64, "eval_every": 50},
+    validation={"samples_per_language": 8, "generate": {"samples_per_language": 4, "every": 100, "tasks": ["math"]}},
+    selection={"metric": "val/math/accuracy", "mode": "max", "languages": ["en"]},
+    evaluation={"max_new_tokens": {"math": 5}, "shots": 3},
+    hardware={"llama-3.1-8b": TPU, "*": {"workers": 2}},
+    models={"local": {"source": "bundled"}},
+    data={"math": {"bundled": True}},
+    include=[{"task": "math", "seed": [1]}],
+    exclude=[{"samples_per_language": 100}],
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([None, True, -1, 0, 2, 0.5, "", "x", "en", "math", "all"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["", "a b", "all", "math"]), inner),
+    max_leaves=3,
+)
+
+
+def replaced_values(value: Any, replacements: st.DataObject) -> Any:
+    """Replaces each value inside a sweep with a small probability."""
+    if not replacements.draw(st.integers(0, 30)):
+        return replacements.draw(VALUES)
+    if isinstance(value, dict):
+        return {key: replaced_values(item, replacements) for key, item in value.items()}
+    return [replaced_values(item, replacements) for item in value] if isinstance(value, list) else value
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_values_are_reported_or_make_runs(data: st.DataObject) -> None:
+    content = {key: replaced_values(value, data) for key, value in COMPLETE.items()}
+    try:
+        runs = expand(parse_sweep(content))
+    except ConfigurationError as error:
+        assert all(problem.message and problem.remedy for problem in error.problems)
+    else:
+        assert runs
 
 
 @pytest.mark.parametrize(

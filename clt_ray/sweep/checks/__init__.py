@@ -1,7 +1,7 @@
-"""Checks what the type of one field cannot say about a sweep: names that must exist, values that must fit others.
+"""Checks conditions that the type of one field cannot express: names that must exist, values that must fit others.
 
-A check takes the typed sweep and yields findings. Where in the file a finding stands is worked out here, and what
-pydantic refused is respected: nothing is said about a refused value, nor by a check that depends on one.
+A check takes the typed sweep and yields findings. This module turns them into problems with the place in the file. It
+leaves out findings about values that were refused already, and checks that compare with such a value.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CHECKS: Mapping[Callable[[SweepSpec], Iterator[Finding]], tuple[str, ...]] = {
     check_hardware: (),
     check_gradient_agreement: ("validation.samples_per_language",),
 }
-"""Each check with the keys it compares with. The keys that its findings are about need not be listed."""
+"""Each check with the keys that it compares others with. It is skipped if one of their values was refused."""
 
 
 def check(spec: SweepSpec, document: Document, refused: Collection[KeyPath]) -> list[Problem]:
@@ -50,7 +50,7 @@ def check(spec: SweepSpec, document: Document, refused: Collection[KeyPath]) -> 
 
     Args:
         spec: The typed values of the file, with absolute paths.
-        document: The file, for the places and the values that messages show.
+        document: The file, from which messages take the place and the value.
         refused: Paths of the keys and values that could not be typed.
     """
     findings = (
@@ -68,5 +68,5 @@ def check(spec: SweepSpec, document: Document, refused: Collection[KeyPath]) -> 
 
 
 def _touches(refused: Collection[KeyPath], path: KeyPath) -> bool:
-    """Whether the value at a path, a part of it or a section around it was refused."""
+    """Returns whether the value at a path, a part of it, or a section around it was refused."""
     return any(path[: len(other)] == other[: len(path)] for other in refused)

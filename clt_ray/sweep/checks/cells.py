@@ -12,7 +12,7 @@ from clt_ray.sweep.spec import SweepSpec
 def check_cells(spec: SweepSpec) -> Iterator[Finding]:
     """Every `include` and `exclude` entry changes something, and the sweep is not empty."""
     if len(used_tasks(spec)) < len(spec.used("task")):
-        return  # Cells have canonical tasks, which unknown ones do not have; `check_names` reports those.
+        return  # Cells need valid tasks; `check_names` reports the others.
     keys = set(product_keys(spec))
     for index, pattern in enumerate(spec.include):
         added = set(pattern_keys(spec, pattern))

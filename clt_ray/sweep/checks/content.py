@@ -72,7 +72,7 @@ def check_row_files(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def _train_languages(spec: SweepSpec) -> list[str]:
-    """Languages that some run trains on, English first."""
+    """Returns the languages that some run trains on, English first."""
     names = spec.used("language_group")
     has_english = spec.english_samples > 0 or any(map(controlled_group, names))
     codes = [ENGLISH] if has_english else []

@@ -1,4 +1,4 @@
-"""What checks yield, and what several of them ask of a sweep."""
+"""The findings that checks yield, and functions that several checks use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from clt_ray.sweep.spec import SweepSpec
 
 
 class Finding(NamedTuple):
-    """Something wrong with a typed value of a sweep."""
+    """A typed value of a sweep that is wrong."""
 
     path: KeyPath
-    """The value, by its path in the typed sweep."""
+    """Path of the value in the typed sweep."""
     message: str
     """What is wrong, as a clause."""
     remedy: str
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     value: Any = ...
     """The value that the message shows; by default what the file has at the path."""
     compared_with: KeyPath | None = None
-    """Another value without which there would be no finding."""
+    """Path of the value that the wrong one is compared with, if it is part of the same list."""
 
 
 def duplicates(path: KeyPath, items: Iterable[Hashable]) -> Iterator[Finding]:
@@ -36,12 +36,12 @@ def duplicates(path: KeyPath, items: Iterable[Hashable]) -> Iterator[Finding]:
 
 
 def known_models(spec: SweepSpec) -> list[str]:
-    """Names that the model axis may use: the models that the file defines, then the built-in ones."""
+    """Returns the names that the model axis may use: the models of the file, then the built-in ones."""
     return list(dict.fromkeys([*spec.models, *MODELS]))
 
 
 def used_tasks(spec: SweepSpec) -> list[tuple[str, ...]]:
-    """The values of the task axis that are valid, parsed."""
+    """Returns the parsed values of the task axis, without the invalid ones."""
     parsed = []
     for text in spec.used("task"):
         try:

@@ -71,7 +71,7 @@ def _slice_findings(path: KeyPath, hardware: HardwareSpec) -> Iterator[Finding]:
 
 
 def _wrong_topology(topology: str, accelerator: str) -> tuple[str, str] | None:
-    """What is wrong with a topology and what to write instead; None for one that exists."""
+    """Returns what is wrong with a topology and what to write instead; None for a topology that exists."""
     kind = TPUS[accelerator]
     example = "x".join(["4"] * kind.dimensions)
     try:

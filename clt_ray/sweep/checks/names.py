@@ -88,7 +88,7 @@ def check_languages(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def _axis_lists(spec: SweepSpec) -> Iterator[tuple[KeyPath, tuple[Any, ...]]]:
-    """Every list of values of an axis with its path: in the grid, in each entry of `include` and `exclude`, seeds."""
+    """Returns every list of values of an axis with its path: in seeds, grid, `include` and `exclude`."""
     sections: dict[KeyPath, GridSpec | CellPattern] = {("grid",): spec.grid}
     sections |= {("include", index): pattern for index, pattern in enumerate(spec.include)}
     sections |= {("exclude", index): pattern for index, pattern in enumerate(spec.exclude)}
@@ -98,7 +98,7 @@ def _axis_lists(spec: SweepSpec) -> Iterator[tuple[KeyPath, tuple[Any, ...]]]:
 
 
 def _axis_name(path: KeyPath) -> str:
-    """How messages call the axis that a path ends in, in the singular."""
+    """Returns the name of the axis that a path ends in, in the singular."""
     return str(path[-1]).replace("_", " ").removesuffix("s")
 
 

@@ -62,7 +62,7 @@ def check_blind_runs(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def _metric_finding(spec: SweepSpec) -> Finding | None:
-    """Why some run of the sweep would not log the selection metric; None when all do."""
+    """Returns why some run of the sweep would not log the selection metric; None when all runs log it."""
     metric = spec.selection.metric
     languages, generated, cells = spec.eval_languages, generated_tasks(spec), used_tasks(spec)
     if all(metric in logged_metrics(tasks, languages, generated) for tasks in cells):
@@ -83,7 +83,7 @@ def _metric_finding(spec: SweepSpec) -> Finding | None:
 
 
 def _metrics_of_all_runs(spec: SweepSpec, instead_of: str = "") -> str:
-    """Lists the metrics that all runs of the sweep log, the one nearest to a wrong name first."""
+    """Returns a remedy: the metric nearest to a wrong name, and all metrics that every run of the sweep logs."""
     cells, generated = used_tasks(spec), generated_tasks(spec)
     shared = [task for task in TASKS if all(task in tasks for tasks in cells)]
     guess = nearest(instead_of, logged_metrics(shared, spec.eval_languages, generated)) if instead_of else None

@@ -13,7 +13,7 @@ GENERATE: KeyPath = ("validation", "generate")
 
 
 def generated_tasks(spec: SweepSpec) -> tuple[str, ...]:
-    """Tasks whose validation rows are answered and scored; none without `validation.generate`."""
+    """Returns the tasks whose validation rows are answered and scored; none without `validation.generate`."""
     generate = spec.validation.generate
     if generate is None:
         return ()
@@ -49,6 +49,6 @@ def check_generation_steps(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def multiples_around(number: int, divisor: int) -> str:
-    """The positive multiples of `divisor` next to a number that is none: "50 or 100"."""
+    """Returns the positive multiples of `divisor` next to a number that is not a multiple: "50 or 100"."""
     lower = number // divisor * divisor
     return f"{lower} or {lower + divisor}" if lower else str(divisor)
