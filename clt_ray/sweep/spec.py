@@ -98,10 +98,11 @@ class Axes(SpecModel):
 
 
 def _hardware_by_model(value: Any) -> Any:
-    """A section without sections inside it describes the hardware of all models."""
-    if isinstance(value, Mapping) and not any(isinstance(item, Mapping | SpecModel) for item in value.values()):
-        return {EVERY_OTHER_MODEL: value}
-    return value
+    """Makes a section without sections inside it the hardware of all models."""
+    is_by_model = not isinstance(value, Mapping) or EVERY_OTHER_MODEL in value
+    if is_by_model or any(isinstance(item, Mapping | SpecModel) for item in value.values()):
+        return value
+    return {EVERY_OTHER_MODEL: value}
 
 
 class SweepSpec(Axes):

@@ -231,6 +231,7 @@ language_groups: {all: [es, en]}
         ({"language_groups": {"all": 3}, **grid(task="maths")}, ["grid.task", "language_groups.all"]),
         ({"validation": {"generate": 3}, "selection": {"metric": "val/math/accuracy"}}, ["validation.generate"]),
         ({"data": {"math": {"root": 3}}}, ["data.math.root"]),
+        ({"hardware": {"*": 3, "llama-3.1-8b": "GPU"}}, ["hardware.*", "hardware.llama-3.1-8b"]),
         ({"include": [{"seed": "x"}], "exclude": [{"seed": 7}], "name": 3}, ["include[0].seed", "name"]),
     ],
     ids=str,
