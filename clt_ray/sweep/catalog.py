@@ -1,4 +1,4 @@
-"""Names that a sweep file may use without defining them: models, language groups, and mixtures of tasks."""
+"""Names that a sweep file may use without defining them: models, language groups, controls and sets of tasks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 from clt_ray.tasks import TASKS
 
 TASK_SEPARATOR = "+"
+"""Joins the names of tasks that are trained together."""
 
 ENGLISH_ONLY = "none"
-"""Language group of a run with no non-English rows."""
+"""Language group of runs that train on English only because n = 0."""
 
 CONTROL = "english:"
-"""Start of the name of a group's equal-volume control: `english:all` has as many English rows in place of those in
-the languages of `all`."""
+"""Prefix of the name of a group's equal-volume control: `english:all` replaces the rows in the languages of `all` by as
+many English rows."""
 
 BUNDLED = "bundled"
-"""Source of the model shipped with the package."""
+"""Source of the model that the package ships."""
 
 MODELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -40,20 +41,20 @@ MODELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-"""Models by the name they have in sweep files. Parameters are counted from the published configurations, tied
-embeddings once."""
+"""Built-in models by their name in sweep files. The numbers of parameters are computed from the published
+configurations and count tied embeddings once."""
 
 LANGUAGE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"all": ("es", "fr", "ja", "zh"), "latin": ("es", "fr"), "non_latin": ("ja", "zh")}
 )
-"""The training languages of arXiv 2504.16677: together, and split by script."""
+"""Default language groups: the training languages of arXiv 2504.16677, all together and split by script."""
 
 
 def parse_tasks(text: str) -> tuple[str, ...]:
-    """The tasks that a cell names, in canonical order: "math+summarization" -> ("summarization", "math").
+    """Returns the tasks of a cell in canonical order: "math+summarization" -> ("summarization", "math").
 
     Raises:
-        ValueError: An unknown task, or one named twice.
+        ValueError: A task is unknown or is named twice.
     """
     named = text.split(TASK_SEPARATOR)
     if not set(named) <= set(TASKS) or len(set(named)) != len(named):
@@ -62,5 +63,5 @@ def parse_tasks(text: str) -> tuple[str, ...]:
 
 
 def controlled_group(name: str) -> str | None:
-    """The language group that a group of this name is the equal-volume control of: "english:all" -> "all"."""
+    """Returns the group whose equal-volume control this is: "english:all" -> "all"; None for other groups."""
     return name.removeprefix(CONTROL) if name.startswith(CONTROL) else None

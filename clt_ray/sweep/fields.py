@@ -75,13 +75,13 @@ FloatOrZero = Annotated[float, Field(strict=True, ge=0)]
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 
 LanguageCode = Annotated[str, Field(strict=True, json_schema_extra=_list_languages)]
-"""ISO 639-1. The schema lists the known ones for editors; `checks` refuses others with the nearest."""
+"""Language code of ISO 639-1. The schema lists the known codes; `checks` refuses others and suggests the closest."""
 
 TaskName = Annotated[str, AfterValidator(_known_task), Field(strict=True, json_schema_extra=_list_tasks)]
-"""A declared task, a plug-in's included. The schema lists them when it is made, not when this module is imported."""
+"""Name of a declared task. The schema lists them when it is made, so that importing this module loads no plug-in."""
 
 TaskCell = Annotated[str, Field(strict=True, json_schema_extra=_give_examples_of_tasks)]
-"""One task, or several joined by `+` and trained together."""
+"""Name of one task, or names of several joined by `+` that are trained together."""
 
 
 def one_or_many(value: Any) -> Any:

@@ -1,10 +1,12 @@
-"""The metrics that a run's validation logs, by name: what a sweep may select by, known before anything is trained.
+"""Names of the metrics that the validation of a run logs, from which a sweep chooses its selection metric.
 
-val/loss                     mean over tasks and selection languages
-val/math/loss                mean over selection languages
-val/math/es/loss             one language
-val/math/accuracy            with validation.generate: the same two for scores, which no mean joins over tasks,
-val/math/es/accuracy         since theirs are different quantities
+    val/loss                mean over tasks and selection languages
+    val/math/loss           mean over selection languages
+    val/math/es/loss        one language
+    val/math/accuracy       with validation.generate: mean over selection languages
+    val/math/es/accuracy    with validation.generate: one language
+
+Scores have no mean over tasks, because scores of different tasks are different quantities.
 """
 
 from __future__ import annotations
@@ -19,22 +21,22 @@ OVERALL = "val/loss"
 
 
 def task_metric(task: str, metric: str) -> str:
-    """Name of a metric's mean over the selection languages."""
+    """Returns the name of a metric's mean over the selection languages."""
     return f"val/{task}/{metric}"
 
 
 def language_metric(task: str, language: str, metric: str) -> str:
-    """Name of a metric in one language."""
+    """Returns the name of a metric in one language."""
     return f"val/{task}/{language}/{metric}"
 
 
 def logged_metrics(tasks: Iterable[str], languages: Collection[str], generated: Collection[str] = ()) -> list[str]:
-    """Names of all metrics of a run's validation.
+    """Returns the names of all metrics that the validation of a run logs.
 
     Args:
-        tasks: Of the run.
+        tasks: Tasks of the run.
         languages: Evaluation languages.
-        generated: Tasks whose validation rows are also answered and scored.
+        generated: Tasks for which answers to validation rows are generated and scored.
     """
     names = [OVERALL]
     for task in tasks:
@@ -45,16 +47,17 @@ def logged_metrics(tasks: Iterable[str], languages: Collection[str], generated: 
 
 
 def scored_metrics(task: str) -> tuple[str, ...]:
-    """Names of the metrics that validation by generation scores for a task."""
+    """Returns the names of the metrics that score generated answers of a task."""
     return tuple(metric.name for metric in TASKS[task].scored_metrics)
 
 
 def better_extreme(name: str) -> Literal["min", "max"]:
-    """Whether the smallest or the largest value of a logged metric is best: the smallest of a loss, and what the
-    declaration of the task says of a score.
+    """Returns whether the smallest or the largest value of a logged metric is best.
+
+    It is the smallest for a loss; for a score, the declaration of the task decides.
 
     Args:
-        name: Name of a logged metric: `val/loss`, `val/math/accuracy`.
+        name: Name of a logged metric, such as `val/loss` or `val/math/accuracy`.
     """
     _, *task, metric = name.split("/")
     if metric == LOSS or not task:

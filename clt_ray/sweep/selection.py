@@ -1,4 +1,4 @@
-"""The outcome of choosing a checkpoint: what training decides and the run directory keeps."""
+"""The result of the choice of a checkpoint, which training decides and the run directory stores."""
 
 from __future__ import annotations
 

@@ -156,14 +156,14 @@ _NAME_RULE = "may hold only letters, digits, `_`, `.` and `-`, and starts with a
 _SECTION = ("is not a section", "write `key: value` lines below it. ")
 
 _REFUSALS: dict[str, Callable[[Mapping[str, Any]], tuple[str, str]]] = {
-    "int_type": lambda _: ("is not a whole number", "write one without quotes. "),
-    "int_from_float": lambda _: ("is not a whole number", "write one without a fraction. "),
-    "float_type": lambda _: ("is not a number", "write one without quotes. "),
-    "finite_number": lambda _: ("is not a finite number", "write one. "),
-    "bool_type": lambda _: ("is neither true nor false", "write one of them without quotes. "),
+    "int_type": lambda _: ("is not a whole number", "write a whole number without quotes. "),
+    "int_from_float": lambda _: ("is not a whole number", "write a number without a fraction. "),
+    "float_type": lambda _: ("is not a number", "write a number without quotes. "),
+    "finite_number": lambda _: ("is not a finite number", "write a finite number. "),
+    "bool_type": lambda _: ("is neither true nor false", "write true or false without quotes. "),
     "string_type": lambda _: ("is not text", "put it in quotes. "),
     "string_too_short": lambda _: ("is empty", "write something or remove the key. "),
-    "string_pattern_mismatch": lambda _: (_NAME_RULE, "choose such a name. "),
+    "string_pattern_mismatch": lambda _: (_NAME_RULE, "choose another name. "),
     "greater_than": lambda ctx: (f"is not greater than {ctx['gt']:g}", f"write a number above {ctx['gt']:g}. "),
     "greater_than_equal": lambda ctx: (f"is less than {ctx['ge']:g}", f"write {ctx['ge']:g} or more. "),
     "less_than": lambda ctx: (f"is not less than {ctx['lt']:g}", f"write a number below {ctx['lt']:g}. "),

@@ -1,3 +1,5 @@
+"""Estimated tokens and chip-hours of runs, checked against worked examples."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,16 +10,16 @@ from clt_ray.tasks import TASKS
 from tests.support.small_sweep import TPU, runs_of, sweep
 
 
-def test_tokens_follow_rows_epochs_and_the_cut_of_long_rows() -> None:
+def test_tokens_follow_from_rows_epochs_steps_and_the_maximum_length() -> None:
     (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"epochs": 3})
     assert cost.training_tokens(run) == 3 * 10_000 * TASKS["math"].tokens_per_row
-    (cut,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_length": 100})
-    assert cost.training_tokens(cut) == 10_000 * 100
+    (truncated,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_length": 100})
+    assert cost.training_tokens(truncated) == 10_000 * 100
     (short,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_steps": 10})
     assert cost.training_tokens(short) == 10 * 64 * TASKS["math"].tokens_per_row
 
 
-def test_a_mixed_run_has_the_mean_row_of_its_tasks() -> None:
+def test_a_multi_task_run_has_the_mean_length_of_its_tasks() -> None:
     (run,) = runs_of(grid=sweep()["grid"] | {"task": "summarization+instruction+math", "samples_per_language": [0]})
     assert cost.training_tokens(run) == 10_000 * sum(task.tokens_per_row for task in TASKS.values())
 
@@ -28,23 +30,23 @@ def chip_hours(run: RunSpec, tokens: int) -> float:
     return hours
 
 
-def test_chip_hours_of_long_rows_are_flops_over_what_a_chip_achieves() -> None:
+def test_chip_hours_of_long_rows_follow_from_flops() -> None:
     (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, hardware=TPU)
     tokens = 157 * 64 * 2048
     seconds = 6 * 8_030_261_248 * tokens / (197e12 * cost.UTILISATION)
     assert chip_hours(run, tokens) == pytest.approx(seconds / 3600)
 
 
-def test_chip_hours_of_short_rows_are_those_of_moving_the_weights() -> None:
+def test_chip_hours_of_short_rows_follow_from_the_transfer_of_weights() -> None:
     (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [1000]}, hardware=TPU)
     tokens = cost.training_tokens(run)
-    computing = 6 * 8_030_261_248 * tokens / (64 * 197e12 * cost.UTILISATION)
-    moving = 219 * 3 * 2 * 8_030_261_248 / (200e9 / 2)
-    assert (round(computing), round(moving)) == (38, 106), "the worked example of the module"
-    assert chip_hours(run, tokens) == pytest.approx(64 * moving / 3600)
+    computation = 6 * 8_030_261_248 * tokens / (64 * 197e12 * cost.UTILISATION)
+    transfer = 219 * 3 * 2 * 8_030_261_248 / (200e9 / 2)
+    assert (round(computation), round(transfer)) == (38, 106), "the example in the module's docstring"
+    assert chip_hours(run, tokens) == pytest.approx(64 * transfer / 3600)
 
 
-def test_a_smaller_slice_costs_less_where_weights_are_waited_for_and_the_same_where_not() -> None:
+def test_a_smaller_slice_costs_less_only_where_the_transfer_of_weights_takes_longer() -> None:
     small, large = (
         runs_of(hardware={"accelerator": "TPU-V5LITEPOD", "topology": topology})[0] for topology in ("4x4", "8x8")
     )
@@ -52,19 +54,19 @@ def test_a_smaller_slice_costs_less_where_weights_are_waited_for_and_the_same_wh
     assert chip_hours(small, 10**9) == chip_hours(large, 10**9)
 
 
-def test_a_tensor_axis_divides_what_each_chip_gathers() -> None:
+def test_a_tensor_axis_divides_the_weights_that_each_chip_gathers() -> None:
     flat, deep = (runs_of(hardware=TPU | {"mesh": mesh})[0] for mesh in ("64x1", "16x4"))
     assert chip_hours(deep, 1000) == pytest.approx(chip_hours(flat, 1000) / 4)
 
 
 def test_assumptions_name_the_tasks_of_the_sweep_only() -> None:
-    told = cost.assumptions({"math"})
-    assert f"{TASKS['math'].tokens_per_row} of math" in told and "35% of peak" in told
-    assert "summarization" not in told
+    text = cost.assumptions({"math"})
+    assert f"{TASKS['math'].tokens_per_row} of math" in text and "35% of peak" in text
+    assert "summarization" not in text
 
 
 @pytest.mark.parametrize("hardware", [{"accelerator": "CPU"}, {"accelerator": "GPU", "workers": 8}])
-def test_chip_hours_are_unknown_where_the_peak_is(hardware: dict[str, object]) -> None:
+def test_chip_hours_are_unknown_where_the_peak_is_unknown(hardware: dict[str, object]) -> None:
     (run, _) = runs_of(hardware=hardware)
     assert cost.chip_hours(run, 1000) is None
 

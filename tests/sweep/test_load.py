@@ -38,7 +38,7 @@ def grid(**changes: Any) -> dict[str, Any]:
 SLICE = {"accelerator": "TPU-V5LITEPOD", "topology": "8x8"}
 
 MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
-    ({"name": "two words"}, "name", "may hold only letters", "choose such a name"),
+    ({"name": "two words"}, "name", "may hold only letters", "choose another name"),
     ({"name": None}, "name", "is missing", "add it"),
     ({"grid": None}, "grid", "is missing", "add it"),
     ({"gird": {}}, "gird", "unknown key", "'grid'"),
@@ -158,7 +158,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"hardware": {"workers": 128}}, "training.batch_size", "multiple of the 128 workers", "write 128"),
     ({"hardware": {"accelerator": "GPU", "mesh": "2x1"}}, "hardware.mesh", "is for TPU", "remove"),
     ({"hardware": {"accelerator": "TPU-V5LITEPOD"}}, "hardware.topology", "needs one", "8x8"),
-    ({"hardware": {**SLICE, "topology": "8x7"}}, "hardware.topology", "is no slice", "8x16"),
+    ({"hardware": {**SLICE, "topology": "8x7"}}, "hardware.topology", "is not a slice", "8x16"),
     ({"hardware": {**SLICE, "mesh": "32x1"}}, "hardware.mesh", "covers 32 chips", "64x1"),
     ({"hardware": {**SLICE, "mesh": "8x8x1"}}, "hardware.mesh", "is not a mesh", "64x1"),
     ({"hardware": {**SLICE, "workers": 2}}, "hardware.workers", "one process per host", "remove"),

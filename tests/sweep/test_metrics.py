@@ -1,4 +1,4 @@
-"""The metrics that a sweep may select by are those that validation logs."""
+"""A sweep may select by exactly the metrics that the validation of every run logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.small_sweep import problems_of, sweep
 LANGUAGES = ("en", "es", "ko")
 
 
-def test_names_of_a_run() -> None:
+def test_names_of_the_metrics_of_a_run() -> None:
     assert logged_metrics(["math"], ["en", "es"], ["math"]) == [
         "val/loss",
         "val/math/loss", "val/math/en/loss", "val/math/es/loss",
@@ -36,7 +36,7 @@ def test_a_metric_is_accepted_exactly_when_every_run_logs_it(
     every = logged_metrics(TASKS, [*LANGUAGES, "de"], TASKS)
     metric = data.draw(st.sampled_from(every))
     validation: Mapping[str, Any] = {"generate": {"tasks": generated}} if generated else {}
-    found = problems_of(
+    problems = problems_of(
         grid=sweep()["grid"] | {"task": list({"+".join(sorted(tasks)): None for tasks in cells})},
         language_groups={"all": ["es"]},
         eval_languages=list(LANGUAGES),
@@ -44,7 +44,7 @@ def test_a_metric_is_accepted_exactly_when_every_run_logs_it(
         selection={"metric": metric, "mode": better_extreme(metric)},
     )
     logged = all(metric in logged_metrics(tasks, LANGUAGES, generated or ()) for tasks in cells)
-    assert [problem.key for problem in found] == ([] if logged else ["selection.metric"])
+    assert [problem.key for problem in problems] == ([] if logged else ["selection.metric"])
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_a_metric_is_accepted_exactly_when_every_run_logs_it(
 )
 def test_better_is_less_loss_and_more_of_everything_else(metric: str, mode: str) -> None:
     assert better_extreme(metric) == mode
-    other = {"min": "max", "max": "min"}[mode]
-    generate = {"validation": {"generate": {}}}
+    wrong_mode = {"min": "max", "max": "min"}[mode]
+    generate: dict[str, Any] = {"validation": {"generate": {}}}
     assert problems_of(**generate, selection={"metric": metric, "mode": mode}) == ()
-    (problem,) = problems_of(**generate, selection={"metric": metric, "mode": other})
-    assert (problem.key, problem.value, problem.remedy) == ("selection.mode", other, f"write mode: {mode}")
+    (problem,) = problems_of(**generate, selection={"metric": metric, "mode": wrong_mode})
+    assert (problem.key, problem.value, problem.remedy) == ("selection.mode", wrong_mode, f"write mode: {mode}")

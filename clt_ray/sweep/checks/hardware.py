@@ -53,7 +53,7 @@ def _slice_findings(path: KeyPath, hardware: HardwareSpec) -> Iterator[Finding]:
         message = "a TPU slice has one process per host"
         yield Finding((*path, "workers"), message, "remove it; topology says how many hosts there are")
     if topology is None:
-        yield Finding((*path, "topology"), "a TPU needs one", "write the slice's shape, such as 8x8")
+        yield Finding((*path, "topology"), "is missing, and a TPU needs one", "write the topology of the slice, such as 8x8")
         return
     wrong = _wrong_topology(topology, hardware.accelerator)
     if wrong:
@@ -79,7 +79,7 @@ def _wrong_topology(topology: str, accelerator: str) -> tuple[str, str] | None:
     except ValueError:
         return "is not a topology", f"write whole numbers joined by x, such as {example}"
     if kind.topologies and topology not in kind.topologies:
-        return f"is no slice of {accelerator}", f"slices: {', '.join(kind.topologies)}"
+        return f"is not a slice of {accelerator}", f"slices: {', '.join(kind.topologies)}"
     if len(shape) != kind.dimensions:
         return f"has {len(shape)} dimensions, and {accelerator} slices have {kind.dimensions}", f"such as {example}"
     return None
