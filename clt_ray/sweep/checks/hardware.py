@@ -53,7 +53,7 @@ def _slice_findings(path: KeyPath, hardware: HardwareSpec) -> Iterator[Finding]:
         message = "a TPU slice has one process per host"
         yield Finding((*path, "workers"), message, "remove it; topology says how many hosts there are")
     if topology is None:
-        yield Finding((*path, "topology"), "is missing, and a TPU needs one", "write the topology of the slice, such as 8x8")
+        yield Finding((*path, "topology"), "is missing, and a TPU needs one", "write a topology such as 8x8")
         return
     wrong = _wrong_topology(topology, hardware.accelerator)
     if wrong:
