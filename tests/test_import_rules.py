@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "plugins": {"errors"},
     "languages": {"errors", "plugins", "suggest"},
     "tasks": {"errors", "plugins"},
+    "families": {"errors", "plugins"},
     "sweep": {"errors", "suggest", "languages", "tasks"},
     "data": {"errors", "languages", "tasks", "sweep"},
-    "training": {"errors", "tasks", "data", "sweep"},
+    "training": {"errors", "families", "tasks", "data", "sweep"},
     "evaluation": {"errors", "plugins", "languages", "tasks", "data", "sweep"},
     "store": {"errors", "sweep"},
     # Ratings of outputs that evaluation wrote and the store keeps; nothing of training.
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     # MLflow is a projection of run directories, so the tracker reads the store.
     "tracking": {"errors", "redaction", "languages", "tasks", "sweep", "store"},
     "pipeline": {"errors", "sweep", "data", "training", "evaluation", "store"},
-    "orchestration": {"errors", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
+    "orchestration": {"errors", "families", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
     "analysis": {"errors", "suggest", "languages", "tasks"},
     "report": {"errors", "redaction", "languages", "tasks", "analysis"},
 }

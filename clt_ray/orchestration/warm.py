@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clt_ray.families import FAMILIES
 from clt_ray.pipeline import Outcome, execute
 from clt_ray.store import Store
 from clt_ray.sweep.run import RunSpec
@@ -45,8 +46,6 @@ PRELOADED = (
     "clt_ray.training.train",
     "clt_ray.evaluation.evaluate",
     "clt_ray.data.mixture",
-    "transformers.models.llama.modeling_llama",
-    "transformers.models.cohere.modeling_cohere",
     "transformers.generation.utils",
 )
 """Modules that every run imports."""
@@ -171,7 +170,7 @@ def serve(listener: socket.socket, owner: int, path: Path) -> None:
 
 
 def _preload() -> None:
-    for module in PRELOADED:
+    for module in (*PRELOADED, *(family.module for family in FAMILIES.built_in.values())):
         importlib.import_module(module)
     # The collector writes to the objects it visits. Frozen objects are not visited, so children share their pages.
     gc.collect()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from clt_ray.families import find_family
 from clt_ray.sweep.run import ModelSpec
 
 BUNDLED = "bundled"
@@ -44,16 +47,30 @@ def parameter_count(model: ModelSpec) -> int | None:
 
 
 def load_tokenizer(model: ModelSpec) -> Any:
-    """The model's tokenizer, with a padding token that is not its end of text where one can be had.
+    """Returns the model's tokenizer with a padding token and the chat format of the model's family.
 
-    Llama 3.1 has no padding token but reserves one for fine-tuning; training on a padding token equal to the
-    end of text would be harmless here only because padding carries no label, and decoding could not tell them
-    apart.
+    A tokenizer without a padding token gets the one that the family reserves, such as Llama 3.1's for fine-tuning, or
+    else its end of text. Padding carries no label, so either is right for training, but only a token of its own lets
+    a decoder tell padding from the end of a reply.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(location(model), revision=model.revision)
+    source, revision = location(model), model.revision
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    family = find_family(AutoConfig.from_pretrained(source, revision=revision).model_type)
     if tokenizer.pad_token is None:
-        reserved = "<|finetune_right_pad_id|>"
+        reserved = family.padding_token if family is not None else None
         tokenizer.pad_token = reserved if reserved in tokenizer.get_vocab() else tokenizer.eos_token
+    if family is not None and tokenizer.chat_template:
+        tokenizer.chat_template = with_variables(tokenizer.chat_template, family.chat_arguments)
     return tokenizer
+
+
+def with_variables(template: str, variables: Mapping[str, bool | str]) -> str:
+    """Returns a Jinja template that sets variables before everything else.
+
+    Written into the template, the values also hold for whatever reads the exported checkpoint, so that a model is used
+    in the format in which it was trained.
+    """
+    lines = [f"{{%- set {name} = {json.dumps(value)} -%}}" for name, value in variables.items()]
+    return "\n".join([*lines, template])

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from clt_ray.families import Heads
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import HardwareSpec, RunSpec, TrainingSpec
 from clt_ray.training.backends import unsupported
 from clt_ray.training.backends.xla import environment
-from clt_ray.training.backends.xla.fit import Heads, head_misfits, misfits
+from clt_ray.training.backends.xla.fit import head_misfits, misfits
 from clt_ray.training.backends.xla.plan import MeshShape
 from tests.support.sweeps import sweep, write
 

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.errors import ConfigurationError
+from clt_ray.families import FSDP, LLAMA, TENSOR
 from clt_ray.training.backends.xla.plan import (
     BATCH,
-    FSDP,
-    TENSOR,
     MeshShape,
     partition,
     shard_shape,
@@ -62,7 +61,7 @@ def shapes(model: str) -> dict[str, tuple[int, ...]]:
 def test_published_models_are_split_over_every_chip(model: str, mesh: MeshShape) -> None:
     found = shapes(model)
     assert sum(math.prod(shape) for shape in found.values()) == PARAMETERS[model]
-    plan = sharding_plan(found, mesh)
+    plan = sharding_plan(LLAMA, found, mesh)
     on_one_chip = sum(math.prod(shard_shape(shape, plan[name], mesh)) for name, shape in found.items())
     norms = sum(math.prod(shape) for shape in found.values() if len(shape) == 1)
     assert on_one_chip == (PARAMETERS[model] - norms) // mesh.chips + norms
@@ -75,7 +74,7 @@ def test_published_models_are_split_over_every_chip(model: str, mesh: MeshShape)
 )
 def test_any_shape_is_split_evenly_and_no_axis_is_used_twice(name: str, size: tuple[int, int], mesh: MeshShape) -> None:
     shape = size[: len(LAYER.get(name.removeprefix("model.layers.3."), (0, 0)))]
-    found = partition(name, shape, mesh)
+    found = partition(LLAMA, name, shape, mesh)
     assert len(found) == len(shape)
     assert all(size % mesh.size(axis) == 0 for size, axis in zip(shape, found, strict=True))
     used = [axis for entry in found if entry for axis in ((entry,) if isinstance(entry, str) else entry)]
@@ -91,12 +90,12 @@ def test_the_batch_is_split_over_one_axis_only() -> None:
 
 def test_a_layer_contracts_what_it_split() -> None:
     mesh = MeshShape(16, 4)
-    assert partition("model.layers.0.self_attn.q_proj.weight", (4096, 4096), mesh) == (TENSOR, FSDP)
-    assert partition("model.layers.0.self_attn.o_proj.weight", (4096, 4096), mesh) == (FSDP, TENSOR)
-    assert partition("lm_head.weight", (128_256, 4096), mesh) == ((FSDP, TENSOR), None)
+    assert partition(LLAMA, "model.layers.0.self_attn.q_proj.weight", (4096, 4096), mesh) == (TENSOR, FSDP)
+    assert partition(LLAMA, "model.layers.0.self_attn.o_proj.weight", (4096, 4096), mesh) == (FSDP, TENSOR)
+    assert partition(LLAMA, "lm_head.weight", (128_256, 4096), mesh) == ((FSDP, TENSOR), None)
 
 
 def test_all_unknown_parameters_are_named() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        sharding_plan({"model.experts.weight": (8, 8), "model.norm.weight": (8,), "router": (8,)}, MeshShape(2))
+        sharding_plan(LLAMA, {"model.experts.weight": (8, 8), "model.norm.weight": (8,), "router": (8,)}, MeshShape(2))
     assert [problem.key for problem in caught.value.problems] == ["model.experts.weight", "router"]

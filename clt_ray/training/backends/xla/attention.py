@@ -1,10 +1,11 @@
-"""Attention under one name, `ATTENTION`, that models are built with.
+"""The attention function of this backend, registered with transformers under the name `ATTENTION`.
 
-transformers makes no mask for a name it has no mask function for. Training needs none: rows are padded on the right
-and attention is causal, so no token sees padding. Decoding passes its own mask of four dimensions.
+transformers makes no mask for an attention function that has no mask function. Training needs none: rows are padded
+on the right and attention is causal, so no token sees padding. Decoding passes a mask of four dimensions. Layers with
+a sliding window pass its size, and the window is applied here in both cases.
 
-On TPU the training path is a Pallas kernel that never stores the scores; elsewhere it is the same mathematics
-written out, softmax in fp32.
+On a TPU the training path is a Pallas kernel that never stores the scores. Elsewhere, and where a sliding window is
+shorter than the rows, which the kernel does not support, the same mathematics is written out, with softmax in fp32.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface
 
-from clt_ray.training.backends.xla.plan import FSDP, TENSOR
+from clt_ray.families import FSDP, TENSOR
 from clt_ray.training.backends.xla.slice import Slice
 
 ATTENTION = "clt_ray_xla"
 HEADS = (FSDP, TENSOR, None, None)
 """Partition of queries, keys and values: (rows, heads, tokens, head size)."""
+HIDDEN_SCORE = torch.finfo(torch.float32).min
+"""Score of a key that a query does not see."""
 
 
 def register(chips: Slice, kernel: bool) -> None:
-    """Make `ATTENTION` known to transformers.
+    """Register the attention function with transformers.
 
     Args:
-        chips: Whose mesh splits rows and heads.
+        chips: Slice whose mesh splits rows and heads.
         kernel: Use the Pallas kernel for causal attention without a mask; it exists on TPU only.
     """
 
@@ -38,49 +41,69 @@ def register(chips: Slice, kernel: bool) -> None:
         value: Tensor,
         attention_mask: Tensor | None,
         scaling: float | None = None,
-        dropout: float = 0.0,
+        sliding_window: int | None = None,
         **_: Any,
     ) -> tuple[Tensor, None]:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         key, value = (repeat_heads(states, query.shape[1]) for states in (key, value))
-        if attention_mask is None and kernel:
+        if sliding_window is not None and sliding_window >= key.shape[2]:
+            sliding_window = None
+        if attention_mask is None and kernel and sliding_window is None:
             out = flash(chips, query, key, value, scale)
         else:
-            out = written_out(query, key, value, scale, attention_mask)
+            out = written_out(query, key, value, scale, attention_mask, sliding_window)
         return out.transpose(1, 2).contiguous(), None
 
     AttentionInterface.register(ATTENTION, attention)
 
 
 def repeat_heads(states: Tensor, heads: int) -> Tensor:
-    """Keys or values (rows, key-value heads, tokens, size) with each head repeated for the queries that share it."""
-    rows, own, tokens, size = states.shape
-    if own == heads:
+    """Repeat each head of keys or values (rows, key-value heads, tokens, size) for the queries that share it."""
+    rows, key_value_heads, tokens, size = states.shape
+    if key_value_heads == heads:
         return states
-    return states[:, :, None].expand(rows, own, heads // own, tokens, size).reshape(rows, heads, tokens, size)
+    repeats = heads // key_value_heads
+    return states[:, :, None].expand(rows, key_value_heads, repeats, tokens, size).reshape(rows, heads, tokens, size)
 
 
-def written_out(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None) -> Tensor:
-    """softmax(q k^T * scale + mask) v, the softmax in fp32.
+def written_out(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None, window: int | None = None
+) -> Tensor:
+    """Compute softmax(q k^T * scale + mask) v, the softmax in fp32.
 
     Args:
         query, key, value: (rows, heads, tokens, head size); keys may be longer than queries.
         scale: Factor of the scores.
         mask: Added to the scores, (rows, 1, query tokens, key tokens); None is causal.
+        window: Number of keys, up to and including its own, that a query sees; None is all.
     """
     scores = torch.einsum("bhqd,bhkd->bhqk", query, key).float() * scale
     if mask is None:
-        tokens = query.shape[2]
-        position = torch.arange(tokens, device=query.device)
+        position = torch.arange(query.shape[2], device=query.device)
         hidden = position[None, :] > position[:, None]
-        scores = scores.masked_fill(hidden, torch.finfo(torch.float32).min)
+        if window is not None:
+            hidden = hidden | (position[None, :] <= position[:, None] - window)
+        scores = scores.masked_fill(hidden, HIDDEN_SCORE)
     else:
-        scores = scores + mask
+        scores = scores + (mask if window is None else windowed(mask, window))
     return torch.einsum("bhqk,bhkd->bhqd", torch.softmax(scores, dim=-1).to(value.dtype), value)
 
 
+def windowed(mask: Tensor, window: int) -> Tensor:
+    """Hide the keys of a mask that are further back than a window.
+
+    Args:
+        mask: 0 where a query sees a key and `HIDDEN_SCORE` elsewhere, (rows, 1, queries, keys). The last key that a
+            query sees is its own, and those before it follow one another.
+        window: Number of keys, up to and including its own, that a query sees.
+    """
+    place = torch.arange(mask.shape[-1], device=mask.device)
+    last = torch.where(mask == 0, place, -1).amax(dim=-1, keepdim=True)
+    return torch.where(place > last - window, mask, HIDDEN_SCORE)
+
+
 def flash(chips: Slice, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Causal attention by torch_xla's Pallas kernel, each chip on its rows and heads."""
+    """Compute causal attention with torch_xla's Pallas kernel, each chip on its rows and heads."""
     from torch_xla.experimental.custom_kernel import flash_attention
 
     out: Tensor = flash_attention(
@@ -92,8 +115,8 @@ def flash(chips: Slice, query: Tensor, key: Tensor, value: Tensor, scale: float)
 def lower_kernels_for_tpu() -> None:
     """Let this process trace the TPU's kernels without a TPU, to compile them for one; they cannot run here.
 
-    torch_xla lowers a kernel for jax's default platform, and the CPU refuses; and it asks for jax's newest form of
-    kernels (version 8 in jax 0.7.1), of which libtpu 0.0.21 reads those up to 7.
+    torch_xla lowers a kernel for jax's default platform, and the CPU refuses. It also asks for jax's newest form of
+    kernels (version 8 in jax 0.7.1), while libtpu 0.0.21 reads versions up to 7.
     """
     from torch_xla.experimental import custom_kernel
 

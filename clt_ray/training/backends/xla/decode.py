@@ -20,16 +20,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clt_ray.families import FSDP, TENSOR
+from clt_ray.training.backends.xla.attention import HIDDEN_SCORE
 from clt_ray.training.backends.xla.buckets import width_for, widths
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel
-from clt_ray.training.backends.xla.plan import BATCH, FSDP, TENSOR
+from clt_ray.training.backends.xla.plan import BATCH
 
 LOOK_EVERY = 16
 """Tokens between looks at the device; a look waits for it."""
 CACHE = (FSDP, TENSOR, None, None)
 """Partition of cached keys and values, (rows, key-value heads, slots, head size)."""
-HIDDEN_SCORE = torch.finfo(torch.float32).min
 
 
 class SlotCache:

@@ -1,34 +1,20 @@
-"""Whether a model, a batch, a mesh and a slice fit each other, asked before a slice is reserved."""
+"""Checks that a model, a batch, a mesh and a slice fit each other, made before a slice is reserved."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from clt_ray.errors import Problem
+from clt_ray.families import Heads, find_family, unknown_family
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.xla.plan import MeshShape
 
-FAMILIES = ("llama", "cohere")
-"""Architectures with sharding rules, as their checkpoints name them (`model_type`)."""
-
-
-@dataclass(frozen=True)
-class Heads:
-    """What of a model's configuration limits the tensor axis."""
-
-    query: int
-    """Attention heads of the queries."""
-    key_value: int
-    """Attention heads of keys and values."""
-
 
 def mesh_of(run: RunSpec) -> MeshShape:
-    """The mesh that a run asks for."""
+    """Return the mesh that a run asks for."""
     return MeshShape(*run.hardware.mesh_shape)
 
 
 def misfits(run: RunSpec) -> list[Problem]:
-    """Everything about the hardware section that cannot work, from the run alone."""
+    """Return every problem of the hardware section that the run alone shows."""
     mesh, chips, batch = mesh_of(run), run.hardware.chips, run.training.batch_size
     key, problems = f"{run.model.name}.mesh", []
     if mesh.chips != chips:
@@ -47,18 +33,20 @@ def misfits(run: RunSpec) -> list[Problem]:
                 f"write {-(-batch // mesh.fsdp) * mesh.fsdp}, or give hardware.{key} a smaller first number",
             )
         )  # fmt: skip
-    if run.model.architecture not in (None, *FAMILIES):
-        problems.append(
-            Problem(
-                "models", f"{run.model.name}.architecture", run.model.architecture,
-                "no sharding rules for it", f"supported: {', '.join(FAMILIES)}",
-            )
-        )  # fmt: skip
+    architecture = run.model.architecture
+    if architecture is not None and find_family(architecture) is None:
+        problems.append(unknown_family(architecture, run.model.name))
     return problems
 
 
 def head_misfits(heads: Heads, mesh: MeshShape, model: str) -> list[Problem]:
-    """What of the tensor axis the model's heads do not allow."""
+    """Return the problem of a tensor axis that does not divide the model's attention heads.
+
+    Args:
+        heads: Numbers of the model's attention heads.
+        mesh: Mesh of the slice.
+        model: Name of the model in messages.
+    """
     if heads.query % mesh.tensor == 0 and heads.key_value % mesh.tensor == 0:
         return []
     message = (

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from clt_ray.data.formatting import IGNORED
-from clt_ray.training.backends.xla.plan import HIDDEN, VOCABULARY
+from clt_ray.families import VOCABULARY
+from clt_ray.training.backends.xla.plan import HIDDEN
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.backends.xla.vocabulary import BY_WORD, by_word, chunks, equals_word, on_all_chips
 

@@ -12,49 +12,59 @@ from torch import Tensor
 from torch_xla.distributed.fsdp import checkpoint_module
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from clt_ray.errors import ConfigurationError, RunError
+from clt_ray.errors import ConfigurationError, Problem, RunError
+from clt_ray.families import Family, Partition, require_family
 from clt_ray.training.backends.xla.attention import ATTENTION
-from clt_ray.training.backends.xla.fit import FAMILIES, Heads, head_misfits
+from clt_ray.training.backends.xla.fit import head_misfits
 from clt_ray.training.backends.xla.linear import keep_rows_apart
-from clt_ray.training.backends.xla.plan import HIDDEN, Partition, sharding_plan
+from clt_ray.training.backends.xla.plan import HIDDEN, sharding_plan
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.backends.xla.vocabulary import look_up
 from clt_ray.training.backends.xla.weights import safetensors_files, stream
 
+SOFT_CAPS = ("final_logit_softcapping", "attn_logit_softcapping")
+"""Names in a configuration of limits on logits and attention scores (Gemma 2), which this backend does not compute."""
+
 
 class ShardedModel:
-    """A causal language model on a slice, with what the training step needs to know of it.
+    """A causal language model on a slice, with what the training step reads from it.
 
-    `module` is the transformers model itself: same class, same parameter names.
+    `module` is the transformers model itself, with its class and parameter names; `family` is its declaration.
     """
 
-    def __init__(self, module: Any, chips: Slice, plan: dict[str, Partition], files: Sequence[str]) -> None:
-        self.module, self.chips, self.plan, self.files = module, chips, plan, files
+    def __init__(
+        self, module: Any, family: Family, chips: Slice, plan: dict[str, Partition], files: Sequence[str]
+    ) -> None:
+        self.module, self.family, self.chips, self.plan, self.files = module, family, chips, plan, files
 
     @property
     def head(self) -> torch.nn.Parameter:
-        """Language-model head, (words, hidden); the embedding itself where they are tied."""
+        """Weight of the language-model head, (words, hidden); the embedding itself where both are tied."""
         head: torch.nn.Parameter = self.module.lm_head.weight
         return head
 
     @property
     def logit_scale(self) -> float:
-        """Factor of the logits: Cohere's, 1 for Llama."""
-        return float(getattr(self.module.config, "logit_scale", 1.0))
+        """Factor of the logits."""
+        return float(self.family.logit_scale(self.module.config))
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        """Parameters by name; a tied one once."""
+        """Return the parameters by name, a tied one once."""
         return dict(self.module.named_parameters())
 
     def masters(self) -> dict[str, Tensor]:
-        """fp32 values of the parameters that are not fp32, read from the model's files and split like them."""
+        """Return fp32 values of the parameters that are not fp32, read from the model's files and split like them."""
         narrow = {name for name, parameter in self.parameters().items() if parameter.dtype != torch.float32}
         tensors = ((name, value) for name, value in stream(self.files) if name in narrow)
         return {name: self.chips.put(value.float(), self.plan[name]) for name, value in tensors}
 
     def hidden_states(self, input_ids: Tensor) -> Tensor:
-        """Output of the last layer, (rows, tokens, hidden), for right-padded rows."""
+        """Return the output of the last layer, (rows, tokens, hidden), for right-padded rows."""
         vectors = look_up(self.chips, self.module.get_input_embeddings().weight, input_ids)
+        scale = float(self.family.embedding_scale(self.module.config))
+        if scale != 1:
+            # transformers rounds the factor to the number format of the embeddings before it multiplies.
+            vectors = vectors * torch.tensor(scale, dtype=vectors.dtype).item()
         outputs = self.module.model(inputs_embeds=vectors, use_cache=False)
         return self.chips.constrain(outputs.last_hidden_state, HIDDEN)
 
@@ -62,50 +72,70 @@ class ShardedModel:
 def load(
     location: str, revision: str | None, dtype: torch.dtype, chips: Slice, *, rematerialise: bool, name: str = ""
 ) -> ShardedModel:
-    """A pretrained model, its parameters read one by one and sent to the chips in parts.
+    """Load a pretrained model, reading parameters one by one and sending each chip its parts.
 
     Args:
         location: Directory or hub name with config.json and safetensors.
         revision: Branch, tag or commit of a hub model.
-        dtype: Of parameters and activations.
-        chips: Where it goes.
+        dtype: Number format of parameters and activations.
+        chips: Slice that the model goes to.
         rematerialise: Recompute each layer's activations in the backward pass.
-        name: What messages call the model.
+        name: Name of the model in messages.
 
     Raises:
-        ConfigurationError: An architecture without sharding rules, or heads that the tensor axis does not divide.
+        ConfigurationError: No model family covers the architecture, the tensor axis does not divide the heads, or the
+            model caps its logits.
         RunError: The files lack a parameter or hold one of another shape.
     """
-    module = empty(AutoConfig.from_pretrained(location, revision=revision), chips, name or location)
-    # A checkpoint that declares none keeps the one made from its config.json.
+    module, family = empty(AutoConfig.from_pretrained(location, revision=revision), chips, name or location)
+    # A checkpoint without generation_config.json keeps the one that transformers makes from its config.json.
     with suppress(OSError):
         module.generation_config = GenerationConfig.from_pretrained(location, revision=revision or "main")
-    plan = sharding_plan({key: value.shape for key, value in module.named_parameters()}, chips.shape)
+    plan = sharding_plan(family, {key: value.shape for key, value in module.named_parameters()}, chips.shape)
     files = safetensors_files(location, revision)
     fill(module, stream(files), plan, dtype, chips)
     prepare(module, chips, rematerialise=rematerialise)
-    return ShardedModel(module, chips, plan, files)
+    return ShardedModel(module, family, chips, plan, files)
 
 
-def empty(config: Any, chips: Slice, name: str) -> Any:
-    """The module of a configuration without memory for its parameters."""
-    heads = Heads(config.num_attention_heads, config.num_key_value_heads or config.num_attention_heads)
-    problems = head_misfits(heads, chips.shape, name)
-    if config.model_type not in FAMILIES:
-        raise RunError(f"{name} is a {config.model_type} model; sharding rules exist for {', '.join(FAMILIES)}")
+def empty(config: Any, chips: Slice, name: str) -> tuple[Any, Family]:
+    """Return the module of a configuration, without memory for its parameters, and its family.
+
+    Raises:
+        ConfigurationError: No model family covers the architecture, the tensor axis does not divide the heads, or the
+            model caps its logits.
+    """
+    family = require_family(config.model_type, name)
+    problems = head_misfits(family.heads(config), chips.shape, name)
+    problems += [
+        Problem("models", f"{name}.{key}", value, "caps on logits are not supported on a TPU", "train on CPU or GPU")
+        for key in SOFT_CAPS
+        if (value := getattr(config, key, None)) is not None
+    ]
     if problems:
         raise ConfigurationError(problems)
     with init_empty_weights(include_buffers=False):
         module = AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
     keep_rows_apart(module)
     module.tie_weights()
-    return module
+    return module, family
 
 
 def fill(
     module: Any, tensors: Iterable[tuple[str, Tensor]], plan: dict[str, Partition], dtype: torch.dtype, chips: Slice
 ) -> None:
-    """Put values in an empty module: parameters split by the plan, buffers replicated."""
+    """Put values into an empty module: parameters split by the plan, buffers replicated.
+
+    Args:
+        module: Module from `empty`.
+        tensors: Whole parameters by name, on the host; each is asked for when the one before is on the chips.
+        plan: Partition of every parameter.
+        dtype: Number format of the parameters on the chips.
+        chips: Slice that the values go to.
+
+    Raises:
+        RunError: The tensors lack a parameter or hold one of another shape.
+    """
     missing = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
     for name, value in tensors:
         shape = missing.pop(name, None)
@@ -122,7 +152,7 @@ def fill(
 
 
 def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
-    """Fix how activations are split between layers, and what is kept for the backward pass."""
+    """Fix how activations are split between layers, and which of them are kept for the backward pass."""
 
     def split_by_rows(_module: Any, _inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clt_ray.training.backends.xla.plan import Axis, Partition
+from clt_ray.families import Axis, Partition
 from clt_ray.training.backends.xla.slice import Slice
 
 EPSILON = 1e-8

@@ -1,17 +1,18 @@
 """Which chip holds which part of which tensor, decided from names and shapes alone.
 
-A slice's chips form a mesh of two axes. `fsdp` splits the batch and, between uses, the parameters; `tensor` splits
-the work inside a layer. A tensor's partition names, for each dimension, the axis that splits it:
+The chips of a slice form a mesh of two axes. `fsdp` splits the batch and, between uses, the parameters; `tensor`
+splits the work inside a layer. The partition of a tensor names, for each dimension, the axis that splits it:
 
-    q_proj.weight      (heads x head size, hidden)   ("tensor", "fsdp")    heads over tensor, gathered over fsdp to use
-    o_proj.weight      (hidden, heads x head size)   ("fsdp", "tensor")    contracts what q_proj split
+    q_proj.weight      (heads x head size, hidden)   ("tensor", "fsdp")    heads over tensor, gathered over fsdp for use
+    o_proj.weight      (hidden, heads x head size)   ("fsdp", "tensor")    contracts the dimension that q_proj has split
     embed_tokens       (vocabulary, hidden)          ("fsdp", "tensor")
-    lm_head.weight     (vocabulary, hidden)          (("fsdp", "tensor"), None)    every chip its part of the vocabulary
+    lm_head.weight     (vocabulary, hidden)          (("fsdp", "tensor"), None)    each chip has part of the vocabulary
     norms, biases      (hidden,)                     (None,)               replicated: a few kilobytes
     batch              (rows, tokens)                ("fsdp", None)        so 64 rows fit a 64x4 mesh of 256 chips
 
-A dimension that an axis does not divide stays whole along that axis. Tied embeddings keep the embedding's rule.
-Nothing here imports torch, so a plan can be made and checked before any hardware is reserved.
+The rules for parameters belong to the model family (`clt_ray.families`). A dimension that an axis does not divide
+stays whole along that axis. Tied embeddings keep the rule of the embedding. Nothing here imports torch, so a plan can
+be made and checked before any hardware is reserved.
 """
 
 from __future__ import annotations
@@ -22,35 +23,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clt_ray.errors import ConfigurationError, Problem
-
-FSDP, TENSOR = "fsdp", "tensor"
-
-Axis = str | tuple[str, ...] | None
-"""What splits one dimension: a mesh axis, several, or nothing."""
-Partition = tuple[Axis, ...]
-"""One entry per dimension of a tensor."""
+from clt_ray.families import FSDP, Axis, Family, Partition
 
 BATCH: Partition = (FSDP, None)
 """Partition of token ids and labels, each (rows, tokens)."""
 HIDDEN: Partition = (FSDP, None, None)
 """Partition of activations between layers, (rows, tokens, hidden)."""
-VOCABULARY: Partition = ((FSDP, TENSOR), None)
-"""Partition of the language-model head while the loss is computed."""
-
-_COLUMN: Partition = (TENSOR, FSDP)
-_ROW: Partition = (FSDP, TENSOR)
-_REPLICATED: Partition = ()
-
-RULES: tuple[tuple[str, Partition], ...] = (
-    (r"embed_tokens\.weight", _ROW),
-    (r"lm_head\.weight", VOCABULARY),
-    (r"self_attn\.[qkv]_proj\.weight", _COLUMN),
-    (r"mlp\.(gate|up)_proj\.weight", _COLUMN),
-    (r"self_attn\.o_proj\.weight", _ROW),
-    (r"mlp\.down_proj\.weight", _ROW),
-    (r"(?:.*norm\d*\.weight|.*_proj\.bias)", _REPLICATED),
-)
-"""End of a parameter's name -> its partition, for the Llama and Cohere families. The first match counts."""
 
 
 @dataclass(frozen=True)
@@ -58,51 +36,58 @@ class MeshShape:
     """Sizes of the two axes of a slice's chips."""
 
     fsdp: int
-    """Chips that split the batch and the stored parameters."""
+    """Number of chips that split the batch and the stored parameters."""
     tensor: int = 1
-    """Chips that split each layer."""
+    """Number of chips that split each layer."""
 
     @property
     def chips(self) -> int:
+        """Number of chips of the mesh."""
         return self.fsdp * self.tensor
 
     def size(self, axis: Axis) -> int:
-        """Parts that an entry of a partition makes: 1 for None, the product for several axes."""
+        """Number of parts that an entry of a partition makes: 1 for None, the product for several axes."""
         if axis is None:
             return 1
         names = (axis,) if isinstance(axis, str) else axis
         return math.prod(getattr(self, name) for name in names)
 
 
-def partition(name: str, shape: Sequence[int], mesh: MeshShape) -> Partition:
-    """How a parameter is split.
+def partition(family: Family, name: str, shape: Sequence[int], mesh: MeshShape) -> Partition:
+    """Return how a parameter is split.
 
     Args:
-        name: Parameter name as in the checkpoint, such as `model.layers.0.mlp.up_proj.weight`.
+        family: Family of the model, which has the sharding rules.
+        name: Name of the parameter as in the checkpoint, such as `model.layers.0.mlp.up_proj.weight`.
         shape: Its global shape.
-        mesh: Of the slice.
+        mesh: Mesh of the slice.
 
     Raises:
-        ConfigurationError: No rule knows the name.
+        ConfigurationError: No rule of the family covers the name.
     """
-    for pattern, wanted in RULES:
+    for pattern, axes in family.sharding_rules:
         if re.search(rf"(?:^|\.){pattern}$", name):
-            filled = (*wanted, *[None] * (len(shape) - len(wanted)))[: len(shape)]
-            return tuple(_divisible(axis, size, mesh) for axis, size in zip(filled, shape, strict=True))
-    raise ConfigurationError([_unknown(name)])
+            complete = (*axes, *[None] * (len(shape) - len(axes)))[: len(shape)]
+            return tuple(_divisible(axis, size, mesh) for axis, size in zip(complete, shape, strict=True))
+    raise ConfigurationError([_uncovered(family, name)])
 
 
-def sharding_plan(shapes: Mapping[str, Sequence[int]], mesh: MeshShape) -> dict[str, Partition]:
-    """Partition of every parameter.
+def sharding_plan(family: Family, shapes: Mapping[str, Sequence[int]], mesh: MeshShape) -> dict[str, Partition]:
+    """Return the partition of every parameter.
+
+    Args:
+        family: Family of the model, which has the sharding rules.
+        shapes: Global shapes of the parameters by name.
+        mesh: Mesh of the slice.
 
     Raises:
-        ConfigurationError: Names every parameter that no rule knows: the architecture is not a supported one.
+        ConfigurationError: Names every parameter that no rule of the family covers.
     """
     plan: dict[str, Partition] = {}
     problems: list[Problem] = []
     for name, shape in shapes.items():
         try:
-            plan[name] = partition(name, shape, mesh)
+            plan[name] = partition(family, name, shape, mesh)
         except ConfigurationError as error:
             problems += error.problems
     if problems:
@@ -111,12 +96,12 @@ def sharding_plan(shapes: Mapping[str, Sequence[int]], mesh: MeshShape) -> dict[
 
 
 def shard_shape(shape: Sequence[int], partition: Partition, mesh: MeshShape) -> tuple[int, ...]:
-    """Shape of the part that one chip holds."""
+    """Return the shape of the part that one chip holds."""
     return tuple(size // mesh.size(axis) for size, axis in zip(shape, partition, strict=True))
 
 
 def _divisible(axis: Axis, size: int, mesh: MeshShape) -> Axis:
-    """The axis, or what is left of it when it does not divide the dimension; axes of size 1 split nothing."""
+    """Return the axis without the parts that do not divide the dimension; axes of size 1 split nothing."""
     names = () if axis is None else (axis,) if isinstance(axis, str) else axis
     kept: list[str] = []
     for name in names:
@@ -127,11 +112,11 @@ def _divisible(axis: Axis, size: int, mesh: MeshShape) -> Axis:
     return kept[0] if len(kept) == 1 else tuple(kept)
 
 
-def _unknown(name: str) -> Problem:
+def _uncovered(family: Family, name: str) -> Problem:
     return Problem(
-        where="model",
+        where=f"model family {family.name}",
         key=name,
         value=None,
-        message="no sharding rule covers this parameter",
-        remedy="the Llama and Cohere families are covered; add a rule in clt_ray/training/backends/xla/plan.py",
+        message="no sharding rule of the family covers this parameter",
+        remedy="declare a family with a rule for it in a package of your own; docs/extend.md shows how",
     )

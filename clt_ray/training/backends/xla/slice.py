@@ -12,7 +12,8 @@ import torch_xla.core.xla_model as xm
 import torch_xla.distributed.spmd as spmd
 from torch import Tensor
 
-from clt_ray.training.backends.xla.plan import FSDP, TENSOR, MeshShape, Partition
+from clt_ray.families import FSDP, TENSOR, Partition
+from clt_ray.training.backends.xla.plan import MeshShape
 
 
 class Slice:

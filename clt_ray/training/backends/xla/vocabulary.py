@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clt_ray.training.backends.xla.plan import HIDDEN, VOCABULARY
+from clt_ray.families import VOCABULARY
+from clt_ray.training.backends.xla.plan import HIDDEN
 from clt_ray.training.backends.xla.slice import Slice
 
 CHUNK_TOKENS = 16_384

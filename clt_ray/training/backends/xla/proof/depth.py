@@ -36,6 +36,8 @@ FEWEST: Final = 8
 """Smallest number of layers for the deeper end of an extrapolation."""
 _FOLDER: Final = "clt_ray.training.backends.xla.proof"
 _LAYERS: Final = "num_hidden_layers"
+_LAYER_TYPES: Final = "layer_types"
+"""Key of a configuration with one kind of attention (full or with a sliding window) per layer."""
 _PER_LAYER: Final = ("arguments_gib", "temporaries_gib", "code_gib", "flops", "bytes_accessed")
 
 
@@ -122,7 +124,10 @@ def compile_layers(step: Step, layers: int) -> CompiledStep:
         "mesh": list(step.mesh), "rows": step.rows, "width": step.width, "rematerialise": step.rematerialise,
         "kernel": step.kernel,
     }  # fmt: skip
-    document = {"model": {**step.model, _LAYERS: layers}, "shape": shape, "precision": step.precision}
+    model = {**step.model, _LAYERS: layers}
+    if model.get(_LAYER_TYPES) is not None:
+        model[_LAYER_TYPES] = model[_LAYER_TYPES][:layers]
+    document = {"model": model, "shape": shape, "precision": step.precision}
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "step.json"), Path(folder, "step.hlo")
         source.write_text(json.dumps(document))

@@ -28,11 +28,12 @@ from torch import Tensor
 from torch_xla.core.xla_builder import create_placeholder_tensor
 from transformers import CONFIG_MAPPING
 
+from clt_ray.families import Partition
 from clt_ray.training.backends.xla import attention
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel, empty, fill, prepare
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
-from clt_ray.training.backends.xla.plan import MeshShape, Partition, sharding_plan
+from clt_ray.training.backends.xla.plan import MeshShape, sharding_plan
 from clt_ray.training.backends.xla.slice import Slice, computation_type
 from clt_ray.training.backends.xla.step import TrainStep
 
@@ -69,13 +70,13 @@ def trace(config: Any, shape: StepShape, settings: AdamWSettings, dtype: torch.d
     attention.register(chips, kernel=shape.kernel)
     if shape.kernel:
         attention.lower_kernels_for_tpu()
-    module = empty(config, chips, config.model_type)
-    plan = sharding_plan({name: parameter.shape for name, parameter in module.named_parameters()}, chips.shape)
+    module, family = empty(config, chips, config.model_type)
+    plan = sharding_plan(family, {name: parameter.shape for name, parameter in module.named_parameters()}, chips.shape)
     zero = torch.zeros(1, dtype=dtype)
     values = ((name, zero.expand(parameter.shape)) for name, parameter in list(module.named_parameters()))
     fill(module, values, plan, dtype, chips)
     prepare(module, chips, rematerialise=shape.rematerialise)
-    model = ShardedModel(module, chips, plan, ())
+    model = ShardedModel(module, family, chips, plan, ())
     optimizer = AdamW(model.parameters(), plan, [], settings, chips)
     optimizer.create_empty()
     taken = TakenGraph(lambda: [*optimizer.parameters.values(), *optimizer.tensors().values(), step.gauges])
