@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clt_ray.errors import ConfigurationError
 from clt_ray.families import FAMILIES
 from clt_ray.pipeline import Outcome, execute
 from clt_ray.store import Store
@@ -172,6 +173,10 @@ def serve(listener: socket.socket, owner: int, path: Path) -> None:
 def _preload() -> None:
     for module in (*PRELOADED, *(family.module for family in FAMILIES.built_in.values())):
         importlib.import_module(module)
+    # A family of another package that cannot be loaded is reported by the runs that need it.
+    with contextlib.suppress(ConfigurationError, ImportError):
+        for family in FAMILIES.values():
+            importlib.import_module(family.module)
     # The collector writes to the objects it visits. Frozen objects are not visited, so children share their pages.
     gc.collect()
     gc.freeze()

@@ -38,7 +38,8 @@ class ModelSource(SpecModel):
     """Number of parameters. It enters cost estimates and figures, and models from a billion parameters on recompute
     activations. Without it the files of a local model are measured, and a hub model counts as large."""
     architecture: Runtime[Text | None] = None
-    """Model family, which decides the sharding rules: `llama` or `cohere`; None takes it from the checkpoint."""
+    """Model family (`clt_ray.families`), such as `llama`, which decides the sharding rules; None takes it from the
+    checkpoint."""
 
 
 class ModelSpec(ModelSource):
