@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -114,7 +114,7 @@ def finish(store: Store, run_id: str, table: pd.DataFrame) -> None:
         (folder / document.FILE).write_bytes(document.encode())
 
 
-def copy_first_run(database: Path, runs: list[RunSpec]) -> None:
+def copy_first_run(database: Path, runs: Sequence[RunSpec]) -> None:
     """Copies the only MLflow run in a database for each of the other runs, with their own identifying values."""
     changes = {"seed": "seed", "samples_per_language": "samples_per_language", "language_group": "language_group"}
     with sqlite3.connect(database) as base:

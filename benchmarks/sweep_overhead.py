@@ -85,6 +85,7 @@ def documented(sweep: Path, storage: str) -> float:
     from clt_ray.sweep.load import load_sweep
 
     def driver(config: dict[str, Any]) -> None:
+        report_to_tune: Any = TuneReportCallback()
         trainer = TorchTrainer(
             documented_loop,
             train_loop_config=config | {"storage": storage},
@@ -92,7 +93,7 @@ def documented(sweep: Path, storage: str) -> float:
             run_config=train.RunConfig(
                 name=tune.get_context().get_trial_id(),
                 storage_path=f"{storage}/train",
-                callbacks=[TuneReportCallback()],
+                callbacks=[report_to_tune],
             ),
         )
         trainer.fit()
@@ -101,7 +102,7 @@ def documented(sweep: Path, storage: str) -> float:
     began = time.monotonic()
     ray.init("local", _node_ip_address="127.0.0.1", include_dashboard=False, log_to_driver=False)
     trainable = tune.with_resources(driver, tune.PlacementGroupFactory([{"node:__internal_head__": 0.01}]))
-    results = tune.Tuner(
+    results: Any = tune.Tuner(
         trainable,
         param_space={"run": tune.grid_search([run.to_dict() for run in runs])},
         tune_config=tune.TuneConfig(max_concurrent_trials=RUNS_AT_A_TIME),

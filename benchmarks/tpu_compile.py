@@ -82,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if len(options.layers) < 2 or sorted(set(options.layers)) != options.layers:
         parser.error("--layers needs at least two depths in ascending order")
-    planned, figures = runs(), {}
+    planned = runs()
+    figures: dict[str, float] = {}
     for name in options.models:
         measured = figures_of(planned[name], options.layers)
         figures |= {f"{name}.{key}": value for key, value in measured.items()}

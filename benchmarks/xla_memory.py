@@ -53,7 +53,8 @@ def make_model(folder: Path) -> None:
         vocab_size=32000, hidden_size=1024, intermediate_size=2816, num_hidden_layers=12, num_attention_heads=16,
         num_key_value_heads=16, max_position_embeddings=512, bos_token_id=0, eos_token_id=1, pad_token_id=2,
     )  # fmt: skip
-    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder, max_shard_size=FILE_BYTES)
+    model: Any = LlamaForCausalLM(config)
+    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size=FILE_BYTES)
 
 
 @dataclass
@@ -137,7 +138,8 @@ def stock(source: Path, target: Path) -> dict[str, float]:
 
     chips, watch = warm(), Watch()
     with watch.phase("load"):
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16).to("xla")
+        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16)
+        model.to("xla")
         for parameter in model.parameters():
             split = ("fsdp", *[None] * (parameter.dim() - 1)) if parameter.dim() > 1 else (None,)
             spmd.mark_sharding(parameter, chips.mesh, split)

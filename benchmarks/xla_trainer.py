@@ -150,16 +150,18 @@ def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
     run = expand(load_sweep(str(folder / "sweep.yaml")))[-1]
     backend = select_backend(run)
     backend.start(run)
-    clock, losses = Clock(steps, timed), []
+    clock = Clock(steps, timed)
+    losses: list[float] = []
 
     def progress(*, step: int, loss: float | None, **_: Any) -> None:
         clock.mark(step)
-        losses.append(loss)
+        if loss is not None:
+            losses.append(loss)
 
     validation = {("math", "en"): make_rows("equal", 16)}
     directory = Store(str(folder / "store")).run_dir(run.run_id)
     train(run, rows, validation, model_tokenizer, backend, directory, progress, folder / "staging")
-    return clock.figures(float(losses[-1]))
+    return clock.figures(losses[-1])
 
 
 def stock(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
@@ -194,10 +196,11 @@ def stock(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
         def _get_train_sampler(self, dataset: Any = None) -> Any:
             from torch.utils.data import SequentialSampler
 
-            return SequentialSampler(dataset if dataset is not None else self.train_dataset)
+            rows: Any = dataset if dataset is not None else self.train_dataset
+            return SequentialSampler(rows)
 
         def get_train_dataloader(self) -> Any:
-            loader = super().get_train_dataloader()
+            loader: Any = super().get_train_dataloader()
             spec = xs.ShardingSpec(mesh, ("fsdp", None))
             loader._parallel_loader_kwargs["input_sharding"] = dict.fromkeys(
                 ("input_ids", "labels", "attention_mask"), spec

@@ -48,7 +48,7 @@ def test_it_loads_as_a_llama_and_continues_text(manifest: Any, tokenizer: Any) -
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
     assert model.config.model_type == "llama"
     assert sum(parameter.numel() for parameter in model.parameters()) == manifest["parameters"]
     prompt = tokenizer("4 + 3 = 7\n2 + 6 =", return_tensors="pt")

@@ -91,7 +91,7 @@ def test_bad_rows_are_told_with_their_reasons(tmp_path: Path, root: Path) -> Non
 
 
 def test_test_rows_in_another_script_are_flagged(tmp_path: Path, root: Path) -> None:
-    asked = [{"question": f"{JAPANESE}{n}", "answer": n} for n in range(18)]
+    asked: list[dict[str, Any]] = [{"question": f"{JAPANESE}{n}", "answer": n} for n in range(18)]
     strange = [{"question": f"How many apples does Anna have left of her {n}?", "answer": n} for n in (1, 2)]
     write_split(root, "math", "test", "ja", [*asked, *strange])
     report = data(local(tmp_path, root, evaluation={"samples_per_language": 20}))

@@ -44,5 +44,5 @@ def test_exemplars_in_and_continuation_out(tmp_path: Path) -> None:
     assert [one.output for one in told] == ["The answer is 1001."] * 4
     assert [one.scores["accuracy"] for one in told] == [1.0] * 4
     for generation, prompt in zip(told, generator.prompts, strict=True):
-        text = tokenizer.decode(prompt)
+        text = str(tokenizer.decode(prompt))
         assert text.count(f"{generation.language}: 200") == 2 and text.endswith(generation.prompt)

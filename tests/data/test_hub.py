@@ -134,9 +134,14 @@ def test_one_pass_serves_every_language_and_later_runs_read_the_cache(
     copy: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mcot(copy, [{"question": "q", "answer": "1", "lang-id": f"{code}-1"} for code in ("en", "es")])
-    passes = []
+    passes: list[Any] = []
     read = hub_stream.raw_rows
-    monkeypatch.setattr(module, "raw_rows", lambda *arguments: passes.append(arguments) or read(*arguments))
+
+    def counting(*arguments: Any) -> Any:
+        passes.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(module, "raw_rows", counting)
     first = [select(MCOT, code, "train", copy) for code in ("en", "es", "en")]
     assert len(passes) == 1 and first[0] == first[2]
     (manifest,) = own_cache.glob("clt-ray/*/manifest.json")

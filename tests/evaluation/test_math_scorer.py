@@ -52,7 +52,7 @@ def written(value: Decimal, language: str, grouped: bool) -> str:
     """A number by the conventions of a language."""
     text = f"{value:,f}" if grouped else f"{value:f}"
     if language in COMMA:
-        return text.translate(str.maketrans({",": "." if language in ("de", "es", "pt") else "\u202f", ".": ","}))
+        return text.translate(str.maketrans(",.", ".," if language in ("de", "es", "pt") else "\u202f,"))
     return text
 
 

@@ -10,6 +10,7 @@ from clt_ray.data.formatting import encode
 from clt_ray.data.mixture import build_run_data
 from clt_ray.evaluation.validate import answer_scorer
 from clt_ray.store import RunDir
+from clt_ray.store.run_dir import Log
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
@@ -58,7 +59,7 @@ def interrupt_at(step: int) -> Callable[..., Any]:
     return progress
 
 
-def recorded(directory: RunDir, log: str) -> list[tuple[int, dict[str, float]]]:
+def recorded(directory: RunDir, log: Log) -> list[tuple[int, dict[str, float]]]:
     return [
         (p.step, {name: value for name, value in p.metrics.items() if not name.startswith("perf/")})
         for p in directory.metrics(log)

@@ -51,7 +51,7 @@ def test_a_slice_trains_and_scores_what_a_cpu_does(slice_cluster: Cluster, tmp_p
     assert [point["step"] for point in actual] == [point["step"] for point in expected]
     for on_slice, on_cpu in zip(actual, expected, strict=True):
         assert on_slice["metrics"] == pytest.approx(on_cpu["metrics"], rel=1e-4)
-    scores = [pd.read_csv(folder / "scores.csv").drop(columns="run_id") for folder in (there, here)]
-    pd.testing.assert_frame_equal(*scores)
+    scores_there, scores_here = (pd.read_csv(folder / "scores.csv").drop(columns="run_id") for folder in (there, here))
+    pd.testing.assert_frame_equal(scores_there, scores_here)
     # Every host compiled, and one of them wrote.
     assert len(list(there.glob("checkpoints/*"))) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_waiting_makes_room_for_the_next_write() -> None:
         for number in range(3):
             writes.wait()
             assert done == list(range(number))
-            writes.start(lambda number=number: done.append(number))
+            writes.start(partial(done.append, number))
     assert done == [0, 1, 2]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def prompts(lengths: list[int]) -> list[list[int]]:
 
 
 def greedy(path: Path, prompt: list[int], new_tokens: int, stops: list[int]) -> list[int]:
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     tokens = model.generate(
         torch.tensor([prompt]), max_new_tokens=new_tokens, do_sample=False, eos_token_id=stops, pad_token_id=0
     )[0, len(prompt) :].tolist()

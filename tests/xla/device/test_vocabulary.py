@@ -52,6 +52,7 @@ def test_the_loss_and_its_gradients(mesh: MeshShape) -> None:
     (total * 3).backward()
     torch_xla.sync()
     torch.testing.assert_close(total.cpu(), expected(hidden, head, labels).sum(), rtol=1e-5, atol=1e-5)
+    assert own_hidden.grad is not None and own_head.grad is not None
     torch.testing.assert_close(own_hidden.grad.cpu(), hidden.grad, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(own_head.grad.cpu(), head.grad, rtol=1e-4, atol=1e-6)
 
@@ -77,6 +78,7 @@ def test_looking_up_is_exact_and_its_gradient_adds_up_over_tokens(mesh: MeshShap
     (vectors * chips.put(weights, HIDDEN)).sum().backward()
     torch_xla.sync()
     assert torch.equal(vectors.detach().cpu(), found.detach())
+    assert own.grad is not None
     torch.testing.assert_close(own.grad.cpu(), table.grad, rtol=1e-5, atol=1e-6)
 
 
