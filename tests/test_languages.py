@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.languages import (
     LANGUAGES,
+    LATIN,
     STUDY_LANGUAGES,
     Language,
     UnknownLanguageError,
+    built_in_and,
     is_latin,
     language,
     nearest_language,
@@ -25,7 +29,7 @@ def test_the_languages_of_the_study_and_of_mgsm_are_known() -> None:
 def test_script_decides_what_is_latin() -> None:
     latin = {code for code in STUDY_LANGUAGES if is_latin(code)}
     assert latin == {"en", "es", "fr", "pt"}
-    assert language("ja") == Language("ja", "Japanese", "日本語", "Japanese", "Japonic")
+    assert (language("ja").script, language("ja").family) == ("Japanese", "Japonic")
 
 
 def test_codes_and_names_are_unique_and_complete() -> None:
@@ -73,3 +77,23 @@ def test_every_name_leads_to_its_own_language(code: str) -> None:
 @given(st.text(max_size=12))
 def test_a_suggestion_is_always_a_known_language(text: str) -> None:
     assert nearest_language(text) in {None, *LANGUAGES}
+
+
+def test_rules_for_one_language_see_no_plugin_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    welsh = Language("cy", "Welsh", "Cymraeg", LATIN, "Celtic")
+    monkeypatch.setattr(LANGUAGES, "_all", {**LANGUAGES.built_in, "cy": welsh})
+    assert welsh not in built_in_and("es") and welsh in built_in_and("cy")
+    assert nearest_language("Cymraeg") == "cy"
+
+
+@pytest.mark.parametrize(("code", "name"), [("ES", "Spanish"), ("spanish", "Spanish"), ("es", "")])
+def test_a_wrong_declaration_says_which_language_it_is(code: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"language '{code}'"):
+        Language(code, name, "español", LATIN, "Romance")
+
+
+def test_only_what_can_change_numbers_is_content() -> None:
+    spanish = language("es")
+    assert replace(spanish, name="Castilian", family="Ibero-Romance").content() == spanish.content()
+    assert replace(spanish, stemmer="").content() != spanish.content()
+    assert replace(spanish, version=2).content() != spanish.content()

@@ -15,25 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from clt_ray.languages import LANGUAGES
 from clt_ray.tasks import TASKS, HubFiles
 
 __all__ = ["HubFiles", "files_for", "layouts"]
-
-_NAMES: Mapping[str, Mapping[str, str]] = {
-    "csebuetnlp/xlsum": {
-        "en": "english", "es": "spanish", "fr": "french", "ja": "japanese", "zh": "chinese_simplified",
-        "ar": "arabic", "ko": "korean", "pt": "portuguese", "ru": "russian", "bn": "bengali", "sw": "swahili",
-        "te": "telugu", "th": "thai",
-    },
-    "lightblue/tagengo-gpt4": {
-        "en": "English", "es": "Spanish", "fr": "French", "ja": "Japanese", "zh": "Chinese", "ar": "Arabic",
-        "ko": "Korean", "pt": "Portuguese", "de": "German", "ru": "Russian",
-    },
-    "CohereLabs/aya_evaluation_suite": {
-        "ar": "arb", "es": "spa", "fr": "fra", "ru": "rus", "zh": "zho",
-        "en": "eng", "ja": "jpn", "ko": "kor", "pt": "por", "de": "deu", "bn": "ben", "te": "tel",
-    },
-}  # fmt: skip
 
 
 def layouts() -> dict[str, Mapping[str, tuple[HubFiles, ...]]]:
@@ -56,18 +41,19 @@ def files_for(
     layout = layouts().get(dataset)
     if layout is None:
         return HubFiles(dataset, {language: language}, None, split, revision, config)
-    for files in _named(layout.get(split, ())):
+    for files in _with_names(layout.get(split, ())):
         if language in files.names:
             is_own = files.dataset == dataset and revision is not None
             return replace(files, revision=revision) if is_own else files
     return None
 
 
-def _named(entries: tuple[HubFiles, ...]) -> Iterator[HubFiles]:
+def _with_names(entries: tuple[HubFiles, ...]) -> Iterator[HubFiles]:
     """Fills in the names of the languages that each entry serves: those that no earlier entry serves."""
     served: set[str] = set()
     for files in entries:
-        known = _NAMES.get(files.dataset, {})
+        named = (entry for entry in LANGUAGES.values() if files.dataset in entry.hub_names)
+        known = {entry.code: entry.hub_names[files.dataset] for entry in named}
         codes = known if files.languages is None else files.languages
         names = files.names or {code: known.get(code, code) for code in codes if code not in served}
         served |= names.keys()

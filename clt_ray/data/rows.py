@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 from numbers import Number
 from typing import Any, NamedTuple
 
 from clt_ray.data.scripts import WRONG_SCRIPT_SHARE, writing
 from clt_ray.data.templates import apply_template
-from clt_ray.languages import LANGUAGES, language
+from clt_ray.languages import built_in_and, language
 from clt_ray.tasks import TASKS
 
 _USER_ROLES = ("user", "human")
 _ASSISTANT_ROLES = ("assistant", "gpt")
 _LANGUAGE_COLUMNS = ("lang-id", "language", "lang")
-_THREE_LETTERS = {
-    "eng": "en", "spa": "es", "fra": "fr", "jpn": "ja", "zho": "zh", "arb": "ar", "ara": "ar", "kor": "ko",
-    "por": "pt", "deu": "de", "rus": "ru", "ben": "bn", "swa": "sw", "swh": "sw", "tel": "te", "tha": "th",
-}  # fmt: skip
-_CODES = {name: code for code, known in LANGUAGES.items() for name in (code, known.name.lower())} | _THREE_LETTERS
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ def parse(
     """
     declaration = TASKS[task]
     source, target = declaration.input_column, declaration.target_column
-    claimed = claimed_language(raw)
+    claimed = claimed_language(raw, language)
     if claimed not in (None, language):
         raise MalformedRow(f"says that its language is {claimed!r}")
     if declaration.conversations and source not in raw:
@@ -112,12 +108,27 @@ def check_script(parsed: Parsed, code: str) -> None:
         raise MalformedRow(f"wrong language: fewer than {WRONG_SCRIPT_SHARE:.0%} of the letters are {script}")
 
 
-def claimed_language(raw: Mapping[str, Any]) -> str | None:
-    """ISO code of the language that a row names in a column of its own; None where it names none that is known."""
+def claimed_language(raw: Mapping[str, Any], expected: str) -> str | None:
+    """Returns the ISO 639-1 code of the language that a row names in a column; None where it names no known one.
+
+    Args:
+        raw: The row's columns.
+        expected: ISO 639-1 code of the language that the row should be in.
+    """
     for column in _LANGUAGE_COLUMNS:
         if isinstance(raw.get(column), str):
-            return _CODES.get(raw[column].partition("-")[0].strip().lower())
+            return _codes(expected).get(raw[column].partition("-")[0].strip().lower())
     return None
+
+
+@lru_cache(maxsize=64)
+def _codes(expected: str) -> dict[str, str]:
+    """Names, ISO 639-1 and ISO 639-3 codes of languages, in lower case -> ISO 639-1 code."""
+    return {
+        name: known.code
+        for known in built_in_and(expected)
+        for name in (known.code, known.name.lower(), *known.three_letter_codes)
+    }
 
 
 def _text(raw: Mapping[str, Any], column: str, *, may_be_number: bool = False, may_be_empty: bool = False) -> str:

@@ -12,6 +12,7 @@ from importlib import resources
 
 import yaml
 
+from clt_ray.languages import LANGUAGES
 from clt_ray.tasks import TASKS
 
 FALLBACK_LANGUAGE = "en"
@@ -49,7 +50,8 @@ def prompt_template(task: str, language: str) -> str:
         language: ISO 639-1 code of the row's language.
     """
     by_language = prompts(task)
-    return by_language.get(language, by_language[FALLBACK_LANGUAGE])
+    own = LANGUAGES[language].prompts if language in LANGUAGES else {}
+    return own.get(task) or by_language.get(language, by_language[FALLBACK_LANGUAGE])
 
 
 def apply_template(task: str, language: str, text: str) -> str:
@@ -74,4 +76,5 @@ def chat_instruction(task: str, language: str) -> str:
         The instruction; empty for a task that has none, since its rows are instructions themselves.
     """
     by_language = {**_file().get(_CHAT + task, {}), **TASKS[task].chat_instructions}
-    return by_language.get(language, by_language.get(FALLBACK_LANGUAGE, ""))
+    own = LANGUAGES[language].chat_instructions if language in LANGUAGES else {}
+    return own.get(task) or by_language.get(language, by_language.get(FALLBACK_LANGUAGE, ""))

@@ -28,7 +28,7 @@ from typing import Any
 
 import regex
 
-from clt_ray.languages import LANGUAGES, language
+from clt_ray.languages import LANGUAGES, built_in_and, language
 
 MIN_WORDS = 5
 """Words that a line needs to be judged; the threshold of Marchisio et al."""
@@ -48,10 +48,8 @@ Set on messages of free software translated into 24 Latin-script languages, 300 
 and full of foreign terms: docs/tasks/instruction.md has the rates."""
 TEXT_LIKELY = 0.5
 """Probability by the whole text from which a doubted line of it passes."""
-COMMON = frozenset({"en", "es", "fr", "pt", "de", "it", "nl", "pl", "tr", "vi", "ru", "ar", "fa", "hi"})
-"""Languages that models drift into: the most written of their scripts."""
 RARE = 0.01
-"""Weight of any other language as a rival, relative to a common one's."""
+"""Weight of a language as a rival that is not declared `common`, relative to a common one."""
 
 _SKIPPED = regex.compile(
     r"```.*?(?:```|\Z)|`[^`\n]+`"
@@ -84,9 +82,6 @@ _HAN = regex.compile(r"\p{Han}")
 _CHINESE = frozenset("的了是在不我你他她這這个個们們您很嗎吗呢吧沒没說说會会還还讓让給给為为")
 """Frequent in Chinese of either script, and rare or absent in Japanese runs of kanji."""
 
-_LINGUA_CODES = {"nb": "no", "nn": "no"}
-"""Our code of lingua's languages, where it differs."""
-
 
 def passes(text: str, language: str) -> bool:
     """Whether no line of a text is in another language.
@@ -102,7 +97,7 @@ def passes(text: str, language: str) -> bool:
     lines = [line for line in map(_words, _SKIPPED.sub(" ", text).splitlines()) if _judged(line)]
     if not all(_written_in(line, script) for line in lines):
         return False
-    rivals = _rivals(script)
+    rivals = _rivals(language)
     if len(rivals) < 2 or language not in rivals:
         return True
     in_script = [" ".join(word for word in line if _letters(script).match(word)) for line in lines]
@@ -178,12 +173,12 @@ def _probability(line: str, code: str) -> float:
     """Probability that a line is in a language rather than in another of its script."""
     known = _lingua_codes()
     own = others = 0.0
-    for confidence in _detector(_rivals(_script(code))).compute_language_confidence_values(line):
+    for confidence in _detector(_rivals(code)).compute_language_confidence_values(line):
         rival = known[confidence.language]
         if rival == code:
             own += confidence.value
         else:
-            others += confidence.value * (1.0 if rival in COMMON else RARE)
+            others += confidence.value * (1.0 if LANGUAGES[rival].common else RARE)
     return own / (own + others) if own else 0.0
 
 
@@ -193,10 +188,11 @@ def _letters(script: str) -> Any:
 
 
 @cache
-def _rivals(script: str) -> tuple[str, ...]:
-    """Our languages of a script that lingua knows."""
+def _rivals(code: str) -> tuple[str, ...]:
+    """Returns the languages that a line in the language's script may be in: the built-in ones, and the language."""
     known = set(_lingua_codes().values())
-    return tuple(code for code, entry in LANGUAGES.items() if entry.script == script and code in known)
+    script = _script(code)
+    return tuple(entry.code for entry in built_in_and(code) if entry.script == script and entry.code in known)
 
 
 @cache
@@ -204,14 +200,15 @@ def _detector(codes: tuple[str, ...]) -> Any:
     """Lingua's detector for these languages; it loads their models at its first line."""
     from lingua import LanguageDetectorBuilder
 
-    languages = [one for one, code in _lingua_codes().items() if code in codes]
+    languages = [identified for identified, code in _lingua_codes().items() if code in codes]
     return LanguageDetectorBuilder.from_languages(*languages).with_low_accuracy_mode().build()
 
 
 @cache
 def _lingua_codes() -> Mapping[Any, str]:
-    """Our code of each of lingua's languages."""
+    """Returns our code of each of lingua's languages that a declaration names."""
     from lingua import Language
 
-    codes = {one: one.iso_code_639_1.name.lower() for one in Language.all()}
-    return {one: _LINGUA_CODES.get(code, code) for one, code in codes.items()}
+    ours = {theirs: code for code, entry in LANGUAGES.items() for theirs in entry.identifier_codes or (code,)}
+    codes = {identified: identified.iso_code_639_1.name.lower() for identified in Language.all()}
+    return {identified: ours[code] for identified, code in codes.items() if code in ours}

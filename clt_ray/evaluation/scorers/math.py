@@ -136,7 +136,7 @@ def _prepared(text: str, language: str) -> _Solution:
     whole = "".join([*pieces, simplified(text[position:])])
     solution = _Solution(whole, language, _without_list_numbers(whole, find(whole, language)), tuple(bold))
     # A base model likes to go on with a question of its own; one that it repeats before it answers is no such end.
-    end = next_question(whole)
+    end = next_question(whole, language)
     head = tuple(solution.within(0, end))
     answered = head or announcements(whole[:end], language)
     return replace(solution, text=whole[:end], numbers=head) if answered else solution
@@ -198,9 +198,9 @@ def _statement_end(solution: _Solution, announcement: Announcement) -> int:
     first_word = re.compile(r"[^\W_]").search(text, start)
     begin = first_word.start() if first_word else start
     line_end = text.find("\n", begin)
-    end = sentence_end(text, begin)
+    end = sentence_end(text, solution.language, begin)
     while any(numeral.start < end < numeral.end for numeral in solution.numbers):
-        end = sentence_end(text, end + 1)
+        end = sentence_end(text, solution.language, end + 1)
     return end if line_end < 0 else min(end, line_end)
 
 
@@ -243,9 +243,10 @@ def _concluded(solution: _Solution, start: int, end: int) -> tuple[Decimal, ...]
     if not counted:
         return ()
     end = min(end, remarks(text, solution.language, counted[0].end))
-    told = [(max(begin, start), min(stop, end)) for begin, stop in sentences(text) if begin < end and stop > start]
-    asserted = [(begin, stop) for begin, stop in told if not text[begin:stop].rstrip().endswith(("?", "؟"))]
-    for begin, stop in (*reversed(asserted), *reversed(told)):
+    borders = sentences(text, solution.language)
+    inside_part = [(max(begin, start), min(stop, end)) for begin, stop in borders if begin < end and stop > start]
+    asserted = [(begin, stop) for begin, stop in inside_part if not text[begin:stop].rstrip().endswith(("?", "؟"))]
+    for begin, stop in (*reversed(asserted), *reversed(inside_part)):
         inside = [number for number in counted if begin <= number.start < stop]
         if inside:
             value = _of_sentence(solution, begin, stop, inside)

@@ -15,59 +15,31 @@ Number words (`eight`, 八) are not numbers here.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
-DECIMAL_COMMA = frozenset({"de", "es", "fr", "id", "it", "nl", "pl", "pt", "ru", "tr", "uk", "vi"})
-"""Languages in which a comma usually starts the decimals."""
+from clt_ray.languages import LANGUAGES, Numbers, built_in_and
 
 _MYRIADS = {"百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8,
             "천": 1000, "만": 10**4, "억": 10**8}  # fmt: skip
-_SCALE_WORDS = {
-    "en": {"thousand": 10**3, "million": 10**6, "billion": 10**9},
-    "es": {"mil": 10**3, "millón": 10**6, "millones": 10**6},
-    "fr": {"mille": 10**3, "million": 10**6, "millions": 10**6, "milliard": 10**9, "milliards": 10**9},
-    "pt": {"mil": 10**3, "milhão": 10**6, "milhões": 10**6},
-    "de": {"tausend": 10**3, "million": 10**6, "millionen": 10**6, "milliarde": 10**9, "milliarden": 10**9},
-    "ru": {"тыс": 10**3, "тысяча": 10**3, "тысячи": 10**3, "тысяч": 10**3, "млн": 10**6, "миллион": 10**6,
-           "миллиона": 10**6, "миллионов": 10**6},
-    "ar": {"ألف": 10**3, "آلاف": 10**3, "ألفا": 10**3, "مليون": 10**6, "ملايين": 10**6},
-    "bn": {"হাজার": 10**3, "লাখ": 10**5, "লক্ষ": 10**5, "কোটি": 10**7},
-    "te": {"వేల": 10**3, "వేలు": 10**3, "లక్షలు": 10**5, "లక్షల": 10**5, "కోట్లు": 10**7},
-    "sw": {"elfu": 10**3, "laki": 10**5, "milioni": 10**6},
-    "th": {"พัน": 10**3, "หมื่น": 10**4, "แสน": 10**5, "ล้าน": 10**6},
-}  # fmt: skip
-
+_PLAIN_NUMBERS = Numbers()
 _PLAIN = r"\d+(?:[.,'٫٬]\d+)*"
 _SPACED = r"\d{1,3}(?: \d{3})+(?![\d])(?:[.,]\d+)?"
 _POINT_FIRST = r"(?<![\w.,])\.\d+"
 _NUMBER = re.compile(f"{_POINT_FIRST}|{_SPACED}|{_PLAIN}")
 _CURRENCIES = tuple("$€£¥₹৳฿")
 _CURRENCY_CODES = ("rs", "tk", "us", "usd", "eur", "gbp", "inr", "bdt", "thb", "jpy", "rmb", "kr", "ksh", "tsh", "tzs")
-_STEP = re.compile(
-    unicodedata.normalize(
-        "NFKC",
-        r"(?:\b(?:step|paso|étape|schritt|passo|шаг|hatua(?: ya)?|question|example|method|option|case)|ステップ|手順|"
-        r"步骤|步驟|方法|단계|الخطوة|خطوة|ধাপ|దశ|ขั้นตอนที่|ขั้นที่|ข้อที่|ขั้นตอน)[ #]*\Z",
-    ),
-    re.IGNORECASE,
-)
-"""Words whose number names a thing rather than counting any."""
 _NATIVE_EVIDENCE = re.compile(r"(?<![\d.,])(?:\d+,\d{1,2}|\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,})(?![\d.,]*\d)")
 _ENGLISH_EVIDENCE = re.compile(
     r"(?<![\d.,])(?:\d+\.\d{1,2}|\d{1,3}(?:,\d{3})+\.\d+|\d{1,3}(?:,\d{3}){2,}|(?<=\$)\d{1,3},\d{3})(?![\d.,]*\d)"
 )
 _FRACTION = re.compile(r"\s?/\s?(\d+)(?![\d/.,]*\d)")
 _MIXED = re.compile(r" (\d+)/(\d+)(?![\d/])")
-_ORDINAL = {"en": re.compile(r"(?:st|nd|rd|th)\b"), "fr": re.compile(r"(?:er|ère|e|ème)\b")}
 _ATTACHED = re.compile(r"[A-Za-z]+\Z")
-_THAI_SCALE = re.compile(" ?(พัน|หมื่น|แสน|ล้าน)")
-"""Nothing separates it from the next word."""
 _THOUSANDS = re.compile(r"[kK](?!\w)")
-_SCALE_BEFORE = re.compile(r"(?<!\w)(elfu|laki|milioni) \Z", re.IGNORECASE)
-"""Swahili names the scale first."""
 _SCALE = re.compile(r" ?([百千万萬億亿천만억]+)")
 _WORD = re.compile(r"[^\W\d_][\w\u0300-\u036f\u0900-\u0e7f]*")
 
@@ -127,11 +99,43 @@ def find(text: str, language: str) -> list[Numeral]:
         if match.start() < position or _is_name_or_ordinal(text, match, language):
             continue
         for start, raw in _split_lists(match):
-            readings = _readings(raw, decimal_comma, language in DECIMAL_COMMA)
+            readings = _readings(raw, decimal_comma, _numbers(language).decimal_comma)
             numeral = _complete(text, start, start + len(raw), readings, language)
             found.append(numeral)
             position = numeral.end
     return found
+
+
+def _numbers(language: str) -> Numbers:
+    return LANGUAGES[language].numbers if language in LANGUAGES else _PLAIN_NUMBERS
+
+
+@functools.cache
+def _label_words(language: str) -> re.Pattern[str]:
+    """Returns the pattern of words whose number names a thing and counts none: `Step 2`."""
+    words = []
+    for known in built_in_and(language):
+        if known.numbers.label_words:
+            border = r"\b" if known.has_word_borders else ""
+            words.append(f"{border}(?:{unicodedata.normalize('NFKC', known.numbers.label_words)})")
+    return re.compile(rf"(?:{'|'.join(words)})[ #]*\Z", re.IGNORECASE)
+
+
+@functools.cache
+def _ordinal_suffix(language: str) -> re.Pattern[str] | None:
+    suffixes = _numbers(language).ordinal_suffixes
+    return re.compile(rf"(?:{suffixes})\b") if suffixes else None
+
+
+@functools.cache
+def _scale_before(language: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)({'|'.join(_numbers(language).scale_words)}) \Z", re.IGNORECASE)
+
+
+@functools.cache
+def _attached_scale(language: str) -> re.Pattern[str]:
+    """Returns the pattern of a scale word that nothing separates from the word after it."""
+    return re.compile(f" ?({'|'.join(_numbers(language).scale_words)})")
 
 
 def _decimal_comma(text: str, language: str) -> bool:
@@ -139,7 +143,7 @@ def _decimal_comma(text: str, language: str) -> bool:
 
     Models often write `$1,250.50` in Spanish.
     """
-    if language not in DECIMAL_COMMA:
+    if not _numbers(language).decimal_comma:
         return False
     return _NATIVE_EVIDENCE.search(text) is not None or _ENGLISH_EVIDENCE.search(text) is None
 
@@ -162,9 +166,10 @@ def _is_name_or_ordinal(text: str, match: re.Match[str], language: str) -> bool:
     attached = _ATTACHED.search(before)
     if attached and attached[0].lower() not in _CURRENCY_CODES and not re.search(r"\d[xX]\Z", before):
         return True
-    ordinal = _ORDINAL.get(language)
-    named = before.endswith("第") or _STEP.search(before) is not None
-    return named or bool(ordinal and ordinal.match(text, match.end()))
+    if before.endswith("第") or _label_words(language).search(before):
+        return True
+    ordinal = _ordinal_suffix(language)
+    return ordinal is not None and ordinal.match(text, match.end()) is not None
 
 
 def _split_lists(match: re.Match[str]) -> list[tuple[int, str]]:
@@ -222,8 +227,9 @@ def _complete(text: str, start: int, end: int, readings: tuple[Decimal, ...], la
     """Add what stands around the digits: scale words, a fraction, the sign."""
     end, readings = _with_fraction(text, end, readings)
     end, readings = _with_scale(text, end, readings, language)
-    if language == "sw" and (scale := _SCALE_BEFORE.search(text, max(0, start - 12), start)):
-        readings = (min(readings) * _SCALE_WORDS["sw"][scale[1].lower()],)
+    numbers = _numbers(language)
+    if numbers.scale_place == "before" and (scale := _scale_before(language).search(text, max(0, start - 12), start)):
+        readings = (min(readings) * numbers.scale_words[scale[1].lower()],)
     signed = start - 1 if text[start - 1 : start] in _CURRENCIES else start
     if signed > 0 and text[signed - 1] == "-" and not _subtracts(text, signed - 1):
         return Numeral(signed - 1, end, tuple(-value for value in readings))
@@ -252,14 +258,15 @@ def _with_fraction(text: str, end: int, readings: tuple[Decimal, ...]) -> tuple[
 
 
 def _with_scale(text: str, end: int, readings: tuple[Decimal, ...], language: str) -> tuple[int, tuple[Decimal, ...]]:
-    if language in ("ja", "zh", "ko"):
+    numbers = _numbers(language)
+    if numbers.myriads:
         return _with_myriads(text, end, readings)
     if _THOUSANDS.match(text, end):
         return end + 1, (min(readings) * 1000,)
-    if language == "th" and (scale := _THAI_SCALE.match(text, end)):
-        return scale.end(), (min(readings) * _SCALE_WORDS["th"][scale[1]],)
+    if numbers.scale_place == "attached" and (scale := _attached_scale(language).match(text, end)):
+        return scale.end(), (min(readings) * numbers.scale_words[scale[1]],)
     word = _WORD.match(text, end + 1) if text[end : end + 1] == " " else None
-    factor = _SCALE_WORDS.get(language, {}).get(word[0].lower()) if word else None
+    factor = numbers.scale_words.get(word[0].lower()) if word else None
     if word is None or factor is None:
         return end, readings
     # In front of a scale word every separator starts decimals: 2,125 millones is not thousands of millions.

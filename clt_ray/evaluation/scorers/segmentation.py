@@ -1,15 +1,16 @@
-"""Words of a text, the way overlap scores need them in each language.
+"""Splits a text into the words that overlap scores need in each language.
 
-* English: exactly the tokens of the rouge-score package with its stemmer, so English scores compare with published
-  ones: ASCII letters and digits, lower case, words of more than three letters stemmed.
-* Japanese, Chinese, Korean: words or morphemes of a dictionary segmenter, since they have no spaces or, in Korean,
-  glue particles to nouns.
-* All others: runs of letters, marks and digits; stemmed where a Snowball stemmer exists, as English is, so that
-  no language gains or loses by inflection alone. Arabic is first freed of vowel marks and spelling variants.
+* English: exactly the tokens of the rouge-score package with its stemmer, so that English scores compare with
+  published ones: ASCII letters and digits, lower case, words of more than three letters stemmed.
+* Japanese, Chinese, Korean: words or morphemes of a dictionary segmenter, since these languages put no spaces between
+  words or, in Korean, attach particles to nouns.
+* All others: runs of letters, marks and digits; stemmed where the declaration of the language names a Snowball
+  stemmer, as English is, so that no language gains or loses by inflection alone. Arabic is first freed of vowel marks
+  and spelling variants.
 
 Everything but English is brought to one width (NFKC), case and set of digits. Text in a script without spaces that
-reaches a language without a segmenter (Thai, or Chinese in a Spanish reply) is split into characters. Segmenters
-load at their first use; loading takes 0.02 to 0.15 s each.
+reaches a language without a segmenter (Thai, or Chinese in a Spanish reply) is split into characters. Segmenters and
+stemmers load at their first use; loading takes 0.02 to 0.15 s each, and about two seconds for English.
 """
 
 from __future__ import annotations
@@ -20,12 +21,9 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from clt_ray.evaluation.scorers.porter import stem
+from clt_ray.languages import LANGUAGES
+from clt_ray.plugins import resolved
 
-_STEMMERS = {
-    "ar": "arabic", "de": "german", "es": "spanish", "fr": "french", "it": "italian", "nl": "dutch",
-    "pt": "portuguese", "ru": "russian",
-}  # fmt: skip
 # Letters of Thai, Lao, Myanmar, Khmer, kana and Han.
 _UNSPACED = re.compile(
     "["
@@ -38,25 +36,54 @@ _PIECE = 2000
 
 
 def words(text: str, language: str) -> list[str]:
-    """Tokens of a text, without punctuation.
+    """Returns the words of a text, without punctuation.
 
     Args:
         text: Any text, also one in another language than it should be.
-        language: ISO code that decides how to split.
+        language: ISO 639-1 code, whose declaration decides how the text is split.
     """
-    if language == "en":
-        return [stem(word) if len(word) > 3 else word for word in re.findall("[a-z0-9]+", text.lower())]
-    text = _normalised(text)
-    segment = _SEGMENTERS.get(language)
-    if segment is not None:
-        tokens = [token for piece in _pieces(text) for token in segment(piece)]
-        return [word for token in tokens for word in _letters_only(token).split()]
-    if language == "ar":
-        text = "".join(character for character in text if unicodedata.category(character) != "Mn")
-        text = text.translate(_ARABIC_VARIANTS)
-    tokens = _split(_letters_only(text))
-    stemmer = _stemmer(_STEMMERS[language]) if language in _STEMMERS else None
-    return stemmer.stemWords(tokens) if stemmer else tokens
+    declaration = LANGUAGES.get(language)
+    if declaration is not None and declaration.split_words:
+        split: Callable[[str], list[str]] = resolved(declaration.split_words)
+        return split(text)
+    return _stemmed(_split(_letters_only(_normalised(text))), declaration.stemmer if declaration else "")
+
+
+def english(text: str) -> list[str]:
+    """Returns the words of an English text: exactly the tokens of the rouge-score package with its stemmer."""
+    return [_porter_stem(word) if len(word) > 3 else word for word in re.findall("[a-z0-9]+", text.lower())]
+
+
+def arabic(text: str) -> list[str]:
+    """Returns the stems of an Arabic text without vowel marks and spelling variants."""
+    text = "".join(character for character in _normalised(text) if unicodedata.category(character) != "Mn")
+    return _stemmed(_split(_letters_only(text.translate(_ARABIC_VARIANTS))), "arabic")
+
+
+def japanese(text: str) -> list[str]:
+    """Returns the morphemes of a Japanese text."""
+    return _segmented(text, lambda piece: [morpheme.surface() for morpheme in _sudachi().tokenize(piece)])
+
+
+def chinese(text: str) -> list[str]:
+    """Returns the words of a Chinese text."""
+    import rjieba
+
+    return _segmented(text, lambda piece: list(rjieba.cut(piece)))
+
+
+def korean(text: str) -> list[str]:
+    """Returns the morphemes of a Korean text."""
+    return _segmented(text, lambda piece: list(_mecab().morphs(piece)))
+
+
+def _segmented(text: str, segment: Callable[[str], list[str]]) -> list[str]:
+    tokens = [token for piece in _pieces(_normalised(text)) for token in segment(piece)]
+    return [word for token in tokens for word in _letters_only(token).split()]
+
+
+def _stemmed(tokens: list[str], algorithm: str) -> list[str]:
+    return list(_snowball(algorithm).stemWords(tokens)) if algorithm else tokens
 
 
 def _normalised(text: str) -> str:
@@ -95,8 +122,21 @@ def _pieces(text: str) -> list[str]:
     return [line[start : start + _PIECE] for line in text.splitlines() for start in range(0, len(line), _PIECE)]
 
 
+@functools.lru_cache(maxsize=65536)
+def _porter_stem(word: str) -> str:
+    return str(_porter().stem(word))
+
+
 @functools.cache
-def _stemmer(algorithm: str) -> Any:
+def _porter() -> Any:
+    """Returns the stemmer that the rouge-score package uses; importing it takes about two seconds."""
+    from nltk.stem.porter import PorterStemmer
+
+    return PorterStemmer()
+
+
+@functools.cache
+def _snowball(algorithm: str) -> Any:
     import snowballstemmer
 
     return snowballstemmer.stemmer(algorithm)
@@ -114,20 +154,3 @@ def _mecab() -> Any:
     from mecab import MeCab
 
     return MeCab()
-
-
-def _japanese(text: str) -> list[str]:
-    return [morpheme.surface() for morpheme in _sudachi().tokenize(text)]
-
-
-def _chinese(text: str) -> list[str]:
-    import rjieba
-
-    return list(rjieba.cut(text))
-
-
-def _korean(text: str) -> list[str]:
-    return list(_mecab().morphs(text))
-
-
-_SEGMENTERS: dict[str, Callable[[str], list[str]]] = {"ja": _japanese, "zh": _chinese, "ko": _korean}

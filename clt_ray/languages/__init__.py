@@ -1,0 +1,122 @@
+"""Languages by ISO 639-1 code: one declaration for each, read by every part of the package.
+
+    LANGUAGES["es"].script      # Latin
+    list(LANGUAGES)             # those of the reference study first, then the others, then those of plug-ins by code
+
+Another package adds a language through an entry point of the group `clt_ray.languages`; docs/extend.md has a recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from clt_ray.errors import CltRayError
+from clt_ray.languages import (
+    arabic,
+    bengali,
+    chinese,
+    english,
+    french,
+    german,
+    japanese,
+    korean,
+    portuguese,
+    russian,
+    spanish,
+    swahili,
+    telugu,
+    thai,
+)
+from clt_ray.languages.declaration import Answers, Language, Numbers
+from clt_ray.languages.others import OTHERS
+from clt_ray.plugins import Registry
+from clt_ray.suggest import nearest
+
+__all__ = [
+    "ENGLISH",
+    "LANGUAGES",
+    "LATIN",
+    "STUDY_LANGUAGES",
+    "Answers",
+    "Language",
+    "Numbers",
+    "UnknownLanguageError",
+    "built_in_and",
+    "is_latin",
+    "language",
+    "nearest_language",
+]
+
+ENGLISH = "en"
+
+LATIN = "Latin"
+
+_STUDY = (english, spanish, french, japanese, chinese, arabic, korean, portuguese)
+_MGSM = (bengali, german, russian, swahili, telugu, thai)
+
+LANGUAGES: Registry[Language] = Registry(
+    "clt_ray.languages", Language, (*(module.LANGUAGE for module in (*_STUDY, *_MGSM)), *OTHERS), key="code"
+)
+"""All known languages by code, those of the reference study first."""
+
+STUDY_LANGUAGES = tuple(module.LANGUAGE.code for module in _STUDY)
+"""The evaluation languages of arXiv 2504.16677: English, those that it trains on, and those that it does not."""
+
+
+class UnknownLanguageError(CltRayError, LookupError):
+    """Raised for a code that names no known language."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.nearest = nearest_language(code)
+        hint = f"; did you mean {self.nearest!r} ({LANGUAGES[self.nearest].name})?" if self.nearest else ""
+        super().__init__(f"unknown language {code!r}{hint}")
+
+
+def language(code: str) -> Language:
+    """Returns the language with this ISO 639-1 code.
+
+    Raises:
+        UnknownLanguageError: There is no such language; the error names the nearest one.
+    """
+    try:
+        return LANGUAGES[code]
+    except KeyError:
+        raise UnknownLanguageError(code) from None
+
+
+def is_latin(code: str) -> bool:
+    """Whether the language is written in the Latin script.
+
+    Raises:
+        UnknownLanguageError: There is no such language.
+    """
+    return language(code).script == LATIN
+
+
+def built_in_and(code: str) -> Iterator[Language]:
+    """Yields the built-in languages and the one with this code.
+
+    Rules that look at all languages use these, so that a plug-in for one language changes no score of another.
+    """
+    yield from LANGUAGES.built_in.values()
+    if code not in LANGUAGES.built_in and code in LANGUAGES:
+        yield LANGUAGES[code]
+
+
+def nearest_language(text: str) -> str | None:
+    """Returns the code of the language that `text` most likely means: a name, a regional or country code, a typo."""
+    written = text.strip().lower()
+    base = written.replace("_", "-").split("-")[0]
+    by_alias = {alias: known.code for known in LANGUAGES.values() for alias in known.aliases}
+    for guess in (written, base, by_alias.get(base)):
+        if guess in LANGUAGES:
+            return guess
+    by_name = {name.lower(): known.code for known in LANGUAGES.values() for name in _names(known)}
+    name = nearest(written, by_name, cutoff=0.6)
+    return by_name[name] if name else nearest(written, LANGUAGES)
+
+
+def _names(known: Language) -> Iterable[str]:
+    # The first three letters stand for three-letter codes: spa and por are the starts of the English names.
+    return known.name, known.native_name, known.name[:3]
