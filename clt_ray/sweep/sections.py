@@ -55,7 +55,7 @@ class ModelSpec(ModelSource):
 
 
 class DataSource(SpecModel):
-    """Where a task's rows come from: exactly one of `bundled`, `root` and `dataset`."""
+    """Source of a task's rows: exactly one of `bundled`, `root` and `dataset`."""
 
     bundled: Content[Annotated[bool, Field(strict=True)]] = False
     """Whether to use the corpus that the package ships."""
@@ -115,7 +115,7 @@ class GenerateSpec(SpecModel):
     """Optimizer steps between two generations, a multiple of training.eval_every; None generates at every validation.
     The last step is always scored."""
     tasks: Identity[tuple[TaskName, ...] | None] = None
-    """Tasks to score; None is every task of a run."""
+    """Tasks to score; None scores every task of a run."""
 
 
 class ValidationSpec(SpecModel):
@@ -171,37 +171,37 @@ class EvaluationSpec(SpecModel):
     """Scoring of the chosen checkpoint by generation."""
 
     samples_per_language: Identity[Count] = 250
-    """Test items per task and language; a test set with fewer is used whole."""
+    """Number of test items per task and language; a smaller test set is used whole."""
     max_new_tokens: Identity[
         Annotated[
             Mapping[TaskName, Count],
             BeforeValidator(_tokens_per_task, json_schema_input_type=Count | dict[TaskName, Count]),
         ]
     ] = Field(default_factory=_default_max_new_tokens)
-    """Longest output in tokens: one number, or one per task."""
+    """Maximum length of an answer in tokens: one number, or one per task."""
     shots: AddedIdentity[
         Annotated[
             Mapping[TaskName, CountOrZero],
             BeforeValidator(_shots_per_task, json_schema_input_type=CountOrZero | dict[TaskName, CountOrZero]),
         ]
     ] = Field(default_factory=dict)
-    """Worked examples in a test prompt, in the language of the test: one number, or one per task; a task left out
-    has 8 for math from the hub, as the study, and none otherwise."""
+    """Number of worked examples in a test prompt, in the language of the test: one number, or one per task. By default
+    there are 8 for math from the hub, as in the reference study, and none otherwise."""
     batch_size: Runtime[Count] = 32
     """Number of prompts that each worker decodes together."""
 
     def tokens_for(self, task: str) -> int:
-        """Longest output of a task, in tokens."""
+        """Returns the maximum length of an answer of a task in tokens."""
         return self.max_new_tokens[task]
 
     def shots_for(self, task: str, source: DataSource) -> int:
-        """Worked examples in a test prompt of a task whose rows come from `source`."""
+        """Returns the number of worked examples in a test prompt of a task whose rows come from `source`."""
         return self.shots.get(task, _default_shots(task, source))
 
     def shots_of(self, data: Mapping[str, DataSource]) -> dict[str, int]:
-        """`shots` spelled out for a run with these sources; a task that has none anyway is left out."""
-        given = {task: self.shots_for(task, source) for task, source in data.items()}
-        return {task: count for task, count in given.items() if count or _default_shots(task, data[task])}
+        """Returns `shots` of a run with these sources, without the tasks that have no examples by default either."""
+        counts = {task: self.shots_for(task, source) for task, source in data.items()}
+        return {task: count for task, count in counts.items() if count or _default_shots(task, data[task])}
 
 
 class HardwareSpec(SpecModel):

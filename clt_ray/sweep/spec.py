@@ -92,7 +92,7 @@ class Axes(SpecModel):
     """Cells to leave out of the product and of `include`."""
 
     def used(self, axis: str) -> tuple[Any, ...]:
-        """Distinct values of an axis in `grid` and `include`, whether or not `exclude` removes their cells."""
+        """Returns the distinct values of an axis in `grid` and `include`, also of cells that `exclude` removes."""
         lists = (getattr(section, axis) for section in (self.grid, *self.include))
         return tuple(dict.fromkeys(value for values in lists for value in values or ()))
 
@@ -158,7 +158,7 @@ class SweepSpec(Axes):
         return groups[controlled_group(group) or group]
 
     def data_source(self, task: str) -> DataSource:
-        """Where the task's rows come from."""
+        """Returns the source of a task's rows: the sweep's, else the default of the task."""
         declaration = TASKS[task]
         return self.data.get(task) or DataSource(dataset=declaration.dataset, revision=declaration.revision)
 

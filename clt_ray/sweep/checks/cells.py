@@ -10,7 +10,7 @@ from clt_ray.sweep.spec import SweepSpec
 
 
 def check_cells(spec: SweepSpec) -> Iterator[Finding]:
-    """Every `include` and `exclude` entry changes something, and the sweep is not empty."""
+    """Checks that every `include` and `exclude` entry changes something, and the sweep is not empty."""
     if len(used_tasks(spec)) < len(spec.used("task")):
         return  # Cells need valid tasks; `check_names` reports the others.
     keys = set(product_keys(spec))
@@ -28,7 +28,7 @@ def check_cells(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_rows_to_train_on(spec: SweepSpec) -> Iterator[Finding]:
-    """English-only runs have English rows."""
+    """Checks that English-only runs have English rows."""
     if spec.english_samples == 0 and 0 in spec.used("samples_per_language"):
         message = "with samples_per_language 0 leaves no training rows"
         yield Finding(("english_samples",), message, "remove 0 from samples_per_language")

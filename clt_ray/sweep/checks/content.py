@@ -18,7 +18,7 @@ _LAYOUT = "a root holds <task>/<split>/<language>.jsonl"
 
 
 def check_models(spec: SweepSpec) -> Iterator[Finding]:
-    """Local models that the file defines exist, and only hub models have a revision."""
+    """Checks that local models that the file defines exist, and only hub models have a revision."""
     for name, model in spec.models.items():
         path: KeyPath = ("models", name, "source")
         if is_path(model.source):
@@ -33,7 +33,7 @@ def check_models(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_data(spec: SweepSpec) -> Iterator[Finding]:
-    """Each task's data has exactly one source, and a local root is a folder."""
+    """Checks that each task's data has exactly one source, and a local root is a folder."""
     for task, source in spec.data.items():
         path: KeyPath = ("data", task)
         kinds = [kind for kind in SOURCES if getattr(source, kind)]
@@ -54,7 +54,7 @@ def check_data(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_row_files(spec: SweepSpec) -> Iterator[Finding]:
-    """A local root has the files of the languages that the sweep trains on and evaluates."""
+    """Checks that a local root has the files of the languages that the sweep trains on and evaluates."""
     for task, source in spec.data.items():
         if (
             source.root is None

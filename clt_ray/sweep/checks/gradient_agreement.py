@@ -12,7 +12,7 @@ FEWEST_ROWS = 2
 
 
 def check_gradient_agreement(spec: SweepSpec) -> Iterator[Finding]:
-    """Runs that measure gradient agreement have two halves of validation rows to measure its noise on."""
+    """Checks that runs that measure gradient agreement have two halves of validation rows to measure its noise on."""
     rows = spec.validation.samples_per_language
     if spec.training.gradient_agreement_every and rows < FEWEST_ROWS:
         yield Finding(

@@ -17,7 +17,7 @@ _OTHER_NAMES = {"TPU-V5E": "TPU-V5LITEPOD", "V5E": "TPU-V5LITEPOD", "TPU-V7": "T
 
 
 def check_hardware(spec: SweepSpec) -> Iterator[Finding]:
-    """Each hardware entry can exist, and the batch of the models that use it divides over it."""
+    """Checks that each hardware entry can exist, and the batch of the models that use it divides over it."""
     models = [*known_models(spec), EVERY_OTHER_MODEL]
     used = {*spec.used("model"), EVERY_OTHER_MODEL}
     for name, hardware in spec.hardware.items():

@@ -16,7 +16,7 @@ from clt_ray.tasks import TASKS
 
 
 def check_axes(spec: SweepSpec) -> Iterator[Finding]:
-    """Every list of values of an axis holds some, each once, and the grid's sample counts ascend."""
+    """Checks that every list of values of an axis holds some, each once, and the grid's sample counts ascend."""
     for path, values in _axis_lists(spec):
         if not values:
             remedy_text = f"list at least one {_axis_name(path)}"
@@ -35,7 +35,7 @@ def check_axes(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_names(spec: SweepSpec) -> Iterator[Finding]:
-    """The models, language groups and tasks that the axes name exist."""
+    """Checks that the models, language groups and tasks that the axes name exist."""
     groups = list(spec.language_groups)
     known = {"model": known_models(spec), "language_group": [*groups, *(f"{CONTROL}{name}" for name in groups)]}
     for path, values in _axis_lists(spec):
@@ -49,7 +49,7 @@ def check_names(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_groups(spec: SweepSpec) -> Iterator[Finding]:
-    """Language groups hold non-English languages, and no two groups are the same."""
+    """Checks that language groups hold non-English languages, and no two groups are the same."""
     first: dict[frozenset[str], str] = {}
     for name, codes in spec.language_groups.items():
         path: KeyPath = ("language_groups", name)
@@ -70,7 +70,7 @@ def check_groups(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_languages(spec: SweepSpec) -> Iterator[Finding]:
-    """Every language exists and is listed once."""
+    """Checks that every language exists and is listed once."""
     lists: dict[KeyPath, tuple[str, ...]] = {
         ("language_groups", name): codes for name, codes in spec.language_groups.items()
     }

@@ -20,7 +20,7 @@ _METRIC_FORM = re.compile(r"val/(?P<task>[a-z][a-z0-9_]*)(/(?P<language>[a-z]+))
 
 
 def check_metric(spec: SweepSpec) -> Iterator[Finding]:
-    """Every run logs the selection metric, and the mode chooses its better values."""
+    """Checks that every run logs the selection metric, and the mode chooses its better values."""
     metric, mode = spec.selection.metric, spec.selection.mode
     finding = _metric_finding(spec)
     if finding is not None:
@@ -34,7 +34,7 @@ def check_metric(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_selection_languages(spec: SweepSpec) -> Iterator[Finding]:
-    """Listed selection languages are evaluation languages."""
+    """Checks that listed selection languages are evaluation languages."""
     languages = spec.selection.languages
     if isinstance(languages, str):
         return
@@ -48,7 +48,7 @@ def check_selection_languages(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_blind_runs(spec: SweepSpec) -> Iterator[Finding]:
-    """Every run trains on an evaluation language, where the checkpoint is selected by the training languages."""
+    """Checks that every run trains on an evaluation language, where its training languages choose the checkpoint."""
     evaluated = spec.eval_languages
     if spec.selection.languages != "trained" or ENGLISH in evaluated or not evaluated:
         return

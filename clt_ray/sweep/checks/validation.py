@@ -21,14 +21,14 @@ def generated_tasks(spec: SweepSpec) -> tuple[str, ...]:
 
 
 def check_generated_tasks(spec: SweepSpec) -> Iterator[Finding]:
-    """The tasks to score are listed once each, and there are some."""
+    """Checks that the tasks to score are listed once each, and there are some."""
     if spec.validation.generate is not None and not generated_tasks(spec):
         yield Finding((*GENERATE, "tasks"), "is empty", "list tasks, or remove it for all of them")
     yield from duplicates((*GENERATE, "tasks"), generated_tasks(spec))
 
 
 def check_generated_rows(spec: SweepSpec) -> Iterator[Finding]:
-    """Rows to answer are among the validation rows."""
+    """Checks that rows to answer are among the validation rows."""
     generate, most = spec.validation.generate, spec.validation.samples_per_language
     if generate is not None and generate.samples_per_language > most:
         remedy = f"write {most} or less, or raise validation.samples_per_language"
@@ -41,7 +41,7 @@ def check_generated_rows(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_generation_steps(spec: SweepSpec) -> Iterator[Finding]:
-    """Answers are generated at steps where there is a validation."""
+    """Checks that answers are generated at steps where there is a validation."""
     generate, interval = spec.validation.generate, spec.training.eval_every
     if generate is not None and generate.every is not None and generate.every % interval:
         message = f"is not a multiple of training.eval_every, {interval}"
