@@ -81,6 +81,7 @@ def measure(side: str, folder: Path, steps: int, every: int) -> dict[str, float]
     run = make_run(folder, steps, every)
 
     from clt_ray.store import Store
+    from clt_ray.tasks import TaskLanguage
     from clt_ray.training.backends import select_backend
     from clt_ray.training.backends.xla.trainer import XlaTrainer
     from clt_ray.training.train import train
@@ -108,7 +109,7 @@ def measure(side: str, folder: Path, steps: int, every: int) -> dict[str, float]
     rows = make_rows("equal", steps * ROWS)
     directory = Store(str(folder / "store")).run_dir(run.run_id)
     train(
-        run, rows, {("math", "en"): rows[:ROWS]}, tokenizer(), backend, directory, lambda **_: None,
+        run, rows, {TaskLanguage("math", "en"): rows[:ROWS]}, tokenizer(), backend, directory, lambda **_: None,
         folder / "staging",
     )  # fmt: skip
     stored = sum(file.stat().st_size for file in (folder / "model").glob("*.safetensors")) * 4

@@ -124,6 +124,7 @@ def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
     from clt_ray.store import Store
     from clt_ray.sweep.grid import expand
     from clt_ray.sweep.load import load_sweep
+    from clt_ray.tasks import TaskLanguage
     from clt_ray.training.backends import select_backend
     from clt_ray.training.train import train
 
@@ -158,7 +159,7 @@ def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
         if loss is not None:
             losses.append(loss)
 
-    validation = {("math", "en"): make_rows("equal", 16)}
+    validation = {TaskLanguage("math", "en"): make_rows("equal", 16)}
     directory = Store(str(folder / "store")).run_dir(run.run_id)
     train(run, rows, validation, model_tokenizer, backend, directory, progress, folder / "staging")
     return clock.figures(losses[-1])

@@ -15,6 +15,7 @@ from clt_ray.data.scripts import writing
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import ModelSpec
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.model import location
 from tests.support.chat_formats import chat_tokenizer
 from tests.support.commands import clt_ray
@@ -55,7 +56,7 @@ def test_counts_are_those_of_the_largest_run(tmp_path: Path, root: Path) -> None
         assert [one.used for one in report.splits if (one.language, one.split) == (code, "train")] == [used][: used > 0]
         for split, cells in (("validation", rows.validation), ("test", rows.test)):
             there = [one.used for one in report.splits if (one.language, one.split) == (code, split)]
-            assert there == ([len(cells["math", code])] if ("math", code) in cells else [])
+            assert there == ([len(cells[TaskLanguage("math", code)])] if ("math", code) in cells else [])
     train = of(report, "es", "train")
     assert (train.available, train.usable, train.used) == (80, 74, 8)
     assert train.dropped == {"held out for validation": 6}

@@ -18,6 +18,7 @@ from clt_ray.data.mixture import RunData, build_run_data, check_availability
 from clt_ray.data.rows import Row
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource, ValidationSpec
+from clt_ray.tasks import TaskLanguage
 from tests.support.local_rows import math_root, problems, run_on, write_split
 
 
@@ -91,14 +92,14 @@ def test_a_validation_split_is_used_where_there_is_one(tmp_path: Path) -> None:
     math_root(tmp_path)
     write_split(tmp_path, "math", "validation", "es", problems("es", range(500, 530)))
     data = build_run_data(run_on(DataSource(root=str(tmp_path))))
-    assert all(500 <= int(row.prompt.split()[2]) < 530 for row in data.validation["math", "es"])
+    assert all(500 <= int(row.prompt.split()[2]) < 530 for row in data.validation[TaskLanguage("math", "es")])
     assert_disjoint(data)
 
 
 def test_few_training_rows_are_not_all_held_out(tmp_path: Path) -> None:
     math_root(tmp_path, rows=25)
     run = run_on(DataSource(root=str(tmp_path)), validation=ValidationSpec(samples_per_language=100))
-    assert len(build_run_data(run).validation["math", "es"]) == 5
+    assert len(build_run_data(run).validation[TaskLanguage("math", "es")]) == 5
 
 
 @settings(max_examples=20, deadline=None)

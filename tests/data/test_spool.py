@@ -31,7 +31,7 @@ def test_it_keeps_the_first_of_each_smallest_key(numbers: list[int], limit: int)
 
 def test_the_order_of_the_stream_does_not_matter_and_samples_are_nested() -> None:
     numbers = list(range(500))
-    samples: list[list[int]] = []
+    samples: list[set[int]] = []
     for limit in (50, 50, 120):
         random.Random(len(samples)).shuffle(numbers)
         with Spool(limit) as spool:

@@ -78,7 +78,7 @@ def items_of(frame: pd.DataFrame, values: Mapping[tuple[str, str], np.ndarray], 
     by_run = frame.set_index(["run_id", "eval_language"])
     parts = []
     for (run_id, language), item_scores in values.items():
-        row = by_run.loc[(run_id, language)]
+        row: Any = by_run.loc[(run_id, language)]
         ids = [f"{'' if shared else language}{index}" for index in range(len(item_scores))]
         measured = {"run_id": run_id, "task": row["task"], "eval_language": language, "metric": row["metric"]}
         parts.append(pd.DataFrame(measured | {"item_id": ids, "score": item_scores}))

@@ -34,7 +34,7 @@ def prompts(lengths: list[int]) -> list[list[int]]:
 
 def greedy(path: Path, prompt: list[int], new_tokens: int, stops: list[int]) -> list[int]:
     model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    tokens = model.generate(
+    tokens: list[int] = model.generate(
         torch.tensor([prompt]), max_new_tokens=new_tokens, do_sample=False, eos_token_id=stops, pad_token_id=0
     )[0, len(prompt) :].tolist()
     return tokens[: next((place for place, token in enumerate(tokens) if token in stops), len(tokens))]

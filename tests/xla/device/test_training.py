@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from clt_ray.data.formatting import IGNORED
 from clt_ray.errors import ConfigurationError, RunError
 from clt_ray.store import RunDir, Store
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla.graphs import compiled
 from clt_ray.training.checkpoints import weights_tree
 from tests.support.slice_runs import make_run
@@ -91,7 +92,10 @@ def test_exported_weights_give_the_losses_that_the_slice_recorded(unbroken: Any)
     path = directory.open_tree(weights_tree(selection.chosen.step))
     assert not [file for file in path.iterdir() if file.suffix in (".bin", ".pt", ".pkl")]
     model, tokenizer = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), load_tokenizer(run.model)
-    rows = [encode(row, tokenizer, run.training.max_length) for row in build_run_data(run).validation["math", "ja"]]
+    rows = [
+        encode(row, tokenizer, run.training.max_length)
+        for row in build_run_data(run).validation[TaskLanguage("math", "ja")]
+    ]
     batch = collate(rows, tokenizer.pad_token_id)
     with torch.no_grad():
         logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
