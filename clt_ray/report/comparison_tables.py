@@ -1,4 +1,4 @@
-"""Tables of the page that compare curves: plateaus, mixing, scripts, and the study's claims."""
+"""Tables that compare curves: plateaus, mixed tasks, scripts, and the claims of the reference study."""
 
 from __future__ import annotations
 
@@ -8,116 +8,43 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.claims import SUPPORTED
-from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import task_label
-from clt_ray.report.html_tables import Cell, Table, count, curve_cells, difference, q_cell, quantity, text
-from clt_ray.report.text import NOTHING, number
+from clt_ray.report.cells import MISSING, Cell, NumberFormat, text_cell
+from clt_ray.report.declared_tables import (
+    CURVE_COLUMNS,
+    EXPOSURE,
+    SAMPLES,
+    Column,
+    Q,
+    Row,
+    Table,
+    TableSpec,
+    differences,
+    estimates,
+    is_discovery,
+    words,
+)
 
 _BOLD: Final = (
-    "Bold where q, the p value corrected for all comparisons of the table in the task, is below 5%; where item errors "
-    "are not known there is neither interval nor q."
+    "Bold: q, the p value adjusted for all comparisons of the table within the task, is below 5%. Where item errors are "
+    "not available there is neither an interval nor q."
 )
-_MANY: Final = 100
-"""From here on a recomputed number is a count of samples, not a share or a ratio."""
+_COUNTS_FROM: Final = 100
+"""A recomputed number from here on is a number of samples, not a share or a ratio."""
 
 
-def claims(table: pd.DataFrame) -> Table:
-    """The study's findings, recomputed."""
-    rows = []
-    for row in table.to_dict("records"):
-        supported = row["verdict"] == SUPPORTED
-        rows.append(
-            (
-                Cell(row["claim"], row["claim"].lower(), note=row["definition"]),
-                text(row["published"]),
-                _number_with_interval(row["recomputed"], row["low"], row["high"]),
-                Cell(row["verdict"], row["verdict"], strong=not supported),
-            )
-        )
-    caption = (
-        "What the study concludes, recomputed from its published scores, in the unit of the definition: shares and "
-        "accuracies from 0 to 1, ratings from 1 to 5. Intervals from run-to-run differences."
-    )
-    return Table("claims", caption, ("Claim and definition", "Published", "Recomputed", "Verdict"), tuple(rows))
+def _claim_cell(row: Row) -> Cell:
+    return Cell(row["claim"], row["claim"].lower(), note=row["definition"])
 
 
-def plateaus(table: pd.DataFrame) -> Table:
-    """Where each curve levels off."""
-    rows = []
-    for row in table.to_dict("records"):
-        rows.append(
-            (
-                *curve_cells(row),
-                text(row["verdict"]),
-                _samples(row["plateau"], row["low"], row["high"]),
-                _samples(row["best_run"], row["best_run_low"], row["best_run_high"]),
-            )
-        )
-    caption = (
-        "Smallest n within 1% of the scale of the fitted ceiling, and of the best run; mean of the non-English "
-        "languages. More than the largest n of the curve is shown as ∞."
-    )
-    heads = ("Task", "Model", "Setting", "Trained on", "Curve", "Plateau, fitted", "Plateau, by best run")
-    return Table("plateau", caption, heads, tuple(rows))
+def _verdict_cell(row: Row) -> Cell:
+    return Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED)
 
 
-def mixing(table: pd.DataFrame) -> Table:
-    """Mixed minus single-task runs."""
-    rows = []
-    for row in table.to_dict("records"):
-        cells = (count(row["samples_per_language"]), text(row["exposure"]))
-        rows.append(
-            (
-                *curve_cells(row),
-                *cells,
-                difference(row, "interference", row["q"] < FALSE_DISCOVERY_RATE),
-                q_cell(row["q"]),
-            )
-        )
-    caption = f"Mixed minus single-task score at the same n per task. {_BOLD}"
-    heads = ("Task", "Model", "Setting", "Trained on", "n", "Languages", "Interference", "q")
-    return Table("interference", caption, heads, tuple(rows))
-
-
-def scripts(table: pd.DataFrame) -> Table:
-    """Interactions of language group and script."""
-    rows = []
-    for row in table[table["effect"] == "interaction"].to_dict("records"):
-        cells = (text(row["against"]), count(row["samples_per_language"]))
-        rows.append(
-            (*curve_cells(row), *cells, difference(row, "estimate", row["q"] < FALSE_DISCOVERY_RATE), q_cell(row["q"]))
-        )
-    caption = (
-        "How much more the first group than the second brings Latin-script languages than others. Positive: training "
-        f"languages help their own script. {_BOLD}"
-    )
-    heads = ("Task", "Model", "Setting", "Trained on", "Against", "n", "Interaction", "q")
-    return Table("script_effect", caption, heads, tuple(rows))
-
-
-def scripts_by_task(table: pd.DataFrame) -> Table:
-    """Interactions of script and task at the largest n of each pair of tasks."""
-    rows = []
-    design = ["model", "setting", "mixture", "language_group", "train_languages", "task", "against"]
-    largest = table.groupby(design, sort=False)["samples_per_language"].transform("max")
-    for row in table[table["samples_per_language"] == largest].to_dict("records"):
-        found = quantity(
-            row["estimate"], row["low"], row["high"], 100, 1, signed=True, strong=row["q"] < FALSE_DISCOVERY_RATE
-        )
-        cells = (text(task_label(row["against"])), count(row["samples_per_language"]))
-        rows.append((*curve_cells(row), *cells, found, q_cell(row["q"])))
-    caption = (
-        "Gain in Latin-script languages minus gain in others, in the first task less the same in the second; points of "
-        f"100 of each metric's scale, at the largest n. {_BOLD}"
-    )
-    heads = ("Task", "Model", "Setting", "Trained on", "Against task", "n", "Difference", "q")
-    return Table("script_by_task", caption, heads, tuple(rows))
-
-
-def _samples(value: float, low: float, high: float) -> Cell:
-    """Samples per language, rounded to what is known."""
+def _samples_cell(value: float, low: float, high: float) -> Cell:
+    """Returns samples per language, rounded to two significant digits."""
     if np.isnan(value):
-        return Cell(NOTHING, -np.inf, numeric=True)
+        return MISSING
     note = "" if np.isnan(low) else f"{_rounded(low)} to {_rounded(high)}"
     return Cell(_rounded(value), float(value), note, numeric=True)
 
@@ -129,11 +56,78 @@ def _rounded(value: float) -> str:
     return f"{round(value, -digits):,.0f}"
 
 
-def _number_with_interval(value: float, low: float, high: float) -> Cell:
+def _recomputed_cell(row: Row) -> Cell:
+    value, low, high = row["recomputed"], row["low"], row["high"]
     if np.isnan(value):
-        return Cell(NOTHING, -np.inf, numeric=True)
-    if max(abs(value), abs(high)) >= _MANY:
-        return _samples(value, low, high)
-    digits = 3 if abs(value) < 1 else 1
-    note = "" if np.isnan(low) else f"{number(low, digits)} to {number(high, digits)}"
-    return Cell(number(value, digits), float(value), note, numeric=True)
+        return MISSING
+    if max(abs(value), abs(high)) >= _COUNTS_FROM:
+        return _samples_cell(value, low, high)
+    shape = NumberFormat(3 if abs(value) < 1 else 1)
+    return Cell(shape.text(value), float(value), shape.interval(low, high), numeric=True)
+
+
+CLAIMS: Final = TableSpec(
+    "claims",
+    "All claims",
+    "Claims of the reference study, recomputed from its published scores. Each number is in the unit of its definition: "
+    "shares and accuracies from 0 to 1, ratings from 1 to 5. Intervals include run-to-run noise.",
+    (
+        Column("Claim and definition", _claim_cell),
+        words("Published", "published"),
+        Column("Recomputed", _recomputed_cell),
+        Column("Verdict", _verdict_cell),
+    ),
+)
+PLATEAUS: Final = TableSpec(
+    "plateau",
+    "Where curves level off",
+    "Smallest n at which the mean score of the non-English languages is within 1% of the metric's scale of the fitted "
+    "curve's ceiling, or of the best run. ∞ means more than the largest n of the curve.",
+    (
+        *CURVE_COLUMNS,
+        words("Curve", "verdict"),
+        Column("Plateau, fitted", lambda row: _samples_cell(row["plateau"], row["low"], row["high"])),
+        Column(
+            "Plateau, by best run",
+            lambda row: _samples_cell(row["best_run"], row["best_run_low"], row["best_run_high"]),
+        ),
+    ),
+)
+MIXED_TASKS: Final = TableSpec(
+    "interference",
+    "Mixed tasks against a single task",
+    f"Score of the run on mixed tasks minus score of the single-task run with the same n per task. {_BOLD}",
+    (*CURVE_COLUMNS, SAMPLES, EXPOSURE, differences("Interference", "interference", is_discovery), Q),
+)
+SCRIPTS: Final = TableSpec(
+    "script_effect",
+    "Language group by script",
+    "How much more the languages in “Trained on” improve Latin-script languages than other languages, compared with the "
+    f"group in “Against”. Positive values mean that training languages help languages of their own script. {_BOLD}",
+    (*CURVE_COLUMNS, words("Against", "against"), SAMPLES, differences("Interaction", "estimate", is_discovery), Q),
+)
+SCRIPTS_BY_TASK: Final = TableSpec(
+    "script_by_task",
+    "Script by task",
+    "Gain in Latin-script languages minus gain in other languages, in the first task minus the same in the second, at "
+    f"the largest n. Points are hundredths of each metric's scale. {_BOLD}",
+    (
+        *CURVE_COLUMNS,
+        Column("Against task", lambda row: text_cell(task_label(row["against"]))),
+        SAMPLES,
+        estimates("Difference", "estimate", NumberFormat(1, 100, signed=True), bold=is_discovery),
+        Q,
+    ),
+)
+
+
+def scripts(frame: pd.DataFrame) -> Table:
+    """Returns the interactions of language group and script, without the gains they are computed from."""
+    return SCRIPTS.of(frame[frame["effect"] == "interaction"])
+
+
+def scripts_by_task(frame: pd.DataFrame) -> Table:
+    """Returns the interactions of script and task at the largest n of each pair of tasks."""
+    design = ["model", "setting", "mixture", "language_group", "train_languages", "task", "against"]
+    largest = frame.groupby(design, sort=False)["samples_per_language"].transform("max")
+    return SCRIPTS_BY_TASK.of(frame[frame["samples_per_language"] == largest])
