@@ -22,19 +22,19 @@ from markupsafe import Markup
 from clt_ray.analysis import checkpoint_correlation, claims
 from clt_ray.analysis import tables as measures
 from clt_ray.analysis.mechanisms import mechanisms
-from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.run_log import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.redaction import redacted_text
-from clt_ray.report import comparison_tables, html_tables
 from clt_ray.report.checkpoint_section import checkpoint_sections
 from clt_ray.report.evidence import evidence, limits
 from clt_ray.report.figures import Exhibit, exhibits
 from clt_ray.report.measure_figures import measure_exhibits
 from clt_ray.report.mechanism_figures import mechanism_exhibits
 from clt_ray.report.mechanism_section import mechanism_frames, mechanism_sections
-from clt_ray.report.sections import frames, sections
+from clt_ray.report.overview_tables import summary
+from clt_ray.report.run_table import run_table
+from clt_ray.report.sections import Section, claim_sections, frames, optional_sections, standard_sections
 from clt_ray.report.task_colours import style_sheet
 from clt_ray.report.verdicts import headline_curves, introduction, verdicts
 
@@ -107,20 +107,23 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     tables = _measured(study, data)
     recorded = mechanisms(data.logs, tables["interference"])
     tables |= mechanism_frames(recorded) | checkpoint_correlation.checkpoint_tables(data.logs)
+    optional = [*optional_sections(tables), *checkpoint_sections(tables), *mechanism_sections(recorded)]
     headline = headline_curves(study)
-    parts = sections(tables)
     figures = [
         *exhibits(tables, headline, _relative_to_english(data.reference)),
-        *measure_exhibits(tables, headline, parts),
+        *measure_exhibits(tables, headline, optional),
         *mechanism_exhibits(recorded),
     ]
-    shown = [*parts, *checkpoint_sections(tables), *mechanism_sections(recorded)]
-    page = (
-        _environment()
-        .get_template("page.html")
-        .render(**_statements(study, tables, data), **_tables(study, tables), **_provenance(data, heading),
-                exhibits=figures, sections=shown)
-    )  # fmt: skip
+    runs = run_table(data.scores, data.runs, heading.mlflow_url)
+    sections = [
+        *claim_sections(tables["claims"]),
+        *standard_sections(tables),
+        *optional,
+        Section("runs", "Runs", "Runs", "", (runs,)),
+    ]
+    page = _rendered(
+        **_statements(study, tables, data), **_provenance(data, heading), exhibits=figures, sections=sections
+    )
     return _write(out, page, data.scores, tables, figures)
 
 
@@ -137,87 +140,68 @@ def _relative_to_english(reference: pd.DataFrame | None) -> pd.DataFrame | None:
 
 
 def _statements(study: Study, tables: Mapping[str, pd.DataFrame], data: ReportData) -> dict[str, Any]:
-    """Returns the sentences of the page."""
+    """Returns the findings, what they are based on, and their limitations."""
     return {
         "introduction": introduction(study),
+        "tasks": study.tasks,
         "verdicts": verdicts(study),
+        "summary": summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
         "evidence": evidence(study, tables["gain"], data.runs),
         "limits": limits(study, tables["gain"], data.runs),
     }
 
 
-def _tables(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Returns the tables of the sections that every page has."""
-    return {
-        "tasks": study.tasks,
-        "task_label": task_label,
-        "long": _LONG,
-        "summary": html_tables.summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
-        "languages": {task: html_tables.languages(tables["per_language"], task) for task in study.tasks},
-        "correlations": html_tables.correlations(tables["transfer_correlation"]),
-        "claims": comparison_tables.claims(_testable(tables["claims"])),
-        "plateaus": comparison_tables.plateaus(tables["plateau"]),
-        "mixing": comparison_tables.mixing(tables["interference"]),
-        "scripts": comparison_tables.scripts(tables["script_effect"]),
-        "scripts_by_task": comparison_tables.scripts_by_task(tables["script_by_task"]),
-    }
-
-
 def _provenance(data: ReportData, heading: Heading) -> dict[str, Any]:
-    """Returns what the page states about itself and its runs."""
+    """Returns what the page states about itself."""
     return {
         "title": heading.title,
         "question": heading.question,
         "command": redacted_text(heading.command),
-        "runs": html_tables.run_table(data.scores, data.runs, heading.mlflow_url),
         "citation": _citation(data.scores, data.reference),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "versions": _versions(),
-        "style": Markup((_HERE / "page.css").read_text("utf-8") + style_sheet()),
-        "script": Markup((_HERE / "page.js").read_text("utf-8")),
     }
 
 
-def _testable(table: pd.DataFrame) -> pd.DataFrame:
-    """The claims, unless these are other runs than those that they are about."""
-    return table if table["recomputed"].notna().any() else table.iloc[:0]
-
-
-def _environment() -> Environment:
-    return Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+def _rendered(**context: Any) -> str:
+    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    style = Markup((_HERE / "page.css").read_text("utf-8") + style_sheet())
+    script = Markup((_HERE / "page.js").read_text("utf-8"))
+    return environment.get_template("page.html").render(long=_LONG, style=style, script=script, **context)
 
 
 def _write(
-    out: Path, page: str, scores: pd.DataFrame, tables: Mapping[str, pd.DataFrame], shown: Sequence[Exhibit]
+    out: Path, page: str, scores: pd.DataFrame, tables: Mapping[str, pd.DataFrame], figures: Sequence[Exhibit]
 ) -> Path:
-    """The page last, so that a reader who finds it finds everything it links to."""
+    """Writes all files, the page last, so that a reader who finds it also finds everything it links to."""
     for folder in ("tables", "figures"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     scores.to_csv(out / "scores.csv", index=False)
     for name, table in tables.items():
         table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
-    for exhibit in shown:
-        (out / "figures" / f"{exhibit.name}.svg").write_text(exhibit.svg, "utf-8")
-        if exhibit.png is not None:
-            (out / "figures" / f"{exhibit.name}.png").write_bytes(exhibit.png)
+    for figure in figures:
+        (out / "figures" / f"{figure.place.name}.svg").write_text(figure.svg, "utf-8")
+        if figure.png is not None:
+            (out / "figures" / f"{figure.place.name}.png").write_bytes(figure.png)
     target = out / "index.html"
     target.write_text(page, "utf-8")
     return target
 
 
 def _versions() -> list[tuple[str, str]]:
-    found = [("python", python_version())]
+    """Returns the versions of Python and of the packages that the numbers depend on."""
+    versions = [("python", python_version())]
     for package in _PACKAGES:
         try:
-            found.append((package, version(package)))
+            versions.append((package, version(package)))
         except PackageNotFoundError:
-            found.append((package, "not installed as a package"))
-    return found
+            versions.append((package, "not installed as a package"))
+    return versions
 
 
 def _citation(scores: pd.DataFrame, reference: pd.DataFrame | None) -> str:
-    """The reference study's citation, where its scores are shown."""
+    """Returns the reference study's citation where its scores are shown."""
     from clt_ray.analysis.reference import CITATION, is_reference
 
-    frames = [scores] if reference is None else [scores, reference]
-    return CITATION if any(is_reference(frame) for frame in frames) else ""
+    shown = [scores] if reference is None else [scores, reference]
+    return CITATION if any(is_reference(frame) for frame in shown) else ""

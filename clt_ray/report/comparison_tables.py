@@ -11,7 +11,7 @@ from clt_ray.analysis.claims import SUPPORTED
 from clt_ray.analysis.metrics import task_label
 from clt_ray.report.cells import MISSING, Cell, NumberFormat, text_cell
 from clt_ray.report.declared_tables import (
-    CURVE_COLUMNS,
+    CURVE,
     EXPOSURE,
     SAMPLES,
     Column,
@@ -26,8 +26,8 @@ from clt_ray.report.declared_tables import (
 )
 
 _BOLD: Final = (
-    "Bold: q, the p value adjusted for all comparisons of the table within the task, is below 5%. Where item errors are "
-    "not available there is neither an interval nor q."
+    "Bold: q, the p value adjusted for all comparisons of the table within the task, is below 5%. Where item errors "
+    "are not available there is neither an interval nor q."
 )
 _COUNTS_FROM: Final = 100
 """A recomputed number from here on is a number of samples, not a share or a ratio."""
@@ -69,8 +69,8 @@ def _recomputed_cell(row: Row) -> Cell:
 CLAIMS: Final = TableSpec(
     "claims",
     "All claims",
-    "Claims of the reference study, recomputed from its published scores. Each number is in the unit of its definition: "
-    "shares and accuracies from 0 to 1, ratings from 1 to 5. Intervals include run-to-run noise.",
+    "Claims of the reference study, recomputed from its published scores. Each number is in the unit of its "
+    "definition: shares and accuracies from 0 to 1, ratings from 1 to 5. Intervals include run-to-run noise.",
     (
         Column("Claim and definition", _claim_cell),
         words("Published", "published"),
@@ -84,7 +84,7 @@ PLATEAUS: Final = TableSpec(
     "Smallest n at which the mean score of the non-English languages is within 1% of the metric's scale of the fitted "
     "curve's ceiling, or of the best run. ∞ means more than the largest n of the curve.",
     (
-        *CURVE_COLUMNS,
+        *CURVE,
         words("Curve", "verdict"),
         Column("Plateau, fitted", lambda row: _samples_cell(row["plateau"], row["low"], row["high"])),
         Column(
@@ -97,14 +97,14 @@ MIXED_TASKS: Final = TableSpec(
     "interference",
     "Mixed tasks against a single task",
     f"Score of the run on mixed tasks minus score of the single-task run with the same n per task. {_BOLD}",
-    (*CURVE_COLUMNS, SAMPLES, EXPOSURE, differences("Interference", "interference", is_discovery), Q),
+    (*CURVE, SAMPLES, EXPOSURE, differences("Interference", "interference", is_discovery), Q),
 )
 SCRIPTS: Final = TableSpec(
     "script_effect",
     "Language group by script",
-    "How much more the languages in “Trained on” improve Latin-script languages than other languages, compared with the "
-    f"group in “Against”. Positive values mean that training languages help languages of their own script. {_BOLD}",
-    (*CURVE_COLUMNS, words("Against", "against"), SAMPLES, differences("Interaction", "estimate", is_discovery), Q),
+    "How much more the languages in “Trained on” improve Latin-script languages than other languages, compared with "
+    f"the group in “Against”. Positive values mean that training languages help languages of their own script. {_BOLD}",
+    (*CURVE, words("Against", "against"), SAMPLES, differences("Interaction", "estimate", is_discovery), Q),
 )
 SCRIPTS_BY_TASK: Final = TableSpec(
     "script_by_task",
@@ -112,7 +112,7 @@ SCRIPTS_BY_TASK: Final = TableSpec(
     "Gain in Latin-script languages minus gain in other languages, in the first task minus the same in the second, at "
     f"the largest n. Points are hundredths of each metric's scale. {_BOLD}",
     (
-        *CURVE_COLUMNS,
+        *CURVE,
         Column("Against task", lambda row: text_cell(task_label(row["against"]))),
         SAMPLES,
         estimates("Difference", "estimate", NumberFormat(1, 100, signed=True), bold=is_discovery),

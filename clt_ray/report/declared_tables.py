@@ -4,7 +4,7 @@
 and a column for each head, which makes a cell from a row of the measure's data frame. `TableSpec.of(frame)` is the
 `Table` that the template lays out.
 
-**Example.** `TableSpec("noise", "Run-to-run noise", caption, (*CURVE_COLUMNS, words("Metric", "metric")))`.
+**Example.** `TableSpec("noise", "Run-to-run noise", caption, (*CURVE, words("Metric", "metric")))`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Final, TypeAlias
 
 import pandas as pd
 
-from clt_ray.analysis.discovery import FALSE_SHARE
+from clt_ray.analysis.display_order import language_list, language_name, natural_sort_key
+from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import metric, task_label, task_order
-from clt_ray.analysis.order import language_name, listed, natural
 from clt_ray.report.cells import Cell, NumberFormat, count_cell, estimate_cell, q_cell, text_cell
 
 Row: TypeAlias = Mapping[Any, Any]
@@ -70,7 +70,7 @@ def excludes_zero(row: Row, low: str = "low", high: str = "high") -> bool:
 
 def is_discovery(row: Row) -> bool:
     """Returns whether the row's adjusted p value is below the accepted share of false discoveries."""
-    return bool(row["q"] < FALSE_SHARE)
+    return bool(row["q"] < FALSE_DISCOVERY_RATE)
 
 
 def task_cell(task: str) -> Cell:
@@ -78,12 +78,12 @@ def task_cell(task: str) -> Cell:
 
 
 def model_cell(model: str) -> Cell:
-    return text_cell(model, str(natural(model)))
+    return text_cell(model, str(natural_sort_key(model)))
 
 
 def languages_cell(train_languages: str) -> Cell:
     """Returns the languages of a `train_languages` entry such as `es+fr`."""
-    return text_cell(listed(train_languages.split("+")) if train_languages else "English only")
+    return text_cell(language_list(train_languages.split("+")) if train_languages else "English only")
 
 
 def words(head: str, name: str) -> Column:
@@ -130,7 +130,7 @@ TASK: Final = Column("Task", lambda row: task_cell(row["task"]))
 MODEL: Final = Column("Model", lambda row: model_cell(row["model"]))
 SETTING: Final = Column("Setting", lambda row: text_cell("mixed" if row["setting"] == "multi" else "single"))
 TRAINED_ON: Final = Column("Trained on", lambda row: languages_cell(row.get("train_languages", "")))
-CURVE_COLUMNS: Final = (TASK, MODEL, SETTING, TRAINED_ON)
+CURVE: Final = (TASK, MODEL, SETTING, TRAINED_ON)
 """The columns that name a curve."""
 SAMPLES: Final = counts("n", "samples_per_language")
 SEED: Final = counts("Seed", "seed")

@@ -1,4 +1,4 @@
-"""Tables of what holds beyond single curves: transfer between languages, model size, follow rates of unseen languages."""
+"""Tables of what holds beyond single curves: transfer between languages, model size, and follow rates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from clt_ray.analysis.display_order import language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.order import language_name, language_order
 from clt_ray.report.cells import MISSING, Cell, NumberFormat, estimate_cell, number_cell, text_cell
 from clt_ray.report.declared_tables import (
     MODEL,
@@ -67,7 +67,7 @@ SCALE: Final = TableSpec(
     "model is predicted from the others and compared with the mean of the others; below 0, size does not help to "
     "predict. Bold: the 95% interval excludes zero.",
     (
-        Column("Measure", lambda row: text_cell(MEASURES.get(row["measure"], row["measure"]))),
+        Column("Measure", lambda row: text_cell(MEASURES.get(row["measure"]) or str(row["measure"]))),
         Column("Per tenfold parameters", _slope_cell),
         counts("Curves", "n"),
         Column("R² out of sample", lambda row: number_cell(row["r2"], NumberFormat(2))),
@@ -76,10 +76,10 @@ SCALE: Final = TableSpec(
 BOUNDARY: Final = TableSpec(
     "boundary",
     "Follow rate by script and family",
-    "Follow rate: gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. The "
-    "first row is the rate of languages that share neither script nor family with a training language.",
+    "Follow rate: gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
+    "The first row is the rate of languages that share neither script nor family with a training language.",
     (
-        Column("Unseen language", lambda row: text_cell(_TERMS.get(row["term"], row["term"]))),
+        Column("Unseen language", lambda row: text_cell(_TERMS.get(row["term"]) or str(row["term"]))),
         estimates("Follow rate", "estimate", NumberFormat(2)),
     ),
 )

@@ -1,20 +1,23 @@
-"""Forest plots of the measures, and the matrix from language to language, in the sections of the page they belong to.
+"""Forest plots of the measures and the matrices from language to language, each in the section it belongs to.
 
-Measures that a table of a few rows says as well (size, terms of the boundary, language fidelity) have no figure here;
-`clt_ray.analysis.plots.plot_estimates` draws those too.
+Measures that a table of a few rows shows as well (model size, follow rate by script and family, language fidelity) have
+no figure here; `clt_ray.analysis.plots.plot_estimates` draws those too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pandas as pd
 
+from clt_ray.analysis.display_order import language_name
 from clt_ray.analysis.study import Curve
-from clt_ray.report.figures import Exhibit, exhibit, of_curves
-from clt_ray.report.repeat_tables import at_largest
-from clt_ray.report.sections import Section
+from clt_ray.report.declared_tables import excludes_zero
+from clt_ray.report.figures import Exhibit, Place, Words, exhibit, of_curves
+from clt_ray.report.robustness_tables import at_largest
+from clt_ray.report.sections import COMPARISONS, Section
 from clt_ray.report.text import counted, slug
 
 Tables = Mapping[str, pd.DataFrame]
@@ -25,85 +28,97 @@ class Forest:
     """A forest plot that the page shows where its table has rows."""
 
     table: str
+    """Name of the data frame with the estimates."""
     section: str
+    """Name of the section that shows the figure."""
     title: str
+    """Heading above the figure."""
     caption: str
+    """What is drawn, in full sentences."""
     largest: bool = True
-    """Only the largest n of each curve."""
-    of_headline: bool = False
-    """Only curves that speak for their task and model."""
+    """Whether only the largest n of each curve is drawn."""
+    headline_only: bool = False
+    """Whether only the curves that represent their task and model are drawn."""
 
 
-ALWAYS = "comparisons"
-"""The section that every page has."""
-_INTERVALS = "Lines are 95% intervals; marks without one are faint."
-FORESTS = (
-    Forest("interference", "comparisons", "What mixing tasks costs or brings",
-           f"Mixed minus single-task score at equal samples of the task. {_INTERVALS}", largest=False),
-    Forest("gain_over_runs", "chance", "Gains if the runs were trained again",
-           "Gain at the largest n of each curve. Lines are 95% intervals that also cover training the runs again."),
-    Forest("peaks", "chance", "Best runs without their luck",
-           "Best run of each curve less n = 0 and less the luck of the best of several. Small numbers: its n.",
+_INTERVALS: Final = "Lines are 95% intervals; faint marks have none."
+FORESTS: Final = (
+    Forest("interference", COMPARISONS, "Effect of mixing tasks",
+           f"Score of the run on mixed tasks minus score of the single-task run with the same n. {_INTERVALS}",
            largest=False),
-    Forest("leave_one_out", "leave-one-out", "The gap without each language",
-           f"Seen minus unseen at the largest n, a language left out. Filled: it was trained on. {_INTERVALS}",
-           of_headline=True),
-    Forest("equal_volume", "volume", "Languages against extra English",
-           f"Score of the language group minus score of the run with as many more English rows. {_INTERVALS}"),
-    Forest("follow_rates", "boundary", "How each unseen language follows",
-           "Gain of an unseen language per unit gained by the seen ones: 1 is full transfer, 0 none.", largest=False),
+    Forest("gain_over_runs", "chance", "Gains with run-to-run noise",
+           "Gain at the largest n of each curve. The 95% intervals include run-to-run noise: they cover training the "
+           "same runs again."),
+    Forest("peaks", "chance", "Gains of the best runs, corrected for selection",
+           "Best run of each curve minus n = 0, minus the selection bias of picking the best of several noisy runs. "
+           "Small numbers give the n of the best run.",
+           largest=False),
+    Forest("leave_one_out", "leave-one-out", "Gap between seen and unseen languages with one language left out",
+           "Mean of the seen minus mean of the unseen languages at the largest n, without the named language. Filled "
+           f"dots: that language is a seen one. {_INTERVALS}",
+           headline_only=True),
+    Forest("equal_volume", "volume", "Language groups against extra English",
+           "Score of the run on the language group minus score of the run with as many additional English rows. "
+           f"{_INTERVALS}"),
+    Forest("follow_rates", "boundary", "Follow rate of every unseen language",
+           "Gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
+           f"{_INTERVALS}",
+           largest=False),
 )  # fmt: skip
 
 
 def measure_exhibits(tables: Tables, headline: Sequence[Curve], shown: Sequence[Section]) -> list[Exhibit]:
-    """Figures of the measures that the runs allow.
+    """Returns the figures of the measures that the runs allow.
 
     Args:
-        tables: Those of `FORESTS` and `source_to_target`, by name.
-        headline: Curves that speak for their task and model.
-        shown: Sections that the page has; a figure of another has no place.
+        tables: The data frames that `FORESTS` names, and `source_to_target`.
+        headline: The curves that represent their task and model.
+        shown: The page's sections; figures of other sections are left out.
     """
-    places = {ALWAYS, *(section.name for section in shown)}
-    forests = [each for each in FORESTS if each.section in places]
-    return [*(found for each in forests for found in _forest(each, tables[each.table], headline)), *_sources(tables)]
+    names = {COMPARISONS, *(section.name for section in shown)}
+    forests = [forest for forest in FORESTS if forest.section in names]
+    drawn = [figure for forest in forests for figure in _forest(forest, tables[forest.table], headline)]
+    return [*drawn, *_sources(tables["source_to_target"])]
 
 
-def _forest(about: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterator[Exhibit]:
-    """One figure, or one per model where one would be too long; none where that is still so."""
+def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterator[Exhibit]:
+    """Yields one figure, or one per model where one would be too long, or none where that is still too long."""
     from clt_ray.analysis.plots import plot_estimates
     from clt_ray.analysis.plots.estimate_rows import fits
 
-    if about.of_headline:
+    if forest.headline_only:
         table = of_curves(table, headline)
-    if about.largest and len(table):
+    if forest.largest and len(table):
         table = at_largest(table)
     if table.empty:
         return
     parts = {"": table} if fits(table) else {str(model): rows for model, rows in table.groupby("model", sort=False)}
     drawn = {model: rows for model, rows in parts.items() if fits(rows)}
-    for place, (model, rows) in enumerate(drawn.items()):
-        known = rows[rows["low"].notna()]
-        clear = int(((known["low"] > 0) | (known["high"] < 0)).sum())
+    for index, (model, rows) in enumerate(drawn.items()):
+        clear = sum(map(excludes_zero, rows.to_dict("records")))
         alt = (
-            f"{about.title}: {counted(len(rows), 'estimate')}, {clear} with an interval clear of zero. Numbers in the "
+            f"{forest.title}: {counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero. "
+            "The numbers are in the table."
         )
-        title = f"{about.title}, {model}" if model else about.title
-        name = f"{about.table}_{slug(model)}" if model else about.table
-        yield exhibit(plot_estimates(rows), name, about.section, title, about.caption, f"{alt}table.", about.table,
-                      folded=place > 0)  # fmt: skip
+        place = Place(f"{forest.table}_{slug(model)}" if model else forest.table, forest.section, forest.table,
+                      folded=index > 0)  # fmt: skip
+        title = f"{forest.title}, {model}" if model else forest.title
+        yield exhibit(plot_estimates(rows), place, Words(title, forest.caption, alt))
 
 
-def _sources(tables: Tables) -> Iterator[Exhibit]:
+def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
     from clt_ray.analysis.plots import plot_source_to_target
 
-    table = tables["source_to_target"]
     if table.empty:
         return
-    caption = "Gain over n = 0 in each language (columns) when one language is added to English (rows). Blue is gain, "
-    caption += "orange loss, hatched was not run; framed is the language trained on. Bold where q is below 5%."
+    caption = (
+        "Gain over n = 0 in each evaluation language (columns) when one language is added to English (rows). Blue is a "
+        "gain, orange a loss; hatched pairs were not run; a frame marks the language trained on. Bold: q is below 5%."
+    )
     best = table.sort_values("gain", ascending=False).iloc[0]
     alt = (
-        f"Gains from language to language; the largest from {best['source']} to {best['target']}. Numbers in the table."
+        f"Gains from language to language; the largest is from {language_name(best['source'])} to "
+        f"{language_name(best['target'])}. The numbers are in the table."
     )
-    yield exhibit(plot_source_to_target(table), "source_to_target", "sources", "Where each language's samples help",
-                  caption, alt, "source_to_target")  # fmt: skip
+    words = Words("Gain in each language from each training language", caption, alt)
+    yield exhibit(plot_source_to_target(table), Place("source_to_target", "sources", "source_to_target"), words)

@@ -1,148 +1,161 @@
-"""The part of the page about what runs recorded while they trained: a sentence or three, and tables."""
+"""The section on what runs recorded during training: validation losses and gradient agreement with mixed tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
-from clt_ray.analysis.display_order import language_list, natural_sort_key
 from clt_ray.analysis.gradient_agreement import RELATIONS, WITHIN_LANGUAGE, WITHIN_TASK
 from clt_ray.analysis.loss_trajectories import FALLING
 from clt_ray.analysis.mechanisms import ALL_TASKS, INTERFERENCE, LOSS_DIFFERENCE, Mechanisms
-from clt_ray.analysis.metrics import task_label, task_order
-from clt_ray.report.html_tables import Table, count, curve_cells, quantity, text
+from clt_ray.analysis.metrics import task_label
+from clt_ray.report.cells import Cell, NumberFormat, text_cell
+from clt_ray.report.declared_tables import (
+    CURVE,
+    EXPOSURE,
+    MODEL,
+    SAMPLES,
+    SEED,
+    TRAINED_ON,
+    Column,
+    Row,
+    TableSpec,
+    counts,
+    estimates,
+    excludes_zero,
+    task_cell,
+)
 from clt_ray.report.mechanism_figures import SECTION
 from clt_ray.report.sections import Section
 from clt_ray.report.text import counted, number
 
 _OUTCOMES: Final = {
-    LOSS_DIFFERENCE: "Loss behind the task alone",
+    LOSS_DIFFERENCE: "Validation loss, mixed − single",
     INTERFERENCE: "Score, mixed − single",
 }
+_COSINE: Final = NumberFormat(2, signed=True)
 
 
-def mechanism_frames(found: Mechanisms) -> dict[str, pd.DataFrame]:
-    """The frames behind figures and tables, by the names of their CSV files; those without rows are left out."""
-    return {name: table for name, table in vars(found).items() if len(table)}
+def _excludes_zero_corrected(row: Row) -> bool:
+    return excludes_zero(row, "corrected_low", "corrected_high")
 
 
-def mechanism_sections(found: Mechanisms) -> list[Section]:
-    """One section where there are mixed runs with a twin or with measured gradients, else none.
+def _association_task(row: Row) -> Cell:
+    return text_cell("All tasks", -1.0) if row["task"] == ALL_TASKS else task_cell(row["task"])
+
+
+LOSSES: Final = TableSpec(
+    "loss_differences",
+    "Validation loss, mixed tasks against a single task",
+    "Validation loss of the run on mixed tasks minus that of the single-task run, in nats per token, at the last "
+    "number of rows of the task that both have seen; mean over languages with a 95% interval over them. Positive "
+    "values mean that the run on mixed tasks has the higher loss. At equal rows of the task it has taken more "
+    "optimizer steps.",
+    (
+        *CURVE,
+        SAMPLES,
+        SEED,
+        EXPOSURE,
+        counts("Rows of the task", "task_rows"),
+        estimates("Loss difference", "difference", NumberFormat(3, signed=True)),
+    ),
+)
+GRADIENT_AGREEMENT: Final = TableSpec(
+    "gradient_agreement",
+    "Gradient agreement",
+    "Mean cosine similarity during training between the gradients of two task-language pairs. Corrected: without the "
+    "bias towards 0 that gradient noise causes. 95% intervals over languages. Bold: the interval excludes zero.",
+    (
+        Column("Tasks", lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+"))))),
+        MODEL,
+        TRAINED_ON,
+        SAMPLES,
+        SEED,
+        Column("Compared pairs", lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"]))),
+        estimates("Cosine", "cosine", _COSINE, bold=excludes_zero),
+        estimates("Corrected", "corrected", _COSINE, "corrected_", _excludes_zero_corrected),
+        counts("Comparisons", "n"),
+        counts("Steps", "steps"),
+    ),
+)
+ASSOCIATION: Final = TableSpec(
+    "association",
+    "Gradient agreement and interference",
+    "Rank correlation between a task's mean gradient cosine with the other tasks and its outcome, over runs and kinds "
+    "of languages. If conflicting gradients caused the interference, it would be negative for the loss and positive "
+    "for the score. Bold: the 95% interval excludes zero.",
+    (
+        Column("Outcome", lambda row: text_cell(_OUTCOMES[row["outcome"]])),
+        Column("Task", _association_task),
+        estimates("Spearman ρ", "spearman", _COSINE, bold=excludes_zero),
+        counts("Cases", "n"),
+    ),
+)
+
+
+def mechanism_frames(recorded: Mechanisms) -> dict[str, pd.DataFrame]:
+    """Returns the data frames behind figures and tables that have rows, by the names of their CSV files."""
+    return {name: frame for name, frame in vars(recorded).items() if len(frame)}
+
+
+def mechanism_sections(recorded: Mechanisms) -> list[Section]:
+    """Returns one section where mixed runs have a single-task twin or measured gradients, else none.
 
     Args:
-        found: From `clt_ray.analysis.mechanisms.mechanisms`.
+        recorded: From `clt_ray.analysis.mechanisms.mechanisms`.
     """
+    association = recorded.association
     tables = (
-        ("Losses, mixed against alone", losses(found.loss_differences)),
-        ("Agreement of gradients", agreement(found.gradient_agreement)),
-        ("Agreement against interference", association(found.association)),
+        LOSSES.of(recorded.loss_differences),
+        GRADIENT_AGREEMENT.of(recorded.gradient_agreement),
+        ASSOCIATION.of(association[association["spearman"].notna()]),
     )
-    shown = tuple((words, table) for words, table in tables if table.rows)
+    shown = tuple(table for table in tables if table.rows)
     if not shown:
         return []
-    says = " ".join(part for part in (_stalls(found), _agrees(found), _goes_with(found)) if part)
-    return [Section(SECTION, "Why does mixing help or hurt?", says, shown)]
+    sentences = (_stalled_losses(recorded), _mean_cosines(recorded), _association(recorded))
+    statement = " ".join(sentence for sentence in sentences if sentence)
+    return [Section(SECTION, "Mechanisms", "Why does mixing tasks help or hurt?", statement, shown)]
 
 
-def losses(table: pd.DataFrame) -> Table:
-    """How far behind its twin every mixed run ended, per task and exposure of languages."""
-    rows = []
-    for row in table.to_dict("records"):
-        behind = quantity(row["difference"], row["low"], row["high"], 1, 3, signed=True)
-        about = (*curve_cells(row), count(row["samples_per_language"]), count(row["seed"]), text(row["exposure"]))
-        rows.append((*about, count(round(row["task_rows"])), behind))
-    caption = (
-        "Validation loss of the mixed run minus that of the run on the task alone, at the last rows of the task that "
-        "both had seen, in nats per token; mean over languages with a 95% interval over them. Above 0, mixing is "
-        "behind. At equal rows, the mixed run has made more updates."
-    )
-    heads = ("Task", "Model", "Setting", "Trained on", "n", "Seed", "Languages", "Rows of the task", "Loss behind")
-    return Table("loss_differences", caption, heads, tuple(rows))
-
-
-def agreement(table: pd.DataFrame) -> Table:
-    """Mean cosines of every run that measured them."""
-    rows = []
-    for row in table.to_dict("records"):
-        trained = row["train_languages"]
-        rows.append(
-            (
-                text(" + ".join(map(task_label, row["mixture"].split("+")))),
-                text(row["model"], str(natural_sort_key(row["model"]))),
-                text(language_list(trained.split("+")) if trained else "English only"),
-                count(row["samples_per_language"]),
-                count(row["seed"]),
-                text(row["relation"], RELATIONS.index(row["relation"])),
-                quantity(row["cosine"], row["low"], row["high"], 1, 2, signed=True, strong=_clear(row, "")),
-                quantity(row["corrected"], row["corrected_low"], row["corrected_high"], 1, 2, signed=True,
-                         strong=_clear(row, "corrected_")),
-                count(row["n"]),
-                count(row["steps"]),
-            )
-        )  # fmt: skip
-    caption = (
-        "Mean cosine of the gradients of two tasks or languages while a run trained; corrected: without the noise of "
-        "gradients over few rows. 95% intervals over languages; bold where they exclude zero."
-    )
-    heads = ("Tasks", "Model", "Trained on", "n", "Seed", "Pairs of cells", "Cosine", "Corrected", "Pairs", "Steps")
-    return Table("gradient_agreement", caption, heads, tuple(rows))
-
-
-def association(table: pd.DataFrame) -> Table:
-    """Rank correlations of agreement with what became of the tasks."""
-    rows = []
-    for row in table[table["spearman"].notna()].to_dict("records"):
-        task = row["task"]
-        name = text("All tasks", -1.0) if task == ALL_TASKS else text(task_label(task), task_order(task)[0])
-        rho = quantity(row["spearman"], row["low"], row["high"], 1, 2, signed=True, strong=_clear(row, ""))
-        rows.append((text(_OUTCOMES[row["outcome"]]), name, rho, count(row["n"])))
-    caption = (
-        "Rank correlation between a task's mean cosine with the other tasks and its outcome, over runs and kinds of "
-        "languages. If gradients that point apart were the cause, it would be negative for the loss and positive for "
-        "the score."
-    )
-    return Table("association", caption, ("Outcome", "Task", "Spearman", "Cells"), tuple(rows))
-
-
-def _clear(row: Mapping[Any, Any], prefix: str) -> bool:
-    return bool(row[f"{prefix}low"] > 0 or row[f"{prefix}high"] < 0)
-
-
-def _stalls(found: Mechanisms) -> str:
-    """Losses that go on falling alone and not in the mixture."""
-    turns = found.turning_points
+def _stalled_losses(recorded: Mechanisms) -> str:
+    """Counts the losses that keep falling in the single-task run but not in the run on mixed tasks."""
+    turns = recorded.turning_points
     both = turns[(turns["setting"] == "multi") & turns["alone_course"].notna() & (turns["exposure"] != "unseen")]
     if both.empty:
         return ""
     stalled = int(((both["course"] != FALLING) & (both["alone_course"] == FALLING)).sum())
-    of = f"Of {counted(len(both), 'loss', 'losses')} of tasks in languages trained on"
-    return f"{of}, {stalled} had stopped falling at the end of the mixture and not alone."
-
-
-def _agrees(found: Mechanisms) -> str:
-    """Mean cosines over the mixed runs."""
-    table = found.gradient_agreement
-    means = table[table["setting"] == "multi"].groupby("relation")["cosine"].mean()
-    if not {WITHIN_TASK, WITHIN_LANGUAGE} <= set(means.index):
-        return ""
-    task, language = number(float(means[WITHIN_TASK]), 2), number(float(means[WITHIN_LANGUAGE]), 2)
+    losses = counted(len(both), "validation loss", "validation losses")
     return (
-        f"The gradients of one task in two languages have a mean cosine of {task}, those of two tasks in one language "
-        f"{language}."
+        f"Of {losses} in languages of the training data, {stalled} had stopped falling by the end of the run on mixed "
+        "tasks while still falling in the single-task run."
     )
 
 
-def _goes_with(found: Mechanisms) -> str:
-    """What the correlation over all tasks can say."""
-    table = found.association
-    rows = table[(table["task"] == ALL_TASKS) & (table["outcome"] == LOSS_DIFFERENCE) & table["spearman"].notna()]
+def _mean_cosines(recorded: Mechanisms) -> str:
+    """States the mean cosines over the mixed runs."""
+    frame = recorded.gradient_agreement
+    means = frame[frame["setting"] == "multi"].groupby("relation")["cosine"].mean()
+    if not {WITHIN_TASK, WITHIN_LANGUAGE} <= set(means.index):
+        return ""
+    task, language = (number(float(means[kind]), 2) for kind in (WITHIN_TASK, WITHIN_LANGUAGE))
+    return (
+        f"The gradients of one task in two languages have a mean cosine similarity of {task}, those of two tasks in "
+        f"one language {language}."
+    )
+
+
+def _association(recorded: Mechanisms) -> str:
+    """States what the correlation over all tasks shows."""
+    frame = recorded.association
+    rows = frame[(frame["task"] == ALL_TASKS) & (frame["outcome"] == LOSS_DIFFERENCE) & frame["spearman"].notna()]
     if rows.empty:
         return ""
     row = rows.iloc[0]
     if row["high"] < 0:
-        return "Tasks whose gradients agree more with the others stay less behind."
+        return "Tasks whose gradients agree more with those of the other tasks lose less from mixing."
     if row["low"] > 0:
-        return "Tasks whose gradients agree more with the others stay further behind."
-    return f"Whether tasks whose gradients agree stay less behind, {counted(int(row['n']), 'case')} cannot say."
+        return "Tasks whose gradients agree more with those of the other tasks lose more from mixing."
+    cases = counted(int(row["n"]), "case")
+    return f"{cases} cannot show whether tasks whose gradients agree with those of the others lose less from mixing."

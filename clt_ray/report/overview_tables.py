@@ -1,4 +1,4 @@
-"""Tables of scores and gains: all curves, every language of a task, and the correlation of seen and unseen languages."""
+"""Tables of scores and gains: all curves, the languages of a task, the correlation of seen and unseen languages."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Final
 
 import pandas as pd
 
-from clt_ray.analysis.labels import CURVE, curve_labels, key_of
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
+from clt_ray.analysis.display_order import language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.order import language_name, language_order
 from clt_ray.analysis.tables import MEAN
 from clt_ray.report.cells import MISSING, Cell, NumberFormat, count_cell, estimate_cell, text_cell
 from clt_ray.report.declared_tables import (
-    CURVE_COLUMNS,
+    CURVE,
     SAMPLES,
     Column,
     Row,
@@ -31,7 +31,7 @@ CORRELATIONS: Final = TableSpec(
     "Spearman correlation between the mean of the seen and the mean of the unseen languages over the runs of a curve, "
     "n = 0 included. Bold: the 95% interval excludes zero.",
     (
-        *CURVE_COLUMNS,
+        *CURVE,
         counts("Runs", "n"),
         estimates("Spearman ρ", "spearman", NumberFormat(2), bold=excludes_zero),
         Column("p", lambda row: Cell(p_value(row["p"]), row["p"], numeric=True)),
@@ -41,7 +41,7 @@ _SUMMARY_CAPTION: Final = (
     "Each curve at its largest n, compared with n = 0. Gains and gaps are in points, for judge ratings on their 1–5 "
     "scale. Bold: the 95% interval of the gain excludes zero."
 )
-_KEYS: Final = ["task", *CURVE]
+_KEYS: Final = ["task", *CURVE_COLUMNS]
 
 
 def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> Table:
@@ -61,7 +61,7 @@ def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> 
         return Column(head, lambda row: _gain_cell(gain_of.get((*_curve(row), exposure))))
 
     columns = (
-        *CURVE_COLUMNS,
+        *CURVE,
         SAMPLES,
         gain_column("Gain, seen", "seen"),
         gain_column("Gain, unseen", "unseen"),
@@ -89,7 +89,7 @@ def languages(frame: pd.DataFrame, task: str) -> Table:
     labels = curve_labels(task_rows)
     codes = sorted(task_rows["eval_language"].unique(), key=language_order)
     rows = []
-    for _, curve in task_rows.groupby(CURVE, sort=False):
+    for _, curve in task_rows.groupby(CURVE_COLUMNS, sort=False):
         label = labels[key_of(curve.iloc[0])]
         best = {code: _clear_best(curve[curve["eval_language"] == code]) for code in codes}
         for samples, point in curve.groupby("samples_per_language", sort=True):
@@ -98,8 +98,8 @@ def languages(frame: pd.DataFrame, task: str) -> Table:
             cells = [_score_cell(scores.get(code), code in best_here) for code in codes]
             rows.append((text_cell(label), count_cell(int(str(samples))), *cells))
     caption = (
-        f"{score_metric.label[:1].upper()}{score_metric.label[1:]} ({score_metric.unit}), with 95% intervals where they "
-        "are available. Bold: the best n of a curve, where it and the runner-up lie outside each other's intervals."
+        f"{score_metric.label[:1].upper()}{score_metric.label[1:]} ({score_metric.unit}), with 95% intervals where "
+        "available. Bold: the best n of a curve, where it and the runner-up lie outside each other's intervals."
     )
     heads = ("Runs", "n", *(language_name(code) for code in codes))
     return Table("per_language", f"{task_label(task)}, scores in every language", caption, heads, tuple(rows))
@@ -119,16 +119,14 @@ def _gap_cell(row: pd.Series) -> Cell:
 
 
 def _relative_cell(row: Row) -> Cell:
-    before = "" if pd.isna(row["start"]) else f"{percent(row['start'])} → "
+    before: str = "" if pd.isna(row["start"]) else f"{percent(row['start'])} → "
     return Cell(before + percent(row["relative_to_english"]), row["relative_to_english"], numeric=True)
 
 
 def _score_cell(row: Row | None, strong: bool) -> Cell:
     if row is None:
         return MISSING
-    return estimate_cell(
-        row["score"], (row["low"], row["high"]), NumberFormat.of(metric(row["metric"])), strong=strong
-    )
+    return estimate_cell(row["score"], (row["low"], row["high"]), NumberFormat.of(metric(row["metric"])), strong=strong)
 
 
 def _clear_best(rows: pd.DataFrame) -> int | None:

@@ -1,29 +1,29 @@
-// Sorting: a click on a column's head orders the table by it, a second click the other way round.
+// A click on a column's head sorts the table by that column; a second click reverses the order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
     head.querySelector("button").addEventListener("click", () => {
       const descending = head.getAttribute("aria-sort") === "ascending";
-      const value = (row) => row.cells[column].dataset.sort;
-      const compare = (one, other) => {
-        const a = value(one), b = value(other), numbers = [Number(a), Number(b)];
-        return numbers.some(Number.isNaN) ? a.localeCompare(b) : numbers[0] - numbers[1];
+      const key = (row) => row.cells[column].dataset.sort;
+      const compare = (first, second) => {
+        const keys = [key(first), key(second)], numbers = keys.map(Number);
+        return numbers.some(Number.isNaN) ? keys[0].localeCompare(keys[1]) : numbers[0] - numbers[1];
       };
-      const rows = [...body.rows].sort((one, other) => (descending ? -1 : 1) * compare(one, other));
-      heads.forEach((each) => each.removeAttribute("aria-sort"));
+      const rows = [...body.rows].sort((first, second) => (descending ? -1 : 1) * compare(first, second));
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", descending ? "descending" : "ascending");
       body.append(...rows);
     });
   });
 }
-// Print shows everything, so nothing may stay folded.
+// Collapsed parts are opened for printing, because paper has no other way to show them.
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("details:not([open])")) {
-    folded.open = true;
-    folded.dataset.folded = "";
+  for (const details of document.querySelectorAll("details:not([open])")) {
+    details.open = true;
+    details.dataset.folded = "";
   }
 });
 addEventListener("afterprint", () => {
-  for (const folded of document.querySelectorAll("details[data-folded]")) folded.open = false;
+  for (const details of document.querySelectorAll("details[data-folded]")) details.open = false;
 });

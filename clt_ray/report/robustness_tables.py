@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.labels import CURVE, curve_labels, key_of
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
+from clt_ray.analysis.display_order import language_name, language_order
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.order import language_name, language_order
-from clt_ray.analysis.repeats import REPEATS
+from clt_ray.analysis.run_noise_tables import REPEATS
 from clt_ray.report.cells import MISSING, Cell, NumberFormat, count_cell, number_cell, text_cell
 from clt_ray.report.declared_tables import (
-    CURVE_COLUMNS,
+    CURVE,
     EXPOSURE,
     MODEL,
     SAMPLES,
@@ -29,7 +28,6 @@ from clt_ray.report.declared_tables import (
     differences,
     excludes_zero,
     is_discovery,
-    language_column,
     task_cell,
 )
 from clt_ray.report.text import number, percent
@@ -39,8 +37,8 @@ _SURELY_WRONG: Final = 0.9
 
 
 def _noise_cell(row: Row, name: str) -> Cell:
-    about_metric = metric(row["metric"])
-    return number_cell(row[name], NumberFormat(max(about_metric.digits, 2), about_metric.shown_factor))
+    noise_metric = metric(row["metric"])
+    return number_cell(row[name], NumberFormat(max(noise_metric.digits, 2), noise_metric.shown_factor))
 
 
 def _plain_difference(head: str, name: str, *, signed: bool) -> Column:
@@ -51,8 +49,8 @@ def _plain_difference(head: str, name: str, *, signed: bool) -> Column:
 NOISE: Final = TableSpec(
     "noise",
     "Run-to-run noise",
-    "Noise of the mean over the non-English languages, in points (ratings: on their 1–5 scale). Difference: exceeded by "
-    "5% of the pairs of repetitions of the same run. Where no run is repeated, the noise is estimated from runs at "
+    "Noise of the mean over the non-English languages, in points (ratings: on their 1–5 scale). Difference: exceeded "
+    "by 5% of the pairs of repetitions of the same run. Where no run is repeated, the noise is estimated from runs at "
     "neighbouring n, which tends to overestimate it.",
     (
         TASK,
@@ -71,16 +69,16 @@ NOISE: Final = TableSpec(
 GAINS_OVER_RUNS: Final = TableSpec(
     "gain_over_runs",
     "Gains with run-to-run noise",
-    "Gain at the largest n of each curve. The 95% intervals include run-to-run noise: they cover training the same runs "
-    "again. Bold: the interval excludes zero.",
-    (*CURVE_COLUMNS, SAMPLES, EXPOSURE, differences("Gain", "gain")),
+    "Gain at the largest n of each curve. The 95% intervals include run-to-run noise: they cover training the same "
+    "runs again. Bold: the interval excludes zero.",
+    (*CURVE, SAMPLES, EXPOSURE, differences("Gain", "gain")),
 )
 GAINS_OVER_LANGUAGES: Final = TableSpec(
     "gain_over_languages",
     "Gains generalized to other languages",
     "The same gains with 95% intervals for the mean over all languages like these, and over all runs where there are "
     "several seeds. The intervals are wide where the languages are few or differ. Bold: the interval excludes zero.",
-    (*CURVE_COLUMNS, SAMPLES, EXPOSURE, counts("Number of languages", "n"), differences("Gain", "gain")),
+    (*CURVE, SAMPLES, EXPOSURE, counts("Number of languages", "n"), differences("Gain", "gain")),
 )
 BEST_RUNS: Final = TableSpec(
     "peaks",
@@ -89,7 +87,7 @@ BEST_RUNS: Final = TableSpec(
     "it was selected for being best. This selection bias is estimated from the run-to-run noise and subtracted. Bold: "
     "the 95% interval of the corrected gain excludes zero.",
     (
-        *CURVE_COLUMNS,
+        *CURVE,
         EXPOSURE,
         counts("Best n", "samples_per_language"),
         _plain_difference("Gain of the best run", "rise", signed=True),
@@ -102,7 +100,7 @@ EQUAL_VOLUME: Final = TableSpec(
     "Language groups against extra English",
     "Score of the run on the language group minus score of the run with as many additional English rows instead. Bold: "
     "q, the p value adjusted for all comparisons of the task, is below 5%.",
-    (*CURVE_COLUMNS, SAMPLES, EXPOSURE, differences("Languages − English", "difference", is_discovery), Q),
+    (*CURVE, SAMPLES, EXPOSURE, differences("Languages − English", "difference", is_discovery), Q),
 )
 LEAVE_ONE_OUT: Final = TableSpec(
     "leave_one_out",
@@ -110,7 +108,7 @@ LEAVE_ONE_OUT: Final = TableSpec(
     "Gap between seen and unseen languages at the largest n of each curve, and the smallest and the largest gap that "
     "result from leaving out a single language. Bold: the 95% interval excludes zero.",
     (
-        *CURVE_COLUMNS,
+        *CURVE,
         SAMPLES,
         _plain_difference("Gap", "whole_gap", signed=True),
         Column("Smallest", lambda row: _gap_cell(row["smallest"])),
@@ -136,7 +134,7 @@ def left_out(frame: pd.DataFrame) -> Table:
         frame: From `leave_out.leave_one_out`.
     """
     rows = []
-    for _, curve in at_largest(frame).groupby(["task", *CURVE], sort=False):
+    for _, curve in at_largest(frame).groupby(["task", *CURVE_COLUMNS], sort=False):
         ordered = curve.sort_values("gap", kind="stable").to_dict("records")
         smallest, largest = ordered[0], ordered[-1]
         whole_gap = smallest["gap"] - smallest["change"]
@@ -170,7 +168,7 @@ def fidelity(frame: pd.DataFrame) -> Table:
 
 def at_largest(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of every curve at its largest n."""
-    largest = frame.groupby(["task", *CURVE], sort=False)["samples_per_language"].transform("max")
+    largest = frame.groupby(["task", *CURVE_COLUMNS], sort=False)["samples_per_language"].transform("max")
     return frame[frame["samples_per_language"] == largest]
 
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from clt_ray.analysis.display_order import natural_sort_key
 from clt_ray.analysis.metrics import task_order
-from clt_ray.analysis.order import natural
 from clt_ray.redaction import redacted_text, without_credentials
 from clt_ray.report.cells import Cell, text_cell
 from clt_ray.report.declared_tables import MODEL, SAMPLES, SEED, Column, Row, Table, TableSpec, words
@@ -56,7 +56,7 @@ def _state_cell(row: Row) -> Cell:
 def _reading_order(fact: Mapping[str, Any]) -> tuple[Any, ...]:
     tasks = str(fact["task"]).split("+")
     return (
-        natural(str(fact["model"])),
+        natural_sort_key(str(fact["model"])),
         len(tasks),
         task_order(tasks[0]),
         str(fact["language_group"]) != "none",

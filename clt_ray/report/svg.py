@@ -1,8 +1,8 @@
-"""SVG of matplotlib made fit to stand inside a page.
+"""Converts matplotlib's SVG so that it can be embedded in a page.
 
-Text stays text. Colours become CSS variables, so the page decides what ink is on light and on dark paper. Ids are made
-unique to the figure, since ids of all figures share the page. The file is parsed and written anew: what comes out is
-well-formed whatever the names in the figure contain.
+Text stays text. Colours become CSS variables, so that the page sets them for light and for dark display. Ids are made
+unique to the figure, since all figures of a page share one name space. The file is parsed and serialized again, so the
+result is well-formed whatever the names in the figure contain.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 _SVG: Final = "http://www.w3.org/2000/svg"
 _LINK: Final = "{http://www.w3.org/1999/xlink}href"
-PIXELS_PER_INCH: Final = 100
+PIXELS_PER_INCH: Final = 112
+"""Size of a figure in the page; at this size its text is nearly as large as that of tables."""
 
 
 def figure_svg(figure: Figure, name: str) -> str:
-    """The figure as a stand-alone SVG file; equal figures give equal files."""
+    """Returns the figure as a stand-alone SVG file; equal figures give equal files."""
     import matplotlib
 
     from clt_ray.analysis.plots.style import styled
 
     target = io.StringIO()
-    # Glyphs missing from matplotlib's own font do not matter: the reader's font draws the text.
+    # Glyphs that matplotlib's own font lacks do not matter, because the reader's font draws the text.
     with styled(), matplotlib.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(target, format="svg", metadata={"Date": None})
@@ -38,7 +39,7 @@ def figure_svg(figure: Figure, name: str) -> str:
 
 
 def figure_png(figure: Figure) -> bytes:
-    """The figure as PNG on white, for slides and documents."""
+    """Returns the figure as PNG on a white background, for slides and documents."""
     from clt_ray.analysis.plots.style import styled
 
     target = io.BytesIO()
@@ -49,19 +50,19 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def inline(svg: str, name: str, alt: str) -> Markup:
-    """A stand-alone SVG as an element of a page.
+    """Returns a stand-alone SVG as an element of a page.
 
     Args:
         svg: From `figure_svg`.
-        name: Unique within the page; prefixes all ids.
-        alt: Read out instead of the figure.
+        name: Prefix of all ids, unique within the page.
+        alt: Text alternative, which screen readers read instead of the figure.
     """
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(svg)
     for tag in ("metadata", "defs"):
         for child in root.findall(f"{{{_SVG}}}{tag}"):
-            # The first definitions hold a style sheet for everything, which would style the page as well.
+            # The first definitions hold a style sheet, which would apply to the whole page.
             if tag == "metadata" or child.find(f"{{{_SVG}}}style") is not None:
                 root.remove(child)
     for element in root.iter():
@@ -75,7 +76,7 @@ def inline(svg: str, name: str, alt: str) -> Markup:
     root.set("class", "chart")
     root.set("role", "img")
     root.set("aria-label", alt)
-    # Parsed and serialised by ElementTree, which escapes all text.
+    # ElementTree escapes all text when it serializes.
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
@@ -94,7 +95,7 @@ def _with_variables(style: str) -> str:
 
 
 def _variables() -> dict[str, str]:
-    """Returns colour -> CSS variable of the page."""
+    """Returns the page's CSS variable for each colour of the figures."""
     from clt_ray.analysis.plots import style
     from clt_ray.report.task_colours import variable
     from clt_ray.tasks import TASKS
@@ -108,5 +109,5 @@ def _variables() -> dict[str, str]:
         style.BLUE: "var(--up)",
         style.VERMILLION: "var(--down)",
         **{task.colour: f"var({variable(name)})" for name, task in TASKS.items()},
-        **{colour: f"var(--other-{place})" for place, colour in enumerate(style.OTHER_COLOURS, 1)},
+        **{colour: f"var(--other-{index})" for index, colour in enumerate(style.OTHER_COLOURS, 1)},
     }

@@ -1,4 +1,4 @@
-"""Numbers and lists as a reader wants them."""
+"""Numbers, units and lists as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING = "–"
 
 
 def number(value: float, digits: int, *, signed: bool = False) -> str:
-    """Rounded, with thousands separators and a real minus sign; never "−0"."""
+    """Returns the rounded number with thousands separators and a real minus sign; never "−0"."""
     if not isfinite(value):
         return NOTHING
     text = f"{value:,.{digits}f}"
@@ -25,23 +25,23 @@ def number(value: float, digits: int, *, signed: bool = False) -> str:
     return ("+" if signed and value > 0 else "") + text.replace("-", MINUS)
 
 
-def digits_for(found: Estimate, about: Metric) -> int:
-    """Decimals that the interval leaves meaningful: whole points where it is wider than 4."""
-    if about.shown_factor == 1:
-        return about.digits
-    wide = found.has_interval and (found.high - found.low) * about.shown_factor > 4
-    return 0 if wide else about.digits
+def digits_for(estimate: Estimate, metric: Metric) -> int:
+    """Returns the decimals that the interval leaves meaningful: none where it is wider than 4 points."""
+    if metric.shown_factor == 1:
+        return metric.digits
+    wide = estimate.has_interval and (estimate.high - estimate.low) * metric.shown_factor > 4
+    return 0 if wide else metric.digits
 
 
-def interval(found: Estimate, factor: float, digits: int) -> str:
-    """`24 to 38`."""
-    return f"{number(found.low * factor, digits)} to {number(found.high * factor, digits)}"
+def interval(estimate: Estimate, factor: float, digits: int) -> str:
+    """Returns the ends of the interval, for instance `24 to 38`."""
+    return f"{number(estimate.low * factor, digits)} to {number(estimate.high * factor, digits)}"
 
 
-def amount(value: float, about: Metric, digits: int) -> str:
-    """A difference without its sign and with its unit: `31 points`."""
-    text = number(abs(value) * about.shown_factor, digits)
-    unit = "point" if about.unit == "points" and text == "1" else about.unit
+def amount(value: float, metric: Metric, digits: int) -> str:
+    """Returns a difference without its sign and with its unit, for instance `31 points`."""
+    text = number(abs(value) * metric.shown_factor, digits)
+    unit = "point" if metric.unit == "points" and text == "1" else metric.unit
     return f"{text} {unit}"
 
 
@@ -54,7 +54,7 @@ def p_value(p: float) -> str:
 
 
 def enumerated(parts: Sequence[str]) -> str:
-    """`a, b and c`."""
+    """Returns a list as text: `a, b and c`."""
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
 
 
@@ -63,10 +63,10 @@ def language_names(codes: Sequence[str]) -> str:
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """`1 run`, `1,200 runs`."""
+    """Returns a number of things: `1 run`, `1,200 runs`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def slug(text: str) -> str:
-    """The text as part of a file name."""
+    """Returns the text in a form that can be part of a file name."""
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "unnamed"

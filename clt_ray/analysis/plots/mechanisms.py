@@ -100,7 +100,7 @@ def _log_labels(axis: Axes, ends: list[LineEnd]) -> None:
     line_labels(axis, placed)
 
 
-def plot_agreement(pairs: pd.DataFrame) -> Figure:
+def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
     """Matrix of mean cosines over steps between the cells of one run; on the diagonal, those of a cell's two halves.
 
     Args:
@@ -168,7 +168,7 @@ def _name_cells(axis: Axes, cells: list[tuple[str, str]]) -> None:
                   fontweight="bold", rotation=90, va="center", ha="center")  # fmt: skip
 
 
-def plot_agreement_over_steps(steps: pd.DataFrame) -> Figure:
+def plot_gradient_agreement_over_steps(steps: pd.DataFrame) -> Figure:
     """Mean cosine over training, a line per relation of the cells.
 
     Args:
