@@ -88,44 +88,45 @@ def test_their_tables_compare_the_mixed_run_with_its_twins(finished: Any) -> Non
 
 def test_their_figures_are_whole(finished: Any) -> None:
     exhibits = mechanism_exhibits(mechanisms([finished[0]], finished[1]))
-    assert [exhibit.title for exhibit in exhibits] == [
-        "Summarization while tasks are mixed", "Math while tasks are mixed", "Do gradients agree?",
-        "Agreement over training",
+    assert [exhibit.words.title for exhibit in exhibits] == [
+        "Summarization: validation loss with mixed tasks", "Math: validation loss with mixed tasks",
+        "Gradient agreement of tasks and languages", "Gradient agreement over training",
     ]  # fmt: skip
-    assert len({exhibit.name for exhibit in exhibits}) == 4
+    assert len({exhibit.place.name for exhibit in exhibits}) == 4
     texts = ["".join(ElementTree.fromstring(exhibit.svg).itertext()) for exhibit in exhibits]
     assert all(name in texts[1] for name in ("English", "Korean", "mixed", "alone", "rows of the task"))
     assert all(name in texts[2] for name in ("Summarization", "Math", "ja"))
     assert all(name in texts[3] for name in ("within task", "within language", "across both"))
 
 
-def test_their_section_says_what_the_tables_amount_to(finished: Any) -> None:
+def test_their_section_states_what_the_tables_show(finished: Any) -> None:
     found = mechanisms([finished[0]], finished[1])
     (section,) = mechanism_sections(found)
-    assert section.says.startswith("Of 6 losses of tasks in languages trained on, ")
-    assert "gradients of one task in two languages have a mean cosine of" in section.says
-    assert [table.name for _, table in section.tables] == ["loss_differences", "gradient_agreement", "association"]
+    assert section.statement.startswith("Of 6 validation losses in languages of the training data, ")
+    assert "gradients of one task in two languages have a mean cosine similarity of" in section.statement
+    assert [table.name for table in section.tables] == ["loss_differences", "gradient_agreement", "association"]
     frames = mechanism_frames(found)
-    for _, table in section.tables:
+    for table in section.tables:
         assert table.name in frames and table.rows and all(len(row) == len(table.heads) for row in table.rows)
-    assert all(exhibit.table in frames and exhibit.section == section.name for exhibit in mechanism_exhibits(found))
+    places = [exhibit.place for exhibit in mechanism_exhibits(found)]
+    assert all(place.table in frames and place.section == section.name for place in places)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "says"), [(-0.9, -0.1, "less behind"), (0.1, 0.9, "further behind"), (-0.5, 0.5, "4 cases cannot")]
+    ("low", "high", "words"), [(-0.9, -0.1, "lose less"), (0.1, 0.9, "lose more"), (-0.5, 0.5, "4 cases cannot show")]
 )
-def test_the_section_concludes_no_more_than_the_interval(finished: Any, low: float, high: float, says: str) -> None:
+def test_the_section_concludes_no_more_than_the_interval(finished: Any, low: float, high: float, words: str) -> None:
     found = mechanisms([finished[0]], finished[1])
     (section,) = mechanism_sections(replace(found, association=found.association.assign(low=low, high=high)))
-    assert says in section.says.rpartition(". ")[2]
+    assert words in section.statement.rpartition(". ")[2]
 
 
 def test_runs_without_measurements_have_trajectories_only(finished: Any) -> None:
     logs = [replace(log, interference=()) for log in run_logs([finished[0]], finished[1])]
     found = measured.mechanisms(logs)
     assert found.gradient_pairs.empty and found.pulls.empty and len(found.trajectories)
-    assert [exhibit.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
-    assert all(section.says for section in mechanism_sections(found))
+    assert [exhibit.place.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
+    assert all(section.statement for section in mechanism_sections(found))
     assert mechanism_exhibits(measured.mechanisms([])) == []
     assert mechanism_sections(measured.mechanisms([])) == [] and mechanism_frames(measured.mechanisms([])) == {}
 

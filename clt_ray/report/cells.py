@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from clt_ray.analysis.metrics import Metric
 from clt_ray.report.text import NOTHING, number, p_value
+from clt_ray.tasks import Metric
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Final
 import pandas as pd
 
 from clt_ray.analysis import tables as measures
+from clt_ray.analysis.claims import SUPPORTED
 from clt_ray.analysis.curve_labels import CURVE_COLUMNS
 from clt_ray.analysis.display_order import language_name
 from clt_ray.analysis.metrics import metric, task_label
@@ -82,7 +83,9 @@ def claim_sections(table: pd.DataFrame) -> list[Section]:
     """
     if not table["recomputed"].notna().any():
         return []
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in table["verdict"].value_counts().items())
+    counts = table["verdict"].value_counts()
+    ordered = sorted(counts.items(), key=lambda item: item[0] != SUPPORTED)
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in ordered)
     statement = (
         "A claim is supported when its number can be recomputed from the published scores and its interval leaves no "
         "doubt about the direction. One run per configuration was published, so the intervals are based on estimated "

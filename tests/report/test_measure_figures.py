@@ -1,4 +1,4 @@
-"""Figures of the measures stand in the sections that the page has, and nowhere else."""
+"""Figures of the measures are shown in the sections that the page has, and nowhere else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
 from clt_ray.report.figures import Exhibit
-from clt_ray.report.measure_figures import ALWAYS, measure_exhibits
-from clt_ray.report.sections import frames, sections
+from clt_ray.report.measure_figures import measure_exhibits
+from clt_ray.report.sections import COMPARISONS, frames, optional_sections
 from clt_ray.report.verdicts import headline_curves
 from tests.support import rich_sweep, synthetic_scores
 
@@ -20,10 +20,10 @@ def figures(scores: pd.DataFrame, items: pd.DataFrame) -> list[Exhibit]:
     known = load_scores(scores)
     study = Study.of(known, load_items(items), draws=200)
     tables = frames(study, known) | {"gain": gain(study), "interference": interference(study)}
-    shown = sections(tables)
-    found = measure_exhibits(tables, headline_curves(study), shown)
-    assert {each.section for each in found} <= {ALWAYS, *(section.name for section in shown)}
-    return found
+    shown = optional_sections(tables)
+    exhibits = measure_exhibits(tables, headline_curves(study), shown)
+    assert {exhibit.place.section for exhibit in exhibits} <= {COMPARISONS, *(section.name for section in shown)}
+    return exhibits
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +31,22 @@ def rich() -> list[Exhibit]:
     return figures(*rich_sweep.sweep())
 
 
-def test_a_sweep_that_allows_everything(rich: list[Exhibit]) -> None:
-    tables = {each.table for each in rich}
+def test_a_sweep_that_allows_every_measure_has_all_figures(rich: list[Exhibit]) -> None:
+    tables = {exhibit.place.table for exhibit in rich}
     assert tables == {
         "gain_over_runs", "peaks", "leave_one_out", "equal_volume", "follow_rates", "source_to_target",
     }  # fmt: skip
-    assert len({each.name for each in rich}) == len(rich)
-    assert all(each.caption and each.svg.startswith("<?xml") for each in rich)
+    assert len({exhibit.place.name for exhibit in rich}) == len(rich)
+    assert all(exhibit.words.caption and exhibit.svg.startswith("<?xml") for exhibit in rich)
 
 
-def test_what_is_too_long_for_one_figure_has_one_per_model(rich: list[Exhibit]) -> None:
-    rates = [each for each in rich if each.table == "follow_rates"]
-    names = [each.name for each in rates]
+def test_a_figure_that_would_be_too_long_is_split_by_model(rich: list[Exhibit]) -> None:
+    places = [exhibit.place for exhibit in rich if exhibit.place.table == "follow_rates"]
+    names = [place.name for place in places]
     assert names == ["follow_rates"] or names == [f"follow_rates_{model}" for model in rich_sweep.MODELS]
-    assert [each.folded for each in rates] == [place > 0 for place in range(len(rates))]
+    assert [place.folded for place in places] == [index > 0 for index in range(len(places))]
 
 
-def test_mixed_runs_have_the_figure_of_interference() -> None:
-    found = figures(*synthetic_scores.sweep(items_per_language=20))
-    assert [each.section for each in found if each.table == "interference"] == [ALWAYS]
+def test_mixed_runs_have_a_figure_of_interference() -> None:
+    exhibits = figures(*synthetic_scores.sweep(items_per_language=20))
+    assert [exhibit.place.section for exhibit in exhibits if exhibit.place.table == "interference"] == [COMPARISONS]

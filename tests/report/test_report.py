@@ -1,4 +1,4 @@
-"""The report as a reader gets it: what it says, what it lists, what it lets into the page."""
+"""The report as a reader gets it: its statements, its lists, and what text from outside can do to the page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
     def values(self, attribute: str) -> list[str]:
-        return [value for _, found in self.tags if (value := found.get(attribute))]
+        return [value for _, attributes in self.tags if (value := attributes.get(attribute))]
 
 
 HEADING = Heading("smoke", "clt-ray report sweeps/smoke.yaml")
@@ -76,7 +76,7 @@ def page(folder: Path) -> Page:
     return build(folder, data(), replace(HEADING, question="How much is enough?", mlflow_url=url))
 
 
-def test_findings_say_numbers_intervals_and_zero(page: Page) -> None:
+def test_findings_state_numbers_and_intervals_and_whether_zero_is_included(page: Page) -> None:
     for task in ("Summarization", "Instruction following", "Math"):
         assert re.search(rf"{task} improves by \d+(\.\d)? points \(95% interval [\d.]+ to [\d.]+\) in seen", page.words)
     assert "200 samples per language are added" in page.words
@@ -86,21 +86,21 @@ def test_findings_say_numbers_intervals_and_zero(page: Page) -> None:
     assert "How much is enough?" in page.words
 
 
-def test_limits_are_read_off_the_scores(page: Page) -> None:
+def test_limitations_are_computed_from_the_scores(page: Page) -> None:
     assert "Every run was trained with one seed" in page.words
-    assert "bundled tiny one" in page.words
+    assert "bundled tiny model" in page.words
     assert "not by a judge" in page.words
     assert "50 items per language" in page.words
 
 
-def test_no_network_and_no_second_file_is_needed(page: Page) -> None:
+def test_the_page_needs_neither_a_network_nor_other_files(page: Page) -> None:
     assert not [link for link in page.values("src") if link]
     outside = [link for link in page.values("href") if link.startswith(("http:", "https:", "//"))]
     assert all(link.startswith("http://127.0.0.1:5000/") for link in outside)
     assert {tag for tag, _ in page.tags} & {"link", "iframe", "img", "object"} == set()
 
 
-def test_every_link_beside_the_page_exists(page: Page, folder: Path) -> None:
+def test_every_linked_file_and_anchor_exists(page: Page, folder: Path) -> None:
     local = [link for link in page.values("href") if not link.startswith(("http", "#"))]
     assert local and all((folder / link).is_file() for link in local)
     anchors = [link[1:] for link in page.values("href") if link.startswith("#")]
@@ -109,8 +109,8 @@ def test_every_link_beside_the_page_exists(page: Page, folder: Path) -> None:
     assert set(anchors) <= set(ids)
 
 
-def test_figures_have_words_text_and_no_fixed_ink(page: Page, folder: Path) -> None:
-    charts = [found for tag, found in page.tags if tag == "svg"]
+def test_figures_have_text_alternatives_and_text_and_no_fixed_colours(page: Page, folder: Path) -> None:
+    charts = [attributes for tag, attributes in page.tags if tag == "svg"]
     assert len(charts) == len(list((folder / "figures").glob("*.svg"))) >= 9
     assert all(len(chart["aria-label"] or "") > 30 for chart in charts)
     source = (folder / "index.html").read_text("utf-8")
@@ -123,27 +123,27 @@ def test_figures_have_words_text_and_no_fixed_ink(page: Page, folder: Path) -> N
         assert (file.with_suffix(".png")).read_bytes().startswith(b"\x89PNG")
 
 
-def test_tables_as_the_design_names_them(page: Page, folder: Path) -> None:
-    found = {path.stem: list(pd.read_csv(path).columns) for path in (folder / "tables").glob("*.csv")}
-    assert set(found) == {
+def test_tables_have_the_names_and_columns_of_the_design(page: Page, folder: Path) -> None:
+    columns = {path.stem: list(pd.read_csv(path).columns) for path in (folder / "tables").glob("*.csv")}
+    assert set(columns) == {
         "relative_to_english", "seen_unseen", "gain", "per_language", "transfer_correlation", "plateau", "interference",
         "script_effect", "claims", "script_by_task", "leave_one_out", "noise", "gain_over_runs", "peaks",
         "gain_over_languages", "equal_volume", "source_to_target", "scale", "scale_values", "boundary", "follow_rates",
         "fidelity",
     }  # fmt: skip
-    assert found["claims"] == ["claim", "published", "recomputed", "low", "high", "definition", "verdict"]
-    assert found["transfer_correlation"][:9] == [
+    assert columns["claims"] == ["claim", "published", "recomputed", "low", "high", "definition", "verdict"]
+    assert columns["transfer_correlation"][:9] == [
         "model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high",
     ]  # fmt: skip
     assert {"model", "setting", "task", "language_group", "train_languages", "samples_per_language", "seed"} <= set(
-        found["gain"]
+        columns["gain"]
     )
     scores = pd.read_csv(folder / "scores.csv")
     assert list(scores.columns) == list(SCORE_COLUMNS)
     pd.testing.assert_frame_equal(load_scores(folder / "scores.csv"), load_scores(scores))
 
 
-def test_runs_are_listed_in_human_order_with_their_links(page: Page) -> None:
+def test_runs_are_listed_in_natural_order_with_their_links(page: Page) -> None:
     runs = page.words[page.words.index("Run id") :]
     order = ["tiny-math-none-0-0", "tiny-math-all-50-0", "tiny-math-all-200-0", "tiny-math-latin-200-0"]
     assert sorted(order, key=runs.index) == order
@@ -151,7 +151,7 @@ def test_runs_are_listed_in_human_order_with_their_links(page: Page) -> None:
     assert len(links) == 13 and "tags.%60clt.run_id%60" in links[0]
 
 
-def test_missing_and_failed_runs_are_told(tmp_path: Path) -> None:
+def test_missing_and_failed_runs_are_listed(tmp_path: Path) -> None:
     runs = synthetic_scores.runs()
     failed, waiting = runs[4]["run_id"], runs[8]["run_id"]
     runs[4] |= {"state": "failed", "error": "RuntimeError: loss is not finite at step 40"}
@@ -166,7 +166,7 @@ def test_missing_and_failed_runs_are_told(tmp_path: Path) -> None:
     assert failed in page.words and waiting in page.words
 
 
-def test_text_from_models_and_files_stays_text(tmp_path: Path) -> None:
+def test_text_from_models_and_files_is_never_markup(tmp_path: Path) -> None:
     scores, items = synthetic_scores.sweep(model="tiny")
     runs = synthetic_scores.runs()
     groups = scores["language_group"].where(scores["language_group"] == "none", scores["language_group"] + EVIL)
@@ -198,36 +198,36 @@ def test_no_secret_of_a_uri_enters_the_report(tmp_path: Path) -> None:
     assert "https://mlflow.lab/#/experiments/1/runs/a" in page.values("href")
 
 
-def test_reference_study(tmp_path: Path) -> None:
+def test_the_report_on_the_reference_study(tmp_path: Path) -> None:
     page = build(tmp_path, ReportData(reference_scores()), replace(HEADING, title="Reference study"))
     assert "Shimabucoro" in page.words
     assert re.search(r"Math improves by 2\d points", page.words)
-    assert "no interval: no item scores are known" in page.words
-    assert "For summarization and instruction following no item scores" in page.words
+    assert "no interval available" in page.words
+    assert "For summarization and instruction following, neither item scores" in page.words
     assert "152 runs with scores" in page.words
 
 
-def test_one_run_alone_has_a_page(tmp_path: Path) -> None:
+def test_a_single_run_has_a_page(tmp_path: Path) -> None:
     scores, _ = synthetic_scores.sweep()
     one = scores[scores["run_id"] == "tiny-math-none-0-0"]
     page = build(tmp_path, ReportData(load_scores(one)))
-    assert "nothing can be said yet about what they add" in page.words
+    assert "the effect of other languages cannot be estimated yet" in page.words
     assert "English only" in page.words
 
 
-def test_own_runs_before_the_reference(tmp_path: Path) -> None:
+def test_the_reference_study_is_drawn_behind_other_runs(tmp_path: Path) -> None:
     page = build(tmp_path, data(reference=reference_scores()))
     assert "Thin lines: the reference study" in page.words and "Shimabucoro" in page.words
 
 
-def test_several_seeds_are_pooled_and_said(tmp_path: Path) -> None:
+def test_several_seeds_are_pooled_and_listed(tmp_path: Path) -> None:
     scores, items = synthetic_scores.sweep(seeds=(0, 1, 2), items_per_language=20)
     page = build(tmp_path, ReportData(load_scores(scores), load_items(items), synthetic_scores.runs((0, 1, 2))))
     assert "3 (0, 1, 2)" in page.words
     assert "Every run was trained with one seed" not in page.words
 
 
-def test_nothing_to_report(tmp_path: Path) -> None:
+def test_a_report_without_scores_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there are no scores to report on"):
         build(tmp_path, ReportData(pd.DataFrame(columns=list(SCORE_COLUMNS))))
     assert not (tmp_path / "index.html").exists()
@@ -236,6 +236,6 @@ def test_nothing_to_report(tmp_path: Path) -> None:
 def test_equal_scores_give_equal_figures_and_tables(tmp_path: Path) -> None:
     build(tmp_path / "one", data())
     build(tmp_path / "two", data())
-    for one in sorted((tmp_path / "one").rglob("*.[cs]*")):
-        if one.suffix in (".csv", ".svg"):
-            assert one.read_bytes() == (tmp_path / "two" / one.relative_to(tmp_path / "one")).read_bytes()
+    for first in sorted((tmp_path / "one").rglob("*.[cs]*")):
+        if first.suffix in (".csv", ".svg"):
+            assert first.read_bytes() == (tmp_path / "two" / first.relative_to(tmp_path / "one")).read_bytes()

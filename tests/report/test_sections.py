@@ -1,4 +1,4 @@
-"""Sections of the page: there when the runs allow them, saying what their tables amount to."""
+"""Optional sections appear when the runs allow them and state what their tables show."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
 from clt_ray.report import Heading, ReportData, build_report
 from clt_ray.report.general_tables import source_matrices
-from clt_ray.report.repeat_tables import left_out
-from clt_ray.report.sections import Section, frames, sections
+from clt_ray.report.robustness_tables import left_out
+from clt_ray.report.sections import Section, frames, optional_sections
 from tests.support import rich_sweep, synthetic_scores
 
 ALL = ("chance", "leave-one-out", "volume", "sources", "scale", "boundary", "fidelity")
@@ -30,42 +30,44 @@ def tables() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def shown(tables: dict[str, pd.DataFrame]) -> dict[str, Section]:
-    return {section.name: section for section in sections(tables)}
+    return {section.name: section for section in optional_sections(tables)}
 
 
-def test_a_sweep_that_allows_everything_shows_everything(shown: dict[str, Section]) -> None:
+def test_a_sweep_that_allows_every_section_shows_every_section(shown: dict[str, Section]) -> None:
     assert tuple(shown) == ALL
-    assert all(table.rows for section in shown.values() for _, table in section.tables)
-    assert all(section.says.endswith(".") for section in shown.values())
+    assert all(table.rows for section in shown.values() for table in section.tables)
+    assert all(section.statement.endswith(".") for section in shown.values())
 
 
-def test_a_sweep_of_one_size_without_controls_shows_none_of_those() -> None:
+def test_a_sweep_of_one_model_size_without_controls_has_no_sections_on_them() -> None:
     scores, items = synthetic_scores.sweep()
     study = Study.of(load_scores(scores), load_items(items), draws=200)
-    found = {section.name for section in sections(frames(study, load_scores(scores)) | {"gain": gain(study)})}
-    assert not found & {"volume", "sources", "scale", "fidelity"}
-    assert "leave-one-out" in found
+    names = {section.name for section in optional_sections(frames(study, load_scores(scores)) | {"gain": gain(study)})}
+    assert not names & {"volume", "sources", "scale", "fidelity"}
+    assert "leave-one-out" in names
 
 
-def test_one_run_alone_has_no_sections() -> None:
+def test_a_single_run_has_no_optional_sections() -> None:
     scores, _ = synthetic_scores.sweep()
     one = load_scores(scores[scores["run_id"] == "tiny-math-none-0-0"])
     study = Study.of(one)
-    assert sections(frames(study, one) | {"gain": gain(study)}) == []
+    assert optional_sections(frames(study, one) | {"gain": gain(study)}) == []
 
 
-def test_the_sentences_count_what_the_tables_hold(tables: dict[str, pd.DataFrame], shown: dict[str, Section]) -> None:
+def test_statements_count_the_rows_of_the_tables(tables: dict[str, pd.DataFrame], shown: dict[str, Section]) -> None:
     better, worse, rest = map(
-        int, re.findall(r"better in (\d+), worse in (\d+), and .* in (\d+)", shown["volume"].says)[0]
+        int, re.findall(r"better in (\d+), worse in (\d+), and .* in (\d+)\.", shown["volume"].statement)[0]
     )
     controls = tables["equal_volume"]
     assert better == ((controls["q"] < 0.05) & (controls["difference"] > 0)).sum() > 0
     assert better + worse + rest == len(controls)
-    assert "at least 75% (Summarization" in shown["fidelity"].says
-    assert shown["chance"].says.count("clear of zero") == 1
+    assert "at least 75% (Summarization" in shown["fidelity"].statement
+    assert shown["chance"].statement.count("clear of zero") == 1
 
 
-def test_a_matrix_has_a_row_per_source_and_is_hottest_on_its_diagonal(tables: dict[str, pd.DataFrame]) -> None:
+def test_a_matrix_has_a_row_per_training_language_and_its_strongest_tint_on_the_diagonal(
+    tables: dict[str, pd.DataFrame],
+) -> None:
     matrices = source_matrices(tables["source_to_target"])
     assert len(matrices) == 6
     for matrix in matrices[:3]:
@@ -76,13 +78,13 @@ def test_a_matrix_has_a_row_per_source_and_is_hottest_on_its_diagonal(tables: di
         assert [row.index(max(row)) for row in heat] == [1, 3]
 
 
-def test_the_gap_without_a_language_is_worked_out_from_the_whole_gap(tables: dict[str, pd.DataFrame]) -> None:
+def test_the_whole_gap_lies_between_the_gaps_with_one_language_left_out(tables: dict[str, pd.DataFrame]) -> None:
     row = left_out(tables["leave_one_out"]).rows[0]
     smallest, gap, largest = (float(row[place].text.replace("−", "-")) for place in (6, 5, 8))
     assert smallest <= gap <= largest
 
 
-def test_the_page_holds_the_sections_and_tinted_cells(tmp_path: Path) -> None:
+def test_the_page_contains_all_sections_and_tinted_cells(tmp_path: Path) -> None:
     scores, items = rich_sweep.sweep(seeds=1)
     data = ReportData(load_scores(scores), load_items(items))
     page = build_report(data, Heading("all", command="c"), tmp_path).read_text("utf-8")
