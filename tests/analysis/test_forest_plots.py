@@ -1,4 +1,4 @@
-"""Forest plots and the matrix from language to language: every row is drawn where its numbers are, and named."""
+"""Forest plots and gain matrices draw and name every row at the position of its numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from clt_ray.analysis import tables
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.plots import plot_estimates, plot_source_to_target
-from clt_ray.analysis.plots.estimates import MOST_LINES
+from clt_ray.analysis.plots.estimate_rows import MOST_LINES
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError
@@ -41,22 +41,20 @@ def published() -> Study:
 
 
 def marks(axis: Axes) -> list[tuple[float, float]]:
-    """Where the dots of a panel are."""
-    return [
-        (float(line.get_xdata()[0]), float(line.get_ydata()[0]))  # type: ignore[index]
-        for line in axis.get_lines()
-        if line.get_marker() == "o"
-    ]
+    """Returns the positions of the dots of a panel."""
+    dots = [line.get_xydata() for line in axis.get_lines() if line.get_marker() == "o"]
+    return [(float(dot[0, 0]), float(dot[0, 1])) for dot in map(np.asarray, dots)]
 
 
 def intervals(axis: Axes) -> list[tuple[float, float]]:
-    """Ends of the drawn intervals."""
-    found = [one for one in axis.collections if isinstance(one, LineCollection)]
-    return [(float(line[0][0]), float(line[1][0])) for one in found for line in one.get_segments()]
+    """Returns the ends of the drawn intervals."""
+    collections = [artist for artist in axis.collections if isinstance(artist, LineCollection)]
+    return [(float(line[0][0]), float(line[1][0])) for artist in collections for line in artist.get_segments()]
 
 
 def words(figure: Figure) -> set[str]:
-    return {str(found.get_text()) for found in figure.findobj(Text)}  # type: ignore[attr-defined]
+    """Returns all texts of a figure."""
+    return {artist.get_text() for artist in figure.findobj(Text) if isinstance(artist, Text)}
 
 
 @pytest.mark.parametrize(
@@ -90,16 +88,18 @@ def test_measures_that_the_reference_study_allows(make: Make, published: Study) 
     assert drawn == np.isfinite(table[value]).sum() > 0
 
 
-def test_numbers_stand_where_they_are_in_the_metrics_unit(rich: Study) -> None:
+def test_marks_are_at_the_values_in_the_metrics_unit(rich: Study) -> None:
     table = tables.equal_volume(rich).query("task == 'math' and samples_per_language == 400")
     (axis,) = plot_estimates(table).axes
     assert sorted(x for x, _ in marks(axis)) == pytest.approx(sorted(100 * table["difference"]))
     ends = np.clip(100 * table[["low", "high"]].to_numpy(), *axis.get_xlim())
     assert np.array(sorted(intervals(axis))) == pytest.approx(np.array(sorted(map(tuple, ends))))
-    assert any(list(line.get_xdata()) == [0, 0] for line in axis.get_lines()), "the line of no difference"
+    assert any(np.array_equal(np.asarray(line.get_xdata()), [0, 0]) for line in axis.get_lines()), (
+        "the line of no difference"
+    )
 
 
-def test_rows_keep_the_tables_order_and_exposures_share_a_line(rich: Study) -> None:
+def test_rows_keep_the_order_of_the_table_and_exposures_share_a_line(rich: Study) -> None:
     table = tables.gain_over_runs(rich).query("samples_per_language == 400 and model == 'toy-1b' and task == 'math'")
     figure = plot_estimates(table)
     (axis,) = figure.axes
@@ -115,21 +115,21 @@ def test_rows_keep_the_tables_order_and_exposures_share_a_line(rich: Study) -> N
     }
 
 
-def test_curves_are_headings_of_what_they_are_split_by(rich: Study) -> None:
+def test_curves_are_headings_of_the_lines_they_are_split_into(rich: Study) -> None:
     table = tables.leave_one_out(rich).query("model == 'toy-1b' and samples_per_language == 400 and task == 'math'")
-    found = words(plot_estimates(table))
-    assert {"es fr ja zh", "without Spanish", "without Korean"} <= found
-    assert not any("n =" in text for text in found), "n is the same everywhere"
+    texts = words(plot_estimates(table))
+    assert {"es fr ja zh", "without Spanish", "without Korean"} <= texts
+    assert not any("n =" in text for text in texts), "n is the same everywhere"
 
 
-def test_the_n_of_best_runs_stands_beside_them_and_names_no_row(published: Study) -> None:
+def test_the_n_of_a_best_run_is_written_beside_its_mark_and_names_no_row(published: Study) -> None:
     figure = plot_estimates(tables.peaks(published))
     assert {"5k", "400", "aya-23-7b, es fr ja zh"} <= words(figure)
     assert len(figure.axes) == 3
     assert max(y for axis in figure.axes for _, y in marks(axis)) < 7
 
 
-def test_an_estimate_without_an_interval_is_faint_and_one_beyond_all_runs_is_an_arrow(published: Study) -> None:
+def test_an_estimate_without_an_interval_is_faint_and_an_infinite_one_is_an_arrow(published: Study) -> None:
     table = tables.peaks(published).query("task == 'math'").assign(low=np.nan, high=np.nan)
     figure = plot_estimates(table)
     assert not intervals(figure.axes[0])
@@ -139,7 +139,7 @@ def test_an_estimate_without_an_interval_is_faint_and_one_beyond_all_runs_is_an_
     assert not any(marks(axis) for axis in plot_estimates(plateaus).axes)
 
 
-def test_a_wide_interval_is_cut_with_an_arrow_instead_of_flattening_the_others(rich: Study) -> None:
+def test_a_wide_interval_is_cut_with_an_arrow_so_that_the_others_stay_readable(rich: Study) -> None:
     table = tables.equal_volume(rich).query("task == 'math' and samples_per_language == 400").reset_index(drop=True)
     table.loc[0, ["low", "high"]] = [-50.0, 50.0]
     (axis,) = plot_estimates(table).axes
@@ -147,7 +147,7 @@ def test_a_wide_interval_is_cut_with_an_arrow_instead_of_flattening_the_others(r
     assert {"<", ">"} <= {line.get_marker() for line in axis.get_lines()}
 
 
-def test_columns_with_ends_of_their_own(rich: Study) -> None:
+def test_a_named_column_is_drawn_with_its_own_interval_columns(rich: Study) -> None:
     table = tables.seen_unseen(rich).query("model == 'toy-1b' and samples_per_language == 400 and task == 'math'")
     (axis,) = plot_estimates(table, "gap").axes
     known = table.dropna(subset=["gap"])
@@ -155,7 +155,7 @@ def test_columns_with_ends_of_their_own(rich: Study) -> None:
     assert [low for low, _ in intervals(axis)] == pytest.approx(list(100 * known["gap_low"]))
 
 
-def test_gains_in_scripts_and_their_interaction_are_told_apart(published: Study) -> None:
+def test_gains_by_script_and_their_interaction_have_different_labels(published: Study) -> None:
     table = tables.script_effect(published).query("samples_per_language == 5000 and task == 'math'")
     gains = words(plot_estimates(table[table["effect"] == "gain"]))
     assert {"accuracy, gain over n = 0", "Latin script", "other scripts"} <= gains
@@ -163,14 +163,14 @@ def test_gains_in_scripts_and_their_interaction_are_told_apart(published: Study)
     assert {"accuracy, Latin − other scripts", "against non_latin"} <= interaction
 
 
-def test_fidelity_is_a_share(scores: pd.DataFrame) -> None:
+def test_fidelity_is_shown_in_percent(scores: pd.DataFrame) -> None:
     table = tables.fidelity(scores).query("model == 'toy-1b' and samples_per_language == 0 and seed == '0'")
     figure = plot_estimates(table)
-    assert {"Japanese", "outputs in the right language"} <= words(figure)
+    assert {"Japanese", "answers in the right language"} <= words(figure)
     assert max(x for x, _ in marks(figure.axes[0])) == 100
 
 
-def test_what_cannot_be_drawn_is_said_with_a_remedy(published: Study) -> None:
+def test_tables_that_cannot_be_drawn_are_refused_with_a_remedy(published: Study) -> None:
     table = tables.leave_one_out(published)
     with pytest.raises(ConfigurationError, match=f"more than the {MOST_LINES}.*\n.*samples_per_language"):
         plot_estimates(table)
@@ -181,11 +181,11 @@ def test_what_cannot_be_drawn_is_said_with_a_remedy(published: Study) -> None:
     with pytest.raises(ConfigurationError, match="table = 'low': is missing"):
         plot_estimates(table[["model", "task", "gap"]])
     peaks = tables.peaks(published)
-    with pytest.raises(ConfigurationError, match="only their numbers tell apart"):
+    with pytest.raises(ConfigurationError, match="differ only in their numbers"):
         plot_estimates(pd.concat([peaks, peaks]))
 
 
-def test_the_matrix_shows_each_gain_once_and_hatches_what_was_not_run(rich: Study) -> None:
+def test_a_matrix_shows_each_gain_once_and_hatches_missing_runs(rich: Study) -> None:
     whole = tables.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
     table = whole[(whole["source"] != "es") | (whole["target"] != "ko")]
     (axis,) = plot_source_to_target(table).axes
@@ -199,7 +199,7 @@ def test_the_matrix_shows_each_gain_once_and_hatches_what_was_not_run(rich: Stud
     assert [label.get_text() for label in axis.get_yticklabels()] == ["Spanish", "Japanese"]
 
 
-def test_sources_are_compared_at_an_n_that_they_share(rich: Study) -> None:
+def test_training_languages_are_compared_at_an_n_that_they_share(rich: Study) -> None:
     whole = tables.source_to_target(rich).query("model == 'toy-3b' and task == 'math'")
     table = whole[(whole["source"] != "es") | (whole["samples_per_language"] == 100)]
     assert any("n = 100" in text for text in words(plot_source_to_target(table)))

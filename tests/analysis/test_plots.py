@@ -1,4 +1,4 @@
-"""Figures: labels keep apart, curves are told apart, and everything asked for is drawn."""
+"""Figures of curves: labels do not overlap, curves have different labels, and every row is drawn."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from clt_ray.analysis import plots, tables
 from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels
@@ -23,29 +25,29 @@ positions = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=8)
 
 
 @given(positions)
-def test_labels_keep_their_distance_and_order(wanted: list[float]) -> None:
-    placed = spread(wanted, 10, 0, 200)
+def test_labels_keep_their_distance_and_order(preferred: list[float]) -> None:
+    placed = spread(preferred, 10, 0, 200)
     in_order = sorted(placed)
     assert all(after - before >= 10 - 1e-6 for before, after in pairwise(in_order))
     assert min(placed) >= -1e-6 and max(placed) <= 200 + 1e-6
-    assert sorted(range(len(wanted)), key=lambda place: (wanted[place], place)) == sorted(
-        range(len(placed)), key=lambda place: placed[place]
+    assert sorted(range(len(preferred)), key=lambda index: (preferred[index], index)) == sorted(
+        range(len(placed)), key=lambda index: placed[index]
     )
 
 
 @given(st.lists(st.floats(0, 200, allow_nan=False), min_size=2, max_size=2))
-def test_labels_with_room_stay_where_they_are_wanted(wanted: list[float]) -> None:
-    if abs(wanted[0] - wanted[1]) >= 10:
-        assert spread(wanted, 10, 0, 200) == pytest.approx(wanted)
+def test_labels_with_enough_room_are_not_moved(preferred: list[float]) -> None:
+    if abs(preferred[0] - preferred[1]) >= 10:
+        assert spread(preferred, 10, 0, 200) == pytest.approx(preferred)
 
 
-def test_people_sort_and_count() -> None:
+def test_names_sort_naturally_and_numbers_are_abbreviated() -> None:
     assert sorted(["m-35b", "m-8b", "m-8.5b"], key=natural_sort_key) == ["m-8b", "m-8.5b", "m-35b"]
     assert [count_label(n) for n in (0, 400, 1000, 1500)] == ["0", "400", "1k", "1.5k"]
     assert fitted("a" * 100, 1.0, 9).endswith("…")
 
 
-def test_labels_name_only_what_differs() -> None:
+def test_curve_labels_name_only_what_differs() -> None:
     rows = [
         ["tiny", "single", "math", "all", "es+fr"],
         ["tiny", "multi", "summarization+math", "all", "es+fr"],
@@ -62,15 +64,11 @@ def study() -> Study:
     return Study.of(load_scores(scores), load_items(items))
 
 
-def texts(figure: object) -> set[str]:
-    from matplotlib.figure import Figure
-    from matplotlib.text import Text
-
-    assert isinstance(figure, Figure)
-    return {found.get_text() for found in figure.findobj(Text)}
+def texts(figure: Figure) -> set[str]:
+    return {artist.get_text() for artist in figure.findobj(Text) if isinstance(artist, Text)}
 
 
-def test_every_curve_has_its_panel_and_every_line_its_label(study: Study) -> None:
+def test_every_curve_has_a_panel_and_every_line_a_label(study: Study) -> None:
     seen = tables.seen_unseen(study)
     figure = plots.plot_seen_unseen(seen[seen["task"] == "math"])
     assert len(figure.axes) == 3
@@ -80,7 +78,7 @@ def test_every_curve_has_its_panel_and_every_line_its_label(study: Study) -> Non
     assert {"Math", "Summarization", "Instruction", "English"} <= texts(relative)
 
 
-def test_languages_share_axes_and_have_latin_names(study: Study) -> None:
+def test_panels_of_languages_share_their_scale_and_have_english_names(study: Study) -> None:
     table = tables.per_language(study)
     figure = plots.plot_per_language(table[table["task"] == "math"])
     assert len(figure.axes) == 8
@@ -89,7 +87,7 @@ def test_languages_share_axes_and_have_latin_names(study: Study) -> None:
     assert {"Japanese", "Arabic", "English"} <= titles
 
 
-def test_gain_and_correlation(study: Study) -> None:
+def test_gains_and_correlations_have_a_panel_per_task(study: Study) -> None:
     gain = tables.gain(study)
     figure = plots.plot_gain(gain[gain["language_group"] == "all"])
     assert len(figure.axes) == 3
@@ -97,7 +95,7 @@ def test_gain_and_correlation(study: Study) -> None:
     assert len(plots.plot_transfer_correlation(seen[seen["language_group"] == "all"]).axes) == 3
 
 
-def test_zero_has_a_place_of_its_own(study: Study) -> None:
+def test_zero_samples_have_a_separate_place_on_the_axis(study: Study) -> None:
     seen = tables.seen_unseen(study)
     axis = plots.plot_seen_unseen(seen[seen["task"] == "math"]).axes[0]
     zero, fifty, most = (axis.transData.transform((n, 0))[0] for n in (0, 50, 200))
@@ -106,7 +104,7 @@ def test_zero_has_a_place_of_its_own(study: Study) -> None:
 
 
 @pytest.mark.parametrize("samples", [[0], [100], [0, 100], [100, 200]])
-def test_curves_of_few_points(study: Study, samples: list[int]) -> None:
+def test_curves_of_one_or_two_points_are_drawn(study: Study, samples: list[int]) -> None:
     table = tables.seen_unseen(study).query("task == 'math' and language_group == 'all' and setting == 'single'")
     rows = [table.iloc[[0]].assign(samples_per_language=n) for n in samples]
     assert plots.plot_seen_unseen(pd.concat(rows)).axes

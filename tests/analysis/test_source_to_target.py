@@ -1,4 +1,4 @@
-"""From training language to evaluation language, by hand."""
+"""Gains from each training language to each evaluation language, compared with numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.made_runs import run, scores
 START = {"en": 0.6, "es": 0.2, "ja": 0.1}
 
 
-def test_a_row_per_source_and_target() -> None:
+def test_there_is_a_row_per_training_and_evaluation_language() -> None:
     study = Study.of(
         scores(
             run("", 0, START),
@@ -21,8 +21,8 @@ def test_a_row_per_source_and_target() -> None:
             run("en", 100, {"en": 0.9, "es": 0.9, "ja": 0.9}, group="english:1"),
         )
     )
-    found = source_to_target(study)
-    gains = {(row["source"], row["target"]): row["gain"] for row in found.to_dict("records")}
+    table = source_to_target(study)
+    gains = {(row["source"], row["target"]): row["gain"] for row in table.to_dict("records")}
     assert gains == pytest.approx(
         {
             ("es", "en"): 0.0,
@@ -33,11 +33,11 @@ def test_a_row_per_source_and_target() -> None:
             ("ja", "ja"): 0.3,
         }
     )
-    direct = found[found["route"] == DIRECT]
+    direct = table[table["route"] == DIRECT]
     assert list(direct["source"]) == list(direct["target"]) == ["es", "ja"]
-    assert (found["route"] == TRANSFER).sum() == 4
+    assert (table["route"] == TRANSFER).sum() == 4
 
 
-def test_without_a_start_or_a_single_language_there_is_no_matrix() -> None:
+def test_without_an_n_0_run_or_a_single_language_run_there_is_no_matrix() -> None:
     assert source_to_target(Study.of(scores(run("es", 100, START)))).empty
     assert source_to_target(Study.of(scores(run("", 0, START), run("es+ja", 100, START)))).empty

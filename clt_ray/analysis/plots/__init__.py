@@ -1,4 +1,4 @@
-"""Figures of the tables: `plot_x(table) -> matplotlib Figure`. Only this folder imports matplotlib."""
+"""Figures of the analysis tables: `plot_x(table)` returns a matplotlib figure. Only this folder imports matplotlib."""
 
 from clt_ray.analysis.plots.correlation import plot_transfer_correlation
 from clt_ray.analysis.plots.estimates import plot_estimates

@@ -1,13 +1,13 @@
-"""A forest plot of any measure's table: an estimate and its interval per row.
+"""Forest plots of any measure's table: an estimate and its interval per row.
 
-**Contract.** A table of this package holds its estimate in the column before `low` and `high` (a `p` there is stepped
-over), so `plot_estimates(table)` needs no column names; `value="gap"` draws another column with `gap_low` and
-`gap_high` where the table has them. Columns that vary name the rows, in the table's order: curves first, what they are
-split by below. Seen and unseen languages of one row stand on one line, filled and open as in every figure. An estimate
-without a known interval is faint.
+**Contract.** The tables of this package have their estimates in the column before `low` and `high` (`p`, `q` and `n`
+are skipped), so `plot_estimates(table)` needs no column names; `value="gap"` draws another column, with `gap_low` and
+`gap_high` where the table has them. Rows are named by the columns that vary, in the table's order: first the curve,
+then what it is split by. Seen and unseen languages of one row share a line, filled and open as in every figure. An
+estimate without an interval is faint.
 
-**Example.** `plot_estimates(tables.peaks(study))` has a panel per task and a line per curve with the corrected rise of
-its seen and of its unseen languages.
+**Example.** `plot_estimates(tables.peaks(study))` has a panel per task and a line per curve, with the corrected gain of
+the best run in its seen and in its unseen languages.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ from clt_ray.analysis.uncertainty import Floats
 
 _EXPOSURES: Final = ("seen", "unseen", "english")
 _LINE: Final = 0.19
-"""Inches between lines."""
+"""Distance between lines in inches."""
 _DENSE_LINE: Final = 0.25
-"""The same where lines hold several marks."""
+"""Distance between lines with several marks each, in inches."""
 _CHARACTER: Final = 0.058
-"""Inches of an average character of a label."""
+"""Width of an average character of a label in inches."""
 _DODGE: Final = 0.18
-"""Lines from the middle to the outer marks of a line that several exposures share."""
+"""Distance, in lines, from the middle of a line to its outer marks where several exposures share it."""
 _REACH: Final = 1.2
-"""Spans of the estimates that an interval may go beyond them before it is cut, with an arrow."""
+"""An interval that extends beyond the range of the estimates by more than this multiple of it is cut, with an arrow."""
 _RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
-    """Estimates with their 95% intervals, a panel per task.
+    """Plots estimates with their 95% intervals, one panel per task.
 
     Args:
-        table: Of any measure; filter it to the rows of interest first, for instance to the largest n.
+        table: Table of any measure, filtered to the rows of interest, for instance to the largest n.
         value: Column of the estimates; by default the one before `low`.
 
     Raises:
-        ConfigurationError: No rows, no such column, or more than `MOST_LINES` lines in a panel.
+        ConfigurationError: The table has no rows or no such column, or makes more than `MOST_LINES` lines.
     """
-    found = layout(table, value)
-    columns, parts, keys, lines = found.columns, found.panels, found.keys, found.lines
+    plan = layout(table, value)
+    columns, parts, keys, lines = plan.columns, plan.panels, plan.keys, plan.lines
     if len(lines) > MOST_LINES:
         remedy = "keep fewer rows, for instance table[table['samples_per_language'] == 400], or one model"
-        raise problem("table", None, f"makes {len(lines)} lines, more than the {MOST_LINES} one can read", remedy)
+        raise problem("table", None, f"makes {len(lines)} lines, more than the {MOST_LINES} that can be read", remedy)
     dense = any(keys[rows.index].duplicated().any() for _, rows in parts)
     left = min(0.35 + _CHARACTER * max(len(line.text) + 2 * line.indented for line in lines), 3.2)
     with styled():
@@ -75,28 +75,28 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
                     height=(_DENSE_LINE if dense else _LINE) * len(lines) + 0.1, left=left, gap=0.3, right=0.25,
                     top=0.45, bottom=0.66, row_gap=1.0)  # fmt: skip
         figure, axes = panels(grid, share_x=False, share_y=False)
-        for place, (axis, (title, rows)) in enumerate(zip(axes, parts, strict=True)):
-            about = quantity(rows, columns.value)
-            _draw(axis, rows, keys[rows.index], lines, columns, about)
-            _name(axis, lines, left if place % grid.columns == 0 else 0.0)
-            header(axis, title, about.label, grid.width + grid.gap)
-            axis.set_xlabel(about.unit, color=MUTED, fontsize=7.5, loc="left")
+        for index, (axis, (title, rows)) in enumerate(zip(axes, parts, strict=True)):
+            measure = quantity(rows, columns.value)
+            _draw(axis, rows, keys[rows.index], lines, columns, measure)
+            _name(axis, lines, left if index % grid.columns == 0 else 0.0)
+            header(axis, title, measure.label, grid.width + grid.gap)
+            axis.set_xlabel(measure.unit, color=MUTED, fontsize=7.5, loc="left")
         _legend(figure, pd.concat([rows for _, rows in parts]), columns)
     return figure
 
 
 def _draw(
-    axis: Axes, rows: pd.DataFrame, keys: pd.Series, lines: Sequence[Line], columns: Columns, about: Quantity
+    axis: Axes, rows: pd.DataFrame, keys: pd.Series, lines: Sequence[Line], columns: Columns, measure: Quantity
 ) -> None:
-    """The marks of one panel, at the lines of their keys."""
-    places = {line.key: place for place, line in enumerate(lines) if line.key is not None}
-    shares = _shared(rows, keys)
-    values, lows, highs = (_shown(rows, name, about) for name in (columns.value, columns.low, columns.high))
-    limits = _limits(values, lows, highs, about)
-    _axis(axis, limits, about, lines)
+    """Draws the marks of one panel on the lines of their keys."""
+    heights = {line.key: index for index, line in enumerate(lines) if line.key is not None}
+    offsets = _offsets(rows, keys)
+    values, lows, highs = (_shown(rows, name, measure) for name in (columns.value, columns.low, columns.high))
+    limits = _limits(values, lows, highs, measure)
+    _axis(axis, limits, measure, lines)
     drawn = zip(rows.to_dict("records"), keys, marks(rows), values, lows, highs, strict=True)
     for row, key, exposure, value, low, high in drawn:
-        y = places[key] + shares.get(exposure, 0.0)
+        y = heights[key] + offsets.get(exposure, 0.0)
         colour = ENGLISH if exposure == "english" else task_colour(str(row["task"])) if "task" in row else INK
         known = not (np.isnan(low) or np.isnan(high))
         if known:
@@ -112,34 +112,34 @@ def _draw(
                           va="center", fontsize=5.5, color=MUTED, annotation_clip=False)  # fmt: skip
 
 
-def _shared(rows: pd.DataFrame, keys: pd.Series) -> dict[str, float]:
-    """How far the marks of each exposure stand from the middle of their line."""
+def _offsets(rows: pd.DataFrame, keys: pd.Series) -> dict[str, float]:
+    """Returns the distance of the marks of each exposure from the middle of their line, in lines."""
     if "exposure" not in rows or not keys.duplicated().any():
         return {}
     present = [name for name in _EXPOSURES if (rows["exposure"] == name).any()]
     middle = (len(present) - 1) / 2
-    return {name: _DODGE * (place - middle) / max(middle, 0.5) for place, name in enumerate(present)}
+    return {name: _DODGE * (index - middle) / max(middle, 0.5) for index, name in enumerate(present)}
 
 
-def _shown(rows: pd.DataFrame, name: str, about: Quantity) -> Floats:
+def _shown(rows: pd.DataFrame, name: str, measure: Quantity) -> Floats:
     if name not in rows:
         return np.full(len(rows), np.nan)
-    return np.asarray(rows[name], dtype=float) * about.factor
+    return np.asarray(rows[name], dtype=float) * measure.factor
 
 
-def _limits(values: Floats, lows: Floats, highs: Floats, about: Quantity) -> tuple[float, float]:
-    """Limits that hold all estimates and the reference, and of intervals what is not far beyond them."""
+def _limits(values: Floats, lows: Floats, highs: Floats, measure: Quantity) -> tuple[float, float]:
+    """Returns limits that contain all estimates, the reference value, and the intervals up to `_REACH`."""
     core = values[np.isfinite(values)]
     ends = np.concatenate([lows, highs])
     ends = ends[np.isfinite(ends)]
-    if about.ticks == "samples":
+    if measure.ticks == "samples":
         return 0.0, float(max([*core, *ends, 1.0])) * 1.25
-    if about.reference is not None:
-        core = np.append(core, about.reference)
+    if measure.reference is not None:
+        core = np.append(core, measure.reference)
     if not core.size:
         return -1.0, 1.0
     low, high = float(core.min()), float(core.max())
-    # Of a single value its interval is the only scale there is.
+    # One or two values do not define a range, so their intervals are shown in full.
     reach = _REACH * (high - low) if high - low > 0 and len(values) > 2 else float("inf")
     if ends.size:
         low, high = min(low, max(float(ends.min()), low - reach)), max(high, min(float(ends.max()), high + reach))
@@ -148,7 +148,7 @@ def _limits(values: Floats, lows: Floats, highs: Floats, about: Quantity) -> tup
 
 
 def _interval(axis: Axes, y: float, ends: tuple[float, float], limits: tuple[float, float], colour: str) -> None:
-    """A line, with an arrow where it goes on beyond the panel."""
+    """Draws the line of an interval, with an arrow where it continues beyond the panel."""
     low, high = (float(np.clip(end, *limits)) for end in ends)
     axis.hlines(y, low, high, color=colour, linewidth=1.3)
     for end, shown, mark in ((ends[0], low, "<"), (ends[1], high, ">")):
@@ -156,58 +156,58 @@ def _interval(axis: Axes, y: float, ends: tuple[float, float], limits: tuple[flo
             axis.plot(shown, y, marker=mark, markersize=3.4, color=colour, clip_on=False)
 
 
-def _axis(axis: Axes, limits: tuple[float, float], about: Quantity, lines: Sequence[Line]) -> None:
-    if about.reference is not None:
-        axis.axvline(about.reference, color=MUTED, linewidth=0.8)
+def _axis(axis: Axes, limits: tuple[float, float], measure: Quantity, lines: Sequence[Line]) -> None:
+    if measure.reference is not None:
+        axis.axvline(measure.reference, color=MUTED, linewidth=0.8)
     axis.set_xlim(limits)
     axis.set_ylim(len(lines) - 0.45, -0.55)
     axis.grid(False, axis="y")
     axis.grid(True, axis="x")
-    if about.ticks == "samples":
+    if measure.ticks == "samples":
         axis.set_xscale("symlog", linthresh=100, linscale=0.4)
         axis.set_xlim(limits)
         axis.xaxis.set_major_locator(FixedLocator([n for n in (0, 100, 400, 1000, 4000, 10000) if n <= limits[1]]))
         axis.xaxis.set_minor_locator(NullLocator())
     else:
-        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=about.ticks == "factor"))
-    axis.xaxis.set_major_formatter(lambda value, _: _tick(value, about))
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=measure.ticks == "factor"))
+    axis.xaxis.set_major_formatter(lambda value, _: _tick(value, measure))
 
 
-def _tick(value: float, about: Quantity) -> str:
-    if about.ticks == "samples":
+def _tick(value: float, measure: Quantity) -> str:
+    if measure.ticks == "samples":
         return count_label(round(value))
-    if about.ticks == "factor":
+    if measure.ticks == "factor":
         return f"× {10**value:g}" if abs(value) < 3 else "× 10" + str(round(value)).translate(_RAISED)
-    if about.ticks == "signed":
+    if measure.ticks == "signed":
         return f"{value:+g}".replace("-", "−") if abs(value) > 1e-9 else "0"
-    return f"{value:g}".replace("-", "−") + "%" * (about.ticks == "percent")
+    return f"{value:g}".replace("-", "−") + "%" * (measure.ticks == "percent")
 
 
 def _name(axis: Axes, lines: Sequence[Line], room: float) -> None:
-    """Names left of the first panel; headings in bold, and a rule above each in every panel."""
+    """Writes the names of the lines in the left margin, headings in bold, with a rule above each heading."""
     axis.set_yticks([])
-    for place, line in enumerate(lines):
-        if line.key is None and place:
-            axis.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.5)
+    for index, line in enumerate(lines):
+        if line.key is None and index:
+            axis.axhline(index - 0.5, color=MUTED, linewidth=0.4, alpha=0.5)
         if room:
             text = fitted(line.text, room - 0.1, 6.6)
             axis.annotate(
-                text, (0, place), (-72 * (room - 0.12 - 0.1 * line.indented), 0), xycoords=("axes fraction", "data"),
+                text, (0, index), (-72 * (room - 0.12 - 0.1 * line.indented), 0), xycoords=("axes fraction", "data"),
                 textcoords="offset points", va="center", ha="left", fontsize=8, color=INK,
                 fontweight="bold" if line.key is None else "normal", annotation_clip=False,
             )  # fmt: skip
 
 
 def _legend(figure: Figure, table: pd.DataFrame, columns: Columns) -> None:
-    """What the marks mean, of those that occur."""
+    """Writes what the marks mean that occur in the figure."""
     present = set(table["exposure"]) if "exposure" in table else set()
     words = {"seen": "● seen languages", "unseen": "○ unseen languages", "english": "grey: English"}
-    said = [text for name, text in words.items() if name in present]
+    entries = [text for name, text in words.items() if name in present]
     if columns.low not in table or table[columns.low].isna().any():
-        said.append("faint: no interval known")
+        entries.append("faint: no interval available")
     if columns.samples:
-        said.append("small numbers: samples per language")
+        entries.append("small numbers: samples per language")
     if columns.low in table and table[columns.low].notna().any():
-        said.append("lines: 95% intervals")
-    text = ";  ".join(said)
+        entries.append("lines: 95% intervals")
+    text = ";  ".join(entries)
     figure.text(0.012, 0.09 / figure.get_size_inches()[1], text, color=MUTED, fontsize=7.5, va="bottom", ha="left")

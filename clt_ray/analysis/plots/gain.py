@@ -1,4 +1,4 @@
-"""What each language gained."""
+"""The gain in each language at the largest n."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ from clt_ray.analysis.tables import MEAN
 
 
 def plot_gain(table: pd.DataFrame) -> Figure:
-    """Gain of each language at each curve's largest n; filled dots are seen languages, open ones unseen.
+    """Plots the gain in each language at each curve's largest n; filled dots are seen languages, open dots unseen ones.
+
+    There is one panel per task and curve, and one row of panels per curve.
 
     Args:
-        table: From `tables.gain`. One panel per task and curve, one row of panels per curve.
+        table: From `tables.gain`.
     """
     table = table[table["eval_language"] != MEAN]
     largest = table.groupby(["task", *_KEY])["samples_per_language"].transform("max")
@@ -37,21 +39,21 @@ def plot_gain(table: pd.DataFrame) -> Figure:
     keys = table.apply(key_of, axis=1)
     tasks = list(dict.fromkeys(table["task"]))
     languages = sorted(table["eval_language"].unique(), key=language_order)
-    cells = [(key, task) for key in labels for task in tasks]
+    panel_keys = [(key, task) for key in labels for task in tasks]
     with styled():
-        # A scale cannot be shared between points and ratings, so panels share one only within a task's column.
-        grid = Grid(len(cells), len(tasks), width=2.2, height=0.2 * len(languages) + 0.1, left=0.85, gap=0.35,
+        # Points and ratings have different scales, so only the panels of one task share an axis.
+        grid = Grid(len(panel_keys), len(tasks), width=2.2, height=0.2 * len(languages) + 0.1, left=0.85, gap=0.35,
                     right=0.2, top=0.45, bottom=0.45, row_gap=0.98)  # fmt: skip
         figure, axes = panels(grid, share_x=False, share_y=False)
-        for place, (axis, (key, task)) in enumerate(zip(axes, cells, strict=True)):
-            everywhere = table[table["task"] == task]
-            own = everywhere[keys[everywhere.index] == key]
-            _dots(axis, own, languages, _limits(everywhere), place % len(tasks) == 0)
-            largest_n = count_label(int(own["samples_per_language"].max())) if len(own) else ""
-            against = f"{labels[key]}, n = {largest_n} against 0" if len(own) else f"{labels[key]}: no pair of runs"
-            header(axis, task_label(task), against, grid.width + grid.gap)
-            about = metric(str(everywhere["metric"].iloc[0]))
-            axis.set_xlabel(f"{about.label}, {about.unit}", color=MUTED, fontsize=7.5, loc="left")
+        for index, (axis, (key, task)) in enumerate(zip(axes, panel_keys, strict=True)):
+            task_rows = table[table["task"] == task]
+            rows = task_rows[keys[task_rows.index] == key]
+            _dots(axis, rows, languages, _limits(task_rows), index % len(tasks) == 0)
+            largest_n = count_label(int(rows["samples_per_language"].max())) if len(rows) else ""
+            compared = f"n = {largest_n} minus n = 0" if len(rows) else "no pair of runs"
+            header(axis, task_label(task), f"{labels[key]}, {compared}", grid.width + grid.gap)
+            gain_metric = metric(str(task_rows["metric"].iloc[0]))
+            axis.set_xlabel(f"{gain_metric.label}, {gain_metric.unit}", color=MUTED, fontsize=7.5, loc="left")
     return figure
 
 

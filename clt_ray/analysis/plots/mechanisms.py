@@ -1,4 +1,4 @@
-"""What happens while tasks are mixed: losses beside those of the task alone, and how far gradients agree."""
+"""Figures of runs on mixed tasks: validation losses beside the single-task run's, and gradient agreement."""
 
 from __future__ import annotations
 
@@ -37,20 +37,22 @@ _DASHES: Final = (0, (3.2, 1.8))
 
 
 def plot_trajectories(table: pd.DataFrame) -> Figure:
-    """Validation loss over the rows of a task that were seen, a panel per language; the twin's loss in grey.
+    """Plots the validation loss over the rows of a task that a run has seen, one panel per language.
+
+    The loss of the run's single-task twin is grey. A dot marks the lowest loss of a line.
 
     Args:
-        table: From `trajectories.trajectories`: the rows of one mixed run in one task, and of its twin if there is one.
+        table: From `loss_trajectories.trajectories`: rows of one mixed run in one task and of its twin, if any.
     """
-    own = table[table["setting"] == "multi"]
+    mixed = table[table["setting"] == "multi"]
     alone = table[table["setting"] == "single"]
-    colour = task_colour(str(own["task"].iloc[0]))
-    languages = sorted(own["eval_language"].unique(), key=language_order)
+    colour = task_colour(str(mixed["task"].iloc[0]))
+    languages = sorted(mixed["eval_language"].unique(), key=language_order)
     with styled():
         columns = min(4, len(languages))
         grid = Grid(len(languages), columns, width=1.6, height=1.25, gap=0.25, right=0.6, top=0.32, row_gap=0.62)
         figure, axes = panels(grid)
-        # Losses of languages differ by factors; on this axis equal factors are equal heights.
+        # Losses of languages differ by factors, which a logarithmic axis shows as equal distances.
         axes[0].set_yscale("log")
         low, high = np.log10([table["loss"].min(), table["loss"].max()])
         axes[0].set_ylim(10 ** (low - 0.05 * (high - low) - 0.01), 10 ** (high + 0.05 * (high - low) + 0.01))
@@ -60,19 +62,19 @@ def plot_trajectories(table: pd.DataFrame) -> Figure:
         axes[0].yaxis.set_minor_locator(NullLocator())
         axes[0].xaxis.set_major_locator(MaxNLocator(4))
         axes[0].xaxis.set_major_formatter(lambda value, _: count_label(round(value)))
-        for place, (axis, code) in enumerate(zip(axes, languages, strict=True)):
+        for index, (axis, code) in enumerate(zip(axes, languages, strict=True)):
             _loss(axis, alone[alone["eval_language"] == code], ENGLISH, 1.2)
-            _loss(axis, own[own["eval_language"] == code], colour, 1.7)
+            _loss(axis, mixed[mixed["eval_language"] == code], colour, 1.7)
             axis.set_title(language_name(code), pad=5)
-            if place % columns == columns - 1 or place == len(languages) - 1:
-                ends = _ends({"mixed": (own, colour), "alone": (alone, ENGLISH)}, code)
+            if index % columns == columns - 1 or index == len(languages) - 1:
+                ends = _ends({"mixed": (mixed, colour), "alone": (alone, ENGLISH)}, code)
                 _log_labels(axis, ends)
-        _note(figure, "across: rows of the task seen;  up: validation loss in nats per token")
+        _note(figure, "x: rows of the task seen in training;  y: validation loss in nats per token")
     return figure
 
 
 def _loss(axis: Axes, rows: pd.DataFrame, colour: str, width: float) -> None:
-    """A line with a mark at its lowest point; dashed where the run did not train on the language."""
+    """Draws a line with a dot at its lowest point; dashed where the run does not train on the language."""
     if rows.empty:
         return
     rows = rows.sort_values("task_rows")
@@ -85,29 +87,31 @@ def _loss(axis: Axes, rows: pd.DataFrame, colour: str, width: float) -> None:
 def _ends(lines: dict[str, tuple[pd.DataFrame, str]], code: str) -> list[LineEnd]:
     ends = []
     for label, (rows, colour) in lines.items():
-        own = rows[rows["eval_language"] == code].sort_values("task_rows")
-        if len(own):
-            ends.append((float(own["loss"].iloc[-1]), label, colour))
+        language_rows = rows[rows["eval_language"] == code].sort_values("task_rows")
+        if len(language_rows):
+            ends.append((float(language_rows["loss"].iloc[-1]), label, colour))
     return ends
 
 
 def _log_labels(axis: Axes, ends: list[LineEnd]) -> None:
-    """`line_labels` on a logarithmic axis: it places labels linearly between the limits."""
+    """Places labels on a logarithmic axis, which `line_labels` takes to be linear between its limits."""
     low, high = axis.get_ylim()
-    placed = [
+    linear_ends = [
         (low + (high - low) * float(np.log(y / low) / np.log(high / low)), text, colour) for y, text, colour in ends
     ]
-    line_labels(axis, placed)
+    line_labels(axis, linear_ends)
 
 
 def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
-    """Matrix of mean cosines over steps between the cells of one run; on the diagonal, those of a cell's two halves.
+    """Plots the matrix of gradient cosines between the task-language pairs of one run, averaged over steps.
+
+    The diagonal has the cosines between the gradients of two halves of the same rows.
 
     Args:
         pairs: From `gradient_agreement.agreement_pairs`, rows of one run.
     """
     table = over_steps(pairs)
-    cells = _cells(table)
+    cells = _pairs(table)
     values = np.full((len(cells), len(cells)), np.nan)
     for row in table.to_dict("records"):
         first, second = (cells.index((row[f"{side}_task"], row[f"{side}_language"])) for side in ("first", "second"))
@@ -123,22 +127,23 @@ def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
         axis.set_ylim(len(cells), 0)
         for row, column in np.argwhere(np.isfinite(values)):
             _square(axis, int(row), int(column), float(values[row, column]), strongest)
-        _name_cells(axis, cells)
-        _note(figure, "cosine of gradients, x 100; diagonal: of two halves of the rows")
+        _name_pairs(axis, cells)
+        _note(figure, "cosine similarity of gradients × 100; diagonal: two halves of the same rows")
     return figure
 
 
-def _cells(table: pd.DataFrame) -> list[tuple[str, str]]:
+def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Returns the task-language pairs of a table in reading order."""
     sides = [
         table[[f"{side}_task", f"{side}_language"]].itertuples(index=False, name=None) for side in ("first", "second")
     ]
     return sorted(
-        {cell for side in sides for cell in side}, key=lambda cell: (task_order(cell[0]), language_order(cell[1]))
+        {pair for side in sides for pair in side}, key=lambda pair: (task_order(pair[0]), language_order(pair[1]))
     )
 
 
 def _square(axis: Axes, row: int, column: int, value: float, strongest: float) -> None:
-    """A cosine as a shade over the paper and as a number, which stays readable on light and on dark paper."""
+    """Draws a cosine as a translucent shade and as a number, which is readable on light and on dark backgrounds."""
     if row != column:
         shade = 0.6 * min(abs(value) / strongest, 1.0)
         colour = AGREES if value > 0 else DISAGREES
@@ -149,15 +154,15 @@ def _square(axis: Axes, row: int, column: int, value: float, strongest: float) -
     )
 
 
-def _name_cells(axis: Axes, cells: list[tuple[str, str]]) -> None:
-    """Languages on both sides; tasks where they begin, with a line between them."""
-    places = np.arange(len(cells)) + 0.5
-    axis.set_xticks(places, [code for _, code in cells])
-    axis.set_yticks(places, [code for _, code in cells])
+def _name_pairs(axis: Axes, pairs: list[tuple[str, str]]) -> None:
+    """Writes the languages on both axes, and each task where it begins, with a line between tasks."""
+    places = np.arange(len(pairs)) + 0.5
+    axis.set_xticks(places, [code for _, code in pairs])
+    axis.set_yticks(places, [code for _, code in pairs])
     axis.xaxis.tick_top()
     axis.tick_params(length=0, labelsize=7.5)
     axis.spines[:].set_visible(False)
-    tasks = [task for task, _ in cells]
+    tasks = [task for task, _ in pairs]
     for task in dict.fromkeys(tasks):
         start, count = tasks.index(task), tasks.count(task)
         if start:
@@ -169,7 +174,7 @@ def _name_cells(axis: Axes, cells: list[tuple[str, str]]) -> None:
 
 
 def plot_gradient_agreement_over_steps(steps: pd.DataFrame) -> Figure:
-    """Mean cosine over training, a line per relation of the cells.
+    """Plots the mean gradient cosine over training steps, one line per relation of the task-language pairs.
 
     Args:
         steps: From `gradient_agreement.by_step`, rows of one run.
@@ -188,7 +193,7 @@ def plot_gradient_agreement_over_steps(steps: pd.DataFrame) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.yaxis.set_major_locator(MaxNLocator(5))
         line_labels(axis, ends)
-        _note(figure, "across: optimizer step;  up: mean cosine of gradients")
+        _note(figure, "x: optimizer step;  y: mean cosine similarity of gradients")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What the value column of a table is called, in which unit it is shown, and where it says "no difference"."""
+"""How the value column of a table is drawn: its label, its unit, and the value that means no difference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from clt_ray.analysis.metrics import metric
 
 Ticks = Literal["plain", "signed", "percent", "factor", "samples"]
-"""How numbers on the axis are written; `factor` are powers of ten, `samples` lie on a logarithmic axis with 0."""
+"""How numbers on the axis are written: `factor` as powers of ten, `samples` on a logarithmic axis that includes 0."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,15 @@ class Quantity:
     """How the values of one column are drawn."""
 
     label: str
-    """What the axis measures, for people."""
+    """What the axis measures."""
     unit: str
+    """Unit of the shown numbers."""
     factor: float = 1.0
-    """Shown number per stored one."""
+    """Shown number per stored number."""
     reference: float | None = None
-    """Shown value that means no difference; a line stands there."""
+    """Shown value that means no difference, where a line is drawn; None for none."""
     ticks: Ticks = "plain"
+    """How numbers on the axis are written."""
 
 
 _DIFFERENCES: Final = {
@@ -33,15 +35,15 @@ _DIFFERENCES: Final = {
     "change": "change of the gap",
     "difference": "languages − extra English",
     "interference": "mixed − single task",
-    "rise": "rise to the best run",
-    "corrected": "rise without luck",
-    "optimism": "luck of the best run",
+    "rise": "gain of the best run",
+    "corrected": "gain of the best run, corrected",
+    "optimism": "selection bias of the best run",
 }
-"""Columns that hold differences in the unit of the row's metric."""
+"""Columns with differences in the unit of the row's metric -> their labels."""
 _SHARES: Final = {
     "relative_to_english": Quantity("share of the English score", "%", 100.0, 100.0, "percent"),
-    "fidelity": Quantity("outputs in the right language", "%", 100.0, None, "percent"),
-    "follow_rate": Quantity("follow rate", "gain per unit of seen gain", reference=0.0),
+    "fidelity": Quantity("answers in the right language", "%", 100.0, None, "percent"),
+    "follow_rate": Quantity("follow rate", "gain per point of seen gain", reference=0.0),
     "spearman": Quantity("Spearman correlation", "seen with unseen", reference=0.0),
     "pearson": Quantity("Pearson correlation", "seen with unseen", reference=0.0),
     "plateau": Quantity("plateau", "samples per language", ticks="samples"),
@@ -57,30 +59,31 @@ MEASURES: Final = {
 
 
 def quantity(table: pd.DataFrame, value: str) -> Quantity:
-    """How a column of a measure's table is drawn.
+    """Returns how a column of a measure's table is drawn.
 
     Args:
-        table: Rows of one metric, or of none.
-        value: The column; one that is not known is drawn as it is stored.
+        table: Rows of a single metric, or of a measure without metrics.
+        value: Name of the column; an unknown column is drawn as it is stored.
     """
     if value in _SHARES:
         return _SHARES[value]
     if value == "slope":
         return _slope(str(table["measure"].iloc[0]))
     if "term" in table:
-        return Quantity("follow rate", "gain per unit of seen gain", reference=0.0)
+        return Quantity("follow rate", "gain per point of seen gain", reference=0.0)
     if value == "estimate" and "effect" not in table:
         return Quantity("Latin − other scripts", "points of 100 of each scale", 100.0, 0.0, "signed")
     if "metric" not in table:
         return Quantity(value.replace("_", " "), "as stored")
-    about = metric(str(table["metric"].iloc[0]))
+    row_metric = metric(str(table["metric"].iloc[0]))
     if value == "estimate":
         interaction = (table["effect"] == "interaction").all()
         words = "Latin − other scripts" if interaction else "gain over n = 0"
-        return Quantity(f"{about.label}, {words}", about.unit, about.shown_factor, 0.0, "signed")
+        return Quantity(f"{row_metric.label}, {words}", row_metric.unit, row_metric.shown_factor, 0.0, "signed")
     if value in _DIFFERENCES:
-        return Quantity(f"{about.label}, {_DIFFERENCES[value]}", about.unit, about.shown_factor, 0.0, "signed")
-    return Quantity(f"{about.label}, {value.replace('_', ' ')}", about.unit, about.shown_factor)
+        label = f"{row_metric.label}, {_DIFFERENCES[value]}"
+        return Quantity(label, row_metric.unit, row_metric.shown_factor, 0.0, "signed")
+    return Quantity(f"{row_metric.label}, {value.replace('_', ' ')}", row_metric.unit, row_metric.shown_factor)
 
 
 def _slope(measure: str) -> Quantity:

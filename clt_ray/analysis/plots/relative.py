@@ -1,4 +1,4 @@
-"""How near the other languages come to English, over samples per language."""
+"""Scores of the non-English languages relative to English, over samples per language."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from clt_ray.analysis.plots.style import (
 
 
 def plot_relative_to_english(table: pd.DataFrame, reference: pd.DataFrame | None = None) -> Figure:
-    """One panel per model, setting and language group; one line per task; 100% is English.
+    """Plots one panel per model, setting and language group with one line per task; 100% is the English score.
 
     Args:
         table: From `tables.relative_to_english`.
-        reference: The same table of another study, drawn thin behind the panels whose setting it shares.
+        reference: The same table of another study, drawn as thin lines behind the panels of the same setting.
     """
     labels = curve_labels(table)
     keys = table.apply(key_of, axis=1)
@@ -52,14 +52,14 @@ def plot_relative_to_english(table: pd.DataFrame, reference: pd.DataFrame | None
                 ends += [end] if end else []
             curve_header(axis, label, grid.width + grid.gap)
             line_labels(axis, ends)
-        foot(figure, "mean of the other languages, % of the English score")
+        foot(figure, "mean of the non-English languages, % of the English score")
     return figure
 
 
 def _behind(axis: Axes, reference: pd.DataFrame) -> None:
-    """Another study's curves as thin lines, within the samples that this axis shows."""
+    """Draws another study's curves as thin lines, up to the largest n of the axis."""
     largest = axis.get_xlim()[1]
     for (task, *_), rows in reference.groupby(["task", "model", "language_group"], sort=False):
-        near = rows[rows["samples_per_language"] <= largest]
-        axis.plot(near["samples_per_language"], near["relative_to_english"] * 100,
+        visible = rows[rows["samples_per_language"] <= largest]
+        axis.plot(visible["samples_per_language"], visible["relative_to_english"] * 100,
                   color=task_colour(str(task)), linewidth=0.6, alpha=0.45, zorder=1)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Seen and unseen languages of one task over samples per language."""
+"""Mean scores of seen and unseen languages of one task over samples per language."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from clt_ray.analysis.plots.style import (
 
 
 def plot_seen_unseen(table: pd.DataFrame) -> Figure:
-    """One panel per model, setting and language group of one task; seen solid, unseen dashed, English grey.
+    """Plots one panel per model, setting and language group: seen languages solid, unseen ones dashed, English grey.
 
     Args:
         table: From `tables.seen_unseen`, rows of one task.
     """
     task = str(table["task"].iloc[0])
-    about = metric(str(table["metric"].iloc[0]))
+    score_metric = metric(str(table["metric"].iloc[0]))
     labels = curve_labels(table)
     keys = table.apply(key_of, axis=1)
     colour = task_colour(task)
-    factor = about.shown_factor
+    factor = score_metric.shown_factor
     lines = (
         Line("english", "English", ENGLISH, "english_low", "english_high", factor=factor, width=1.2, shift=-10),
         Line("seen", "seen", colour, "seen_low", "seen_high", factor=factor, shift=-5),
@@ -43,11 +43,11 @@ def plot_seen_unseen(table: pd.DataFrame) -> Figure:
         grid = Grid(len(labels), columns_for(len(labels)))
         figure, axes = panels(grid)
         shown = [table[name] * factor for line in lines for name in (line.column, line.low, line.high)]
-        axes[0].set_ylim(value_limits(shown, about.low * factor, about.high * factor))
+        axes[0].set_ylim(value_limits(shown, score_metric.low * factor, score_metric.high * factor))
         samples_axis(axes, table["samples_per_language"].to_list(), grid.width)
         for axis, (key, label) in zip(axes, labels.items(), strict=True):
             ends = [end for line in lines if (end := draw(axis, table[keys == key], line))]
             curve_header(axis, label, grid.width + grid.gap)
             line_labels(axis, ends)
-        foot(figure, f"{about.label}, {about.unit}")
+        foot(figure, f"{score_metric.label}, {score_metric.unit}")
     return figure

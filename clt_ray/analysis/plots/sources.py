@@ -1,4 +1,4 @@
-"""From language to language: what each training language brings each evaluation language."""
+"""Matrices of the gain in each evaluation language from each training language."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from clt_ray.analysis.plots.style import GRID, INK, MUTED, Grid, columns_for, he
 from clt_ray.errors import ConfigurationError, Problem
 
 _CELL: Final = 0.36
-"""Inches."""
+"""Width and height of a cell in inches."""
 
 
 def plot_source_to_target(table: pd.DataFrame) -> Figure:
-    """Gain over n = 0 in every target language (columns) from every source (rows), a panel per task, model and setting.
+    """Plots the gain over n = 0 in every evaluation language (columns) from every training language (rows).
 
-    Blue is gain, orange is loss, hatched was not run; the framed diagonal is the language trained on. Bold numbers have
-    q below 5%.
+    There is one panel per task, model and setting. Blue is a gain, orange a loss; hatched cells were not run; a frame
+    marks the language trained on. Numbers with q below 5% are bold.
 
     Args:
-        table: From `tables.source_to_target`. Of a panel's n, the largest that most sources have is shown.
+        table: From `tables.source_to_target`. A panel shows the largest n that most training languages have.
 
     Raises:
         ConfigurationError: The table is empty.
@@ -47,21 +47,21 @@ def plot_source_to_target(table: pd.DataFrame) -> Figure:
                     right=0.15, top=0.72, bottom=0.35, row_gap=0.85)  # fmt: skip
         figure, axes = panels(grid, share_x=False, share_y=False)
         several = table["model"].nunique() > 1 or table["setting"].nunique() > 1
-        for place, (axis, rows) in enumerate(zip(axes, parts, strict=True)):
+        for index, (axis, rows) in enumerate(zip(axes, parts, strict=True)):
             _matrix(axis, rows, sources, targets)
             axis.set_yticks(
-                np.arange(len(sources)) + 0.5, [language_name(code) for code in sources] if place % columns == 0 else []
+                np.arange(len(sources)) + 0.5, [language_name(code) for code in sources] if index % columns == 0 else []
             )
             _head(axis, rows, several, grid.width + grid.gap)
-        text = "rows: the language added to English;  columns: the language tested;  hatched: not run;  bold: q < 5%"
+        text = "rows: language added to English;  columns: evaluation language;  hatched: not run;  bold: q < 5%"
         figure.text(0.012, 0.09 / figure.get_size_inches()[1], text, color=MUTED, fontsize=7.5, va="bottom", ha="left")
     return figure
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the largest n that most sources have: sources are compared at one n."""
-    shared = rows.groupby("samples_per_language")["source"].nunique()
-    largest = int(shared.index[shared == shared.max()].max())
+    """Returns the rows of the largest n that most training languages have, so that they are compared at one n."""
+    sources_per_n = rows.groupby("samples_per_language")["source"].nunique()
+    largest = int(sources_per_n.index[sources_per_n == sources_per_n.max()].max())
     return rows[rows["samples_per_language"] == largest]
 
 
@@ -89,14 +89,14 @@ def _matrix(axis: Axes, rows: pd.DataFrame, sources: list[str], targets: list[st
 
 
 def _square(axis: Axes, x: int, y: int, row: dict[Any, Any], strongest: float) -> None:
-    """A gain as a shade over the paper and as a number, which stays readable on light and on dark paper."""
-    about = metric(str(row["metric"]))
+    """Draws a gain as a translucent shade and as a number, which is readable on light and on dark backgrounds."""
+    gain_metric = metric(str(row["metric"]))
     shade = 0.6 * min(abs(row["gain"]) / strongest, 1.0)
     colour = AGREES if row["gain"] > 0 else DISAGREES
     axis.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, alpha=shade, linewidth=0))
-    shown = row["gain"] * about.shown_factor
-    # One digit less than in tables, so that numbers fit their cells.
-    rounded = round(shown, max(about.digits - 1, 0))
+    shown = row["gain"] * gain_metric.shown_factor
+    # Numbers have one decimal less than in tables so that they fit their cells.
+    rounded = round(shown, max(gain_metric.digits - 1, 0))
     text = f"{rounded:+g}".replace("-", "−") if rounded else "0"
     axis.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=7, color=INK,
               fontweight="bold" if row["q"] < FALSE_DISCOVERY_RATE else "normal")  # fmt: skip
@@ -104,12 +104,12 @@ def _square(axis: Axes, x: int, y: int, row: dict[Any, Any], strongest: float) -
 
 def _head(axis: Axes, rows: pd.DataFrame, several: bool, room: float) -> None:
     first = rows.iloc[0]
-    about = metric(str(first["metric"]))
+    gain_metric = metric(str(first["metric"]))
     mixed = ", mixed tasks" if first["setting"] == "multi" else ""
     title = task_label(str(first["task"])) + (f", {first['model']}{mixed}" if several else "")
-    note = f"{about.label}, gain in {about.unit}, n = {count_label(int(first['samples_per_language']))}"
+    note = f"{gain_metric.label}, gain in {gain_metric.unit}, n = {count_label(int(first['samples_per_language']))}"
     axis.tick_params(axis="x", pad=2)
     header(axis, title, note, room)
-    # Names of columns stand where a header would.
+    # The names of the columns take the header's place, so the header is raised above them.
     for text in axis.texts[-2:]:
         text.xyann = (0, text.xyann[1] + 13)  # type: ignore[attr-defined]
