@@ -25,7 +25,6 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,6 +83,7 @@ def measure(side: str, folder: Path, steps: int, every: int) -> dict[str, float]
     from clt_ray.tasks import TaskLanguage
     from clt_ray.training.backends import select_backend
     from clt_ray.training.backends.xla.trainer import XlaTrainer
+    from clt_ray.training.job import TrainingJob
     from clt_ray.training.train import train
 
     stalls: list[tuple[float, float]] = []
@@ -104,14 +104,11 @@ def measure(side: str, folder: Path, steps: int, every: int) -> dict[str, float]
 
     backend: Any = select_backend(run)
     backend.start(run)
-    original = backend.trainer_class
-    backend.trainer_class = lambda: partial(Watched, **original().keywords)
+    backend.trainer_class = lambda: Watched
     rows = make_rows("equal", steps * ROWS)
     directory = Store(str(folder / "store")).run_dir(run.run_id)
-    train(
-        run, rows, {TaskLanguage("math", "en"): rows[:ROWS]}, tokenizer(), backend, directory, lambda **_: None,
-        folder / "staging",
-    )  # fmt: skip
+    job = TrainingJob(run, rows, {TaskLanguage("math", "en"): rows[:ROWS]}, tokenizer())
+    train(job, backend, directory, lambda **_: None, folder / "staging")
     stored = sum(file.stat().st_size for file in (folder / "model").glob("*.safetensors")) * 4
     between = [later[0] - earlier[1] for earlier, later in pairwise(stalls)]
     return {

@@ -126,6 +126,7 @@ def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
     from clt_ray.sweep.load import load_sweep
     from clt_ray.tasks import TaskLanguage
     from clt_ray.training.backends import select_backend
+    from clt_ray.training.job import TrainingJob
     from clt_ray.training.train import train
 
     chips = int(os.environ["CPU_NUM_DEVICES"])
@@ -161,7 +162,8 @@ def ours(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
 
     validation = {TaskLanguage("math", "en"): make_rows("equal", 16)}
     directory = Store(str(folder / "store")).run_dir(run.run_id)
-    train(run, rows, validation, model_tokenizer, backend, directory, progress, folder / "staging")
+    job = TrainingJob(run, rows, validation, model_tokenizer)
+    train(job, backend, directory, progress, folder / "staging")
     return clock.figures(losses[-1])
 
 

@@ -145,6 +145,7 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None) -> None:
     from clt_ray.evaluation.validate import answer_scorer
     from clt_ray.training.backends import select_backend
     from clt_ray.training.checkpoints import weights_tree
+    from clt_ray.training.job import TrainingJob
     from clt_ray.training.model import load_tokenizer, location
     from clt_ray.training.train import train
 
@@ -157,18 +158,15 @@ def _stages(run: RunSpec, directory: RunDir, status: Status | None) -> None:
     length = run.training.max_length
     staging = Path(tempfile.mkdtemp(prefix=f"clt-ray-{run.run_id}-"))
     try:
-        selection = train(
+        job = TrainingJob(
             run=run,
             rows=[encode(row, tokenizer, length) for row in data.train],
             validation={cell: [encode(row, tokenizer, length) for row in rows]
                         for cell, rows in data.validation.items()},
             tokenizer=tokenizer,
-            backend=backend,
-            journal=directory,
-            progress=status or _ignore,
-            staging=staging,
             score_answers=answer_scorer(run, data.validation, tokenizer, backend),
         )  # fmt: skip
+        selection = train(job, backend, directory, status or _ignore, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     trained = time.monotonic()

@@ -160,7 +160,7 @@ class ResultDocument(Document):
     train_rows: int
     """Training rows of one epoch."""
     dropped_rows: Mapping[str, Mapping[str, int]]
-    """Rows that were not used, by `task/language/split` and reason."""
+    """Rows that were not used, by `task/split/language` and reason."""
     data: tuple[str, ...]
     """Where the rows were read from, with the commits of Hub data sets."""
     seconds: StageSeconds

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping
 
 from clt_ray.errors import RunError
 from clt_ray.sweep.metrics import OVERALL
+from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Candidate, Selection
+from clt_ray.training.journal import Journal
 
 
 def select(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode: str) -> Selection:
-    """Choose the step with the best recorded value of `metric`; the earliest one on a tie.
+    """Chooses the step with the best recorded value of `metric`; the earliest one on a tie.
 
     Args:
-        points: (step, metrics) of every validation. A step recorded twice counts once, as last recorded. One whose
+        points: (step, metrics) of every validation. A step recorded twice counts once, as last recorded. A step whose
             loss is not finite is not considered, however well it scored.
         metric: Name of a logged validation metric.
         mode: `min` or `max`.
@@ -36,13 +38,25 @@ def select(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode:
 
 
 def best_so_far(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode: str, latest: int) -> int:
-    """The step whose checkpoint has to be kept while training goes on.
+    """Returns the step whose checkpoint has to be kept while training goes on.
 
-    That is `latest` as long as no validation has recorded the metric, which generated answers are not scored at
-    every one for.
+    That is `latest` while no validation has recorded the metric: scores of generated answers are not recorded at
+    every validation.
+
+    Args:
+        points: (step, metrics) of the validations until now.
+        metric: Name of a logged validation metric.
+        mode: `min` or `max`.
+        latest: Step of the latest checkpoint.
 
     Raises:
-        RunError: The metric was recorded, and never finite.
+        RunError: The metric was recorded, and was never finite.
     """
     recorded = [(step, metrics) for step, metrics in points if metric in metrics]
     return select(recorded, metric, mode).chosen.step if recorded else latest
+
+
+def best_until(journal: Journal, step: int, run: RunSpec) -> int:
+    """Returns the step of the best checkpoint among those up to a step, as `best_so_far`."""
+    points = [(point.step, point.metrics) for point in journal.metrics("validation") if point.step <= step]
+    return best_so_far(points, run.selection.metric, run.selection.mode, step)

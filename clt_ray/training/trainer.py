@@ -1,15 +1,15 @@
-"""TRL's SFTTrainer, told when to validate and save, and to keep its records in the run's journal."""
+"""TRL's SFTTrainer with the schedule, the losses and the records of a run."""
 
 from __future__ import annotations
 
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
@@ -17,25 +17,32 @@ from trl import SFTTrainer
 
 from clt_ray.data.formatting import Encoded
 from clt_ray.errors import RunError
-from clt_ray.sweep.run import RunSpec
 from clt_ray.tasks import TaskLanguage
-from clt_ray.training.batches import RunBatches, collate
+from clt_ray.training.arguments import sft_config
+from clt_ray.training.backends.base import Backend
+from clt_ray.training.batches import RunBatches, collate, validation_batches, with_blank
 from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe, cell_gradients
+from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.schedule import Schedule
-from clt_ray.training.selection import best_so_far
-from clt_ray.training.validation import ScoreAnswers, named, summarise, summed_losses
+from clt_ray.training.selection import best_until
+from clt_ray.training.throughput import Throughput
+from clt_ray.training.validation import named, summarise, summed_losses
 
 TRAINER_STATE = "trainer_state.json"
+VALIDATION_BATCH_ROWS = 32
 
 
-class ValidateAndSave(TrainerCallback):
-    """Asks for a validation and a checkpoint at the steps of the schedule."""
+class RunSchedule(TrainerCallback):
+    """Requests a validation and a checkpoint at the steps of the schedule, and starts the clock of the steps."""
 
-    def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
+    def __init__(self, schedule: Schedule, throughput: Throughput) -> None:
+        self.schedule, self.throughput = schedule, throughput
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.throughput.restart()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         control.should_evaluate = control.should_save = self.schedule.validates_at(state.global_step)
@@ -45,42 +52,61 @@ class RunTrainer(SFTTrainer):
     """Fine-tunes all parameters of one run.
 
     Differs from its parent in four places: batches come from `RunBatches`; the loss is `completion_nll`;
-    `evaluate` records validation metrics per task and language; checkpoints are committed to the journal.
+    `evaluate` records validation metrics per task and language; checkpoints are committed to the journal. A backend
+    whose steps or checkpoints are different overrides `validation_losses`, `commit_checkpoint`, `cell_gradients` and
+    `probe_rows`.
     """
 
     def __init__(
         self,
-        *,
-        run: RunSpec,
-        schedule: Schedule,
+        job: TrainingJob,
+        model: Any,
+        backend: Backend,
         journal: Journal,
         progress: Progress,
-        rows: Sequence[Encoded],
-        validation: Sequence[tuple[list[TaskLanguage], dict[str, Tensor]]],
-        selection_languages: Sequence[str],
-        score_answers: ScoreAnswers | None = None,
         staging: Path,
-        rank: int,
-        world_size: int,
-        tokenizer: Any,
-        **trainer: Any,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.run, self.schedule, self.journal, self.progress = run, schedule, journal, progress
-        self.validation, self.selection_languages = validation, selection_languages
-        self.score_answers = score_answers
-        self.staging, self.rank, self.world_size, self.tokenizer = staging, rank, world_size, tokenizer
-        self._seen = TokenCounter()
-        self._batches = RunBatches(
-            [len(row.input_ids) for row in rows],
-            run.training.batch_size,
-            run.seed,
-            schedule.total_steps,
-            window=run.training.length_window,
+        """Prepares the training of a job.
+
+        Args:
+            job: What is trained.
+            model: The model in its initial state, as the backend loaded it.
+            backend: Hardware of the run.
+            journal: The run's durable record; process 0 writes it, all processes bring parts of checkpoints.
+            progress: Called by process 0 with the position of training whenever training logs.
+            staging: Local scratch directory of this process.
+            clock: Seconds since any fixed moment, for the metrics of speed.
+        """
+        self.job, self.run, self.schedule = job, job.run, job.schedule
+        self.journal, self.progress, self.staging = journal, progress, staging
+        self.rank, self.world_size = backend.rank, backend.world_size
+        self.throughput = Throughput(clock)
+        self.validation = validation_batches(
+            dict(job.validation), backend.rounded_rows(VALIDATION_BATCH_ROWS), job.pad_id
+        )
+        self._batches = self.global_batches(self.rank, self.world_size)
+        super().__init__(
+            model=model,
+            args=sft_config(job, backend, staging),
+            train_dataset=dataset(with_blank(job.rows, job.pad_id)),
+            data_collator=collator(job.pad_id),
+            processing_class=job.tokenizer,
+            callbacks=[RunSchedule(job.schedule, self.throughput)],
+        )
+        self.remove_callback(PrinterCallback)
+
+    def global_batches(self, rank: int = 0, world_size: int = 1) -> RunBatches:
+        """Returns the row indices of every step, for one of several processes that share each batch."""
+        return RunBatches(
+            [len(row.input_ids) for row in self.job.rows],
+            self.run.training.batch_size,
+            self.run.seed,
+            self.schedule.total_steps,
+            window=self.run.training.length_window,
             rank=rank,
             world_size=world_size,
         )
-        super().__init__(callbacks=[ValidateAndSave(schedule)], processing_class=tokenizer, **trainer)
-        self.remove_callback(PrinterCallback)
 
     def get_train_dataloader(self) -> DataLoader:
         rows: Any = self.train_dataset
@@ -94,74 +120,105 @@ class RunTrainer(SFTTrainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         nll, _ = completion_nll(model, inputs)
-        self._seen.add(inputs["attention_mask"])
-        total = len(nll) if num_items_in_batch is None else num_items_in_batch
+        self.throughput.add_step(inputs["attention_mask"])
+        tokens = len(nll) if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over processes while `num_items_in_batch` counts the tokens of all of them.
-        loss: Tensor = nll.sum() / total * self.world_size
+        loss: Tensor = nll.sum() / tokens * self.world_size
         return loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         loss: Tensor = super().training_step(*args, **kwargs)
-        self._require_finite("training loss", float(loss))
+        self.require_finite("training loss", float(loss))
         return loss
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
-        self._require_finite("gradient norm", float(norm))
+        self.require_finite("gradient norm", float(norm))
         return norm
 
-    def _require_finite(self, what: str, value: float, step: int | None = None) -> None:
-        """Stop before the update: a checkpoint made after it would look fine and be worthless."""
+    def require_finite(self, quantity: str, value: float, step: int | None = None) -> None:
+        """Stops training before the update: a checkpoint made after it would look complete and be worthless.
+
+        Args:
+            quantity: What was measured, for the message.
+            value: Its value.
+            step: The step at which it was measured; by default the current one.
+
+        Raises:
+            RunError: The value is not finite.
+        """
         if not math.isfinite(value):
             raise RunError(
-                f"{what} is {value} at step {step or self.state.global_step + 1}; the update was not made. "
+                f"{quantity} is {value} at step {step or self.state.global_step + 1}; the update was not made. "
                 "Lower training.learning_rate or set training.max_grad_norm."
             )
 
     @property
     def probe_rows(self) -> tuple[int, int]:
         """Validation rows whose gradient is measured per task and language, and how many of them at a time."""
-        # A model that trains with recomputed activations has no room for those of several rows.
+        # A model that trains with recomputed activations has no room for the activations of several rows.
         return PROBE_ROWS, 1 if self.args.gradient_checkpointing else PROBE_ROWS
 
+    def measure_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
+        """Returns the gradients of probes at the current weights, outside of the time of the steps."""
+        with self.throughput.excluded():
+            return self.cell_gradients(probes)
+
     def cell_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
-        """Gradients at the current weights; neither weights nor what training keeps are touched."""
+        """Returns the gradients of probes; changes neither the weights nor the state of training."""
         return cell_gradients(self.model, probes, self.rank, self.world_size)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        model: Any = self.model_wrapped
-        model.eval()
-        totals = summed_losses(model, self._on_device(self.validation))
-        model.train()
-        return self._record_validation(totals)
-
-    def _record_validation(self, totals: Mapping[TaskLanguage, tuple[float, int]]) -> dict[str, float]:
-        """Validation metrics from summed losses, journaled in one piece with the scores of answers when it is time."""
-        metrics = summarise(totals, self.selection_languages, self.run.tasks)
-        if self.score_answers is not None and self.schedule.generates_at(self.state.global_step):
-            scores = self.score_answers(self.model)
-            self.model_wrapped.train()
-            metrics |= named(scores, self.selection_languages, self.run.tasks)
-        if self.rank == 0:
-            self.journal.append_metrics("validation", self.state.global_step, metrics)
-        # Also tells the control flow that this validation is done.
+        """Validates the current weights and records the metrics in the journal."""
+        with self.throughput.excluded():
+            metrics = self._validation_metrics()
+            if self.rank == 0:
+                self.journal.append_metrics("validation", self.state.global_step, metrics)
+        # Also tells the trainer's control flow that this validation is done.
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _on_device(self, batches: Sequence[tuple[list[TaskLanguage], dict[str, Tensor]]]) -> Any:
-        for cells, batch in batches:
+    def _validation_metrics(self) -> dict[str, float]:
+        """Losses, and at the steps of the schedule also scores of generated answers."""
+        languages, tasks = self.job.selection_languages, self.run.tasks
+        metrics = summarise(self.validation_losses(), languages, tasks)
+        if self.job.score_answers is not None and self.schedule.generates_at(self.state.global_step):
+            scores = self.job.score_answers(self.model)
+            self.model_wrapped.train()
+            metrics |= named(scores, languages, tasks)
+        return metrics
+
+    def validation_losses(self) -> Mapping[TaskLanguage, tuple[float, int]]:
+        """Returns the summed loss and the number of labelled tokens of each task-language pair."""
+        model: Any = self.model_wrapped
+        model.eval()
+        totals = summed_losses(model, self._validation_batches_on_device())
+        model.train()
+        return totals
+
+    def _validation_batches_on_device(self) -> Iterator[tuple[list[TaskLanguage], dict[str, Tensor]]]:
+        for cells, batch in self.validation:
             yield cells, {name: tensor.to(self.args.device) for name, tensor in batch.items()}
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Training metrics go to the journal; the summary that the parent logs at the end is not a step."""
+        """Records training metrics in the journal; the summary that the parent logs at the end is not of a step."""
         if "loss" not in logs or self.rank != 0:
             return
         step = self.state.global_step
         metrics = {f"train/{name}": logs[name] for name in ("loss", "grad_norm", "learning_rate")}
-        self.journal.append_metrics("train", step, metrics | self._seen.rates())
+        self.journal.append_metrics("train", step, metrics | self.throughput.metrics())
         self.progress(stage="train", step=step, total_steps=self.schedule.total_steps, loss=logs["loss"])
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with self.throughput.excluded():
+            self.commit_checkpoint(model)
+
+    def commit_checkpoint(self, model: Any) -> None:
+        """Commits the weights and the resume state of the current step to the journal.
+
+        Args:
+            model: The model, possibly wrapped by accelerate.
+        """
         step = self.state.global_step
         weights, state = self.staging / "weights", self.staging / "resume"
         for folder in (weights, state):
@@ -173,56 +230,26 @@ class RunTrainer(SFTTrainer):
         self._save_rng_state(str(state))
         if self.rank == 0:
             unwrapped.save_pretrained(weights, state_dict=parameters)
-            self.tokenizer.save_pretrained(weights)
+            self.job.tokenizer.save_pretrained(weights)
             self.state.save_to_json(str(state / TRAINER_STATE))
             self.journal.commit_tree(weights, weights_tree(step))
         commit_parts(self.journal, state, resume_tree(step), self.rank)
         if self.rank == 0:
-            self._prune(step)
-        self._barrier()
-
-    def _prune(self, step: int) -> None:
-        """After the checkpoint of a step is complete: delete those that nothing needs any more."""
-        points = [(point.step, point.metrics) for point in self.journal.metrics("validation") if point.step <= step]
-        prune(self.journal, best_so_far(points, self.run.selection.metric, self.run.selection.mode, step))
-
-    def _barrier(self) -> None:
+            prune(self.journal, best_until(self.journal, step, self.run))
         if self.world_size > 1:
             self.accelerator.wait_for_everyone()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """The model was loaded from the checkpoint's weights already."""
+        """Does nothing: the model was loaded from the checkpoint's weights already."""
 
 
-class TokenCounter:
-    """Useful tokens and padding since the last log, from attention masks."""
-
-    def __init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
-        self._useful: list[Tensor] = []
-        self._slots = 0
-        self._since = time.monotonic()
-
-    def add(self, mask: Tensor) -> None:
-        # Summed on the device and read only when logging, so an accelerator is not made to wait.
-        self._useful.append(mask.sum())
-        self._slots += mask.numel()
-
-    def rates(self) -> dict[str, float]:
-        useful = int(torch.stack(self._useful).sum()) if self._useful else 0
-        elapsed = time.monotonic() - self._since
-        rates = {
-            "perf/tokens_per_second": useful / elapsed if elapsed > 0 else 0.0,
-            "perf/padding_fraction": 1 - useful / self._slots if self._slots else 0.0,
-        }
-        self._reset()
-        return rates
+def dataset(rows: Sequence[Encoded]) -> Dataset:
+    """Returns the columns that TRL expects of rows that need no more preparation."""
+    return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
 
 
-def collator(pad_id: int) -> Any:
-    """Data collator for rows of `input_ids` and `labels`."""
+def collator(pad_id: int) -> Callable[[Sequence[dict[str, list[int]]]], dict[str, Tensor]]:
+    """Returns the data collator for rows of `input_ids` and `labels`."""
 
     def collate_rows(rows: Sequence[dict[str, list[int]]]) -> dict[str, Tensor]:
         return collate([Encoded(row["input_ids"], row["labels"]) for row in rows], pad_id)

@@ -56,7 +56,7 @@ def test_values_of_the_frozen_documents_are_typed() -> None:
     result = frozen_result()
     assert (result.selection.chosen.step, len(result.selection.runners_up)) == (8, 3)
     assert result.seconds.total == pytest.approx(3.378, abs=1e-3)
-    assert result.dropped_rows == {"math/ja/train": {"longer than max_length": 2}}
+    assert result.dropped_rows == {"math/train/ja": {"longer than max_length": 2}}
     assert result.peak_memory is None
     failed = StatusDocument.decode((FROZEN / "status-failed.json").read_bytes(), "status.json")
     assert failed.error is not None and failed.error.line.startswith("RunError: training loss is nan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.backends import select_backend
+from clt_ray.training.job import TrainingJob
+from clt_ray.training.journal import Journal
 from clt_ray.training.model import load_tokenizer
 from clt_ray.training.train import train
 from tests.support.sweeps import sweep, write
@@ -25,22 +28,25 @@ def last_run(folder: Path, **changes: Any) -> RunSpec:
     return expand(load_sweep(write(folder / "sweep.yaml", sweep(**changes))))[-1]
 
 
-def train_run(run: RunSpec, directory: RunDir, staging: Path, progress: Callable[..., Any]) -> Selection:
+def train_run(
+    run: RunSpec,
+    directory: Journal,
+    staging: Path,
+    progress: Callable[..., Any],
+    clock: Callable[[], float] = time.monotonic,
+) -> Selection:
     backend = select_backend(run)
     backend.start(run)
     data, tokenizer = build_run_data(run), load_tokenizer(run.model)
     length = run.training.max_length
-    return train(
+    job = TrainingJob(
         run,
         [encode(row, tokenizer, length) for row in data.train],
         {cell: [encode(row, tokenizer, length) for row in rows] for cell, rows in data.validation.items()},
         tokenizer,
-        backend,
-        directory,
-        progress,
-        staging,
         answer_scorer(run, data.validation, tokenizer, backend),
     )
+    return train(job, backend, directory, progress, staging, clock)
 
 
 def quiet(**_: Any) -> None:

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.errors import RunError
+from clt_ray.sweep.selection import Candidate
 from clt_ray.training.schedule import Schedule
-from clt_ray.training.selection import Candidate, best_so_far, select
+from clt_ray.training.selection import best_so_far, select
 
 losses = st.floats(0, 10)
 

@@ -20,7 +20,7 @@ from clt_ray.training.batches import RunBatches, collate
 from clt_ray.training.checkpoints import latest_resume_point, weights_tree
 from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
-from clt_ray.training.train import best_until
+from clt_ray.training.selection import best_until
 from tests.support.trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
 

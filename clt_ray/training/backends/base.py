@@ -7,7 +7,7 @@ one is in use. A new backend implements `Backend` and is added to the table in `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,8 +41,8 @@ class Backend(Protocol):
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
         """Arguments of `trl.SFTConfig` that this hardware decides."""
 
-    def trainer_class(self) -> Callable[..., Any]:
-        """What makes the `RunTrainer` whose step and checkpoints fit this hardware, called with its arguments."""
+    def trainer_class(self) -> type[Any]:
+        """The `RunTrainer`, or a class derived from it, whose steps and checkpoints fit this hardware."""
 
     def generate(
         self,
@@ -56,6 +56,9 @@ class Backend(Protocol):
 
     def rounded_rows(self, rows: int) -> int:
         """The next number of rows, at least `rows`, that this hardware splits evenly."""
+
+    def peak_device_bytes(self) -> int | None:
+        """Most memory in bytes that this process has allocated on one device; None where that is unknown."""
 
     def barrier(self) -> None:
         """Wait for all processes of the run."""

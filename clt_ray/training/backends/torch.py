@@ -107,6 +107,9 @@ class TorchBackend:
     def rounded_rows(self, rows: int) -> int:
         return rows
 
+    def peak_device_bytes(self) -> int | None:
+        return None if self._cpu else torch.cuda.max_memory_allocated(self.device)
+
     def barrier(self) -> None:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.barrier()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,11 @@ class XlaBackend:
     """One process per host of a slice; all of them run the same program."""
 
     name = "xla"
+
+    sharded: Any
+    """The loaded `ShardedModel`; None before the first is loaded."""
+    write_group: Any
+    """Process group of the hosts that only the thread which writes checkpoints uses; None for a single host."""
 
     @property
     def rank(self) -> int:
@@ -70,15 +74,15 @@ class XlaBackend:
             raise ConfigurationError([Problem("hardware", "topology", run.hardware.topology, message, remedy)])
         if self.world_size > 1 and not dist.is_initialized():
             dist.init_process_group("gloo", rank=self.rank, world_size=self.world_size, timeout=BARRIER_TIMEOUT)
-        # Collectives are told apart by their order in a group, and those of a writing thread have none with training's.
-        self._write_group = dist.new_group(backend="gloo", timeout=BARRIER_TIMEOUT) if self.world_size > 1 else None
+        # Collectives match by call order, so the thread that writes checkpoints needs its own process group.
+        self.write_group = dist.new_group(backend="gloo", timeout=BARRIER_TIMEOUT) if self.world_size > 1 else None
         from clt_ray.training.backends.xla import attention
         from clt_ray.training.backends.xla.slice import Slice
 
         self._chips = Slice(mesh_of(run))
         attention.register(self._chips, kernel=os.environ["PJRT_DEVICE"] == "TPU")
         self._rematerialise = recomputes(run.model)
-        self._model: Any = None
+        self.sharded = None
         set_seed(run.seed)
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
@@ -87,11 +91,11 @@ class XlaBackend:
         from clt_ray.training.backends.xla.slice import computation_type
 
         # What an earlier model and its optimizer held on the chips is free before this one arrives.
-        self._model = None
+        self.sharded = None
         gc.collect()
         dtype = computation_type(precision)
-        self._model = load(location, revision, dtype, self._chips, rematerialise=self._rematerialise)
-        return self._model.module
+        self.sharded = load(location, revision, dtype, self._chips, rematerialise=self._rematerialise)
+        return self.sharded.module
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
         # transformers and accelerate keep off the device; accelerate's bf16 would store fp32 masters in bf16.
@@ -103,10 +107,10 @@ class XlaBackend:
             "per_device_train_batch_size": run.training.batch_size,
         }
 
-    def trainer_class(self) -> Callable[..., Any]:
+    def trainer_class(self) -> type[Any]:
         from clt_ray.training.backends.xla.trainer import XlaTrainer
 
-        return partial(XlaTrainer, sharded=self._model, write_group=self._write_group, rounded_rows=self.rounded_rows)
+        return XlaTrainer
 
     def generate(
         self,
@@ -123,7 +127,7 @@ class XlaBackend:
         stops = end_of_turn_ids(model, tokenizer)
         longest = max(map(len, prompts), default=1)
         model.eval()
-        decoder = Decoder(self._model, stops, tokenizer.pad_token_id, rows, max_new_tokens, longest)
+        decoder = Decoder(self.sharded, stops, tokenizer.pad_token_id, rows, max_new_tokens, longest)
         # Neighbours in length share a batch, so the padding and the longest wait are small.
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
         outputs: dict[int, list[int]] = {}
@@ -137,6 +141,15 @@ class XlaBackend:
     def rounded_rows(self, rows: int) -> int:
         fsdp = self._chips.shape.fsdp
         return -(-rows // fsdp) * fsdp
+
+    def peak_device_bytes(self) -> int | None:
+        """torch_xla 2.9 does not report the memory of a slice under SPMD, nor of simulated devices."""
+        import torch_xla.core.xla_model as xla_model
+
+        try:
+            return int(xla_model.get_memory_info()["peak_bytes_used"])  # type: ignore[typeddict-item]
+        except (RuntimeError, KeyError):
+            return None
 
     def barrier(self) -> None:
         import torch.distributed as dist

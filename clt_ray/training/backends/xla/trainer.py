@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -23,58 +24,52 @@ from torch import Tensor
 from transformers import TrainerState, get_scheduler
 from transformers.trainer_utils import TrainOutput
 
-from clt_ray.data.formatting import IGNORED, Encoded
+from clt_ray.data.formatting import IGNORED
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla import checkpoint
 from clt_ray.training.backends.xla.agreement import GradientSketches
+from clt_ray.training.backends.xla.backend import XlaBackend
 from clt_ray.training.backends.xla.buckets import fit, width_for, widths
 from clt_ray.training.backends.xla.graphs import GraphBook
-from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
 from clt_ray.training.backends.xla.writes import Writes
-from clt_ray.training.batches import RunBatches, collate
-from clt_ray.training.checkpoints import commit_parts, resume_tree, weights_tree
+from clt_ray.training.batches import collate
+from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe
+from clt_ray.training.job import TrainingJob
+from clt_ray.training.journal import Journal, Progress
+from clt_ray.training.selection import best_until
 from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
 
 Batch = dict[str, Tensor]
 
 
 class XlaTrainer(RunTrainer):
-    """Trains one run on a slice.
-
-    Args:
-        sharded: The model, already on the slice; `model` is its module.
-        write_group: Process group of the hosts that only checkpoints' writing uses; None where there is one host.
-        rounded_rows: The next number of rows that the mesh splits evenly.
-        trainer: As `RunTrainer`; `rank` and `world_size` count hosts.
-    """
+    """Trains one run on a slice; `rank` and `world_size` count hosts."""
 
     def __init__(
         self,
-        *,
-        sharded: ShardedModel,
-        write_group: dist.ProcessGroup | None,
-        rounded_rows: Callable[[int], int],
-        **trainer: Any,
+        job: TrainingJob,
+        model: Any,
+        backend: XlaBackend,
+        journal: Journal,
+        progress: Progress,
+        staging: Path,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.sharded, self._write_group = sharded, write_group
-        self._rows: list[Encoded] = list(trainer["rows"])
-        super().__init__(**trainer)
-        training = self.run.training
+        """Prepares the training of a job; arguments as `RunTrainer`.
+
+        `model` is the module of `backend.sharded`, already on the slice.
+        """
+        self.sharded, self._write_group = backend.sharded, backend.write_group
+        super().__init__(job, model, backend, journal, progress, staging, clock)
         # All hosts run the same program on the same rows, so each takes the whole batch.
-        self._batches = RunBatches(
-            [len(row.input_ids) for row in self._rows],
-            training.batch_size,
-            self.run.seed,
-            self.schedule.total_steps,
-            window=training.length_window,
-        )
-        self._widths = widths(training.max_length)
+        self._batches = self.global_batches()
+        self._widths = widths(self.run.training.max_length)
         # A graph's rows are split over the chips, so a probe's half has at least a row for each.
-        self._probe_rows = rounded_rows(PROBE_ROWS // 2)
-        self._validation_rows = rounded_rows(max(len(cells) for cells, _ in self.validation))
+        self._probe_rows = backend.rounded_rows(PROBE_ROWS // 2)
+        self._validation_rows = backend.rounded_rows(max(len(cells) for cells, _ in self.validation))
         self.graphs = GraphBook()
         self._sketches: GradientSketches | None = None
 
@@ -98,7 +93,7 @@ class XlaTrainer(RunTrainer):
         for batch, tokens in islice(self._global_batches(), self.state.global_step, None):
             self._writes.check()
             self.control = self.callback_handler.on_step_begin(self.args, self.state, self.control)
-            self._seen.add(batch.pop("attention_mask"))
+            self.throughput.add_step(batch.pop("attention_mask"))
             rate = self._rate(self.state.global_step)
             self._step(batch, tokens, rate, self.state.global_step + 1)
             self.state.global_step += 1
@@ -131,7 +126,7 @@ class XlaTrainer(RunTrainer):
             bad_step = self._first_step + gauges.updates + 1
             what = "gradient norm" if math.isfinite(gauges.bad_loss) else "training loss"
             value = gauges.bad_norm if math.isfinite(gauges.bad_loss) else gauges.bad_loss
-            self._require_finite(what, value, bad_step)
+            self.require_finite(what, value, bad_step)
         return gauges
 
     @property
@@ -140,11 +135,10 @@ class XlaTrainer(RunTrainer):
 
     def cell_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
         if self._sketches is None:
-            pad_id = self.tokenizer.pad_token_id
-            self._sketches = GradientSketches(self.sharded, self._adam, self.graphs, pad_id)
+            self._sketches = GradientSketches(self.sharded, self._adam, self.graphs, self.job.pad_id)
         return self._sketches.measure(probes, self._probe_rows, self._widths, self.state.global_step)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+    def validation_losses(self) -> dict[TaskLanguage, tuple[float, int]]:
         step, pending = self.state.global_step, []
         for cells, batch in self.validation:
             shaped = self._shaped(batch, self._validation_rows)
@@ -157,9 +151,9 @@ class XlaTrainer(RunTrainer):
             for cell, value, count in zip(cells, values, tokens, strict=False):
                 total, seen = totals.get(cell, (0.0, 0))
                 totals[cell] = (total + value, seen + count)
-        return self._record_validation(totals)
+        return totals
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+    def commit_checkpoint(self, model: Any) -> None:
         self._writes.wait()
         step, writes_weights = self.state.global_step, self.rank == 0
         own = self.staging / f"host-{self.rank}"
@@ -169,7 +163,7 @@ class XlaTrainer(RunTrainer):
             folder.mkdir(parents=True)
         image = checkpoint.take(self.sharded, self._adam, weights if writes_weights else None)
         if writes_weights:
-            self.tokenizer.save_pretrained(weights)
+            self.job.tokenizer.save_pretrained(weights)
             self.sharded.module.config.save_pretrained(weights)
             self.sharded.module.generation_config.save_pretrained(weights)
             self.state.save_to_json(str(state / TRAINER_STATE))
@@ -188,7 +182,7 @@ class XlaTrainer(RunTrainer):
             self.journal.commit_tree(weights, weights_tree(step))
         commit_parts(self.journal, state, resume_tree(step), self.rank, self._write_group)
         if self.rank == 0:
-            self._prune(step)
+            prune(self.journal, best_until(self.journal, step, self.run))
         if self._write_group is not None:
             dist.barrier(self._write_group)
 
@@ -221,12 +215,11 @@ class XlaTrainer(RunTrainer):
 
     def _global_batches(self) -> Iterator[tuple[Batch, int]]:
         """Every step's batch in its final shape, and its number of labelled tokens."""
-        pad_id = self.tokenizer.pad_token_id
         for indices in self._batches:
-            batch = collate([self._rows[index] for index in indices], pad_id)
+            batch = collate([self.job.rows[index] for index in indices], self.job.pad_id)
             tokens = int((batch["labels"][:, 1:] != IGNORED).sum())
             yield self._shaped(batch, self.run.training.batch_size), tokens
 
     def _shaped(self, batch: Batch, rows: int) -> Batch:
         width = width_for(batch["input_ids"].shape[1], self._widths)
-        return fit(batch, rows, width, self.tokenizer.pad_token_id)
+        return fit(batch, rows, width, self.job.pad_id)
