@@ -42,6 +42,8 @@ def test_a_torn_chosen_checkpoint_is_trained_again(tmp_path: Path) -> None:
     again = directory.result()
     assert result is not None and again is not None
     assert again.selection == result.selection
+    assert again.peak_memory is not None and again.peak_memory.host_bytes > 50_000_000
+    assert again.peak_memory.device_bytes is None
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="real rows are not beside this checkout")

@@ -41,7 +41,8 @@ def test_documents_of_release_0_1_are_read_and_written_alike(name: str) -> None:
 def test_run_of_release_0_1_is_read_and_written_alike() -> None:
     content = (FROZEN / "run.json").read_bytes()
     run = decode_run(content, "run.json")
-    assert encode_run(run) == content
+    # The order of a model's keys follows the fields of its class, which may change.
+    assert json.loads(encode_run(run)) == json.loads(content)
     assert run.run_id == frozen_result().run_id
 
 

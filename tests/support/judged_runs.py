@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clt_ray.api.locations import Locations
 from clt_ray.evaluation.evaluate import Generation, generations_jsonl, summarise
-from clt_ray.pipeline import table
+from clt_ray.evaluation.files import csv_text
 from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
@@ -59,7 +59,7 @@ class Study:
             of_language = [one for one in generations if one.language == language]
             directory.write_text(f"generations/instruction.{language}.jsonl", generations_jsonl(of_language))
         means = [asdict(score) for score in summarise(run, generations)]
-        directory.write_text("scores.csv", table(list(means[0]), [list(row.values()) for row in means]))
+        directory.write_text("scores.csv", csv_text(list(means[0]), [list(row.values()) for row in means]))
         directory.write_text("items.csv", "run_id,task,eval_language,metric,item_id,score\n")
         directory.write_status(
             StatusDocument(state="finished", attempt=1, updated=1.7e9, stage="evaluate", step=4, total_steps=4)

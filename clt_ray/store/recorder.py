@@ -1,0 +1,101 @@
+"""What the processes of a run write about its course: status.json, the files of its evaluation, result.json.
+
+Process 0 has a `RunRecorder` and writes. The other processes have a `NoRecorder`, which has the same methods and does
+nothing, so that the stages of a run are the same code in all processes.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from clt_ray.store.documents import ErrorRecord, ResultDocument, StatusDocument
+from clt_ray.store.lease import Clock
+from clt_ray.store.run_dir import RunDir
+from clt_ray.sweep.run import RunSpec
+
+
+class Recorder(Protocol):
+    """Records the course of one attempt of a run."""
+
+    def progress(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
+        """Records the position of training: stage, steps taken and planned, and the loss in nats per token."""
+
+    def enter_stage(self, stage: str) -> None:
+        """Records that a stage begins: `data`, `train` or `evaluate`."""
+
+    def discard_tree(self, name: str) -> None:
+        """Deletes a tree of the run directory that turned out to be damaged."""
+
+    def finish(self, files: Mapping[str, str], result: ResultDocument) -> None:
+        """Writes the files of the evaluation, by name, then the status, then the result."""
+
+
+class RunRecorder:
+    """Writes to the run directory, of which this process holds the lease."""
+
+    def __init__(self, directory: RunDir, run: RunSpec, clock: Clock = time.time) -> None:
+        """Begins the next attempt of a run; nothing is written before a method is called.
+
+        Args:
+            directory: Directory of the run.
+            run: The run.
+            clock: Unix seconds.
+        """
+        self._directory, self._clock = directory, clock
+        previous = directory.status()
+        attempt = (previous.attempt if previous is not None else 0) + 1
+        self._status = StatusDocument(state="running", attempt=attempt, stage="data", step=0, total_steps=run.steps)
+
+    def progress(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
+        self._write(replace(self._status, stage=stage, step=step, total_steps=total_steps, loss=loss))
+
+    def enter_stage(self, stage: str) -> None:
+        self._write(replace(self._status, stage=stage))
+
+    def discard_tree(self, name: str) -> None:
+        self._directory.delete_tree(name)
+
+    def finish(self, files: Mapping[str, str], result: ResultDocument) -> None:
+        for name, text in files.items():
+            self._directory.write_text(name, text)
+        self._write(replace(self._status, state="finished"))
+        self._directory.write_result(result)
+
+    def fail(self, error: BaseException, permanent: bool) -> None:
+        """Records the error that ended this attempt.
+
+        Args:
+            error: The error.
+            permanent: Whether repeating the run would fail in the same way.
+        """
+        record = ErrorRecord(
+            type=type(error).__name__,
+            message=str(error),
+            permanent=permanent,
+            traceback="".join(traceback.format_exception(error)),
+        )
+        self._write(replace(self._status, state="failed", error=record))
+
+    def _write(self, status: StatusDocument) -> None:
+        self._status = replace(status, updated=self._clock())
+        self._directory.write_status(self._status)
+
+
+class NoRecorder:
+    """Writes nothing: the recorder of all processes but the first."""
+
+    def progress(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
+        pass
+
+    def enter_stage(self, stage: str) -> None:
+        pass
+
+    def discard_tree(self, name: str) -> None:
+        pass
+
+    def finish(self, files: Mapping[str, str], result: ResultDocument) -> None:
+        pass
