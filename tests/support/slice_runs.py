@@ -39,15 +39,22 @@ def make_run(folder: Path, mesh: str | None, model: str | None = None, **changes
     return expand(load_sweep(write(folder / "sweep.yaml", document)))[-1]
 
 
-def start(program: Path, devices: int, *arguments: str) -> subprocess.Popen[str]:
-    """Start a program of this folder in a process with so many devices."""
+def start(program: Path, devices: int, *arguments: str, packages: str = "") -> subprocess.Popen[str]:
+    """Starts a program of the tests in a process of its own.
+
+    Args:
+        program: Path of the program.
+        devices: Number of virtual devices.
+        arguments: Command line of the program.
+        packages: Folder of packages that only this process can import; empty for none.
+    """
     environment = {
         **os.environ,
         "PJRT_DEVICE": "CPU",
         "CPU_NUM_DEVICES": str(devices),
         # The torch backend of an environment with torch_xla: transformers would look for a TPU.
         **({"USE_TORCH_XLA": "0"} if "cpu" in arguments else {}),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), packages, *sys.path])),
     }
     command = [sys.executable, str(program), *arguments]
     return subprocess.Popen(
@@ -55,9 +62,9 @@ def start(program: Path, devices: int, *arguments: str) -> subprocess.Popen[str]
     )  # fmt: skip
 
 
-def elsewhere(program: Path, devices: int, *arguments: str) -> Any:
-    """Run a program of this folder as `start` does; what it prints last is JSON."""
-    process = start(program, devices, *arguments)
+def elsewhere(program: Path, devices: int, *arguments: str, packages: str = "") -> Any:
+    """Runs a program of the tests to its end, as `start` does, and returns the JSON that it prints last."""
+    process = start(program, devices, *arguments, packages=packages)
     printed, errors = process.communicate()
     assert process.returncode == 0, errors[-3000:]
     return json.loads(printed.splitlines()[-1])

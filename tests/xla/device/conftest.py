@@ -6,11 +6,16 @@ They need torch 2.9 and torch_xla 2.9, which live in an environment of their own
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from clt_ray.families import FAMILIES
+from tests.support.recipes import install_recipes
+from tests.support.tiny_models import save_tiny
 
 if find_spec("torch_xla") is None:
     collect_ignore_glob = ["test_*.py"]
@@ -35,3 +40,14 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     LlamaForCausalLM(LlamaConfig(**TINY)).save_pretrained(folder / "llama")
     CohereForCausalLM(CohereConfig(**TINY, logit_scale=0.25)).save_pretrained(folder / "cohere")
     return {name: folder / name for name in ("llama", "cohere")}
+
+
+@pytest.fixture(scope="session")
+def recipe_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Tiny untrained models of the families of docs/extend.md, whose packages this process can import."""
+    folder = tmp_path_factory.mktemp("recipe-checkpoints")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(install_recipes(folder / "recipes", "clt-ray-qwen3", "clt-ray-gemma3"))
+        # A test before may have asked for all families, without those of the packages.
+        patch.setattr(FAMILIES, "_all", None)
+        yield {name: save_tiny(name, folder / name, **TINY) for name in ("qwen3", "gemma3_text")}

@@ -41,11 +41,11 @@ def greedy(path: Path, prompt: list[int], new_tokens: int, stops: list[int]) -> 
 
 
 @pytest.mark.parametrize("mesh", [MeshShape(4, 1), MeshShape(2, 2)], ids=str)
-@pytest.mark.parametrize("name", ["llama", "cohere"])
+@pytest.mark.parametrize("name", ["llama", "cohere", "qwen3", "gemma3_text"])
 def test_tokens_equal_generate_and_lengths_compile_nothing(
-    checkpoints: dict[str, Path], name: str, mesh: MeshShape
+    checkpoints: dict[str, Path], recipe_checkpoints: dict[str, Path], name: str, mesh: MeshShape
 ) -> None:
-    path = checkpoints[name]
+    path = (checkpoints | recipe_checkpoints)[name]
     batches = [prompts([140, 3, 77, 130]), prompts([20, 128, 1]), prompts([129])]
     # A token that one of the replies contains, so that rows end at different times.
     stop = greedy(path, batches[0][1], 24, [511])[9]

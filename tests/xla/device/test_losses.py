@@ -1,61 +1,61 @@
-"""In fp32 every mesh gives the torch backend's losses, for 50 steps of each architecture, with a graph per width."""
+"""In fp32 every mesh gives the losses of the torch backend, for 50 steps of each family, with one graph per width."""
 
 from __future__ import annotations
 
-import shutil
-from importlib import resources
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
+from tests.support.recipes import install_recipes
 from tests.support.slice_runs import chips, elsewhere
+from tests.support.tiny_models import save_tiny
 
 PROGRAM = Path(__file__).parent / "losses.py"
 TOLERANCE = 1e-4
 """Relative; rounding alone gives about 1e-6."""
+CASES = [
+    *((name, mesh) for name in ("bundled", "cohere") for mesh in ("1x1", "4x1", "2x2", "8x1")),
+    *((name, mesh) for name in ("qwen3", "gemma3_text") for mesh in ("4x1", "2x2")),
+]
+"""Model and mesh; the second part are families of docs/extend.md."""
+
+
+class Train(Protocol):
+    """Trains a model on a mesh, or on the CPU with the torch backend, and returns its records."""
+
+    def __call__(self, name: str, mesh: str) -> dict[str, Any]: ...
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """The bundled Llama, and a Cohere with its tokenizer."""
-    import torch
-    from transformers import CohereConfig, CohereForCausalLM
+def train(tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Trains the bundled Llama, or a tiny model of another family."""
+    folder = tmp_path_factory.mktemp("losses")
+    packages = install_recipes(folder / "recipes", "clt-ray-qwen3", "clt-ray-gemma3")
 
-    folder = tmp_path_factory.mktemp("cohere")
-    bundled = Path(str(resources.files("clt_ray.data.bundled"))) / "model"
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(bundled / name, folder / name)
-    torch.manual_seed(0)
-    config = CohereConfig(
-        vocab_size=5120, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, bos_token_id=0, eos_token_id=1, pad_token_id=2,
-        logit_scale=0.25,
-    )  # fmt: skip
-    CohereForCausalLM(config).save_pretrained(folder)
-    return {"llama": [], "cohere": [str(folder)]}
+    @cache
+    def checkpoint(name: str) -> list[str]:
+        return [] if name == "bundled" else [str(save_tiny(name, folder / name))]
 
+    @cache
+    def train(name: str, mesh: str) -> dict[str, Any]:
+        devices = 1 if mesh == "cpu" else chips(mesh)
+        records: dict[str, Any] = elsewhere(
+            PROGRAM, devices, str(folder / f"{name}-{mesh}"), mesh, *checkpoint(name), packages=packages
+        )
+        return records
 
-@pytest.fixture(scope="module")
-def on_cpu(models: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the torch backend records."""
-    return {
-        name: elsewhere(PROGRAM, 1, str(tmp_path_factory.mktemp(name)), "cpu", *arguments)
-        for name, arguments in models.items()
-    }
+    return train
 
 
-@pytest.mark.parametrize("mesh", ["1x1", "4x1", "2x2", "8x1"])
-@pytest.mark.parametrize("name", ["llama", "cohere"])
-def test_losses_equal_the_torch_backends_with_one_graph_per_width(
-    models: dict[str, list[str]], on_cpu: dict[str, Any], name: str, mesh: str, tmp_path: Path
-) -> None:
-    found = elsewhere(PROGRAM, chips(mesh), str(tmp_path), mesh, *models[name])
+@pytest.mark.parametrize(("name", "mesh"), CASES)
+def test_losses_equal_the_torch_backends_with_one_graph_per_width(train: Train, name: str, mesh: str) -> None:
+    expected, actual = train(name, "cpu"), train(name, mesh)
     # All rows are shorter than 128 tokens: one width for training, one for validation.
-    assert found["graphs"] == 2
-    for log in ("train", "validation"):
-        points = on_cpu[name][log]
-        assert len(points) == {"train": 10, "validation": 2}[log]
-        for (_, point), (_, expected) in zip(found[log], points, strict=True):
-            compared = {key: value for key, value in expected.items() if key.endswith("loss")}
-            assert {key: point[key] for key in compared} == pytest.approx(compared, rel=TOLERANCE)
+    assert actual["graphs"] == 2
+    for log, count in (("train", 10), ("validation", 2)):
+        assert len(expected[log]) == count
+        for (_, point), (_, expected_point) in zip(actual[log], expected[log], strict=True):
+            losses = {key: value for key, value in expected_point.items() if key.endswith("loss")}
+            assert {key: point[key] for key in losses} == pytest.approx(losses, rel=TOLERANCE)
