@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clt_ray.families import Heads
+from clt_ray.families import FAMILIES, Family, Heads
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import HardwareSpec, RunSpec, TrainingSpec
@@ -50,6 +51,17 @@ def test_a_batch_that_does_not_split_is_named_with_one_that_does(run: RunSpec) -
 def test_a_mesh_of_another_number_of_chips_is_named(run: RunSpec) -> None:
     (problem,) = misfits(on(run, 64, topology="8x8", mesh="32x4"))
     assert "covers 128 chips" in problem.message and "8x8 has 64" in problem.message
+
+
+def test_an_architecture_without_a_family_is_named_with_those_that_exist(
+    run: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_slice = on(run, 64, topology="8x8")
+    mamba = replace(on_slice, model=replace(on_slice.model, architecture="mamba"))
+    (problem,) = misfits(mamba)
+    assert problem.value == "mamba" and "llama, cohere" in problem.remedy and "docs/extend.md" in problem.remedy
+    monkeypatch.setattr(FAMILIES, "_all", {**FAMILIES.built_in, "mamba": Family("mamba", ("mamba2",), "module")})
+    assert misfits(mamba) == []
 
 
 def test_the_tensor_axis_has_to_divide_the_heads() -> None:
