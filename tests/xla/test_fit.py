@@ -57,7 +57,7 @@ def test_an_architecture_without_a_family_is_named_with_those_that_exist(
     run: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_slice = on(run, 64, topology="8x8")
-    mamba = replace(on_slice, model=replace(on_slice.model, architecture="mamba"))
+    mamba = replace(on_slice, model=on_slice.model.model_copy(update={"architecture": "mamba"}))
     (problem,) = misfits(mamba)
     assert problem.value == "mamba" and "llama, cohere" in problem.remedy and "docs/extend.md" in problem.remedy
     monkeypatch.setattr(FAMILIES, "_all", {**FAMILIES.built_in, "mamba": Family("mamba", ("mamba2",), "module")})
