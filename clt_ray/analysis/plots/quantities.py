@@ -36,8 +36,8 @@ _DIFFERENCES: Final = {
     "difference": "languages − extra English",
     "interference": "mixed − single task",
     "rise": "gain of the best run",
-    "corrected": "gain of the best run, corrected",
-    "optimism": "selection bias of the best run",
+    "corrected": "corrected gain",
+    "optimism": "selection bias",
 }
 """Columns with differences in the unit of the row's metric -> their labels."""
 _SHARES: Final = {
