@@ -1,4 +1,4 @@
-"""Rows of the bundled corpus: three tasks in eight languages, written on the fly, the same on every machine.
+"""Rows of the bundled corpus: three tasks in eight languages, generated on the fly, the same on every machine.
 
 >>> raw_rows("math", "es", "train")[0]
 {'id': 'math-train-0000', 'question': 'Nora tiene 18 naranjas y compra 14 más. ¿Cuántas ...',
@@ -21,12 +21,12 @@ SPLITS = tuple(SIZES)
 
 
 def frames(language: str) -> Any:
-    """The sentence frames of a language: task -> frame -> text with slots (see `grammar`)."""
+    """Returns the sentence frames of a language: task -> frame -> text with slots (see `grammar`)."""
     return read(f"frames/{language}.json")
 
 
 def _slots(item: Item, language: str) -> dict[str, Slot]:
-    words: dict[str, Slot] = {slot: concept(*where, language) for slot, where in item.concepts.items()}
+    words: dict[str, Slot] = {slot: concept(*key, language) for slot, key in item.concepts.items()}
     return {**words, **item.numbers, "dir": item.choice, "k": item.crowd}
 
 
@@ -44,9 +44,9 @@ def _math(item: Item, language: str, split: str) -> dict[str, str]:
 def _summarization(item: Item, language: str, split: str) -> dict[str, str]:
     frame = frames(language)["summarization"][item.frame]
     slots = _slots(item, language)
-    told = [frame["text"], *(frame["details"][number] for number in item.details)]
+    sentences = [frame["text"], *(frame["details"][number] for number in item.details)]
     return {
-        "text": frames(language)["joint"].join(sentence(part, slots, language) for part in told),
+        "text": frames(language)["joint"].join(sentence(part, slots, language) for part in sentences),
         "summary": sentence(frame["summary"], slots, language),
     }
 
@@ -79,10 +79,10 @@ def _rows(task: str, language: str, split: str) -> tuple[dict[str, str], ...]:
 
 
 def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
-    """All rows of one task, language and split, with `id` and the columns that the task's real data sets have.
+    """Returns all rows of one task, language and split, with `id` and the columns of the task's real data sets.
 
-    math: `question, answer`; summarization: `text, summary`; instruction: `prompt, completion`. Rows with one id
-    are the same item in different languages.
+    The columns are `question, answer` for math, `text, summary` for summarization, and `prompt, completion` for
+    instruction following. Rows with the same id are the same item in different languages.
 
     Raises:
         DataError: The corpus has no such task, language or split.

@@ -1,4 +1,4 @@
-"""What the bundled data is, in two hashes; they enter the identity of every run that uses it."""
+"""Hashes of the bundled corpus and model, which are part of the identity of every run that uses them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from clt_ray.data.bundled.corpus import SPLITS, TASKS, raw_rows
 from clt_ray.data.bundled.lexicon import LANGUAGES
 
 MODEL_FILES = ("model.safetensors", "tokenizer.json")
-"""The files of the model that decide its outputs."""
+"""The files of the model that determine its outputs."""
 
 
 def corpus_fingerprint() -> str:
-    """SHA-256, in hex, over every row of every task, language and split."""
+    """Returns the SHA-256 hash in hexadecimal of every row of every task, language and split."""
     digest = hashlib.sha256()
     for task in TASKS:
         for language in LANGUAGES:
@@ -25,7 +25,7 @@ def corpus_fingerprint() -> str:
 
 
 def model_fingerprint(folder: Path) -> str:
-    """SHA-256, in hex, over the weights and the tokenizer in a folder."""
+    """Returns the SHA-256 hash in hexadecimal of the weights and the tokenizer in a folder."""
     digest = hashlib.sha256()
     for name in MODEL_FILES:
         digest.update((folder / name).read_bytes())

@@ -1,13 +1,13 @@
-"""Sentences from frames: a frame is a sentence with slots, and the few rules of agreement that its language needs.
+"""Fills sentence frames: a frame is a sentence with slots and with the agreement rules that its language needs.
 
     {T}            the word of the concept in slot T
-    {T.counter}    another of its forms
+    {T.counter}    another form of it
     {J.@P}         the form of J that agrees in gender with P
     {P.gender?A:B} A when the form is "m" (or "up"), B otherwise
-    {a*T}          a number and what it counts, where the noun's form depends on the number (Arabic)
-    [은]           a Korean particle, in the variant that the sound before it takes
+    {a*T}          a number and the counted noun, whose form depends on the number (Arabic)
+    [은]           a Korean particle, in the variant that fits the sound before it
 
-With P a woman and T pencils, the Arabic frame "{P.gender?اشترى:اشترت} {P} {a*T}." gives "اشترت سارة 5 أقلام."
+If P is a woman and T is pencils, the Arabic frame "{P.gender?اشترى:اشترت} {P} {a*T}." gives "اشترت سارة 5 أقلام."
 for a = 5 and "اشترت سارة 12 قلمًا." for a = 12.
 """
 
@@ -31,7 +31,7 @@ _FIRST = ("m", "up")
 
 @lru_cache(maxsize=4096)
 def _pieces(frame: str) -> tuple[str | tuple[str | None, ...], ...]:
-    """The frame cut at its slots: literal text, or the parts of a slot."""
+    """Returns the frame split at its slots: literal text, or the parts of a slot."""
     pieces: list[str | tuple[str | None, ...]] = []
     end = 0
     for match in _SLOT.finditer(frame):
@@ -41,17 +41,17 @@ def _pieces(frame: str) -> tuple[str | tuple[str | None, ...], ...]:
 
 
 def literals(frame: str) -> list[str]:
-    """What a frame says between its slots, choices and all variants of particles included."""
-    found: list[str] = []
+    """Returns the text of a frame between its slots, including choices and all variants of particles."""
+    texts: list[str] = []
     for piece in _pieces(frame):
         if isinstance(piece, str):
             start, *rest = re.split(r"\[(.)\]", piece)
-            found.append(start)
+            texts.append(start)
             for particle, tail in zip(rest[::2], rest[1::2], strict=True):
-                found += [variant + tail for variant in _VARIANTS[particle]]
+                texts += [variant + tail for variant in _VARIANTS[particle]]
         else:
-            found += [choice for choice in piece[4:] if choice]
-    return [text for text in found if text.strip()]
+            texts += [choice for choice in piece[4:] if choice]
+    return [text for text in texts if text.strip()]
 
 
 def _form(slot: Slot, feature: str) -> str:
@@ -59,7 +59,7 @@ def _form(slot: Slot, feature: str) -> str:
 
 
 def _counted(number: Slot, noun: Slot) -> str:
-    """Arabic numbers from 3 to 10 take the plural, those from 11 to 99 the singular accusative."""
+    """Returns an Arabic number with its noun: plural after 3 to 10, singular accusative after 11 to 99."""
     few = isinstance(number, int) and 3 <= number <= 10
     return f"{number} {_form(noun, 'word' if few else 'counted')}"
 
@@ -79,16 +79,18 @@ def _filled(piece: tuple[str | None, ...], slots: Mapping[str, Slot]) -> str:
 
 def _particle(match: re.Match[str]) -> str:
     before, quote, particle = match.groups()
-    # Hangul syllables are ordered so that every 28th, from the first on, has no final consonant.
+    # In Unicode, every 28th Hangul syllable, starting with the first, has no final consonant.
     closed = before in _DIGITS_ENDING_IN_A_CONSONANT if before.isdigit() else (ord(before) - 0xAC00) % 28 != 0
     return before + quote + _VARIANTS[particle][0 if closed else 1]
 
 
 def sentence(frame: str, slots: Mapping[str, Slot], language: str) -> str:
-    """The frame with its slots filled, elided (French), with particles chosen (Korean) and its first letter upper case.
+    """Returns the frame with its slots filled and its first letter in upper case.
+
+    French vowels are elided, and Korean particles are chosen by the sound before them.
 
     Raises:
-        KeyError: The frame names a slot or a form that is not there.
+        KeyError: The frame names a slot or a form that does not exist.
     """
     text = "".join(piece if isinstance(piece, str) else _filled(piece, slots) for piece in _pieces(frame))
     if language == "ko":

@@ -1,7 +1,7 @@
-"""What the bundled corpus talks about, before any language: items, each a frame and the concepts in its slots.
+"""Items of the bundled corpus before they are written in a language: a frame and the concepts in its slots.
 
-An item is drawn once and written in every language, so rows with one id say the same thing everywhere. Splits are
-cut from one list of distinct items, and two items of a task never differ in their supporting details alone.
+An item is drawn once and written in every language, so rows with the same id have the same content in all languages.
+The splits are parts of one list of distinct items, and two items of a task never differ only in supporting details.
 """
 
 from __future__ import annotations
@@ -21,26 +21,25 @@ _SEED = "clt-ray bundled corpus 1"
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to ask or to report, in no language."""
+    """A question or a report, independent of language."""
 
     frame: str
     """Name of the frame, the same in every language's file."""
     concepts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Slot -> (kind, key) of the concept in it."""
+    """Slot -> (kind, key) of its concept."""
     numbers: Mapping[str, int] = field(default_factory=dict)
-    """Slot -> number in it."""
+    """Slot -> its number."""
     choice: str = ""
-    """Which way a frame with two directions goes: "up" or "down"."""
+    """Direction of a frame that has two: "up" or "down"; else empty."""
     listed: tuple[tuple[str, str] | int, ...] = ()
-    """Concepts or numbers of a list, in the order shown."""
+    """Concepts or numbers of a list, in the order in which they are shown."""
     details: tuple[int, ...] = ()
-    """Supporting sentences of a text, in their order."""
-
+    """Indices of the supporting sentences of a text, in their order."""
     crowd: int = 300
-    """Number of people in a supporting detail, in hundreds so that no language inflects for it."""
+    """Number of people in a supporting detail; hundreds, because no language inflects the noun after them."""
 
     def content(self) -> tuple[object, ...]:
-        """What makes the item different from others: everything but its supporting details."""
+        """Returns what distinguishes the item from others: everything except its supporting details."""
         return (self.frame, *self.concepts.values(), *self.numbers.values(), self.choice, *self.listed)
 
 
@@ -55,18 +54,18 @@ _PEOPLE = {"buy": "P", "give": "PQ", "together": "PQ", "more": "PQ", "boxes": ""
 
 
 def operation(frame: str) -> str:
-    """The sign of the equation that a math frame asks for."""
+    """Returns the operator of the equation that a math frame asks for."""
     return {"buy": "+", "together": "+", "boxes": "×"}.get(frame, "-")
 
 
 def result(item: Item) -> int:
-    """The number that a math item asks for."""
+    """Returns the number that a math item asks for."""
     a, b = item.numbers["a"], item.numbers["b"]
     return {"+": a + b, "-": a - b, "×": a * b}[operation(item.frame)]
 
 
 def _math(rng: random.Random, frame: str) -> Item:
-    # From 3 on, every language has one plural, and no frame needs a singular or a dual.
+    # Numbers start at 3 so that no frame needs a singular or a dual.
     sign = operation(frame)
     if sign == "×":
         a, b = rng.randint(3, 9), rng.randint(3, 9)
@@ -147,7 +146,7 @@ FRAMES: Mapping[str, Mapping[str, Draw]] = {
     },
     "math": dict.fromkeys(_PEOPLE, _math),
 }
-"""Task -> frame -> how to draw an item of it; frames take turns, so every split holds them in equal shares."""
+"""Task -> frame -> function that draws an item; frames alternate, so every split has them in equal shares."""
 
 
 def _distinct(task: str) -> Iterator[Item]:
@@ -164,6 +163,6 @@ def _distinct(task: str) -> Iterator[Item]:
 
 @lru_cache(maxsize=4)
 def items(task: str) -> Mapping[str, tuple[Item, ...]]:
-    """Split -> its items, in their final order."""
+    """Returns the items of each split in their final order."""
     stream = _distinct(task)
     return {split: tuple(next(stream) for _ in range(size)) for split, size in SIZES.items()}

@@ -1,9 +1,9 @@
-"""Make the tiny base model that the package ships: its tokenizer, its weights and the record of how.
+"""Makes the tiny base model that the package ships: its tokenizer, its weights, and a manifest of how they were made.
 
     python -m clt_ray.data.bundled.make_model
 
-A Llama of about a million parameters is trained from scratch on the text of `pretraining`, on one core, within
-about ten minutes. With one seed and one machine the result is the same to the bit.
+A Llama model of about a million parameters is trained from scratch on the text of `pretraining`, on one core, in about
+ten minutes. The same seed on the same machine gives the same bits.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from clt_ray.data.bundled.pretraining import documents
 from clt_ray.data.bundled.vocabulary import tokenizer_text
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
-# Numbers stand alone and never carry the space before them, so that "5" is one token in every language. Scripts
-# written without spaces are cut where the script changes.
+# Numbers are separate tokens without the space before them, so that "5" is the same token in every language. Text in
+# scripts without spaces is split where the script changes.
 _WORDS = (
     r"\p{N}{1,2}|\p{Han}+|\p{Hiragana}+|[\p{Katakana}ー]+|"
     r" ?[\p{L}\p{M}&&[^\p{Han}\p{Hiragana}\p{Katakana}ー]]+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s"
@@ -36,34 +36,34 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights."""
+    """Everything that determines the weights."""
 
     seed: int = 0
     """Seed of the initial weights and of the text."""
     vocabulary: int = 5120
-    """Tokens, the 256 bytes and the special ones among them."""
+    """Number of tokens, including the 256 bytes and the special tokens."""
     hidden_size: int = 128
     """Width of the residual stream."""
     intermediate_size: int = 384
     """Width of the feed-forward layers."""
     layers: int = 3
-    """Transformer layers."""
+    """Number of transformer layers."""
     heads: int = 4
-    """Attention heads, each `hidden_size / heads` wide."""
+    """Number of attention heads, each `hidden_size / heads` wide."""
     steps: int = 2800
-    """Optimizer steps."""
+    """Number of optimizer steps."""
     rows: int = 16
-    """Sequences of a step."""
+    """Number of sequences per step."""
     length: int = 80
-    """Tokens of a sequence."""
+    """Length of a sequence in tokens."""
     matrix_rate: float = 1e-2
-    """Peak learning rate of the matrices inside the layers."""
+    """Peak learning rate of the weight matrices of the layers."""
     embedding_rate: float = 8e-3
-    """Peak learning rate of the embeddings and the norms."""
+    """Peak learning rate of the embeddings and norms."""
 
 
 def train_tokenizer(recipe: Recipe) -> Any:
-    """Byte-level BPE on the words of all languages."""
+    """Trains byte-level byte-pair encoding on the words of all languages."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -96,7 +96,7 @@ def train_tokenizer(recipe: Recipe) -> Any:
 
 
 def new_model(recipe: Recipe, tokenizer: Any) -> Any:
-    """The untrained model."""
+    """Returns the model with random weights."""
     torch.manual_seed(recipe.seed)
     return transformers.LlamaForCausalLM(
         transformers.LlamaConfig(
@@ -116,7 +116,7 @@ def new_model(recipe: Recipe, tokenizer: Any) -> Any:
 
 
 def batches(recipe: Recipe, tokenizer: Any) -> Iterator[Tensor]:
-    """Documents one after the other, cut into (rows, length) blocks of token ids."""
+    """Yields the concatenated documents as blocks of token ids of shape (rows, length)."""
     stream = documents(recipe.seed + 1)
     size = recipe.rows * recipe.length
     pending: list[int] = []
@@ -129,14 +129,14 @@ def batches(recipe: Recipe, tokenizer: Any) -> Iterator[Tensor]:
 
 
 def _rate(step: int, recipe: Recipe) -> float:
-    """Factor on the learning rates: up over 50 steps, then down to a tenth in a straight line."""
+    """Returns the factor on the peak learning rates: linear warm-up over 50 steps, then linear decay to a tenth."""
     return min(1.0, (step + 1) / 50) * (1 - 0.9 * step / recipe.steps)
 
 
 def _optimizers(recipe: Recipe, model: Any) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices between the layers, AdamW for the embeddings and the norms.
+    """Returns Muon for the weight matrices of the layers and AdamW for the embeddings and norms.
 
-    On this text Muon needs about a third of AdamW's steps (https://kellerjordan.github.io/posts/muon/).
+    On this text Muon needs about a third of the steps of AdamW (https://kellerjordan.github.io/posts/muon/).
     """
     inner = {name: weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name}
     outer = [weight for name, weight in model.named_parameters() if name not in inner]
@@ -147,7 +147,7 @@ def _optimizers(recipe: Recipe, model: Any) -> list[torch.optim.Optimizer]:
 
 
 def pretrain(recipe: Recipe, tokenizer: Any) -> tuple[Any, float]:
-    """The trained model and its mean loss over the last 50 steps (nats per token)."""
+    """Returns the trained model and its mean loss over the last 50 steps in nats per token."""
     model = new_model(recipe, tokenizer)
     optimizers = _optimizers(recipe, model)
     groups = [(group, group["lr"]) for optimizer in optimizers for group in optimizer.param_groups]
@@ -168,7 +168,7 @@ def pretrain(recipe: Recipe, tokenizer: Any) -> tuple[Any, float]:
 
 
 def main() -> None:
-    """Write the model and its manifest beside this module, or to another folder."""
+    """Writes the model and its manifest beside this module, or to another folder."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder for model/ and MANIFEST.json")
     parser.add_argument("--seed", type=int, default=Recipe.seed)

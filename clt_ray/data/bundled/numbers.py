@@ -1,4 +1,4 @@
-"""Number words from 0 to 99 in the languages of the bundled corpus, as one writes them when counting."""
+"""Number words from 0 to 99 in the languages of the bundled corpus, in the form used for counting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from clt_ray.data.bundled.lexicon import LANGUAGES, read
 
 
 def _positional(tens: int, ones: int, zero: str, digits: str, ten: str) -> str:
-    """Chinese, Japanese and Korean: digit, "ten", digit."""
+    """Returns a Chinese, Japanese or Korean number: digit, "ten", digit."""
     if tens == ones == 0:
         return zero
     head = "" if tens == 0 else ten if tens == 1 else digits[tens - 1] + ten
@@ -16,7 +16,7 @@ def _positional(tens: int, ones: int, zero: str, digits: str, ten: str) -> str:
 
 
 def _french(stem: str, tens: int, ones: int, small: list[str]) -> str:
-    """From 70 and from 90 on, French counts on from 60 and 80 up to 19."""
+    """Returns a French number; 70 to 79 are 60 plus 10 to 19, and 90 to 99 are 80 plus 10 to 19."""
     ones += 10 * (tens in (7, 9))
     if ones == 0:
         return f"{stem}s" if tens == 8 else stem
@@ -25,7 +25,7 @@ def _french(stem: str, tens: int, ones: int, small: list[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def words(number: int, language: str) -> str:
-    """The number in words.
+    """Returns the number in words.
 
     Raises:
         ValueError: The number is not within 0..99, or the language is not one of the corpus.
@@ -35,18 +35,18 @@ def words(number: int, language: str) -> str:
     if language not in LANGUAGES:
         raise ValueError(f"no number words for language {language!r}")
     tens, ones = divmod(number, 10)
-    known = read("lexicon/number_words.json")[language]
-    if "digits" in known:
-        return _positional(tens, ones, **known)
-    small: list[str] = [word.replace("_", " ") for word in known["small"].split()]
+    parts = read("lexicon/number_words.json")[language]
+    if "digits" in parts:
+        return _positional(tens, ones, **parts)
+    small: list[str] = [word.replace("_", " ") for word in parts["small"].split()]
     if number < len(small):
         return small[number]
-    stem = known["tens"].split()[tens - 2]
+    stem = parts["tens"].split()[tens - 2]
     if language == "fr":
         return _french(stem, tens, ones, small)
     if ones == 0:
         return str(stem)
-    # Arabic says the ones first.
+    # In Arabic the ones come before the tens.
     joint: dict[str, str] = {
         "en": "{tens}-{ones}",
         "es": "{tens} y {ones}",

@@ -1,8 +1,8 @@
-"""Text that the tiny base model reads: sentences, lists, translations, counting, equations.
+"""Pretraining text of the tiny base model: sentences, lists, translations, counting and equations.
 
-It shares words and sentence patterns with the tasks but none of their forms. There is no question and no announced
-answer; a headline stands above its news and an equation above its story, as in newspapers and schoolbooks, never
-below. What fine-tuning adds is the task, as it is for the large models of the study.
+The text shares words and sentence patterns with the tasks but not their form: it has no questions and no announced
+answers, and headlines and equations come before their text, as in newspapers and schoolbooks, never after it. So
+fine-tuning has to teach the task, as it does for the large models of the study.
 
     3 + 5 = 8                          a story under its equation
     Ana tiene 3 libros y compra 5 más.
@@ -28,7 +28,7 @@ from clt_ray.data.bundled.lexicon import LANGUAGES, concept, keys
 from clt_ray.data.bundled.numbers import words
 
 Content = tuple[str, str] | int | str
-"""What stands in a slot: (kind, key) of a concept, a number or a word."""
+"""Content of a slot: (kind, key) of a concept, a number, or a word."""
 
 _SENTENCE_END = re.compile(r"(?<=\.) |(?<=。)")
 _LISTED = {"names", "things", "cities", "animals", "places", "times", "buildings", "goods", "sports"}
@@ -36,16 +36,16 @@ _LISTED = {"names", "things", "cities", "animals", "places", "times", "buildings
 
 @dataclass(frozen=True)
 class Passage:
-    """A few sentences in no language yet."""
+    """A few sentences before they are written in a language."""
 
-    told: tuple[tuple[tuple[str, ...], Mapping[str, Content]], ...]
-    """For each sentence the path of its frame in the language's file, and its slots."""
+    sentences: tuple[tuple[tuple[str, ...], Mapping[str, Content]], ...]
+    """Path of the frame in the language's file, and content of the slots, for each sentence."""
     title: tuple[str, ...] = ()
-    """Path of the headline's frame; it shares the slots of the first sentence."""
+    """Path of the headline's frame, which has the slots of the first sentence; empty for none."""
     equation: str = ""
-    """The equation the passage illustrates."""
+    """Equation that the passage illustrates; empty for none."""
     listed: tuple[Content, ...] = field(default=())
-    """What a list of the passage's words and numbers names."""
+    """Words and numbers of the passage that a list of them names."""
 
 
 def _filled(path: tuple[str, ...], slots: Mapping[str, Content], language: str) -> str:
@@ -62,14 +62,16 @@ def _filled(path: tuple[str, ...], slots: Mapping[str, Content], language: str) 
 
 
 def text(passage: Passage, language: str) -> str:
-    """The sentences of the passage."""
-    return str(frames(language)["joint"]).join(_filled(path, slots, language) for path, slots in passage.told)
+    """Returns the sentences of the passage in a language."""
+    return str(frames(language)["joint"]).join(_filled(path, slots, language) for path, slots in passage.sentences)
 
 
-def listing(some: tuple[Content, ...], language: str) -> str:
-    """Words and numbers, separated as the language separates them."""
+def listing(contents: tuple[Content, ...], language: str) -> str:
+    """Returns words and numbers with the list separator of the language."""
     comma: str = frames(language)["list"]
-    return comma.join(concept(*one, language)["word"] if isinstance(one, tuple) else str(one) for one in some)
+    return comma.join(
+        concept(*content, language)["word"] if isinstance(content, tuple) else str(content) for content in contents
+    )
 
 
 def _pick(rng: random.Random, kind: str) -> tuple[str, str]:
@@ -78,13 +80,13 @@ def _pick(rng: random.Random, kind: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _held_out() -> frozenset[tuple[object, ...]]:
-    """Contents of the rows that measure a run; no text is about them."""
+    """Returns the contents of the validation and test rows, which must not occur in the pretraining text."""
     held_out = ("validation", "test")
     return frozenset(item.content() for task in FRAMES for split in held_out for item in items(task)[split])
 
 
 def _free(draw: Callable[[], Item]) -> Item:
-    """The first drawn item that measures no run."""
+    """Returns the first drawn item that is not in a validation or test row."""
     while (item := draw()).content() in _held_out():
         pass
     return item
@@ -95,7 +97,7 @@ def _mentioned(slots: Mapping[str, Content]) -> tuple[Content, ...]:
 
 
 def _story(rng: random.Random) -> Passage:
-    """What a math item tells before it asks."""
+    """Returns the statements of a math item without its question."""
     name = rng.choice(tuple(FRAMES["math"]))
     item = _free(lambda: FRAMES["math"][name](rng, name))
     numbers = (item.numbers["a"], item.numbers["b"])
@@ -105,17 +107,17 @@ def _story(rng: random.Random) -> Passage:
 
 
 def _possessions(rng: random.Random) -> Passage:
-    """Sentences about one person and one kind of thing."""
+    """Returns sentences about two people and one kind of thing."""
     people = [("names", key) for key in rng.sample(keys("names"), 2)]
     base: dict[str, Content] = {"P": people[0], "Q": people[1], "T": _pick(rng, "things")}
-    told = []
+    sentences = []
     for name in rng.sample(("has", "buys", "gives", "takes", "table"), rng.randint(1, 2)):
-        told.append((("plain", name), {**base, "a": rng.randint(3, 20)}))
-    return Passage(tuple(told), listed=tuple(slots["a"] for _, slots in told))
+        sentences.append((("plain", name), {**base, "a": rng.randint(3, 20)}))
+    return Passage(tuple(sentences), listed=tuple(slots["a"] for _, slots in sentences))
 
 
 def _event(rng: random.Random) -> Passage:
-    """A piece of news with up to two details."""
+    """Returns a news item with up to two details."""
     name = rng.choice(tuple(EVENTS))
     item = _free(lambda: FRAMES["summarization"][name](rng, name))
     slots: dict[str, Content] = dict(item.concepts)
@@ -127,59 +129,60 @@ def _event(rng: random.Random) -> Passage:
 
 
 def _scene(rng: random.Random) -> Passage:
-    """Animals, where they are and what they do."""
-    told: list[tuple[tuple[str, ...], Mapping[str, Content]]] = []
+    """Returns sentences on animals: where they are and what they do."""
+    sentences: list[tuple[tuple[str, ...], Mapping[str, Content]]] = []
     for _ in range(rng.randint(1, 2)):
         if rng.random() < 0.5:
-            told.append((("instruction", "where", "1"), {"X": _pick(rng, "animals"), "Y": _pick(rng, "places")}))
+            sentences.append((("instruction", "where", "1"), {"X": _pick(rng, "animals"), "Y": _pick(rng, "places")}))
         else:
             kinds = {"S": "animals", "V": "verbs", "L": "places", "M": "times"}
             slots = {slot: _pick(rng, kind) for slot, kind in kinds.items()}
-            told.append((("instruction", "compose", "1"), slots))
-    return Passage(tuple(told), listed=tuple(one for _, slots in told for one in _mentioned(slots)))
+            sentences.append((("instruction", "compose", "1"), slots))
+    listed = tuple(content for _, slots in sentences for content in _mentioned(slots))
+    return Passage(tuple(sentences), listed=listed)
 
 
 def _passage(rng: random.Random) -> Passage:
     return rng.choice((_story, _possessions, _event, _event, _scene))(rng)
 
 
-def _told(rng: random.Random) -> str:
-    """A passage under its headline or equation, or above the words it mentions, or told again in another order."""
+def _annotated(rng: random.Random) -> str:
+    """Returns a passage with its headline, its equation, its word list, or its sentences in another order."""
     passage, language = _passage(rng), rng.choice(LANGUAGES)
     body = text(passage, language)
     if passage.title and rng.random() < 0.5:
-        return f"{_filled(passage.title, passage.told[0][1], language)}\n{body}"
+        return f"{_filled(passage.title, passage.sentences[0][1], language)}\n{body}"
     if passage.equation and rng.random() < 0.5:
         return f"{passage.equation}\n{body}"
     if rng.random() < 0.5:
         return f"{body}\n{listing(passage.listed, language)}"
-    again = Passage(tuple(rng.sample(passage.told, len(passage.told))))
-    return f"{body}\n{text(again, language)}"
+    reordered = Passage(tuple(rng.sample(passage.sentences, len(passage.sentences))))
+    return f"{body}\n{text(reordered, language)}"
 
 
 def _recited(rng: random.Random) -> str:
-    """Unrelated words and numbers twice over, the shortest way to learn to repeat what was read."""
+    """Returns a list of unrelated words and numbers twice, from which the model learns to copy."""
     language = rng.choice(LANGUAGES)
     kinds = rng.choices(("names", "cities", "things", "animals", "members", "places", "buildings", "goods"), k=5)
-    some: list[Content] = [*(_pick(rng, kind) for kind in kinds), *(rng.randint(2, 60) for _ in range(3))]
-    rng.shuffle(some)
-    once = listing(tuple(some[: rng.randint(3, 8)]), language)
+    contents: list[Content] = [*(_pick(rng, kind) for kind in kinds), *(rng.randint(2, 60) for _ in range(3))]
+    rng.shuffle(contents)
+    once = listing(tuple(contents[: rng.randint(3, 8)]), language)
     return f"{once}\n{once}"
 
 
 def _translated(rng: random.Random) -> str:
-    """A passage or a list of words in two or three languages."""
+    """Returns a passage or a list of words in two or three languages."""
     languages = rng.sample(LANGUAGES, rng.choice((2, 2, 3)))
     if rng.random() < 0.3:
         kind = rng.choice(("names", "cities", "things", "animals", "members", "places", "goods", "sports"))
-        some = tuple((kind, key) for key in rng.sample(keys(kind), rng.randint(1, 3)))
-        return " = ".join(listing(some, language) for language in languages)
+        words_listed = tuple((kind, key) for key in rng.sample(keys(kind), rng.randint(1, 3)))
+        return " = ".join(listing(words_listed, language) for language in languages)
     passage = _passage(rng)
     return " = ".join(text(passage, language) for language in languages)
 
 
 def _word_facts(rng: random.Random) -> str:
-    """Words and their opposites, or a kind and some of its members."""
+    """Returns words with their opposites, or a kind with some of its members."""
     languages = rng.sample(LANGUAGES, rng.choice((1, 1, 2)))
     if rng.random() < 0.5:
         pairs = rng.sample(keys("opposites"), 2)
@@ -188,21 +191,23 @@ def _word_facts(rng: random.Random) -> str:
         )
     kind = rng.choice(keys("kinds"))
     members = [("members", key) for key in keys("members") if key.startswith(kind)]
-    some = tuple(rng.sample(members or [("animals", key) for key in keys("animals")], 3))
-    return "\n".join(f"{concept('kinds', kind, language)['word']}: {listing(some, language)}" for language in languages)
+    examples = tuple(rng.sample(members or [("animals", key) for key in keys("animals")], 3))
+    return "\n".join(
+        f"{concept('kinds', kind, language)['word']}: {listing(examples, language)}" for language in languages
+    )
 
 
 def _numbers(rng: random.Random) -> str:
-    """Numbers in digits and in words, or counted upwards."""
+    """Returns numbers in digits and in words, or in random and in ascending order."""
     language = rng.choice(LANGUAGES)
     if rng.random() < 0.5:
         return "\n".join(f"{number} = {words(number, language)}" for number in rng.sample(range(60), 3))
-    some = tuple(rng.sample(range(1, 60), rng.randint(3, 5)))
-    return f"{listing(some, language)}\n{listing(tuple(sorted(some)), language)}"
+    numbers = tuple(rng.sample(range(1, 60), rng.randint(3, 5)))
+    return f"{listing(numbers, language)}\n{listing(tuple(sorted(numbers)), language)}"
 
 
 def _equations(rng: random.Random) -> str:
-    """Two numbers and what can be computed from them, for a few pairs."""
+    """Returns a few pairs of numbers, each followed by an equation of the two."""
     lines = []
     for _ in range(rng.randint(3, 5)):
         a, b, c, d = (rng.randint(2, most) for most in (20, 20, 9, 9))
@@ -211,12 +216,20 @@ def _equations(rng: random.Random) -> str:
     return "\n".join(lines)
 
 
-_KINDS: tuple[Callable[[random.Random], str], ...] = (_told, _recited, _translated, _word_facts, _numbers, _equations)
+_KINDS: tuple[Callable[[random.Random], str], ...] = (
+    _annotated,
+    _recited,
+    _translated,
+    _word_facts,
+    _numbers,
+    _equations,
+)
 _SHARES = (0.42, 0.15, 0.18, 0.05, 0.08, 0.12)
+"""Share of the documents of each kind."""
 
 
 def documents(seed: int) -> Iterator[str]:
-    """An endless stream of short documents, the same for the same seed."""
+    """Yields short documents without end, the same ones for the same seed."""
     rng = random.Random(f"clt-ray base text {seed}")
     while True:
         yield rng.choices(_KINDS, _SHARES)[0](rng)

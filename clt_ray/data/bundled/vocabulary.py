@@ -1,7 +1,7 @@
-"""Text from which the tiny model's tokenizer learns: words and the fixed parts of frames, each equally often.
+"""Training text of the tiny model's tokenizer: the words and the fixed parts of frames, with equal frequencies.
 
-Byte-pair merges follow frequency. Trained on running text they would join whole Chinese clauses and leave a rare
-noun in bytes; trained on the pieces that sentences are put together from, a noun is a token wherever it stands.
+Byte-pair encoding merges what is frequent. On running text it would merge whole Chinese clauses and leave rare nouns as
+bytes. On the pieces that sentences are composed of, every noun becomes a token.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def _forms(language: str) -> Iterator[str]:
 
 
 def pieces(language: str) -> tuple[list[str], list[str]]:
-    """The distinct words of a language, after a space where it has spaces, and the phrases of its frames."""
+    """Returns the distinct words of a language, with a space before each if it has spaces, and its frames' phrases."""
     space = "" if language in _UNSPACED else " "
     phrases = dict.fromkeys(text for frame in _leaves(frames(language)) for text in literals(frame))
     return list(dict.fromkeys(space + form for form in _forms(language))), list(phrases)
 
 
 def tokenizer_text() -> Iterator[str]:
-    """All pieces of all languages; phrases count most because every sentence is built on them."""
+    """Yields all pieces of all languages; phrases are the most frequent because every sentence contains them."""
     for language in LANGUAGES:
         lexical, phrases = pieces(language)
         for word in lexical:
