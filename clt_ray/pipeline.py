@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     # These modules load PyTorch and transformers. The stages import them when they run, so that finding a finished
     # run costs nothing.
     from clt_ray.data.mixture import RunData
-    from clt_ray.evaluation.evaluate import Generation
+    from clt_ray.evaluation.evaluate import Generation, Score
     from clt_ray.training.backends.base import Backend
     from clt_ray.training.job import TrainingJob
 
@@ -132,6 +132,7 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     recorder.enter_stage("evaluate")
     weights = _open_chosen(selection, directory, recorder)
     generations, tokens_per_second = _evaluate(job, data, weights, backend)
+    scores = _scores(run, generations, weights, backend)
     result = ResultDocument(
         run_id=run.run_id,
         name=run.name,
@@ -145,7 +146,7 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
         versions={name: version(name) for name in PACKAGES},
         peak_memory=PeakMemory(host_bytes=peak_host_bytes(), device_bytes=backend.peak_device_bytes()),
     )
-    recorder.finish(evaluation_files(run, generations), result)
+    recorder.finish(evaluation_files(run, generations, scores), result)
 
 
 def _prepare(run: RunSpec, backend: Backend) -> tuple[RunData, TrainingJob]:
@@ -209,9 +210,18 @@ def _evaluate(job: TrainingJob, data: RunData, weights: Path, backend: Backend) 
 
     model = backend.load_model(str(weights), None, job.run.training.precision)
     began = time.monotonic()
-    generations = evaluate(job.run, data.test, model, job.tokenizer, backend)
+    generations = evaluate(job.run, data.test, model, job.tokenizer, backend, scorers=job.run.evaluation.scorers)
     tokens = sum(generation.output_tokens for generation in generations)
     return generations, tokens / (time.monotonic() - began)
+
+
+def _scores(run: RunSpec, generations: list[Generation], weights: Path, backend: Backend) -> list[Score]:
+    """Returns the mean scores of the answers, and in process 0 those of the scorers of whole checkpoints."""
+    from clt_ray.evaluation.checkpoint import checkpoint_scores
+    from clt_ray.evaluation.evaluate import summarise
+
+    scores = summarise(run, generations)
+    return scores + checkpoint_scores(run, weights, scores) if backend.rank == 0 else scores
 
 
 def peak_host_bytes() -> int:

@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "languages": {"errors", "plugins", "suggest"},
     "tasks": {"errors", "plugins"},
     "families": {"errors", "plugins"},
-    "sweep": {"errors", "suggest", "languages", "tasks"},
+    "scorers": {"errors", "plugins", "tasks"},
+    "sweep": {"errors", "suggest", "languages", "scorers", "tasks"},
     "data": {"errors", "languages", "tasks", "sweep"},
     "training": {"errors", "families", "tasks", "data", "sweep"},
-    "evaluation": {"errors", "plugins", "languages", "tasks", "data", "sweep"},
+    "evaluation": {"errors", "plugins", "scorers", "languages", "tasks", "data", "sweep"},
     "store": {"errors", "sweep"},
     # Ratings of outputs that evaluation wrote and the store keeps; nothing of training.
     "judge": {"errors", "languages", "tasks", "sweep", "store", "evaluation"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "tracking": {"errors", "redaction", "languages", "tasks", "sweep", "store"},
     "pipeline": {"errors", "sweep", "data", "training", "evaluation", "store"},
     "orchestration": {"errors", "families", "sweep", "data", "training", "evaluation", "store", "tracking", "pipeline"},
-    "analysis": {"errors", "suggest", "languages", "tasks"},
+    "analysis": {"errors", "suggest", "languages", "scorers", "tasks"},
     "report": {"errors", "redaction", "languages", "tasks", "analysis"},
 }
 """The front (cli, display, api) may import everything."""

@@ -24,8 +24,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.metrics import declared_metrics
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.scorers import declared_metrics
 from clt_ray.suggest import nearest
 
 Source: TypeAlias = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]

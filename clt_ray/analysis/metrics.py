@@ -7,12 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.scorers import declared_metrics
 from clt_ray.tasks import TASKS, Metric
-
-
-def declared_metrics() -> dict[str, Metric]:
-    """Returns all metrics that are declared, by name."""
-    return {metric.name: metric for task in TASKS.values() for metric in task.all_metrics}
 
 
 def metric(name: str) -> Metric:

@@ -1,4 +1,4 @@
-"""Generate on the test rows of every language and score what came out."""
+"""Generates answers to the test rows of every language and scores them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clt_ray.tasks import TaskLanguage
 
 
 class Generator(Protocol):
-    """What evaluation needs of a training backend."""
+    """The part of a training backend that evaluation uses."""
 
     def generate(
         self,
@@ -30,7 +30,7 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class Generation:
-    """One test row and what the model made of it."""
+    """One test row with the output of the model and its scores."""
 
     id: str
     task: str
@@ -39,14 +39,14 @@ class Generation:
     reference: str
     output: str
     output_tokens: int
-    """Length of the output before it was cut to the answer, without the token that ended it."""
+    """Number of tokens of the output before it was cut to the answer, without the end token."""
     scores: Mapping[str, float]
-    """Metric -> score of this item; fractions from 0 to 1."""
+    """Metric -> score of this item, in the range that the metric declares."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One row of scores.csv: a metric of a run in one task and language."""
+    """One row of scores.csv: a metric of a run in one task and language, as a mean over items."""
 
     run_id: str
     model: str
@@ -64,11 +64,25 @@ class Score:
 
 
 def evaluate(
-    run: RunSpec, test: Mapping[TaskLanguage, Sequence[Row]], model: Any, tokenizer: Any, generator: Generator
+    run: RunSpec,
+    test: Mapping[TaskLanguage, Sequence[Row]],
+    model: Any,
+    tokenizer: Any,
+    generator: Generator,
+    *,
+    scorers: Sequence[str] = (),
 ) -> list[Generation]:
-    """Greedy outputs for all test rows, scored one by one.
+    """Generates greedily on rows and scores the outputs one by one.
 
-    All languages of a task are decoded together: rows of like length share batches whatever their language.
+    All languages of a task are decoded together: rows of similar length share batches whatever their language.
+
+    Args:
+        run: The run whose model is evaluated.
+        test: Rows by task and language.
+        model: A model of the backend.
+        tokenizer: Its tokenizer.
+        generator: Decodes prompts.
+        scorers: Names of further scorers of single outputs; those that do not score outputs are ignored.
     """
     generations: list[Generation] = []
     shots = exemplars_of(run, test)
@@ -77,22 +91,22 @@ def evaluate(
         # A prompt may not crowd out the tokens that the answer needs.
         room = run.training.max_length
         # Cutting would take whole exemplars out; `fewshot.check_prompts` has made sure that they fit the model.
-        shown = [shots[TaskLanguage(task, row.language)] for row in rows]
+        row_shots = [shots[TaskLanguage(task, row.language)] for row in rows]
         prompts = [
-            encode_prompt(row, tokenizer, None if few else room, shots=few)
-            for row, few in zip(rows, shown, strict=True)
+            encode_prompt(row, tokenizer, None if examples else room, shots=examples)
+            for row, examples in zip(rows, row_shots, strict=True)
         ]
-        tokens = generator.generate(
+        outputs = generator.generate(
             model, tokenizer, prompts, run.evaluation.tokens_for(task), run.evaluation.batch_size
         )
-        score = scorer(task)
-        for row, few, output in zip(rows, shown, tokens, strict=True):
-            text = tokenizer.decode(output, skip_special_tokens=True).strip()
-            if few:
+        score = scorer(task, tuple(scorers))
+        for row, examples, tokens in zip(rows, row_shots, outputs, strict=True):
+            text = tokenizer.decode(tokens, skip_special_tokens=True).strip()
+            if examples:
                 text = cut_continuation(text, row.language, task)
             generations.append(
                 Generation(
-                    row.id, task, row.language, row.prompt, row.completion, text, len(output),
+                    row.id, task, row.language, row.prompt, row.completion, text, len(tokens),
                     score(text, row.completion, row.language),
                 )
             )  # fmt: skip
@@ -100,33 +114,44 @@ def evaluate(
 
 
 def summarise(run: RunSpec, generations: Sequence[Generation]) -> list[Score]:
-    """Mean and standard error of every metric per task and language."""
+    """Returns the mean and standard error of every metric per task and language."""
     values: dict[tuple[str, str, str], list[float]] = {}
     for generation in generations:
         for metric, value in generation.scores.items():
             values.setdefault((generation.task, generation.language, metric), []).append(value)
-    scores = []
-    for (task, language, metric), items in values.items():
-        mean, stderr = mean_and_stderr(items)
-        scores.append(
-            Score(
-                run_id=run.run_id,
-                model=run.model.name,
-                setting=run.setting,
-                task=task,
-                language_group=run.language_group,
-                train_languages="+".join(run.train_languages),
-                samples_per_language=run.samples_per_language,
-                seed=run.seed,
-                eval_language=language,
-                metric=metric,
-                score=mean,
-                stderr=stderr,
-                n_items=len(items),
-            )
-        )
-    return scores
+    return [score_row(run, *place, mean_and_stderr(items), len(items)) for place, items in values.items()]
+
+
+def score_row(
+    run: RunSpec, task: str, language: str, metric: str, mean_and_error: tuple[float, float], n_items: int
+) -> Score:
+    """Returns a score of a run as a row of scores.csv.
+
+    Args:
+        run: The run.
+        task: Name of the task.
+        language: ISO 639-1 code.
+        metric: Name of the metric.
+        mean_and_error: The mean over the items and its standard error.
+        n_items: Number of items.
+    """
+    return Score(
+        run_id=run.run_id,
+        model=run.model.name,
+        setting=run.setting,
+        task=task,
+        language_group=run.language_group,
+        train_languages="+".join(run.train_languages),
+        samples_per_language=run.samples_per_language,
+        seed=run.seed,
+        eval_language=language,
+        metric=metric,
+        score=mean_and_error[0],
+        stderr=mean_and_error[1],
+        n_items=n_items,
+    )
 
 
 def generations_jsonl(generations: Sequence[Generation]) -> str:
+    """Returns the generations as JSON lines."""
     return "".join(json.dumps(asdict(generation), ensure_ascii=False) + "\n" for generation in generations)

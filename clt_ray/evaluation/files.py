@@ -12,7 +12,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from clt_ray.evaluation.evaluate import Generation, Score, generations_jsonl, summarise
+from clt_ray.evaluation.evaluate import Generation, Score, generations_jsonl
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tasks import TaskLanguage
 
@@ -20,12 +20,13 @@ ITEM_COLUMNS = ("run_id", "task", "eval_language", "metric", "item_id", "score")
 SCORE_COLUMNS = tuple(field.name for field in fields(Score))
 
 
-def evaluation_files(run: RunSpec, generations: Sequence[Generation]) -> dict[str, str]:
+def evaluation_files(run: RunSpec, generations: Sequence[Generation], scores: Sequence[Score]) -> dict[str, str]:
     """Returns the content of every file by its name in the run directory, in the order of writing.
 
     Args:
         run: The run.
         generations: Its scored answers to all test rows.
+        scores: Its mean scores.
     """
     answers: dict[TaskLanguage, list[Generation]] = {}
     for generation in generations:
@@ -39,8 +40,8 @@ def evaluation_files(run: RunSpec, generations: Sequence[Generation]) -> dict[st
         for item in generations
         for metric, value in item.scores.items()
     ]
-    scores = [tuple(asdict(score).values()) for score in summarise(run, generations)]
-    return files | {"items.csv": csv_text(ITEM_COLUMNS, items), "scores.csv": csv_text(SCORE_COLUMNS, scores)}
+    rows = [tuple(asdict(score).values()) for score in scores]
+    return files | {"items.csv": csv_text(ITEM_COLUMNS, items), "scores.csv": csv_text(SCORE_COLUMNS, rows)}
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -133,5 +133,5 @@ class Language:
 
     def content(self) -> dict[str, object]:
         """Returns what of the declaration can change rows or scores, as plain values."""
-        texts = {"name", "native_name", "family", "aliases", "hub_names", "split_words"}
-        return {name: value for name, value in asdict(self).items() if name not in texts}
+        left_out = {"name", "native_name", "family", "aliases", "split_words"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}

@@ -11,6 +11,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticKnownError
 
 from clt_ray.languages import LANGUAGES
+from clt_ray.scorers import SCORERS
 from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.roles import identity_fields, silent_defaults
 from clt_ray.tasks import TASKS
@@ -65,6 +66,18 @@ def _known_task(name: str) -> str:
     return name
 
 
+def _list_scorers(schema: JsonDict) -> None:
+    if SCORERS:
+        schema["enum"] = list(SCORERS)
+
+
+def _known_scorer(name: str) -> str:
+    if name not in SCORERS:
+        names = ", ".join(map(repr, SCORERS)) or "none, since no installed package declares one"
+        raise PydanticKnownError("literal_error", {"expected": f"the name of a scorer: {names}"})
+    return name
+
+
 # Strict, because a quoted number, or `true` in place of a number, is a mistake.
 Count = Annotated[int, Field(strict=True, gt=0)]
 CountOrZero = Annotated[int, Field(strict=True, ge=0)]
@@ -79,6 +92,9 @@ LanguageCode = Annotated[str, Field(strict=True, json_schema_extra=_list_languag
 
 TaskName = Annotated[str, AfterValidator(_known_task), Field(strict=True, json_schema_extra=_list_tasks)]
 """Name of a declared task. The schema lists them when it is made, so that importing this module loads no plug-in."""
+
+ScorerName = Annotated[str, AfterValidator(_known_scorer), Field(strict=True, json_schema_extra=_list_scorers)]
+"""Name of a scorer that an installed package declares in the group `clt_ray.scorers`."""
 
 TaskCell = Annotated[str, Field(strict=True, json_schema_extra=_give_examples_of_tasks)]
 """Name of one task, or names of several joined by `+` that are trained together."""

@@ -168,6 +168,6 @@ class _RunBuilder:
             selection=spec.selection,
             evaluation=spec.evaluation,
             hardware=spec.hardware_of(model),
-            inputs=run_inputs(spec.model_spec(model), data, languages, spec.eval_languages),
+            inputs=run_inputs(spec.model_spec(model), data, languages, spec.eval_languages, spec.evaluation.scorers),
             replaced_languages=replaced,
         )

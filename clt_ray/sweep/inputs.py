@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import product
 from pathlib import Path
 
 from clt_ray.errors import DataError
-from clt_ray.languages import ENGLISH
+from clt_ray.languages import ENGLISH, LANGUAGES
+from clt_ray.scorers import SCORERS, scorers_for
+from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.catalog import BUNDLED
 from clt_ray.sweep.run import DataSource, Inputs, ModelSpec
+from clt_ray.tasks import TASKS
 
 DEFAULT_REVISION = "main"
 
@@ -44,9 +47,13 @@ _TOKENIZER_FILES = (
 
 
 def run_inputs(
-    model: ModelSpec, data: dict[str, DataSource], train_languages: tuple[str, ...], eval_languages: tuple[str, ...]
+    model: ModelSpec,
+    data: dict[str, DataSource],
+    train_languages: tuple[str, ...],
+    eval_languages: tuple[str, ...],
+    scorers: tuple[str, ...] = (),
 ) -> Inputs:
-    """Returns the names of all content that a run with these sources and languages reads.
+    """Returns the names of all content that a run with these sources, languages and scorers reads.
 
     Raises:
         DataError: A local file or directory cannot be read.
@@ -55,7 +62,25 @@ def run_inputs(
         model=model_content(model),
         data={task: data_content(source, task, train_languages, eval_languages) for task, source in data.items()},
         templates=templates_sha256(),
+        plugins=plugin_contents(data, {ENGLISH, *train_languages, *eval_languages}, scorers),
     )
+
+
+def plugin_contents(tasks: Iterable[str], languages: Collection[str], scorers: Iterable[str]) -> dict[str, str]:
+    """Returns the hashes of what other packages declare for a run: `task spelling` -> SHA-256.
+
+    Only what can change the run's rows and scores is hashed. Built-in tasks and languages are left out.
+    """
+    contents: dict[str, object] = {}
+    for task in tasks:
+        if task not in TASKS.built_in:
+            contents[f"task {task}"] = TASKS[task].content(languages)
+    for code in languages:
+        if code not in LANGUAGES.built_in and code in LANGUAGES:
+            contents[f"language {code}"] = LANGUAGES[code].content()
+    for name in scorers_for(tasks, scorers):
+        contents[f"scorer {name}"] = {"version": SCORERS[name].version}
+    return {name: hashlib.sha256(canonical_json(content).encode()).hexdigest() for name, content in contents.items()}
 
 
 def model_content(model: ModelSpec) -> str:

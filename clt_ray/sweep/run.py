@@ -17,8 +17,11 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
+from pydantic import Field
+
 from clt_ray.errors import CltRayError
 from clt_ray.languages import ENGLISH
+from clt_ray.scorers import scorer_of, scorers_for
 from clt_ray.sweep import identity
 from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
 from clt_ray.sweep.fields import SpecModel
@@ -33,7 +36,7 @@ from clt_ray.sweep.sections import (
     TrainingSpec,
     ValidationSpec,
 )
-from clt_ray.tasks import in_canonical_order
+from clt_ray.tasks import in_canonical_order, task_of
 
 __all__ = [
     "DataSource",
@@ -57,7 +60,9 @@ class Inputs(SpecModel):
     data: Identity[Mapping[str, str]]
     """Name of the rows of each task of the run, in the same notation."""
     templates: Identity[str]
-    """SHA-256 of the prompt templates."""
+    """SHA-256 of the prompt templates that the package ships."""
+    plugins: AddedIdentity[Mapping[str, str]] = Field(default_factory=dict)
+    """SHA-256 of what other packages declare for the run: tasks, languages and scorers, as `task spelling`."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,9 @@ class RunSpec:
         shots = self.evaluation.shots_of(self.data)
         if shots != self.evaluation.shots:
             self.__dict__["evaluation"] = self.evaluation.model_copy(update={"shots": shots})
+        scorers = scorers_for(self.tasks, self.evaluation.scorers)
+        if scorers != self.evaluation.scorers:
+            self.__dict__["evaluation"] = self.evaluation.model_copy(update={"scorers": scorers})
         if self.validation.generate is not None:
             self.__dict__["validation"] = self._canonical_validation(self.validation.generate)
 
@@ -205,6 +213,10 @@ class RunSpec:
         Raises:
             CltRayError: A field is missing or unknown, so another version of the program wrote the values.
         """
+        for name in values.get("tasks", ()):
+            task_of(name)
+        for name in values.get("evaluation", {}).get("scorers", ()):
+            scorer_of(name)
         known = {field.name for field in fields(cls)}
         # Values that were written before such a field existed do not have it.
         kind: Any = cls

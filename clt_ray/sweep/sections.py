@@ -18,6 +18,7 @@ from clt_ray.sweep.fields import (
     LanguageCode,
     Name,
     PositiveFloat,
+    ScorerName,
     SpecModel,
     TaskName,
     Text,
@@ -187,6 +188,8 @@ class EvaluationSpec(SpecModel):
     ] = Field(default_factory=dict)
     """Number of worked examples in a test prompt, in the language of the test: one number, or one per task. By default
     there are 8 for math from the hub, as in the reference study, and none otherwise."""
+    scorers: AddedIdentity[tuple[ScorerName, ...]] = ()
+    """Scorers of other packages that score the chosen checkpoint beside the tasks' own scorers."""
     batch_size: Runtime[Count] = 32
     """Number of prompts that each worker decodes together."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, NamedTuple
 
 ScoreFunction = Callable[[str, str, str], Mapping[str, float]]
@@ -180,6 +180,10 @@ class Task:
             "target_may_be_number": self.target_may_be_number,
             "test_needs_reference": self.test_needs_reference,
             "conversations": self.conversations,
+            "hub_layouts": {
+                dataset: {split: [asdict(files) for files in entries] for split, entries in splits.items()}
+                for dataset, splits in self.hub_layouts.items()
+            },
             "prompts": _in_languages(self.prompts, languages),
             "chat_instructions": _in_languages(self.chat_instructions, languages),
             "version": self.version,

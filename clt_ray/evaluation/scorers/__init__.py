@@ -11,34 +11,58 @@ Every task also scores `fidelity`, which needs no reference: whether the output 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 # By name: once the scorer of that name is loaded, `math` is a module of this package.
 from math import fsum, nan, sqrt
 
 from clt_ray.errors import RunError
 from clt_ray.plugins import resolved
-from clt_ray.tasks import ScoreFunction, task_of
+from clt_ray.scorers import ItemScorer, scorer_of
+from clt_ray.tasks import Metric, ScoreFunction, task_of
 
 
 @functools.cache
-def scorer(task: str) -> ScoreFunction:
-    """Returns the function that scores an output of a task, language fidelity included.
+def scorer(task: str, further: tuple[str, ...] = ()) -> ScoreFunction:
+    """Returns the function that scores an output of a task: by its own scorer, by further ones, and for fidelity.
+
+    Args:
+        task: Name of the task.
+        further: Names of scorers of other packages. Those of other tasks, and those of checkpoints, are ignored.
 
     Raises:
         UnknownTaskError: No installed package declares the task.
+        UnknownScorerError: No installed package declares a scorer.
     """
-    declaration = task_of(task)
-    function: ScoreFunction = resolved(declaration.scorer)
-    declared = {metric.name for metric in declaration.metrics}
     from clt_ray.evaluation.scorers import fidelity
 
+    declaration = task_of(task)
+    functions = [_checked(declaration.scorer, declaration.metrics, f"the scorer of the task {task}")]
+    for name in further:
+        extra = scorer_of(name)
+        if isinstance(extra, ItemScorer) and (extra.tasks is None or task in extra.tasks):
+            functions.append(_checked(extra.score, extra.metrics, f"the scorer {name}"))
+
     def score(prediction: str, reference: str, language: str) -> dict[str, float]:
-        values = function(prediction, reference, language)
+        values: dict[str, float] = {}
+        for function in functions:
+            values.update(function(prediction, reference, language))
+        return {**values, **fidelity.score(prediction, language)}
+
+    return score
+
+
+def _checked(function: ScoreFunction | str, metrics: Sequence[Metric], what: str) -> ScoreFunction:
+    """Returns the function, which raises an error when it returns a metric that is not declared."""
+    score_one: ScoreFunction = resolved(function)
+    declared = {metric.name for metric in metrics}
+
+    def score(prediction: str, reference: str, language: str) -> Mapping[str, float]:
+        values = score_one(prediction, reference, language)
         if not declared.issuperset(values):
             undeclared = ", ".join(sorted(set(values) - declared))
-            raise RunError(f"the scorer of {task} returned {undeclared}, which the task does not declare in `metrics`")
-        return {**values, **fidelity.score(prediction, language)}
+            raise RunError(f"{what} returned {undeclared}; it declares {', '.join(sorted(declared))}")
+        return values
 
     return score
 

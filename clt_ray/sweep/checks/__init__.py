@@ -15,6 +15,7 @@ from clt_ray.sweep.checks.findings import Finding
 from clt_ray.sweep.checks.gradient_agreement import check_gradient_agreement
 from clt_ray.sweep.checks.hardware import check_hardware
 from clt_ray.sweep.checks.names import check_axes, check_groups, check_languages, check_names
+from clt_ray.sweep.checks.scorers import check_scorers
 from clt_ray.sweep.checks.selection import check_blind_runs, check_metric, check_selection_languages
 from clt_ray.sweep.checks.validation import check_generated_rows, check_generated_tasks, check_generation_steps
 from clt_ray.sweep.document import Document, KeyPath
@@ -36,6 +37,7 @@ CHECKS: Mapping[Callable[[SweepSpec], Iterator[Finding]], tuple[str, ...]] = {
     check_generated_rows: ("validation.samples_per_language",),
     check_generation_steps: ("training.eval_every",),
     check_generated_tasks: (),
+    check_scorers: ("grid.task", "include"),
     check_metric: ("grid.task", "include", "eval_languages", "validation.generate.tasks", "selection.metric"),
     check_selection_languages: ("eval_languages",),
     check_blind_runs: ("grid", "include", "language_groups", "selection.languages"),

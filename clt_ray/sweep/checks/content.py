@@ -12,6 +12,7 @@ from clt_ray.sweep.document import KeyPath
 from clt_ray.sweep.inputs import source_file
 from clt_ray.sweep.sections import is_path
 from clt_ray.sweep.spec import SweepSpec
+from clt_ray.tasks import TASKS
 
 SOURCES = ("bundled", "root", "dataset")
 _LAYOUT = "a root holds <task>/<split>/<language>.jsonl"
@@ -33,7 +34,11 @@ def check_models(spec: SweepSpec) -> Iterator[Finding]:
 
 
 def check_data(spec: SweepSpec) -> Iterator[Finding]:
-    """Checks that each task's data has exactly one source, and a local root is a folder."""
+    """Checks that each task's data has exactly one source, which has the task, and that a local root is a folder."""
+    for task in sorted({task for tasks in used_tasks(spec) for task in tasks} - set(spec.data)):
+        if TASKS[task].dataset is None:
+            remedy = f"set data.{task} to a root or a dataset"
+            yield Finding(("data", task), "is missing, and the task declares no data set", remedy, value=None)
     for task, source in spec.data.items():
         path: KeyPath = ("data", task)
         kinds = [kind for kind in SOURCES if getattr(source, kind)]
@@ -45,6 +50,8 @@ def check_data(spec: SweepSpec) -> Iterator[Finding]:
             for key in ("config", "revision"):
                 if getattr(source, key) is not None:
                     yield Finding((*path, key), "only a hub data set has one", "remove it, or set dataset")
+        if kinds == ["bundled"] and not TASKS[task].bundled:
+            yield Finding((*path, "bundled"), "the bundled corpus has no rows of this task", "set root or dataset")
         if kinds == ["root"] and source.root is not None:
             if "://" in source.root:
                 remedy = "a root is a local folder: mount the bucket or copy the files"
