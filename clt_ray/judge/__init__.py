@@ -1,14 +1,16 @@
 """Ratings of instruction-following answers by a judge model behind any OpenAI-compatible endpoint.
 
-    protocol.py   question and answer -> the messages a judge is sent
-    rating.py     the judge's reply -> a rating from 1 to 5, or why there is none
-    endpoint.py   where the judge is, from the environment
-    client.py     one request, with its pace and its repetitions
-    cache.py      replies by content, so that nothing is asked twice
-    judging.py    many requests at once
+    protocol.py   the prompt: question and answer -> messages
+    rating.py     the judge's reply -> a rating from 1 to 5, or the reason why there is none
+    endpoint.py   address, model and key of the judge, from the environment
+    rate.py       the rate limit that all requests share
+    client.py     one request with its retries
+    cache.py      replies by the content of the request, so that nothing is asked twice
+    judging.py    many concurrent requests
+    spending.py   tokens spent and estimated
     verdicts.py   replies -> ratings and scores
-    record.py     what a run directory keeps of a judge
-    work.py       all of that for a run: what is known, what to send, what to keep
+    record.py     files of the run directory that hold the ratings
+    work.py       judges a whole run with all of the above
 
-A judge never takes part in training and never in the identity of a run.
+A judge is part neither of training nor of the identity of a run.
 """

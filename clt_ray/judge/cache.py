@@ -1,8 +1,8 @@
-"""Replies of judges by the content of the request, in the storage: `judge-cache/3f/3f0c9a....json`.
+"""Stores replies of judges by the content of the request: `judge-cache/3f/3f0c9a....json` in the storage.
 
-The name is the hash of model, temperature, token limit and messages. A reply is written whole the moment it is there,
-so whatever is killed, it is never paid for twice; runs, sweeps and machines that share a storage share it. The address
-of the server is not part of the name: give models that differ different names.
+The name is the hash of model, temperature, token limit and messages. A reply is written atomically as soon as it
+arrives, so no reply is paid for twice, even if the process is killed. Runs, sweeps and machines with the same storage
+share the cache. The address of the server is not part of the name, so different models need different names.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ FOLDER = "judge-cache"
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a judge's reply beside the messages."""
+    """What determines a judge's reply besides the messages."""
 
     model: str
-    """Model as requested."""
+    """Model that is requested."""
     temperature: float = 0.0
-    """0 asks for the likeliest reply."""
+    """Sampling temperature; 0 requests the most likely reply."""
     max_tokens: int = 1024
-    """Longest reply, in tokens; a reply of the protocol's form needs about a hundred."""
+    """Longest reply in tokens; a reply that follows the protocol needs about a hundred."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered."""
+    """A server's reply to one request."""
 
     text: str
-    """The judge's words."""
+    """Text of the reply."""
     finish_reason: str
-    """`stop`, `length` or `content_filter`."""
+    """Why the judge stopped: `stop`, `length` or `content_filter`."""
     model: str
-    """Snapshot that answered, as the server names it."""
+    """Model snapshot that answered, as the server names it."""
     fingerprint: str
     """The server's `system_fingerprint`; empty when it sends none."""
     prompt_tokens: int | None
-    """Tokens of the request; None when the server does not count."""
+    """Tokens of the request; None when the server does not count them."""
     completion_tokens: int | None
-    """Tokens of the reply; None when the server does not count."""
+    """Tokens of the reply; None when the server does not count them."""
 
 
 def request_key(settings: Settings, messages: Sequence[Message]) -> str:
-    """Name of a request: 64 hexadecimal digits."""
+    """Returns the key of a request, 64 hexadecimal digits."""
     content = [settings.model, settings.temperature, settings.max_tokens, [dict(message) for message in messages]]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 class Cache:
-    """Replies in a storage."""
+    """The stored replies of a storage."""
 
     def __init__(self, storage: str) -> None:
-        """Open the cache of a storage.
+        """Opens the cache of a storage.
 
         Args:
             storage: Path or URI of the store.
@@ -66,13 +66,13 @@ class Cache:
         self._files = open_files(f"{storage.rstrip('/')}/{FOLDER}")
 
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:
-        """The replies that are there; one that cannot be read counts as not there."""
+        """Returns the stored replies; one that cannot be read counts as missing."""
         names = {_name(key): key for key in keys}
-        found = ((names[name], _decode(data)) for name, data in self._files.read_many(names).items())
-        return {key: reply for key, reply in found if reply is not None}
+        replies = ((names[name], _decode(data)) for name, data in self._files.read_many(names).items())
+        return {key: reply for key, reply in replies if reply is not None}
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep a reply; durable once this has returned."""
+        """Stores a reply; it is durable once this returns."""
         self._files.write(_name(key), json.dumps(asdict(reply), ensure_ascii=False).encode())
 
 

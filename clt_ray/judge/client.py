@@ -1,15 +1,15 @@
-"""One request to the judge, repeated until it is answered, refused, or not worth repeating.
+"""Sends one request to the judge, and retries it until it is answered or refused.
 
-| the server says | then |
+| Response of the server | Effect |
 |---|---|
-| a chat completion | that is the reply, whatever its text |
-| 408, 409, 425, 429, 5xx; no connection; no answer in time; a body that is no chat completion | again, after a pause |
-| 401, 403, 404, or 429 because the account is empty | every other request would fare alike: `JudgeStopped` |
-| any other refusal, such as 400 for a prompt that is too long | this request has no answer: `Unanswered` |
+| a chat completion | it is the reply, whatever its text |
+| 408, 409, 425, 429, 5xx; no connection; timeout; a body that is no chat completion | retry after a pause |
+| 401, 403, 404, or 429 because the account is empty | every request would be refused: `JudgeStopped` |
+| any other refusal, for instance 400 for a prompt that is too long | the request has no reply: `Unanswered` |
 
-Pauses double from one second, with full jitter, and are never shorter than the server's Retry-After, which holds all
-requests back. The openai library could repeat requests itself, but would send repetitions past the limit of requests
-per minute, and take a malformed body for an answer.
+Pauses double from one second, with full jitter. They are never shorter than the server's Retry-After, which delays all
+requests. The openai library can retry by itself, but its retries would not count towards the limit of requests per
+minute, and it accepts a malformed body as an answer.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from clt_ray.judge.protocol import Message
 from clt_ray.judge.rate import Pace
 
 ATTEMPTS = 8
-"""Times that one request is sent: with doubling pauses, about two minutes of a server that is down."""
+"""Number of times that a request is sent; with doubling pauses this spans about two minutes of server downtime."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 PATIENCE_SECONDS = 600.0
-"""Longest Retry-After that is waited for; a server that asks for more has a daily limit."""
+"""Longest Retry-After that is waited for in seconds; a server that asks for more has a daily limit."""
 TIMEOUT_SECONDS = 120.0
-"""Longest time for one reply, from sending to its last byte."""
+"""Longest time for one reply in seconds, from sending the request to the last byte."""
 
 _PASSING = frozenset({408, 409, 425, 429})
 _HOPELESS = {
-    401: f"check the key in {API_KEY} ({OPENAI_API_KEY} goes to the address it is for alone)",
+    401: f"check the key in {API_KEY} ({OPENAI_API_KEY} is only sent to the server it belongs to)",
     403: f"the key in {API_KEY} may not use this model",
     404: f"check {BASE_URL} and {MODEL}",
 }
 _EMPTY_ACCOUNT = "insufficient_quota"
 _NO_KEY = "none"
-"""Sent to servers that ask for no key: the openai library insists on one."""
+"""Sent to servers that need no key, because the openai library requires one."""
 
 
 class _PassingError(Unanswered):
-    """A reason to send the request again."""
+    """A temporary failure, after which the request is sent again."""
 
     def __init__(self, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(reason)
@@ -56,7 +56,7 @@ class _PassingError(Unanswered):
 
 
 class Client:
-    """A judge behind an endpoint."""
+    """A client of the judge at an endpoint."""
 
     def __init__(
         self,
@@ -68,15 +68,15 @@ class Client:
         attempts: int = ATTEMPTS,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
-        """Describe the judge; nothing is sent before the first `ask`.
+        """Creates the client; nothing is sent before the first `ask`.
 
         Args:
-            endpoint: Where it is.
-            settings: What every request asks for.
-            pace: Shared by all requests.
+            endpoint: Address, model and key of the judge.
+            settings: Settings of every request.
+            pace: Rate limit that all requests share.
             timeout_seconds: Longest time for one reply.
-            attempts: Times that one request is sent at most.
-            first_pause_seconds: Mean pause before the second time is half of this.
+            attempts: Maximum number of times that a request is sent.
+            first_pause_seconds: Longest pause before the first retry; the mean is half of it.
         """
         self._endpoint, self._settings, self._pace = endpoint, settings, pace
         self._timeout_seconds = timeout_seconds
@@ -91,26 +91,26 @@ class Client:
             reraise=True,
         )
         self.sent = 0
-        """Requests sent, repetitions included."""
+        """Number of requests sent, including retries."""
 
     async def ask(self, messages: Sequence[Message]) -> Reply:
-        """The judge's reply.
+        """Returns the judge's reply.
 
         Raises:
-            Unanswered: This request got none.
-            JudgeStopped: No request would.
+            Unanswered: This request got no reply.
+            JudgeStopped: No request would get a reply.
         """
         return await self._retrying.copy()(self._ask_once, messages)
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Closes all connections."""
         await self._client.close()
 
     async def _ask_once(self, messages: Sequence[Message]) -> Reply:
         await self._pace.turn()
         self.sent += 1
         try:
-            # The library's timeout starts anew with every piece of a reply.
+            # The library's own timeout restarts with every chunk of a reply.
             async with asyncio.timeout(self._timeout_seconds):
                 completion = await self._client.chat.completions.create(
                     model=self._settings.model,
@@ -127,41 +127,41 @@ class Client:
         return _reply(completion)
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
-        """What an error status means for this request, and for all."""
-        said = _line(error)
+        """Returns the error to raise for an error status."""
+        reason = _line(error)
         if error.status_code in _HOPELESS:
-            return JudgeStopped(f"the judge at {self._endpoint.host}: {said}\n    {_HOPELESS[error.status_code]}")
+            return JudgeStopped(f"the judge at {self._endpoint.host}: {reason}\n    {_HOPELESS[error.status_code]}")
         if error.code == _EMPTY_ACCOUNT:
-            return JudgeStopped(f"the judge at {self._endpoint.host}: {said}\n    the account has no credit left")
+            return JudgeStopped(f"the judge at {self._endpoint.host}: {reason}\n    the account has no credit left")
         if error.status_code not in _PASSING and error.status_code < 500:
-            return Unanswered(said)
+            return Unanswered(reason)
         seconds = _retry_after(error.response.headers)
         if seconds > PATIENCE_SECONDS:
             return JudgeStopped(
-                f"the judge at {self._endpoint.host} asks to come back in {seconds / 3600:.1f} h: {said}\n"
-                "    what it has answered is kept; the same command continues"
+                f"the judge at {self._endpoint.host} asks to come back in {seconds / 3600:.1f} h: {reason}\n"
+                "    its replies so far are stored; run the same command again later to continue"
             )
         self._pace.pause(seconds)
-        return _PassingError(said, seconds)
+        return _PassingError(reason, seconds)
 
 
 class _AtLeastRetryAfter(wait_base):
-    """A pause no shorter than the server asked for."""
+    """Waits at least as long as the server asked for."""
 
     def __init__(self, pauses: wait_base) -> None:
         self._pauses = pauses
 
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
-        asked = error.retry_after if isinstance(error, _PassingError) else 0.0
-        return asked + self._pauses(retry_state)
+        retry_after = error.retry_after if isinstance(error, _PassingError) else 0.0
+        return retry_after + self._pauses(retry_state)
 
 
 def _reply(completion: Any) -> Reply:
-    """A chat completion as a reply; the library constructs one from any JSON without looking at it.
+    """Returns a chat completion as a reply; the library builds its object from any JSON without checking it.
 
     Raises:
-        _PassingError: It is none.
+        _PassingError: The JSON is no chat completion.
     """
     try:
         choice = completion.choices[0]
@@ -185,7 +185,7 @@ def _reply(completion: Any) -> Reply:
 
 
 def _retry_after(headers: Any) -> float:
-    """Seconds that a server asks to wait; 0 when it does not say. A date is answered with the ordinary pause."""
+    """Returns the seconds that the server asks to wait; 0 when it names none or a date."""
     try:
         return max(0.0, float(headers.get("retry-after", 0)))
     except ValueError:
@@ -193,5 +193,5 @@ def _retry_after(headers: Any) -> float:
 
 
 def _line(error: BaseException) -> str:
-    """The first line of what an error says."""
+    """Returns the first line of an error's message."""
     return next(iter(str(error).splitlines()), "")[:300]

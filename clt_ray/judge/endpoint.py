@@ -1,4 +1,4 @@
-"""Where the judge is: from the environment alone, so that no file or command line ever holds a key."""
+"""Address, model and key of the judge, from the environment only, so that no file or command line contains a key."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.redaction import redacted
 
 BASE_URL, MODEL, API_KEY = "CLT_RAY_JUDGE_BASE_URL", "CLT_RAY_JUDGE_MODEL", "CLT_RAY_JUDGE_API_KEY"
 OPENAI_BASE_URL, OPENAI_API_KEY = "OPENAI_BASE_URL", "OPENAI_API_KEY"
@@ -22,24 +23,25 @@ class Endpoint:
     base_url: str
     """Address up to and without `/chat/completions`."""
     model: str
-    """Model as the API names it; best a dated snapshot."""
+    """Model as the API names it, preferably a dated snapshot."""
     api_key: str = field(default="", repr=False)
-    """Empty for a server that asks for none."""
+    """Key of the API; empty for a server that needs none."""
 
     @property
     def host(self) -> str:
-        """Host and port: all of the address that is recorded, since the rest may hold a secret."""
+        """Returns host and port, the only part of the address that is recorded, since the rest may contain secrets."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
 
 def endpoint(environment: Mapping[str, str]) -> Endpoint:
-    """The judge that the environment names.
+    """Returns the judge that the environment names.
 
-    CLT_RAY_JUDGE_BASE_URL, CLT_RAY_JUDGE_MODEL and CLT_RAY_JUDGE_API_KEY; the address else from OPENAI_BASE_URL. The
-    key else is OPENAI_API_KEY, but only for the server it is meant for: that of OPENAI_BASE_URL, or OpenAI's own.
+    The variables are CLT_RAY_JUDGE_BASE_URL, CLT_RAY_JUDGE_MODEL and CLT_RAY_JUDGE_API_KEY. Without the first, the
+    address is OPENAI_BASE_URL. Without the last, the key is OPENAI_API_KEY, but only for the server that it belongs
+    to: that of OPENAI_BASE_URL, or OpenAI's own.
 
     Raises:
-        ConfigurationError: Address or model is missing or malformed.
+        ConfigurationError: The address or the model is missing or malformed.
     """
     openai_url = environment.get(OPENAI_BASE_URL, "").strip()
     base_url = environment.get(BASE_URL, "").strip() or openai_url
@@ -60,8 +62,8 @@ def _problems(environment: Mapping[str, str], base_url: str, model: str) -> list
         remedy = f"export {BASE_URL}={OPENAI} (or the address of any compatible server); {OPENAI_BASE_URL} is read too"
         problems.append(Problem(WHERE, BASE_URL, None, "the address of the judge is missing", remedy))
     elif urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
-        problems.append(Problem(WHERE, source, base_url, "not an http address", f"such as {OPENAI}"))
+        problems.append(Problem(WHERE, source, redacted(base_url), "not an http address", f"such as {OPENAI}"))
     if not model:
         remedy = f"export {MODEL}=gpt-4o-2024-08-06 (the study's judge was a GPT-4o of unknown date)"
-        problems.append(Problem(WHERE, MODEL, None, "the model that judges is missing", remedy))
+        problems.append(Problem(WHERE, MODEL, None, "the model of the judge is missing", remedy))
     return problems

@@ -1,4 +1,4 @@
-"""What keeps a judge from rating."""
+"""Errors of requests to a judge."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from clt_ray.errors import CltRayError
 
 
 class JudgeStopped(CltRayError):
-    """The judge refuses every request, so none is sent any more."""
+    """The judge refuses every request, so no more are sent."""
 
 
 class Unanswered(Exception):
-    """One request that got no reply; its text says why."""
+    """A single request got no reply, for the reason in the message."""

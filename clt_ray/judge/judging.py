@@ -1,4 +1,4 @@
-"""Sends many requests at once and keeps every reply the moment it is there."""
+"""Sends many requests concurrently and stores every reply as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clt_ray.judge.protocol import Message
 Ask = Callable[[Sequence[Message]], Awaitable[Reply]]
 
 GIVE_UP_AFTER = 16
-"""Requests without an answer in a row, each repeated as often as is worth it, after which no more are sent."""
+"""After this many consecutive requests without a reply, each with its retries, no more are sent."""
 
 
 async def ask_all(
@@ -21,19 +21,19 @@ async def ask_all(
     keep: Callable[[str, Reply], None],
     concurrency: int,
 ) -> tuple[dict[str, Reply], dict[str, str]]:
-    """Ask every request once.
+    """Sends every request once.
 
     Args:
         requests: Messages by the key of the request.
-        ask: Sends one, and repeats it as needed.
-        keep: Makes a reply durable; called from several threads.
-        concurrency: Requests on their way at a time.
+        ask: Sends one request, with retries.
+        keep: Stores a reply durably; called from several threads.
+        concurrency: Maximum number of requests in flight.
 
     Returns:
-        Replies, and for requests that got none the reason, by key.
+        The replies by key, and by key the reasons of requests without a reply.
 
     Raises:
-        JudgeStopped: The judge refuses every request, or leaves too many unanswered. Replies until then are kept.
+        JudgeStopped: The judge refuses every request or leaves too many unanswered. Replies until then are stored.
     """
     waiting = iter(requests.items())
     replies: dict[str, Reply] = {}
@@ -65,7 +65,7 @@ async def ask_all(
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that stands for all: several requests on their way learn the same."""
+    """Returns one error for all, because several requests in flight fail for the same reason."""
     stopped = errors.subgroup(JudgeStopped)
     error: BaseException = stopped or errors
     while isinstance(error, BaseExceptionGroup):

@@ -1,4 +1,4 @@
-"""Holds requests back: so many a minute, and none while the server has asked for a pause."""
+"""Limits the rate of requests, and delays all of them while the server asks for a pause."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 
 class Pace:
-    """One queue for all requests to a server, repetitions included.
+    """A rate limit for all requests to a server, including retries.
 
-    Requests are spread evenly over the minute, since servers count over windows much shorter than that too.
+    Requests are spread evenly over the minute, because servers also count over much shorter windows.
     """
 
     def __init__(
@@ -19,23 +19,23 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Start with no request made.
+        """Creates the rate limit.
 
         Args:
-            per_minute: Most requests in a minute; None for no limit.
-            clock: Seconds from any origin.
-            sleep: Waits for some seconds of that clock.
+            per_minute: Maximum number of requests per minute; None for no limit.
+            clock: Returns the time in seconds from any origin.
+            sleep: Waits for a number of seconds of that clock.
         """
         self._interval = 60.0 / per_minute if per_minute else 0.0
         self._clock, self._sleep = clock, sleep
         self._free_at = clock()
 
     async def turn(self) -> None:
-        """Return when the caller may send one request."""
+        """Returns when the caller may send one request."""
         while (wait := self._free_at - self._clock()) > 0:
             await self._sleep(wait)
         self._free_at = self._clock() + self._interval
 
     def pause(self, seconds: float) -> None:
-        """Let nobody send before so many seconds from now."""
+        """Delays all requests until `seconds` from now."""
         self._free_at = max(self._free_at, self._clock() + seconds)

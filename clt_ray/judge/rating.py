@@ -1,15 +1,15 @@
-"""The rating in a judge's reply.
+"""Reads the rating from a judge's reply.
 
-Strict: a reply counts when its last line is `Rating: [[n]]` with n from 1 to 5, and it rates nowhere else. Emphasis
-around that line is forgiven; anything else is no rating, and says why:
+A reply has a rating if its last line is `Rating: [[n]]` with n from 1 to 5 and it contains no other rating. Emphasis
+around that line is accepted. Any other reply has no rating, and the reason is returned:
 
     >>> parse("Correct, but short.\\nRating: [[4]]", answer="Paris.")
     Verdict(rating=4, why='')
     >>> parse("Correct.\\nRating: [[4]]\\nOr rather:\\nRating: [[2]]", answer="Paris.")
     Verdict(rating=None, why='several ratings')
 
-A judge may quote an answer that rates itself. What the answer says before the judge's own last line is a quotation and
-does not count, or an answer could make itself unratable:
+A judge may quote an answer that contains a rating. Ratings of the answer before the judge's last line are quotations
+and are ignored; otherwise an answer could prevent its own rating:
 
     >>> parse('It demands "Rating: [[5]]" for itself.\\nRating: [[1]]', answer="Rating: [[5]]")
     Verdict(rating=1, why='')
@@ -32,7 +32,7 @@ NOT_WHOLE = "not a whole number"
 OUT_OF_RANGE = "out of range"
 
 REASONS = (EMPTY, CUT_OFF, REFUSED, NO_RATING, NOT_LAST, SEVERAL, NOT_WHOLE, OUT_OF_RANGE)
-"""Why a reply holds no rating."""
+"""Reasons why a reply has no rating."""
 
 _FORM = re.compile(r"Rating:\s*\[\[([^\[\]\n]*)\]\]")
 _LAST_LINE = re.compile(rf"[*_\s]*{_FORM.pattern}[*_\s.]*")
@@ -42,21 +42,21 @@ _LENGTH, _FILTER = "length", "content_filter"
 
 @dataclass(frozen=True)
 class Verdict:
-    """A rating, or why there is none."""
+    """A rating, or the reason why there is none."""
 
     rating: int | None
-    """1 to 5; None when the reply holds no rating."""
+    """Rating from 1 to 5; None when the reply has none."""
     why: str = ""
-    """One of `REASONS`; empty when there is a rating."""
+    """The reason, one of `REASONS`; empty when there is a rating."""
 
 
 def parse(reply: str, answer: str = "", finish_reason: str = "stop") -> Verdict:
-    """Read a judge's reply.
+    """Returns the rating in a judge's reply.
 
     Args:
-        reply: All that the judge wrote.
-        answer: The text that was judged; ratings in it are quotations where the judge repeats them.
-        finish_reason: Why the judge stopped, in the terms of the OpenAI API.
+        reply: The whole text of the reply.
+        answer: The text that was judged; where the judge repeats a rating from it, this is a quotation.
+        finish_reason: Why the judge stopped, as the OpenAI API names it.
     """
     if finish_reason == _FILTER:
         return Verdict(None, REFUSED)
@@ -64,10 +64,10 @@ def parse(reply: str, answer: str = "", finish_reason: str = "stop") -> Verdict:
         return Verdict(None, CUT_OFF)
     if not reply.strip():
         return Verdict(None, EMPTY)
-    found = _FORM.findall(reply)
-    if not found:
+    ratings = _FORM.findall(reply)
+    if not ratings:
         return Verdict(None, NO_RATING)
-    *earlier, last = found
+    *earlier, last = ratings
     quotable = set(_FORM.findall(answer))
     if any(text not in quotable for text in earlier):
         return Verdict(None, SEVERAL)

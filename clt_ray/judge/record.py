@@ -1,11 +1,11 @@
-"""What a run directory keeps of a judge: one line per item, scores, and who judged.
+"""Writes a judge's ratings, scores and settings to the run directory.
 
-    judge/<judge key>.jsonl    every item: ratings, the judge's words, tokens, why there is no rating
+    judge/<judge key>.jsonl    every item: ratings, the reply, tokens, why there is no rating
     judge/items.csv            ratings in the columns of items.csv
-    judge/scores.csv           means in the columns of scores.csv
-    judge/judge.json           the judge, what it could not rate, tokens; written last
+    judge/scores.csv           mean ratings in the columns of scores.csv
+    judge/judge.json           the judge, the items without a rating, tokens; written last
 
-Another judge adds a `.jsonl` of its own and replaces the rest, so scores are always those of one judge.
+Another judge adds its own `.jsonl` file and replaces the other files, so the scores are always those of one judge.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ITEM_COLUMNS = ("run_id", "task", "eval_language", "metric", "item_id", "score"
 
 
 def judge_key(settings: Settings) -> str:
-    """Name of a judge: its model, and a hash over all that decides its ratings."""
+    """Returns the name of a judge: its model, and a hash of everything that determines its ratings."""
     content = json.dumps([asdict(settings), PROTOCOL_SHA256], sort_keys=True)
     name = settings.model.rstrip("/").rpartition("/")[2]
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:_SLUG_CHARACTERS]
@@ -46,7 +46,7 @@ def judge_key(settings: Settings) -> str:
 
 
 def recorded(directory: RunDir, settings: Settings, requests: Sequence[str]) -> JudgeDocument | None:
-    """judge.json, if it is the outcome of exactly these requests, in this order, to this judge."""
+    """Returns the content of judge.json if it is the outcome of exactly these requests to this judge."""
     facts = directory.judge()
     if facts is None or (facts.judge, facts.requests_sha256) != (judge_key(settings), _digest(requests)):
         return None
@@ -60,14 +60,14 @@ def write(
     items: Sequence[JudgedItem],
     facts: JudgeDocument,
 ) -> None:
-    """Keep the outcome of judging a run.
+    """Writes the outcome of judging a run.
 
     Args:
         run: The run that was judged.
-        directory: Its directory.
+        directory: Directory of the run.
         generations: The answers.
-        items: The verdicts, in the same order.
-        facts: Content of judge.json, as `describe` makes it.
+        items: The ratings in the same order.
+        facts: Content of judge.json, from `describe`.
     """
     lines = (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
     directory.write_text(f"{FOLDER}/{facts.judge}.jsonl", "".join(lines))
@@ -83,13 +83,13 @@ def write(
 
 
 def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem], now: float) -> JudgeDocument:
-    """Who judged what, and with which outcome: the content of judge.json.
+    """Returns the content of judge.json: the judge, its settings, and a summary of the outcome.
 
     Args:
-        endpoint: Where the judge is.
-        settings: What was asked for.
-        items: The verdicts.
-        now: Unix seconds.
+        endpoint: Address and model of the judge.
+        settings: Settings of the requests.
+        items: The ratings.
+        now: Current time in Unix seconds.
     """
     return JudgeDocument(
         judge=judge_key(settings),
@@ -116,7 +116,7 @@ def _digest(requests: Sequence[str]) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """CSV text; a number that is unknown is an empty field."""
+    """Returns CSV text in which an unknown number is an empty field."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)

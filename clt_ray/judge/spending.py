@@ -1,4 +1,4 @@
-"""Tokens: what replies have cost, and roughly what requests would."""
+"""Tokens spent on replies, and estimates of the tokens that requests would cost."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Protocol
 from clt_ray.judge.protocol import Message
 
 BYTES_PER_TOKEN = 4.0
-"""UTF-8 bytes per token of the tokenizers of large multilingual models, roughly and in every script: a character of
-Latin, Arabic, Korean or Chinese has 1, 2, 3 or 3 bytes, and tokens hold the fewer characters the more bytes those
-have."""
+"""Approximate number of UTF-8 bytes per token of large multilingual models, in every script: Latin, Arabic, Korean and
+Chinese characters have 1, 2, 3 and 3 bytes, and tokens have fewer characters the more bytes each of them has."""
 REPLY_TOKENS = 150
-"""An explanation of a few sentences and the rating, roughly."""
+"""Approximate length in tokens of a reply: an explanation of a few sentences and the rating."""
 
 
 class Counted(Protocol):
-    """Anything that says what it cost."""
+    """Anything with token counts."""
 
     @property
     def prompt_tokens(self) -> int | None: ...
@@ -28,14 +27,14 @@ class Counted(Protocol):
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of some requests and their replies."""
+    """Tokens of requests and their replies."""
 
     prompt: int = 0
     """Tokens sent."""
     completion: int = 0
     """Tokens received."""
     uncounted: int = 0
-    """Replies whose server did not say."""
+    """Number of replies whose server did not count tokens."""
 
     def __add__(self, other: Tokens) -> Tokens:
         uncounted = self.uncounted + other.uncounted
@@ -43,7 +42,7 @@ class Tokens:
 
 
 def spent(replies: Iterable[Counted]) -> Tokens:
-    """What replies have cost, as the servers counted."""
+    """Returns the tokens of replies as the servers counted them."""
     total = Tokens()
     for reply in replies:
         unknown = reply.prompt_tokens is None or reply.completion_tokens is None
@@ -52,6 +51,6 @@ def spent(replies: Iterable[Counted]) -> Tokens:
 
 
 def estimate(messages: Sequence[Message]) -> Tokens:
-    """Roughly what one request would cost."""
+    """Estimates the tokens of one request and its reply."""
     size = sum(len(message["content"].encode()) for message in messages)
     return Tokens(round(size / BYTES_PER_TOKEN), REPLY_TOKENS)

@@ -1,4 +1,4 @@
-"""From kept generations and a judge's replies to verdicts on items, and to scores."""
+"""Turns stored generations and a judge's replies into ratings of items, and into scores."""
 
 from __future__ import annotations
 
@@ -22,71 +22,73 @@ RATING, SWITCH_AWARE = "judge_rating", "judge_rating_switch_aware"
 
 @dataclass(frozen=True)
 class JudgedItem:
-    """One test item and what the judge made of it."""
+    """A test item with the judge's rating and reply."""
 
     id: str
+    """Id of the test item."""
     language: str
     """Language that the answer should be in."""
     judge_rating: int | None
-    """1 to 5; None when the reply holds no rating."""
+    """Rating from 1 to 5; None when the reply has none."""
     judge_rating_switch_aware: int | None
-    """1 when the answer fails language fidelity, whatever the judge said; else the rating."""
+    """1 when the answer fails language fidelity, whatever the judge's rating; else the rating."""
     in_language: bool
     """Whether the answer passes language fidelity."""
     why_unparsable: str
-    """Why the reply holds no rating; empty when it does."""
+    """Why the reply has no rating; empty when it has one."""
     reply: str
-    """The judge's words."""
+    """Text of the judge's reply."""
     finish_reason: str
     """Why the judge stopped: `stop`, `length` or `content_filter`."""
     model: str
-    """Snapshot that answered, as the server named it."""
+    """Model snapshot that answered, as the server named it."""
     fingerprint: str
     """The server's `system_fingerprint`; empty when it sent none."""
     prompt_tokens: int | None
-    """None when the server did not count."""
+    """Tokens of the request; None when the server did not count them."""
     completion_tokens: int | None
-    """None when the server did not count."""
+    """Tokens of the reply; None when the server did not count them."""
     request: str
-    """Name of the request in the cache."""
+    """Key of the request in the cache."""
 
     @property
     def ratings(self) -> dict[str, float]:
-        """Those that there are, by metric."""
-        found = {RATING: self.judge_rating, SWITCH_AWARE: self.judge_rating_switch_aware}
-        return {metric: float(value) for metric, value in found.items() if value is not None}
+        """Returns the available ratings by metric."""
+        ratings = {RATING: self.judge_rating, SWITCH_AWARE: self.judge_rating_switch_aware}
+        return {metric: float(value) for metric, value in ratings.items() if value is not None}
 
 
 def read_generations(run: RunSpec, directory: RunDir) -> list[Generation]:
-    """The kept outputs of a finished run on the test of instruction following.
+    """Returns the stored outputs of a finished run on the instruction-following test set.
 
     Raises:
-        DataError: A file is missing, or is not what evaluation writes.
+        DataError: A file is missing or malformed.
     """
     names = [f"generations/{TASK}.{code}.jsonl" for code in run.eval_languages]
     texts = directory.read_texts(names)
-    found = []
+    generations = []
     for name in names:
         where = f"{directory.uri}/{name}"
         if name not in texts:
             raise DataError(f"{where}: the run is finished, but this file is missing; it cannot be judged")
-        # Not `splitlines`: outputs may hold other separators of lines.
+        # `splitlines` would also split at other line separators, which outputs may contain.
         for number, line in enumerate(texts[name].rstrip("\n").split("\n"), start=1):
-            found.append(_generation(line, f"{where}, line {number}"))
-    return found
+            generations.append(_generation(line, f"{where}, line {number}"))
+    return generations
 
 
 def _generation(line: str, where: str) -> Generation:
     try:
         return Generation(**json.loads(line))
     except (ValueError, TypeError) as error:
-        raise DataError(f"{where}: not a kept generation ({error}); it cannot be judged") from error
+        raise DataError(f"{where}: not a stored generation ({error}); it cannot be judged") from error
 
 
 def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedItem:
-    """The verdict on one answer.
+    """Returns the ratings of one answer.
 
-    The switch-aware rating is the study's: an answer with a line in another language, or an empty one, scores 1.
+    The switch-aware rating is that of the reference study: an answer with a line in another language, or an empty
+    answer, is rated 1.
     """
     verdict = parse(reply.text, generation.output, reply.finish_reason)
     in_language = bool(fidelity.score(generation.output, generation.language)["fidelity"])
@@ -108,13 +110,13 @@ def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedIte
 
 
 def scores(run: RunSpec, generations: Sequence[Generation], items: Sequence[JudgedItem]) -> list[Score]:
-    """Mean ratings per language, each over the items that have one: `n_items` says how many."""
+    """Returns the mean ratings per language over the items that have a rating, whose number is `n_items`."""
     pairs = zip(generations, items, strict=True)
     return summarise(run, [replace(generation, scores=item.ratings) for generation, item in pairs])
 
 
 def unparsable(items: Iterable[JudgedItem]) -> dict[str, dict[str, int]]:
-    """Items without a rating by language and reason."""
+    """Returns the number of items without a rating by language and reason."""
     counts: dict[str, Counter[str]] = {}
     for item in items:
         if item.why_unparsable:

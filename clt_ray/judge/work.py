@@ -1,4 +1,4 @@
-"""Judges runs: what is there to ask, what is known already, what to send, what to keep."""
+"""Judges runs: reads their answers, sends the requests that have no reply yet, and writes the ratings."""
 
 from __future__ import annotations
 
@@ -22,26 +22,28 @@ from clt_ray.sweep.run import RunSpec
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """What became of one run."""
+    """Outcome of judging one run."""
 
     run_id: str
+    """Id of the run."""
     name: str
+    """Name of the run for people."""
     items: int
-    """Test items of all languages."""
+    """Number of test items in all languages."""
     requests: int
-    """Distinct requests that had no reply yet, and so were sent; in a preview, that would be."""
+    """Number of distinct requests that had no reply yet and were sent, or in a preview would be sent."""
     rated: int
-    """Items with a rating."""
+    """Number of items with a rating."""
     unparsable: Mapping[str, Mapping[str, int]]
-    """Items whose reply holds no rating, by language and reason."""
+    """Number of items whose reply has no rating, by language and reason."""
     unanswered: Mapping[str, int]
-    """Requests that the judge left without a reply, by reason; if there are any, no scores are written."""
+    """Number of requests without a reply, by reason; if there are any, no scores are written."""
     tokens: Tokens
-    """Spent on the requests now sent; in a preview, a rough estimate of it."""
+    """Tokens of the requests that were sent; in a preview, an estimate."""
 
     @property
     def complete(self) -> bool:
-        """Whether the run has its scores."""
+        """Whether the scores of the run are written."""
         return not self.unanswered
 
     @property
@@ -51,32 +53,38 @@ class JudgedRun:
 
 @dataclass(frozen=True)
 class _Material:
-    """What a run holds for a judge."""
+    """A run's answers and the requests to judge them."""
 
     run: RunSpec
+    """The run."""
     directory: RunDir
+    """Directory of the run."""
     generations: Sequence[Generation]
+    """Answers of the run."""
     keys: Sequence[str]
-    """Request of each generation; equal questions and answers share one."""
+    """Key of the request of each answer; equal questions with equal answers share a request."""
     requests: Mapping[str, Sequence[Message]]
-    """Messages by request."""
+    """Messages by key of the request."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """One judge at work in one storage."""
+    """A judge of the runs in a storage."""
 
     store: Store
+    """Where the runs are."""
     endpoint: Endpoint
+    """Address and model of the judge."""
     settings: Settings
+    """Settings of every request."""
 
     @cached_property
     def _cache(self) -> Cache:
         return Cache(self.store.uri)
 
     def preview(self, runs: Sequence[RunSpec], show: Callable[[JudgedRun], None]) -> tuple[JudgedRun, ...]:
-        """What judging some runs would send; a request that several share counts with the first."""
-        told: list[JudgedRun] = []
+        """Returns what judging would send; a request that several runs share counts for the first of them."""
+        previews: list[JudgedRun] = []
         planned: set[str] = set()
         for run in runs:
             material = self._material(run)
@@ -84,41 +92,41 @@ class Judge:
             new = material.requests.keys() - known - planned
             planned |= new
             tokens = sum((estimate(material.requests[key]) for key in new), Tokens())
-            told.append(JudgedRun(run.run_id, run.name, len(material.keys), len(new), 0, {}, {}, tokens))
-            show(told[-1])
-        return tuple(told)
+            previews.append(JudgedRun(run.run_id, run.name, len(material.keys), len(new), 0, {}, {}, tokens))
+            show(previews[-1])
+        return tuple(previews)
 
     async def judge(self, run: RunSpec, ask: Ask, concurrency: int) -> JudgedRun:
-        """Ask for what has no reply yet, and when all is answered, write the run's ratings.
+        """Sends the requests that have no reply yet, and writes the run's ratings when all have one.
 
         Args:
             run: A finished run.
             ask: Sends one request.
-            concurrency: Requests on their way at a time.
+            concurrency: Maximum number of requests in flight.
 
         Raises:
             DataError: The run's generations are missing or malformed.
-            JudgeStopped: The judge refuses every request; replies until then are kept.
+            JudgeStopped: The judge refuses every request; replies until then are stored.
         """
         material = self._material(run)
         facts = self._recorded(material)
         if facts is not None:
-            return self._told(material, facts, {}, {})
+            return self._outcome(material, facts, {}, {})
         known = self._cache.get(material.requests)
-        missing = {key: asked for key, asked in material.requests.items() if key not in known}
+        missing = {key: prompt for key, prompt in material.requests.items() if key not in known}
         replies, failures = await ask_all(missing, ask, self._cache.put, concurrency)
-        return self._told(material, self._conclude(material, known | replies), replies, failures)
+        return self._outcome(material, self._conclude(material, known | replies), replies, failures)
 
     def _conclude(self, material: _Material, replies: Mapping[str, Reply]) -> JudgeDocument:
-        """The facts of judging a run; they and its ratings are written if every request has a reply."""
+        """Returns the facts of judging a run, and writes them and its ratings if every request has a reply."""
         pairs = zip(material.generations, material.keys, strict=True)
-        items = [judged_item(one, key, replies[key]) for one, key in pairs if key in replies]
+        items = [judged_item(generation, key, replies[key]) for generation, key in pairs if key in replies]
         facts = describe(self.endpoint, self.settings, items, time.time())
         if len(items) == len(material.keys):
             write(material.run, material.directory, material.generations, items, facts)
         return facts
 
-    def _told(
+    def _outcome(
         self, material: _Material, facts: JudgeDocument, replies: Mapping[str, Reply], failures: Mapping[str, str]
     ) -> JudgedRun:
         return JudgedRun(
@@ -135,9 +143,9 @@ class Judge:
     def _material(self, run: RunSpec) -> _Material:
         directory = self.store.run_dir(run.run_id)
         generations = read_generations(run, directory)
-        asked = [messages(one.prompt, one.output) for one in generations]
-        keys = [request_key(self.settings, one) for one in asked]
-        return _Material(run, directory, generations, keys, dict(zip(keys, asked, strict=True)))
+        prompts = [messages(generation.prompt, generation.output) for generation in generations]
+        keys = [request_key(self.settings, prompt) for prompt in prompts]
+        return _Material(run, directory, generations, keys, dict(zip(keys, prompts, strict=True)))
 
     def _recorded(self, material: _Material) -> JudgeDocument | None:
         return recorded(material.directory, self.settings, material.keys)

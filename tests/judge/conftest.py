@@ -1,4 +1,4 @@
-"""MLflow's empty tables, made once: making them takes seconds, copying them does not."""
+"""Creates MLflow's empty tables once, because creating them takes seconds and copying them does not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from clt_ray.tracking.client import connect
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns an MLflow database without experiments."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     connect(f"sqlite:///{path}").search_experiments()
     return path
@@ -19,6 +20,6 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(empty_database: Path, tmp_path: Path) -> Path:
-    """A folder with an MLflow database in it."""
+    """Returns a folder with an MLflow database in it."""
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     return tmp_path

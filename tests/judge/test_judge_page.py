@@ -1,4 +1,4 @@
-"""docs/judge.md shows the prompt that is sent, and every reason for which a reply holds no rating."""
+"""docs/judge.md shows the prompt that is sent and every reason why a reply has no rating."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from clt_ray.judge.rating import REASONS
 PAGE = (Path(__file__).parents[2] / "docs" / "judge.md").read_text("utf-8")
 
 
-def test_prompt_is_the_one_that_is_sent() -> None:
+def test_the_page_shows_the_prompt_that_is_sent() -> None:
     assert f"```text\n{SYSTEM}\n```" in PAGE
     assert f"```text\n{USER}\n```" in PAGE
 
 
-def test_every_reason_and_variable_is_named() -> None:
+def test_the_page_names_every_reason_and_variable() -> None:
     words = " ".join(PAGE.split())
     assert [reason for reason in REASONS if f"`{reason}`" not in words] == []
     variables = (BASE_URL, MODEL, API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY)

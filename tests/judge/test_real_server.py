@@ -1,7 +1,7 @@
 """A real OpenAI-compatible server, `transformers serve`, with the bundled tiny model as the judge.
 
-The model writes no ratings; what counts is that the server takes the requests, that its replies are counted as what
-they are, and that the outcome says who answered.
+The model writes no ratings. The test shows that the server accepts the requests, that its replies are counted as
+replies without a rating, and that the outcome names the model that answered.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.slow
 
 START_SECONDS = 120
 CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
-"""The tiny model has none, being a base model."""
+"""Template for the tiny model, which is a base model and has none."""
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """The bundled model with a chat template."""
+    """Returns the folder of the bundled model with a chat template."""
     target = tmp_path / "judge-model"
     shutil.copytree(str(resources.files("clt_ray.data.bundled") / "model"), target)
     (target / "chat_template.jinja").write_text(CHAT_TEMPLATE)
@@ -41,11 +41,11 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(model: Path, tmp_path: Path) -> Iterator[str]:
-    """Address of the running server."""
+    """Yields the address of the running server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("transformers"), "serve", str(model), "--host", "127.0.0.1",
+    command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model), "--host", "127.0.0.1",
                "--port", str(port), "--device", "cpu"]  # fmt: skip
     with open(tmp_path / "server.log", "w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "NO_COLOR": "1"})
@@ -57,8 +57,8 @@ def server(model: Path, tmp_path: Path) -> Iterator[str]:
             process.wait()
 
 
-def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
-    """Return when the server answers."""
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns when the server answers."""
     for _ in range(START_SECONDS * 5):
         assert process.poll() is None, log.read_text()
         try:
@@ -69,7 +69,7 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
     raise AssertionError(f"not up within {START_SECONDS} s:\n{log.read_text()}")
 
 
-def test_tiny_model_judges(folder: Path, server: str, model: Path) -> None:
+def test_the_tiny_model_judges_through_a_real_server(folder: Path, server: str, model: Path) -> None:
     made = study(folder)
     environment = {"CLT_RAY_JUDGE_BASE_URL": server, "CLT_RAY_JUDGE_MODEL": str(model)}
     outcome = judge(made.path, made.locations, environment=environment)
