@@ -64,20 +64,22 @@ class SweepTracker:
         self._uri, self._sweep, self._store = tracking_uri, sweep_name, store
         self._artifact_location = artifact_location
         self._client: Any = None
-        self._complete: set[str] = set()
-        """Ids of finished runs that are completely logged."""
+        self._complete: dict[str, str] = {}
+        """Judgement that is in MLflow (see `projection.judging`) of each finished run that is logged, by run id."""
         self._children: dict[str, str] = {}
         """MLflow's id of each child run, by run id."""
         self._cursors: dict[str, str] = {}
         """Value of `clt.mirrored` that this process wrote last, by run id."""
 
     def sync(self, runs: Iterable[RunSpec]) -> None:
-        """Brings MLflow up to date with these runs. Runs that are known to be completely logged cost nothing.
+        """Brings MLflow up to date with these runs.
+
+        For a finished run that is known to be logged, this only checks whether it has been judged since.
 
         Raises:
             TrackerUnavailable: MLflow is not up to date; the next call continues from where this one stopped.
         """
-        incomplete = {run.run_id: run for run in runs if run.run_id not in self._complete}
+        incomplete = {run.run_id: run for run in runs if not self._is_complete(run.run_id)}
         if all(state.kind == "missing" for state in self._store.states(list(incomplete)).values()):
             return
         with self._exclusive_client() as client:
@@ -118,6 +120,11 @@ class SweepTracker:
             _, parent = self._experiment_and_parent(client)
             client.log_artifacts(parent.info.run_id, str(folder), "report")
 
+    def _is_complete(self, run_id: str) -> bool:
+        if run_id not in self._complete:
+            return False
+        return judging(self._store.run_dir(run_id).judge()) == self._complete[run_id]
+
     def _sync_run(
         self, client: Any, experiment: str, parent: Any, run: RunSpec, state: RunStatus, child: Any | None
     ) -> None:
@@ -126,7 +133,7 @@ class SweepTracker:
         cursor = Cursor.decode(tag)
         complete = cursor.done and child is not None and child.info.status == "FINISHED"
         if complete and judging(directory.judge()) == cursor.judged:
-            self._complete.add(run.run_id)
+            self._complete[run.run_id] = cursor.judged
             return
         projection = project(run, directory, state)
         with reachable(self._uri):
@@ -143,7 +150,7 @@ class SweepTracker:
                 client, child, names.params(run), projection, partial(artifacts, directory), trusted
             )
         if projection.finished:
-            self._complete.add(run.run_id)
+            self._complete[run.run_id] = projection.judged
 
     def _find_children(self, client: Any, experiment: str, run_ids: Sequence[str]) -> dict[str, Any]:
         """Returns the current `mlflow.entities.Run` of each of these runs that has one, by run id."""

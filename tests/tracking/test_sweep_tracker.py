@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from clt_ray.store import RunDir, Store
+from clt_ray.store import JudgeDocument, JudgeTokens, RunDir, Store
+from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import SweepTracker, TrackerUnavailable
 from tests.support.fabricated import BEGAN, EVAL_LANGUAGES, SWEEP, Training, finished, spec
 from tests.support.lookups import assert_each_step_once, only_run, runs, steps
@@ -176,6 +177,35 @@ def test_a_failed_run_that_recovers_loses_its_error(tracker: SweepTracker, store
     child = only_run(client, SWEEP)
     assert child.info.status == "FINISHED"
     assert "clt.error" not in child.data.tags
+
+
+def judge(store: Store, run: RunSpec, rating: float, now: float) -> None:
+    """Writes the files of a judgement in which every answer has the same rating."""
+    directory = store.run_dir(run.run_id)
+    header = "run_id,task,eval_language,metric,score,stderr,n_items"
+    rows = [f"{run.run_id},math,{code},judge_rating,{rating},,20" for code in EVAL_LANGUAGES]
+    directory.write_text("judge/scores.csv", "\n".join([header, *rows]) + "\n")
+    items = 20 * len(EVAL_LANGUAGES)
+    directory.write_judge(
+        JudgeDocument(
+            judge="tiny-0", model="tiny", answered_by={"tiny": items}, fingerprints={}, host="127.0.0.1",
+            temperature=0.0, max_tokens=64, prompt_sha256="0", items=items, rated=items, unparsable={},
+            wrong_language=0, tokens=JudgeTokens(prompt=0, completion=0, uncounted=0), requests_sha256="0",
+            judged=now, versions={},
+        )
+    )  # fmt: skip
+
+
+def test_judgements_after_the_last_sync_are_logged_by_the_same_tracker(
+    tracker: SweepTracker, store: Store, client: Any
+) -> None:
+    run = finished(store, spec("math"))
+    tracker.sync([run])
+    assert "test/math/es/judge_rating" not in only_run(client, SWEEP).data.metrics
+    for rating in (2.0, 4.0):
+        judge(store, run, rating, now=BEGAN + 1000 * rating)
+        tracker.sync([run])
+        assert only_run(client, SWEEP).data.metrics["test/math/es/judge_rating"] == rating
 
 
 def test_a_point_with_more_metrics_than_one_call_accepts(tracker: SweepTracker, store: Store, client: Any) -> None:
