@@ -22,7 +22,7 @@ import pandas as pd
 
 from _result import emit
 from clt_ray.analysis.loading import SCORE_COLUMNS, load_scores
-from clt_ray.api.evidence import finished_rows
+from clt_ray.evidence import finished_rows
 from clt_ray.store import ResultDocument, StageSeconds, StatusDocument, Store
 from clt_ray.sweep import RunSpec, expand, parse_sweep
 from clt_ray.sweep.selection import Candidate, Selection

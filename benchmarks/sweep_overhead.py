@@ -48,14 +48,14 @@ def per_run(wall_seconds: float, inside: list[float]) -> float:
 
 def ours(sweep: Path, storage: str) -> float:
     """Returns the overhead per run of this project, in seconds."""
-    from clt_ray.api import locate, run
-    from clt_ray.store import Store
+    from clt_ray import RunOptions, open_sweep, run
 
     began = time.monotonic()
-    outcome = run(str(sweep), locate(storage), limit=RUNS_AT_A_TIME)
+    opened = open_sweep(str(sweep), storage=storage)
+    outcome = run(opened, RunOptions(max_concurrent=RUNS_AT_A_TIME))
     wall = time.monotonic() - began
     assert outcome.exit_code == 0, outcome
-    results = [Store(storage).run_dir(told.run_id).result() for told in outcome.status.runs]
+    results = [opened.store.run_dir(run.run_id).result() for run in outcome.status.runs]
     return per_run(wall, [result.seconds.total for result in results if result])
 
 

@@ -13,14 +13,11 @@ import pytest
 from mlflow import MlflowClient
 
 from clt_ray.analysis import mechanisms as measured
-from clt_ray.api.locations import Locations, locate
-from clt_ray.api.mechanisms import mechanisms, run_logs
+from clt_ray.evidence import mechanisms, run_logs
+from clt_ray.html_report.mechanism_figures import mechanism_exhibits
+from clt_ray.html_report.mechanism_section import mechanism_frames, mechanism_sections
+from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.pipeline import execute
-from clt_ray.report.mechanism_figures import mechanism_exhibits
-from clt_ray.report.mechanism_section import mechanism_frames, mechanism_sections
-from clt_ray.store import Store
-from clt_ray.sweep.grid import expand
-from clt_ray.sweep.load import load_sweep
 from clt_ray.tracking import SweepTracker
 from clt_ray.training.gradient_agreement import BUCKETS, PROBE_ROWS
 from tests.support.sweeps import sweep, write
@@ -30,7 +27,7 @@ NAME = "mechanisms"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Locations]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> OpenSweep:
     """Two tasks mixed and each alone; the agreement is measured in all three."""
     folder = tmp_path_factory.mktemp("mechanisms")
     document = sweep(
@@ -39,22 +36,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Locations]:
         training={"epochs": 1, "gradient_agreement_every": 2},
         evaluation={"samples_per_language": 3, "max_new_tokens": 8},
     )
-    path, locations = write(folder / "sweep.yaml", document), locate(str(folder / "store"))
-    for run in expand(load_sweep(path)):
-        assert execute(run, Store(locations.storage)) == "finished"
-    return path, locations
+    opened = open_sweep(write(folder / "sweep.yaml", document), storage=str(folder / "store"))
+    for run in opened.runs:
+        assert execute(run, opened.store) == "finished"
+    return opened
 
 
-def test_mlflow_shows_every_cosine_once(finished: Any, tmp_path: Path) -> None:
-    path, locations = finished
-    runs, uri = expand(load_sweep(path)), f"sqlite:///{tmp_path}/mlflow.db"
+def test_mlflow_shows_every_cosine_once(finished: OpenSweep, tmp_path: Path) -> None:
+    runs, uri = finished.runs, f"sqlite:///{tmp_path}/mlflow.db"
     for _ in range(2):
-        SweepTracker(uri, NAME, Store(locations.storage)).sync(runs)
+        SweepTracker(uri, NAME, finished.store).sync(runs)
     client = MlflowClient(uri)
     (mixed,) = (run for run in runs if run.task == MIXED)
     experiment = client.get_experiment_by_name(NAME)
     (child,) = client.search_runs([experiment.experiment_id], f"tags.`clt.run_id` = '{mixed.run_id}'")
-    points = Store(locations.storage).run_dir(mixed.run_id).metrics("interference")
+    points = finished.store.run_dir(mixed.run_id).metrics("interference")
     assert [point.step for point in points] == [2, 4, 6, 8]
     for name in ("interference/summarization.en/math.ja", "interference/math.en/math.en", "interference/math.es/norm"):
         history = client.get_metric_history(child.info.run_id, name)
@@ -62,18 +58,17 @@ def test_mlflow_shows_every_cosine_once(finished: Any, tmp_path: Path) -> None:
         assert len(history) == len(points)
 
 
-def test_finished_runs_become_logs(finished: Any) -> None:
-    path, locations = finished
-    logs = {log.mixture: log for log in run_logs([path, path], locations)}
-    assert set(logs) == {"math", "summarization", MIXED} and len(run_logs([path, path], locations)) == 3
-    runs = {run.task: run for run in expand(load_sweep(path))}
+def test_finished_runs_become_logs(finished: OpenSweep) -> None:
+    logs = {log.mixture: log for log in run_logs([finished, finished])}
+    assert set(logs) == {"math", "summarization", MIXED} and len(run_logs([finished, finished])) == 3
+    runs = {run.task: run for run in finished.runs}
     for mixture, log in logs.items():
         assert (log.run_id, log.train_rows) == (runs[mixture].run_id, runs[mixture].train_rows)
         assert log.task_rows(runs[mixture].steps) == runs["math"].train_rows
 
 
-def test_their_tables_compare_the_mixed_run_with_its_twins(finished: Any) -> None:
-    found = mechanisms([finished[0]], finished[1])
+def test_their_tables_compare_the_mixed_run_with_its_twins(finished: OpenSweep) -> None:
+    found = mechanisms([finished])
     mixed = found.trajectories[found.trajectories["setting"] == "multi"]
     assert mixed["alone_run_id"].nunique() == 2 and (mixed["alone_run_id"] != "").all()
     # Both reach the same rows of the task at their ends.
@@ -86,8 +81,8 @@ def test_their_tables_compare_the_mixed_run_with_its_twins(finished: Any) -> Non
     assert found.pulls[["cosine", "loss_difference", "interference"]].notna().all().all()
 
 
-def test_their_figures_are_whole(finished: Any) -> None:
-    exhibits = mechanism_exhibits(mechanisms([finished[0]], finished[1]))
+def test_their_figures_are_whole(finished: OpenSweep) -> None:
+    exhibits = mechanism_exhibits(mechanisms([finished]))
     assert [exhibit.words.title for exhibit in exhibits] == [
         "Summarization: validation loss with mixed tasks", "Math: validation loss with mixed tasks",
         "Gradient agreement of tasks and languages", "Gradient agreement over training",
@@ -99,8 +94,8 @@ def test_their_figures_are_whole(finished: Any) -> None:
     assert all(name in texts[3] for name in ("within task", "within language", "across both"))
 
 
-def test_their_section_states_what_the_tables_show(finished: Any) -> None:
-    found = mechanisms([finished[0]], finished[1])
+def test_their_section_states_what_the_tables_show(finished: OpenSweep) -> None:
+    found = mechanisms([finished])
     (section,) = mechanism_sections(found)
     assert section.statement.startswith("Of 6 validation losses in languages of the training data, ")
     assert "gradients of one task in two languages have a mean cosine similarity of" in section.statement
@@ -115,14 +110,16 @@ def test_their_section_states_what_the_tables_show(finished: Any) -> None:
 @pytest.mark.parametrize(
     ("low", "high", "words"), [(-0.9, -0.1, "lose less"), (0.1, 0.9, "lose more"), (-0.5, 0.5, "4 cases cannot show")]
 )
-def test_the_section_concludes_no_more_than_the_interval(finished: Any, low: float, high: float, words: str) -> None:
-    found = mechanisms([finished[0]], finished[1])
+def test_the_section_concludes_no_more_than_the_interval(
+    finished: OpenSweep, low: float, high: float, words: str
+) -> None:
+    found = mechanisms([finished])
     (section,) = mechanism_sections(replace(found, association=found.association.assign(low=low, high=high)))
     assert words in section.statement.rpartition(". ")[2]
 
 
-def test_runs_without_measurements_have_trajectories_only(finished: Any) -> None:
-    logs = [replace(log, interference=()) for log in run_logs([finished[0]], finished[1])]
+def test_runs_without_measurements_have_trajectories_only(finished: OpenSweep) -> None:
+    logs = [replace(log, interference=()) for log in run_logs([finished])]
     found = measured.mechanisms(logs)
     assert found.gradient_pairs.empty and found.pulls.empty and len(found.trajectories)
     assert [exhibit.place.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
@@ -131,22 +128,21 @@ def test_runs_without_measurements_have_trajectories_only(finished: Any) -> None
     assert mechanism_sections(measured.mechanisms([])) == [] and mechanism_frames(measured.mechanisms([])) == {}
 
 
-def test_the_program_of_the_page_runs(finished: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_the_program_of_the_page_runs(finished: OpenSweep, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     page = (Path(__file__).parents[1] / "docs" / "mechanisms.md").read_text("utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    path, locations = finished
-    monkeypatch.setenv("CLT_RAY_STORAGE", locations.storage)
+    monkeypatch.setenv("CLT_RAY_STORAGE", finished.locations.storage)
     made: dict[str, Any] = {}
-    exec(compile(program.replace("sweeps/smoke.yaml", path), "docs/mechanisms.md", "exec"), made)
+    exec(compile(program.replace("sweeps/smoke.yaml", finished.file), "docs/mechanisms.md", "exec"), made)
     assert capsys.readouterr().out.count("run_id") == 3
     for table in vars(made["found"]).values():
         assert len(table)
 
 
-def test_the_page_names_what_is_recorded(finished: Any) -> None:
+def test_the_page_names_what_is_recorded(finished: OpenSweep) -> None:
     page = (Path(__file__).parents[1] / "docs" / "mechanisms.md").read_text("utf-8")
-    (mixed,) = (run for run in expand(load_sweep(finished[0])) if run.task == MIXED)
-    point = Store(finished[1].storage).run_dir(mixed.run_id).metrics("interference")[0]
+    (mixed,) = (run for run in finished.runs if run.task == MIXED)
+    point = finished.store.run_dir(mixed.run_id).metrics("interference")[0]
     told = set(re.findall(r"^\| `((?:interference|perf)/[^`]+)` \|", page, re.MULTILINE))
     assert len(told) == 4 and told <= set(point.metrics)
     assert f"{BUCKETS:,} numbers" in page and f"first {PROBE_ROWS} of its validation rows" in page

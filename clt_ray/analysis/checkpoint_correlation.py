@@ -52,7 +52,7 @@ def checkpoint_tables(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
     """Both tables by the names of their CSV files; none without a row.
 
     Args:
-        logs: Of finished runs, from `clt_ray.api.mechanisms.run_logs`.
+        logs: Of finished runs, from `clt_ray.evidence.run_logs`.
     """
     table = transfer_correlation_checkpoints(logs)
     if table.empty:
@@ -67,7 +67,7 @@ def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
     without unseen languages, and with fewer than `LEAST` checkpoints, have no row; NaN where one side does not vary.
 
     Args:
-        logs: Of finished runs, from `clt_ray.api.mechanisms.run_logs`.
+        logs: Of finished runs, from `clt_ray.evidence.run_logs`.
     """
     rows: list[dict[str, Any]] = []
     for log in logs:

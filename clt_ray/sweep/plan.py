@@ -20,9 +20,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from clt_ray.sweep import cost
-from clt_ray.sweep.grid import Cell, cells
+from clt_ray.sweep.grid import Cell
 from clt_ray.sweep.run import RunSpec
-from clt_ray.sweep.spec import SweepSpec
 
 Kind = Literal["missing", "interrupted", "running", "failed", "finished"]
 Action = Literal["run", "resume", "skip", "blocked"]
@@ -202,21 +201,17 @@ class Plan:
         }
 
 
-def make_plan(spec: SweepSpec | Sequence[SweepSpec], states: Mapping[str, RunStatus]) -> Plan:
-    """Decides the action for every cell of one or several sweeps.
+def make_plan(sweeps: Sequence[tuple[str, Sequence[Cell]]], states: Mapping[str, RunStatus]) -> Plan:
+    """Decides what to do for every cell of some sweeps.
 
     Args:
-        spec: The sweep, or several in the order in which they would run.
-        states: States of runs in the store, by run_id; other runs count as missing.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
+        sweeps: Name and cells of each sweep, in the order in which they would run.
+        states: What the store knows of each run, by run id; a run that is not among them is missing.
     """
-    specs = (spec,) if isinstance(spec, SweepSpec) else tuple(spec)
     first: dict[str, Place] = {}
     planned = []
     action: Action
-    for sweep, cell in ((spec.name, cell) for spec in specs for cell in cells(spec)):
+    for sweep, cell in ((name, cell) for name, sweep_cells in sweeps for cell in sweep_cells):
         run = cell.run
         shared_with = first.get(run.run_id)
         if shared_with is None:
@@ -227,7 +222,7 @@ def make_plan(spec: SweepSpec | Sequence[SweepSpec], states: Mapping[str, RunSta
             action, reason = "skip", f"shared with {shared_with.cell.title}{elsewhere}"
         tokens = cost.training_tokens(run)
         planned.append(PlannedCell(sweep, cell, action, reason, shared_with, tokens, cost.chip_hours(run, tokens)))
-    return Plan(", ".join(spec.name for spec in specs), tuple(planned))
+    return Plan(", ".join(name for name, _ in sweeps), tuple(planned))
 
 
 def decide(state: RunStatus) -> tuple[Action, str]:

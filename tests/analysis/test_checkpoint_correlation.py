@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clt_ray.analysis.checkpoint_correlation import over_runs, spearman, transfer_correlation_checkpoints
 from clt_ray.analysis.run_log import RunLog, run_log
-from clt_ray.report.checkpoint_section import checkpoint_correlations
+from clt_ray.html_report.checkpoint_section import checkpoint_correlations
 
 SEEN, UNSEEN = (2.0, 1.5, 1.2, 1.1), (3.0, 2.6, 2.5, 2.7)
 finite = st.floats(-5, 5, allow_nan=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clt_ray.errors import ConfigurationError
-from clt_ray.judge.endpoint import endpoint
+from clt_ray.judging.endpoint import endpoint
 
 LOCAL = "http://127.0.0.1:8000/v1"
 

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from clt_ray.analysis.loading import load_items, load_scores
-from clt_ray.api import report
-from clt_ray.api.judge import JudgeOptions, JudgeOutcome, judge
 from clt_ray.errors import ConfigurationError, DataError
-from clt_ray.judge.errors import JudgeStopped
+from clt_ray.judging.errors import JudgeStopped
 from clt_ray.tracking import SweepTracker, read_scores
 from clt_ray.tracking.client import connect
+from clt_ray.verbs.judge import JudgeOptions, JudgeOutcome, judge
+from clt_ray.verbs.report import report
 from tests.support.commands import Killable, clt_ray
 from tests.support.judge_server import (
     KEY,
@@ -44,7 +44,7 @@ def by_answer(body: dict[str, Any], before: int) -> Answer:
 
 
 def judged(of: Study, server: JudgeServer, **options: Any) -> JudgeOutcome:
-    return judge(of.path, of.locations, JudgeOptions(**options), environment=server.environment)
+    return judge(of.sweep, JudgeOptions(**options), environment=server.environment)
 
 
 def means(of: Study) -> pd.DataFrame:
@@ -86,7 +86,7 @@ def test_ratings_reach_directory_mlflow_and_report(folder: Path) -> None:
         of_mlflow.set_index(["samples_per_language", "eval_language", "metric"]).sort_index()["score"].to_dict()
         == scores["score"].to_dict()
     )
-    page = report([made.path], made.locations)
+    page = report(made.sweep)
     assert "switch-aware judge rating" in page.read_text()
     with open(page.parent / "scores.csv", newline="") as file:
         assert {row["metric"] for row in csv.DictReader(file)} >= {"judge_rating", "judge_rating_switch_aware"}
@@ -237,7 +237,7 @@ def test_another_judge_replaces_the_scores_and_keeps_the_lines_of_the_first(fold
         judged(made, server)
     with serving(lambda body, before: rating(3)) as other:
         environment = other.environment | {"CLT_RAY_JUDGE_MODEL": "another"}
-        judge(made.path, made.locations, environment=environment)
+        judge(made.sweep, environment=environment)
         assert other.requests == server.requests
     assert len(list((made.storage / "runs" / made.runs[0].run_id / "judge").glob("*.jsonl"))) == 2
     assert means(made).loc[(0, "en", "judge_rating"), "score"] == 3.0
@@ -260,7 +260,7 @@ def test_language_that_only_the_first_judge_could_rate_has_no_rating_after_the_s
     with serving(by_answer) as server:
         judged(made, server)
     with serving(blind_to_korean) as other:
-        judge(made.path, made.locations, environment=other.environment | {"CLT_RAY_JUDGE_MODEL": "another"})
+        judge(made.sweep, environment=other.environment | {"CLT_RAY_JUDGE_MODEL": "another"})
     rows = load_scores(read_scores(made.locations.tracking_uri, "judged"))
     assert set(rows[rows["metric"] == "judge_rating"]["eval_language"]) == {"en", "es"}
     # One of the two Korean answers is empty, which is 1 whatever the judge says.
@@ -339,10 +339,10 @@ def test_nothing_to_judge(folder: Path) -> None:
     environment = {"CLT_RAY_JUDGE_BASE_URL": "http://127.0.0.1:9/v1", "CLT_RAY_JUDGE_MODEL": "m"}
     waiting = Study(folder)
     with pytest.raises(ConfigurationError, match="no run of instruction is finished"):
-        judge(waiting.path, waiting.locations, environment=environment)
+        judge(waiting.sweep, environment=environment)
     math = Study(folder, task="math")
     with pytest.raises(ConfigurationError, match=r"grid\.task: no run of instruction"):
-        judge(math.path, math.locations, environment=environment)
+        judge(math.sweep, environment=environment)
 
 
 def test_sweep_that_goes_on_is_judged_as_far_as_it_is(folder: Path) -> None:

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.judge.protocol import CODE_DIGITS, SYSTEM, code, messages
+from clt_ray.judging.protocol import CODE_DIGITS, SYSTEM, code, messages
 
 
 def fenced(question: str, answer: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import heapq
 
 import pytest
 
-from clt_ray.judge.rate import Pace
+from clt_ray.judging.rate import Pace
 
 
 class Time:

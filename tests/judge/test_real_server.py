@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from clt_ray.api.judge import judge
+from clt_ray.verbs.judge import judge
 from tests.support.judged_runs import ITEMS, study
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def test_the_tiny_model_judges_through_a_real_server(folder: Path, server: str, model: Path) -> None:
     made = study(folder)
     environment = {"CLT_RAY_JUDGE_BASE_URL": server, "CLT_RAY_JUDGE_MODEL": str(model)}
-    outcome = judge(made.path, made.locations, environment=environment)
+    outcome = judge(made.sweep, environment=environment)
     assert outcome.complete and outcome.untracked is None
     assert sum(run.requests for run in outcome.runs) == ITEMS + 3
     for run in outcome.runs:
@@ -82,5 +82,5 @@ def test_the_tiny_model_judges_through_a_real_server(folder: Path, server: str, 
     assert sum(facts["answered_by"].values()) == ITEMS
     assert all(str(model) in snapshot for snapshot in facts["answered_by"])
     assert facts["temperature"] == 0.0
-    again = judge(made.path, made.locations, environment=environment)
+    again = judge(made.sweep, environment=environment)
     assert (again.sent, again.complete) == (0, True)

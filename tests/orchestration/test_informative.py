@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from ray.tune.search import Searcher
 
-from clt_ray.api.ordering import StoreOrder, observe
 from clt_ray.cli import main
 from clt_ray.orchestration.informative import RunSearch
+from clt_ray.run_order import StoreOrder, observe
 from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep

@@ -9,10 +9,10 @@ from clt_ray.analysis.comparisons import interference
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
-from clt_ray.report.figures import Exhibit
-from clt_ray.report.measure_figures import measure_exhibits
-from clt_ray.report.sections import COMPARISONS, frames, optional_sections
-from clt_ray.report.verdicts import headline_curves
+from clt_ray.html_report.figures import Exhibit
+from clt_ray.html_report.measure_figures import measure_exhibits
+from clt_ray.html_report.sections import COMPARISONS, frames, optional_sections
+from clt_ray.html_report.verdicts import headline_curves
 from tests.support import rich_sweep, synthetic_scores
 
 

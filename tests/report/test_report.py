@@ -14,7 +14,7 @@ import pytest
 from clt_ray.analysis.loading import SCORE_COLUMNS, load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.errors import ConfigurationError
-from clt_ray.report import Heading, ReportData, build_report
+from clt_ray.html_report import Heading, ReportData, build_report
 from tests.support import synthetic_scores
 
 EVIL = "<script>alert('$x_1$')</script>--><b>&\"日本語"

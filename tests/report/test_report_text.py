@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.uncertainty import Estimate
-from clt_ray.report.text import amount, counted, digits_for, enumerated, number, p_value, percent, slug
+from clt_ray.html_report.text import amount, counted, digits_for, enumerated, number, p_value, percent, slug
 
 
 @pytest.mark.parametrize(

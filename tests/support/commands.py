@@ -14,9 +14,11 @@ from clt_ray.store import LeaseDocument, Store
 POLL = threading.Event()
 
 
-def clt_ray(*arguments: str, storage: Path, timeout_seconds: float = 300) -> subprocess.CompletedProcess[str]:
-    """Run a verb to its end."""
-    command = [sys.executable, "-m", "clt_ray", *arguments, "--storage", str(storage)]
+def clt_ray(
+    *arguments: str, storage: Path | None = None, timeout_seconds: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Runs a verb to its end, in a storage where the verb takes one."""
+    command = [sys.executable, "-m", "clt_ray", *arguments, *(["--storage", str(storage)] if storage else [])]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
 
 

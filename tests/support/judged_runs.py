@@ -6,12 +6,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from clt_ray.api.locations import Locations
 from clt_ray.evaluation.evaluate import Generation, generations_jsonl, summarise
 from clt_ray.evaluation.files import csv_text
+from clt_ray.opened import open_sweep
 from clt_ray.store import StageSeconds, StatusDocument, Store
-from clt_ray.sweep.grid import expand
-from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
 from tests.support.fabricated import result
 from tests.support.sweeps import sweep, write
@@ -42,8 +40,8 @@ class Study:
         self.path = write(folder / "sweep.yaml", document)
         self.storage = folder / "storage"
         self.store = Store(str(self.storage))
-        self.locations = Locations(str(self.storage), f"sqlite:///{folder}/mlflow.db")
-        self.runs = expand(load_sweep(self.path))
+        self.sweep = open_sweep(self.path, storage=str(self.storage), tracking_uri=f"sqlite:///{folder}/mlflow.db")
+        self.locations, self.runs = self.sweep.locations, self.sweep.runs
         self.answers = answers or ANSWERS
 
     def finish(self, run: RunSpec) -> None:

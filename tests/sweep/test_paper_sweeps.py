@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from clt_ray.sweep import cells, expand, load_sweep, make_plan
+from clt_ray.sweep import cells, expand, load_sweep
 from clt_ray.sweep.grid import Cell
 from clt_ray.sweep.spec import SweepSpec
+from tests.support.plans import plan_specs
 
 PAPER = Path(__file__).parents[2] / "sweeps" / "paper"
 REPRODUCTIONS = ("single_task", "multi_task", "script_groups", "llama")
@@ -46,7 +47,7 @@ def test_each_file_has_its_cells(name: str, count: int, distinct: int) -> None:
 
 
 def test_together_they_are_152_cells_and_146_runs() -> None:
-    plan = make_plan([spec(name) for name in REPRODUCTIONS], {})
+    plan = plan_specs([spec(name) for name in REPRODUCTIONS], {})
     assert len(plan.cells) == 152
     assert plan.total.runs == 146
     assert plan.shared_between_sweeps == 3, "the English-only run of each task on Aya 23 8B"
@@ -59,7 +60,7 @@ def test_together_they_are_152_cells_and_146_runs() -> None:
 
 
 def test_the_english_only_runs_of_the_controls_are_those_of_the_reproductions() -> None:
-    plan = make_plan([spec(name) for name in (*REPRODUCTIONS, "equal_volume")], {})
+    plan = plan_specs([spec(name) for name in (*REPRODUCTIONS, "equal_volume")], {})
     assert plan.total.runs == 146 + 42
 
 
@@ -107,7 +108,7 @@ def test_the_files_have_the_settings_that_the_study_states(name: str) -> None:
 
 def test_estimates_are_of_the_order_of_minutes_on_the_slice() -> None:
     """The largest 8B run has 30,000 rows, which take at most 1,200 s at the assumed fraction of peak FLOP/s."""
-    for cell in make_plan(spec("single_task"), {}).cells:
+    for cell in plan_specs(spec("single_task"), {}).cells:
         assert cell.chip_hours is not None and cell.run.model.parameters is not None
         seconds = cell.chip_hours * 3600 / cell.run.hardware.chips
         at_peak = 6 * cell.run.model.parameters * cell.tokens / (cell.run.hardware.chips * 197e12)
@@ -130,7 +131,7 @@ def test_the_documentation_page_has_the_numbers_of_the_files() -> None:
 
 def amounts(*names: str) -> list[str]:
     """Returns runs, millions of tokens and chip-hours of some files in the notation of the page."""
-    total = make_plan([spec(name) for name in names], {}).total
+    total = plan_specs([spec(name) for name in names], {}).total
     return [str(total.runs), f"{total.tokens / 1e6:,.0f}", f"{total.chip_hours:,.0f}"]
 
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from clt_ray.sweep import RunStatus, expand, make_plan, parse_sweep
+from clt_ray.sweep import RunStatus, expand, parse_sweep
 from clt_ray.sweep.plan import Amount, decide
+from tests.support.plans import plan_specs
 from tests.support.small_sweep import TPU, sweep
 
 GRID = sweep()["grid"] | {"language_group": ["all", "latin"]}
@@ -31,7 +32,7 @@ def test_every_state_has_an_action_and_a_reason(status: RunStatus, action: str, 
 
 def test_cells_that_share_a_run_repeat_its_id_and_are_planned_once() -> None:
     spec = parse_sweep(sweep(grid=GRID))
-    plan = make_plan(spec, {})
+    plan = plan_specs(spec, {})
     entries = plan.to_json()["runs"]
     assert len(entries) == 4
     start, shared = (entry for entry in entries if entry["samples_per_language"] == 0)
@@ -52,17 +53,17 @@ def test_remaining_work_follows_from_the_states_of_runs() -> None:
     spec = parse_sweep(sweep(grid=GRID))
     first, second, third = expand(spec)
     states = {first.run_id: RunStatus("finished", 157, 157), second.run_id: RunStatus("interrupted", 5, 163)}
-    plan = make_plan(spec, states)
+    plan = plan_specs(spec, states)
     assert plan.actions == {"run": 1, "resume": 1, "skip": 1, "blocked": 0}
     assert plan.run_ids("run", "resume") == (second.run_id, third.run_id)
     assert plan.remaining.steps == second.steps + third.steps
     assert plan.total.steps == first.steps + second.steps + third.steps
     all_finished = {run.run_id: RunStatus("finished") for run in (first, second, third)}
-    assert make_plan(spec, all_finished).remaining == Amount(0, 0, 0, 0, None)
+    assert plan_specs(spec, all_finished).remaining == Amount(0, 0, 0, 0, None)
 
 
 def test_json_has_every_documented_field_and_round_trips() -> None:
-    plan = make_plan(parse_sweep(sweep(hardware=TPU)), {}).to_json()
+    plan = plan_specs(parse_sweep(sweep(hardware=TPU)), {}).to_json()
     assert json.loads(json.dumps(plan)) == plan
     entry = plan["runs"][1]
     assert set(entry) == {
@@ -79,7 +80,7 @@ def test_json_has_every_documented_field_and_round_trips() -> None:
 def test_several_sweeps_are_planned_as_one_after_the_other() -> None:
     first = parse_sweep(sweep(name="first"))
     second = parse_sweep(sweep(name="second", grid=GRID))
-    plan = make_plan([first, second], {})
+    plan = plan_specs([first, second], {})
     assert plan.sweep == "first, second"
     assert [cell.sweep for cell in plan.cells] == ["first"] * 2 + ["second"] * 4
     shared = [cell.reason for cell in plan.cells if cell.shared]
@@ -90,27 +91,27 @@ def test_several_sweeps_are_planned_as_one_after_the_other() -> None:
     ]
     totals = plan.to_json()["totals"]
     assert (totals["cells"], totals["runs"], totals["shared_between_sweeps"]) == (6, 3, 2)
-    assert plan.total.steps == make_plan(second, {}).total.steps
+    assert plan.total.steps == plan_specs(second, {}).total.steps
 
 
 def test_the_plan_names_the_hub_content_that_runs_need() -> None:
     spec = parse_sweep(sweep(data={"math": {"bundled": True}}))
-    assert make_plan(spec, {}).hub == ("meta-llama/Llama-3.1-8B",)
-    assert make_plan(parse_sweep(sweep()), {}).to_json()["hub"] == [
+    assert plan_specs(spec, {}).hub == ("meta-llama/Llama-3.1-8B",)
+    assert plan_specs(parse_sweep(sweep()), {}).to_json()["hub"] == [
         "laihuiyuan/mCoT-MATH", "meta-llama/Llama-3.1-8B",
     ]  # fmt: skip
     finished = {run.run_id: RunStatus("finished") for run in expand(spec)}
-    assert make_plan(spec, finished).hub == ()
+    assert plan_specs(spec, finished).hub == ()
 
 
 def test_chip_hours_are_unknown_without_an_accelerator() -> None:
-    plan = make_plan(parse_sweep(sweep()), {})
+    plan = plan_specs(parse_sweep(sweep()), {})
     assert {cell.chip_hours for cell in plan.cells} == {None}
     assert plan.total.chip_hours is None
 
 
 def test_ten_thousand_runs_are_planned() -> None:
     grid = sweep()["grid"] | {"samples_per_language": list(range(100))}
-    plan = make_plan(parse_sweep(sweep(grid=grid, seeds=list(range(100)), hardware=TPU)), {})
+    plan = plan_specs(parse_sweep(sweep(grid=grid, seeds=list(range(100)), hardware=TPU)), {})
     assert plan.total.runs == 10_000
     assert len(json.loads(json.dumps(plan.to_json()))["runs"]) == 10_000

@@ -1,0 +1,207 @@
+"""Writes the report: one HTML page, its figures as SVG and PNG, and its tables as CSV files.
+
+`build_report` computes the measures, states the findings, draws the figures, renders the page and writes everything.
+All that the page shows is also written as a file beside it, but the page needs none of these files: style sheet, script
+and figures are embedded in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any, Final
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from clt_ray.analysis import checkpoint_correlation, claims
+from clt_ray.analysis import tables as measures
+from clt_ray.analysis.mechanisms import mechanisms
+from clt_ray.analysis.run_log import RunLog
+from clt_ray.analysis.study import Study
+from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.html_report.checkpoint_section import checkpoint_sections
+from clt_ray.html_report.evidence import evidence, limits
+from clt_ray.html_report.figures import Exhibit, exhibits
+from clt_ray.html_report.measure_figures import measure_exhibits
+from clt_ray.html_report.mechanism_figures import mechanism_exhibits
+from clt_ray.html_report.mechanism_section import mechanism_frames, mechanism_sections
+from clt_ray.html_report.overview_tables import summary
+from clt_ray.html_report.run_table import run_table
+from clt_ray.html_report.sections import Section, claim_sections, frames, optional_sections, standard_sections
+from clt_ray.html_report.task_colours import style_sheet
+from clt_ray.html_report.verdicts import headline_curves, introduction, verdicts
+from clt_ray.redaction import redacted_text
+
+_HERE: Final = Path(__file__).parent
+_PACKAGES: Final = ("clt-ray", "numpy", "pandas", "scipy", "matplotlib")
+_LONG: Final = 24
+"""A table with more rows than this is collapsed until the reader opens it."""
+_STUDY_MEASURES: Final = (
+    measures.relative_to_english,
+    measures.seen_unseen,
+    measures.gain,
+    measures.per_language,
+    measures.transfer_correlation,
+    measures.plateau,
+    measures.interference,
+    measures.script_effect,
+)
+"""Measures that every page has; each is written as a CSV file under its function's name."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report is computed from."""
+
+    scores: pd.DataFrame
+    """Scores of finished runs, from `clt_ray.analysis.loading.load_scores`."""
+    items: pd.DataFrame | None = None
+    """Item scores from `load_items`; without them intervals are computed from standard errors."""
+    runs: Sequence[Mapping[str, Any]] = ()
+    """All planned runs with the keys `run_id, model, task, language_group, samples_per_language, seed, state, error`,
+    and `url` where known. Runs that are not finished are listed on the page."""
+    reference: pd.DataFrame | None = None
+    """Scores of another study, drawn as thin lines behind the scores relative to English."""
+    logs: Sequence[RunLog] = ()
+    """Losses and gradient measurements that the runs recorded during training."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the page states about itself."""
+
+    title: str
+    """Title of the page."""
+    command: str
+    """Command line that made the report; secrets in URIs are redacted."""
+    question: str | None = None
+    """The question that the sweep asks, in one sentence."""
+    mlflow_url: str | None = None
+    """Address of the MLflow experiment's page; run ids then link to a search in it."""
+
+
+def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
+    """Writes `index.html`, `scores.csv`, `tables/*.csv`, and `figures/*.svg` and `*.png`.
+
+    Args:
+        data: What the report is computed from.
+        heading: Title, question and provenance of the page.
+        out: Folder to write to; it is created when missing, and files of an earlier report are replaced.
+
+    Returns:
+        The path of the HTML file.
+
+    Raises:
+        ConfigurationError: There are no scores, the metrics of a task cannot share a curve, or items contradict scores.
+    """
+    if data.scores.empty:
+        remedy = "finish a run first: clt-ray run SWEEP"
+        raise ConfigurationError([Problem("report", "", None, "there are no scores to report on", remedy)])
+    study = Study.of(data.scores, data.items)
+    tables = _measured(study, data)
+    recorded = mechanisms(data.logs, tables["interference"])
+    tables |= mechanism_frames(recorded) | checkpoint_correlation.checkpoint_tables(data.logs)
+    optional = [*optional_sections(tables), *checkpoint_sections(tables), *mechanism_sections(recorded)]
+    headline = headline_curves(study)
+    figures = [
+        *exhibits(tables, headline, _relative_to_english(data.reference)),
+        *measure_exhibits(tables, headline, optional),
+        *mechanism_exhibits(recorded),
+    ]
+    runs = run_table(data.scores, data.runs, heading.mlflow_url)
+    sections = [
+        *claim_sections(tables["claims"]),
+        *standard_sections(tables),
+        *optional,
+        Section("runs", "Runs", "Runs", "", (runs,)),
+    ]
+    page = _rendered(
+        **_statements(study, tables, data), **_provenance(data, heading), exhibits=figures, sections=sections
+    )
+    return _write(out, page, data.scores, tables, figures)
+
+
+def _measured(study: Study, data: ReportData) -> dict[str, pd.DataFrame]:
+    """Returns every table that can be computed from scores alone, by the name of its CSV file."""
+    tables = {measure.__name__: measure(study) for measure in _STUDY_MEASURES} | frames(study, data.scores)
+    # The reference study's claims are tested on its own scores wherever those are shown.
+    tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
+    return tables
+
+
+def _relative_to_english(reference: pd.DataFrame | None) -> pd.DataFrame | None:
+    return None if reference is None else measures.relative_to_english(Study.of(reference))
+
+
+def _statements(study: Study, tables: Mapping[str, pd.DataFrame], data: ReportData) -> dict[str, Any]:
+    """Returns the findings, what they are based on, and their limitations."""
+    return {
+        "introduction": introduction(study),
+        "tasks": study.tasks,
+        "verdicts": verdicts(study),
+        "summary": summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
+        "evidence": evidence(study, tables["gain"], data.runs),
+        "limits": limits(study, tables["gain"], data.runs),
+    }
+
+
+def _provenance(data: ReportData, heading: Heading) -> dict[str, Any]:
+    """Returns what the page states about itself."""
+    return {
+        "title": heading.title,
+        "question": heading.question,
+        "command": redacted_text(heading.command),
+        "citation": _citation(data.scores, data.reference),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "versions": _versions(),
+    }
+
+
+def _rendered(**context: Any) -> str:
+    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    style = Markup((_HERE / "page.css").read_text("utf-8") + style_sheet())
+    script = Markup((_HERE / "page.js").read_text("utf-8"))
+    return environment.get_template("page.html").render(long=_LONG, style=style, script=script, **context)
+
+
+def _write(
+    out: Path, page: str, scores: pd.DataFrame, tables: Mapping[str, pd.DataFrame], figures: Sequence[Exhibit]
+) -> Path:
+    """Writes all files, the page last, so that a reader who finds it also finds everything it links to."""
+    for folder in ("tables", "figures"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    scores.to_csv(out / "scores.csv", index=False)
+    for name, table in tables.items():
+        table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
+    for figure in figures:
+        (out / "figures" / f"{figure.place.name}.svg").write_text(figure.svg, "utf-8")
+        if figure.png is not None:
+            (out / "figures" / f"{figure.place.name}.png").write_bytes(figure.png)
+    target = out / "index.html"
+    target.write_text(page, "utf-8")
+    return target
+
+
+def _versions() -> list[tuple[str, str]]:
+    """Returns the versions of Python and of the packages that the numbers depend on."""
+    versions = [("python", python_version())]
+    for package in _PACKAGES:
+        try:
+            versions.append((package, version(package)))
+        except PackageNotFoundError:
+            versions.append((package, "not installed as a package"))
+    return versions
+
+
+def _citation(scores: pd.DataFrame, reference: pd.DataFrame | None) -> str:
+    """Returns the reference study's citation where its scores are shown."""
+    from clt_ray.analysis.reference import CITATION, is_reference
+
+    shown = [scores] if reference is None else [scores, reference]
+    return CITATION if any(is_reference(frame) for frame in shown) else ""

@@ -1,0 +1,231 @@
+"""The figures of scores and gains, with their titles, captions and text alternatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from markupsafe import Markup
+
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
+from clt_ray.analysis.display_order import count_label, language_name
+from clt_ray.analysis.metrics import metric, task_label
+from clt_ray.analysis.study import Curve
+from clt_ray.analysis.tables import MEAN
+from clt_ray.html_report.cells import NumberFormat
+from clt_ray.html_report.declared_tables import Row
+from clt_ray.html_report.svg import figure_png, figure_svg, inline
+from clt_ray.html_report.text import percent, slug
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, pd.DataFrame]
+
+_MOST_CURVES_READ = 8
+"""A text alternative describes at most this many curves; the others are in the table."""
+_FEWEST_RUNS = 3
+"""A path of seen against unseen languages is drawn from this many runs on."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a figure belongs."""
+
+    name: str
+    """Stem of its files, unique within the page."""
+    section: str
+    """Group of figures that a section shows: a task, or for instance "overview" or "gain"."""
+    table: str
+    """The CSV file `tables/<table>.csv` holds the figure's numbers."""
+    folded: bool = False
+    """Whether the figure is collapsed until the reader opens it."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words around a figure."""
+
+    title: str
+    """Heading above the figure."""
+    caption: str
+    """What is drawn, in full sentences."""
+    alt: str
+    """Text alternative, which screen readers read instead of the figure."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A figure of the page in all its formats."""
+
+    place: Place
+    """Where it belongs."""
+    words: Words
+    """Title, caption and text alternative."""
+    svg: str
+    """The figure as a stand-alone SVG file."""
+    png: bytes | None
+    """The figure as PNG for slides; None for collapsed figures, of which there are many."""
+    element: Markup
+    """The figure as an element of the page."""
+
+
+def exhibit(figure: Figure, place: Place, words: Words) -> Exhibit:
+    """Returns a figure in all its formats."""
+    svg = figure_svg(figure, place.name)
+    png = None if place.folded else figure_png(figure)
+    return Exhibit(place, words, svg, png, inline(svg, place.name, words.alt))
+
+
+def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame | None = None) -> list[Exhibit]:
+    """Returns the figures of scores and gains that the tables allow.
+
+    Args:
+        tables: Data frames from `clt_ray.analysis.tables` by name.
+        headline: The curves that represent their task and model.
+        reference: `relative_to_english` of another study, drawn as thin lines behind.
+    """
+    return [
+        *_relative(tables["relative_to_english"], reference),
+        *_seen_unseen(tables["seen_unseen"]),
+        *_per_language(tables["per_language"]),
+        *_gain(of_curves(tables["gain"], headline)),
+        *_correlation(of_curves(tables["seen_unseen"], headline)),
+    ]
+
+
+def of_curves(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
+    """Returns the rows of the given curves."""
+    keys = {
+        (curve.task, curve.model, curve.setting, curve.mixture, curve.language_group, "+".join(curve.train_languages))
+        for curve in curves
+    }
+    is_kept = [key in keys for key in table[["task", *CURVE_COLUMNS]].itertuples(index=False, name=None)]
+    return table[pd.Series(is_kept, index=table.index, dtype=bool)]
+
+
+def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots import plot_relative_to_english
+
+    table = table[table["relative_to_english"].notna()]
+    if table.empty:
+        return
+    caption = (
+        "Mean score of the non-English evaluation languages divided by the English score of the same run. At 100% the "
+        "other languages score as high as English on average. Bands are 95% intervals where they are available."
+    )
+    caption += " Thin lines: the reference study." if reference is not None else ""
+    ends = _curve_ends(table, "relative_to_english", lambda row: percent(row["relative_to_english"]))
+    words = Words(
+        "Scores relative to English over samples per language",
+        caption,
+        f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}",
+    )
+    place = Place("relative_to_english", "overview", "relative_to_english")
+    yield exhibit(plot_relative_to_english(table, reference), place, words)
+
+
+def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots import plot_seen_unseen
+
+    caption = (
+        "Solid lines: mean of the languages in the training data. Dashed lines with open dots: mean of the other "
+        "languages. Grey lines: English, which is part of every training mixture. Bands are 95% intervals where they "
+        "are available."
+    )
+    for task, rows in table.groupby("task", sort=False):
+        score_metric = metric(str(rows["metric"].iloc[0]))
+        ends = " ".join(_curve_ends(rows, name, _score_text(name)) for name in ("seen", "unseen"))
+        alt = f"{task_label(str(task))}: {score_metric.label} over samples per language. {ends}"
+        place = Place(f"seen_unseen_{slug(str(task))}", str(task), "seen_unseen")
+        yield exhibit(plot_seen_unseen(rows), place, Words("Seen and unseen languages", caption, alt))
+
+
+def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots import plot_per_language
+    from clt_ray.analysis.plots.languages import MAX_CURVES
+
+    for task, task_rows in table.groupby("task", sort=False):
+        several_models = task_rows["model"].nunique() > 1
+        for index, (model, rows) in enumerate(task_rows.groupby("model", sort=False)):
+            name = f"per_language_{slug(str(task))}" + (f"_{slug(str(model))}" if several_models else "")
+            curves_left_out = len(curve_labels(rows)) - MAX_CURVES
+            caption = (
+                "One panel per evaluation language, all on the same scale. Solid lines: the language is in the "
+                "training data. Dashed lines with open dots: it is not."
+            )
+            caption += f" {curves_left_out} further curves are in the table." if curves_left_out > 0 else ""
+            languages = ", ".join(language_name(code) for code in rows["eval_language"].unique())
+            alt = f"{task_label(str(task))} over samples per language, one panel per language: {languages}. "
+            title = f"Every language, {model}" if several_models else "Every language"
+            place = Place(name, str(task), "per_language", folded=index > 0)
+            yield exhibit(plot_per_language(rows), place, Words(title, caption, f"{alt}The numbers are in the table."))
+
+
+def _gain(table: pd.DataFrame) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots import plot_gain
+
+    single = table[table["eval_language"] != MEAN]
+    if single.empty:
+        return
+    caption = (
+        "Score at the largest n minus score at n = 0 in each language. Filled dots: the language is in the training "
+        "data. Open dots: it is not. Lines are 95% intervals where they are available; an interval that includes zero "
+        "shows no clear change."
+    )
+    means = table[(table["eval_language"] == MEAN) & (table["exposure"] != "english")]
+    alt = " ".join(
+        ["Gain in each language."]
+        + [_curve_ends(rows, "gain", _score_text("gain", signed=True), f"mean gain of {exposure} languages")
+           for exposure, rows in means.groupby("exposure", sort=False)]
+    )  # fmt: skip
+    words = Words("Gain in each language at the largest n", caption, alt)
+    yield exhibit(plot_gain(single), Place("gain", "gain", "gain"), words)
+
+
+def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots import plot_transfer_correlation
+
+    table = table.dropna(subset=["seen", "unseen"])
+    runs = table.groupby(["task", "model"], sort=False)["seen"].transform("size")
+    table = table[runs >= _FEWEST_RUNS]
+    if table.empty:
+        return
+    caption = (
+        "Each dot is a run; lines join the runs of a curve in order of n. Where a path rises to the right, seen and "
+        "unseen languages improve together. On the grey line both means are equal."
+    )
+    alt = "Mean score of the unseen languages against that of the seen languages, run by run. The numbers are in the "
+    words = Words("Do unseen languages improve with the seen ones?", caption, f"{alt}table.")
+    place = Place("transfer_correlation", "correlation", "seen_unseen")
+    yield exhibit(plot_transfer_correlation(table), place, words)
+
+
+def _score_text(name: str, *, signed: bool = False) -> Callable[[Row], str]:
+    """Returns the function that shows a score of the row's metric."""
+    return lambda row: NumberFormat.of(metric(row["metric"]), signed=signed).text(row[name])
+
+
+def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str], name: str = "") -> str:
+    """Returns sentences with the first and the last value of each curve in a column, for the first few curves.
+
+    Args:
+        table: Rows of one or several curves in order of n.
+        column: Column of the values.
+        shown: Returns a row's value as text.
+        name: What the values are called; by default as the column.
+    """
+    labels = curve_labels(table)
+    sentences = []
+    for (task, *_), rows in table.groupby(["task", "model", "setting", "train_languages"], sort=False):
+        known = rows[rows[column].notna()]
+        if len(known):
+            ends = " to ".join(
+                f"{shown(row)} at {count_label(row['samples_per_language'])}"
+                for row in known.iloc[[0, -1]].to_dict("records")
+            )
+            curve = f"{task_label(str(task))} {labels[key_of(known.iloc[0])]}"
+            sentences.append(f"{curve}, {name or column.replace('_', ' ')}: {ends}.")
+    return " ".join(sentences[:_MOST_CURVES_READ])

@@ -1,0 +1,113 @@
+"""Converts matplotlib's SVG so that it can be embedded in a page.
+
+Text stays text. Colours become CSS variables, so that the page sets them for light and for dark display. Ids are made
+unique to the figure, since all figures of a page share one name space. The file is parsed and serialized again, so the
+result is well-formed whatever the names in the figure contain.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import xml.etree.ElementTree as ElementTree
+from typing import TYPE_CHECKING, Final
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SVG: Final = "http://www.w3.org/2000/svg"
+_LINK: Final = "{http://www.w3.org/1999/xlink}href"
+PIXELS_PER_INCH: Final = 112
+"""Size of a figure in the page; at this size its text is nearly as large as that of tables."""
+
+
+def figure_svg(figure: Figure, name: str) -> str:
+    """Returns the figure as a stand-alone SVG file; equal figures give equal files."""
+    import matplotlib
+
+    from clt_ray.analysis.plots.style import styled
+
+    target = io.StringIO()
+    # Glyphs that matplotlib's own font lacks do not matter, because the reader's font draws the text.
+    with styled(), matplotlib.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(target, format="svg", metadata={"Date": None})
+    return target.getvalue()
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Returns the figure as PNG on a white background, for slides and documents."""
+    from clt_ray.analysis.plots.style import styled
+
+    target = io.BytesIO()
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(target, format="png", dpi=160, facecolor="white")
+    return target.getvalue()
+
+
+def inline(svg: str, name: str, alt: str) -> Markup:
+    """Returns a stand-alone SVG as an element of a page.
+
+    Args:
+        svg: From `figure_svg`.
+        name: Prefix of all ids, unique within the page.
+        alt: Text alternative, which screen readers read instead of the figure.
+    """
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    root = ElementTree.fromstring(svg)
+    for tag in ("metadata", "defs"):
+        for child in root.findall(f"{{{_SVG}}}{tag}"):
+            # The first definitions hold a style sheet, which would apply to the whole page.
+            if tag == "metadata" or child.find(f"{{{_SVG}}}style") is not None:
+                root.remove(child)
+    for element in root.iter():
+        _renamed(element, name)
+        if "style" in element.attrib:
+            element.set("style", _with_variables(element.attrib["style"]))
+    width = float(root.attrib["width"].removesuffix("pt")) / 72 * PIXELS_PER_INCH
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
+    root.set("style", f"width:{width:.0f}px")
+    root.set("class", "chart")
+    root.set("role", "img")
+    root.set("aria-label", alt)
+    # ElementTree escapes all text when it serializes.
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _renamed(element: ElementTree.Element, name: str) -> None:
+    for attribute, value in list(element.attrib.items()):
+        if attribute == "id":
+            element.set("id", f"{name}-{value}")
+        elif attribute == _LINK and value.startswith("#"):
+            element.set(attribute, f"#{name}-{value[1:]}")
+        elif "url(#" in value:
+            element.set(attribute, value.replace("url(#", f"url(#{name}-"))
+
+
+def _with_variables(style: str) -> str:
+    return re.sub(r"#[0-9a-f]{6}", lambda match: _variables().get(match.group(), match.group()), style.lower())
+
+
+def _variables() -> dict[str, str]:
+    """Returns the page's CSS variable for each colour of the figures."""
+    from clt_ray.analysis.plots import style
+    from clt_ray.html_report.task_colours import variable
+    from clt_ray.tasks import TASKS
+
+    return {
+        style.INK: "var(--ink)",
+        style.MUTED: "var(--muted)",
+        style.GRID: "var(--grid)",
+        style.PAPER: "var(--paper)",
+        style.ENGLISH: "var(--english)",
+        style.BLUE: "var(--up)",
+        style.VERMILLION: "var(--down)",
+        **{task.colour: f"var({variable(name)})" for name, task in TASKS.items()},
+        **{colour: f"var(--other-{index})" for index, colour in enumerate(style.OTHER_COLOURS, 1)},
+    }

@@ -1,0 +1,197 @@
+"""Sends one request to the judge, and retries it until it is answered or refused.
+
+| Response of the server | Effect |
+|---|---|
+| a chat completion | it is the reply, whatever its text |
+| 408, 409, 425, 429, 5xx; no connection; timeout; a body that is no chat completion | retry after a pause |
+| 401, 403, 404, or 429 because the account is empty | every request would be refused: `JudgeStopped` |
+| any other refusal, for instance 400 for a prompt that is too long | the request has no reply: `Unanswered` |
+
+Pauses double from one second, with full jitter. They are never shorter than the server's Retry-After, which delays all
+requests. The openai library can retry by itself, but its retries would not count towards the limit of requests per
+minute, and it accepts a malformed body as an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import openai
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_base, wait_random_exponential
+
+from clt_ray.judging.cache import Reply, Settings
+from clt_ray.judging.endpoint import API_KEY, BASE_URL, MODEL, OPENAI_API_KEY, Endpoint
+from clt_ray.judging.errors import JudgeStopped, Unanswered
+from clt_ray.judging.protocol import Message
+from clt_ray.judging.rate import Pace
+
+ATTEMPTS = 8
+"""Number of times that a request is sent; with doubling pauses this spans about two minutes of server downtime."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+PATIENCE_SECONDS = 600.0
+"""Longest Retry-After that is waited for in seconds; a server that asks for more has a daily limit."""
+TIMEOUT_SECONDS = 120.0
+"""Longest time for one reply in seconds, from sending the request to the last byte."""
+
+_PASSING = frozenset({408, 409, 425, 429})
+_HOPELESS = {
+    401: f"check the key in {API_KEY} ({OPENAI_API_KEY} is only sent to the server it belongs to)",
+    403: f"the key in {API_KEY} may not use this model",
+    404: f"check {BASE_URL} and {MODEL}",
+}
+_EMPTY_ACCOUNT = "insufficient_quota"
+_NO_KEY = "none"
+"""Sent to servers that need no key, because the openai library requires one."""
+
+
+class _PassingError(Unanswered):
+    """A temporary failure, after which the request is sent again."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Client:
+    """A client of the judge at an endpoint."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: Settings,
+        pace: Pace,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        attempts: int = ATTEMPTS,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+    ) -> None:
+        """Creates the client; nothing is sent before the first `ask`.
+
+        Args:
+            endpoint: Address, model and key of the judge.
+            settings: Settings of every request.
+            pace: Rate limit that all requests share.
+            timeout_seconds: Longest time for one reply.
+            attempts: Maximum number of times that a request is sent.
+            first_pause_seconds: Longest pause before the first retry; the mean is half of it.
+        """
+        self._endpoint, self._settings, self._pace = endpoint, settings, pace
+        self._timeout_seconds = timeout_seconds
+        self._client = openai.AsyncOpenAI(
+            base_url=endpoint.base_url, api_key=endpoint.api_key or _NO_KEY, max_retries=0, timeout=timeout_seconds
+        )
+        pauses = wait_random_exponential(multiplier=first_pause_seconds, max=LONGEST_PAUSE_SECONDS)
+        self._retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_PassingError),
+            wait=_AtLeastRetryAfter(pauses),
+            stop=stop_after_attempt(attempts),
+            reraise=True,
+        )
+        self.sent = 0
+        """Number of requests sent, including retries."""
+
+    async def ask(self, messages: Sequence[Message]) -> Reply:
+        """Returns the judge's reply.
+
+        Raises:
+            Unanswered: This request got no reply.
+            JudgeStopped: No request would get a reply.
+        """
+        return await self._retrying.copy()(self._ask_once, messages)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._client.close()
+
+    async def _ask_once(self, messages: Sequence[Message]) -> Reply:
+        await self._pace.turn()
+        self.sent += 1
+        try:
+            # The library's own timeout restarts with every chunk of a reply.
+            async with asyncio.timeout(self._timeout_seconds):
+                completion = await self._client.chat.completions.create(
+                    model=self._settings.model,
+                    messages=[dict(message) for message in messages],  # type: ignore[misc]
+                    temperature=self._settings.temperature,
+                    max_completion_tokens=self._settings.max_tokens,
+                )
+        except (TimeoutError, openai.APITimeoutError) as error:
+            raise _PassingError(f"no reply within {self._timeout_seconds:g} s") from error
+        except openai.APIStatusError as error:
+            raise self._refusal(error) from error
+        except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
+            raise _PassingError(f"{type(error).__name__}: {_line(error.__cause__ or error)}") from error
+        return _reply(completion)
+
+    def _refusal(self, error: openai.APIStatusError) -> Exception:
+        """Returns the error to raise for an error status."""
+        reason = _line(error)
+        if error.status_code in _HOPELESS:
+            return JudgeStopped(f"the judge at {self._endpoint.host}: {reason}\n    {_HOPELESS[error.status_code]}")
+        if error.code == _EMPTY_ACCOUNT:
+            return JudgeStopped(f"the judge at {self._endpoint.host}: {reason}\n    the account has no credit left")
+        if error.status_code not in _PASSING and error.status_code < 500:
+            return Unanswered(reason)
+        seconds = _retry_after(error.response.headers)
+        if seconds > PATIENCE_SECONDS:
+            return JudgeStopped(
+                f"the judge at {self._endpoint.host} asks to come back in {seconds / 3600:.1f} h: {reason}\n"
+                "    its replies so far are stored; run the same command again later to continue"
+            )
+        self._pace.pause(seconds)
+        return _PassingError(reason, seconds)
+
+
+class _AtLeastRetryAfter(wait_base):
+    """Waits at least as long as the server asked for."""
+
+    def __init__(self, pauses: wait_base) -> None:
+        self._pauses = pauses
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        retry_after = error.retry_after if isinstance(error, _PassingError) else 0.0
+        return retry_after + self._pauses(retry_state)
+
+
+def _reply(completion: Any) -> Reply:
+    """Returns a chat completion as a reply; the library builds its object from any JSON without checking it.
+
+    Raises:
+        _PassingError: The JSON is no chat completion.
+    """
+    try:
+        choice = completion.choices[0]
+        text, refusal = choice.message.content or "", getattr(choice.message, "refusal", None)
+        usage = getattr(completion, "usage", None)
+        reply = Reply(
+            text=text,
+            finish_reason="content_filter" if refusal else choice.finish_reason or "stop",
+            model=completion.model or "",
+            fingerprint=getattr(completion, "system_fingerprint", None) or "",
+            prompt_tokens=usage and usage.prompt_tokens,
+            completion_tokens=usage and usage.completion_tokens,
+        )
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise _PassingError("the body is no chat completion") from error
+    words = (reply.text, reply.finish_reason, reply.model, reply.fingerprint)
+    numbers = (reply.prompt_tokens, reply.completion_tokens)
+    if not all(isinstance(word, str) for word in words) or not all(isinstance(n, int | None) for n in numbers):
+        raise _PassingError("the body is no chat completion")
+    return reply
+
+
+def _retry_after(headers: Any) -> float:
+    """Returns the seconds that the server asks to wait; 0 when it names none or a date."""
+    try:
+        return max(0.0, float(headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0
+
+
+def _line(error: BaseException) -> str:
+    """Returns the first line of an error's message."""
+    return next(iter(str(error).splitlines()), "")[:300]

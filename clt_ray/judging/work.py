@@ -1,0 +1,151 @@
+"""Judges runs: reads their answers, sends the requests that have no reply yet, and writes the ratings."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from clt_ray.evaluation.evaluate import Generation
+from clt_ray.judging.cache import Cache, Reply, Settings, request_key
+from clt_ray.judging.endpoint import Endpoint
+from clt_ray.judging.judging import Ask, ask_all
+from clt_ray.judging.protocol import Message, messages
+from clt_ray.judging.record import describe, recorded, write
+from clt_ray.judging.spending import Tokens, estimate, spent
+from clt_ray.judging.verdicts import judged_item, read_generations
+from clt_ray.store import JudgeDocument, RunDir, Store
+from clt_ray.sweep.run import RunSpec
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """Outcome of judging one run."""
+
+    run_id: str
+    """Id of the run."""
+    name: str
+    """Name of the run for people."""
+    items: int
+    """Number of test items in all languages."""
+    requests: int
+    """Number of distinct requests that had no reply yet and were sent, or in a preview would be sent."""
+    rated: int
+    """Number of items with a rating."""
+    unparsable: Mapping[str, Mapping[str, int]]
+    """Number of items whose reply has no rating, by language and reason."""
+    unanswered: Mapping[str, int]
+    """Number of requests without a reply, by reason; if there are any, no scores are written."""
+    tokens: Tokens
+    """Tokens of the requests that were sent; in a preview, an estimate."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the scores of the run are written."""
+        return not self.unanswered
+
+    @property
+    def unparsable_items(self) -> int:
+        return sum(count for reasons in self.unparsable.values() for count in reasons.values())
+
+
+@dataclass(frozen=True)
+class _Material:
+    """A run's answers and the requests to judge them."""
+
+    run: RunSpec
+    """The run."""
+    directory: RunDir
+    """Directory of the run."""
+    generations: Sequence[Generation]
+    """Answers of the run."""
+    keys: Sequence[str]
+    """Key of the request of each answer; equal questions with equal answers share a request."""
+    requests: Mapping[str, Sequence[Message]]
+    """Messages by key of the request."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A judge of the runs in a storage."""
+
+    store: Store
+    """Where the runs are."""
+    endpoint: Endpoint
+    """Address and model of the judge."""
+    settings: Settings
+    """Settings of every request."""
+
+    @cached_property
+    def _cache(self) -> Cache:
+        return Cache(self.store.uri)
+
+    def preview(self, runs: Sequence[RunSpec], show: Callable[[JudgedRun], None]) -> tuple[JudgedRun, ...]:
+        """Returns what judging would send; a request that several runs share counts for the first of them."""
+        previews: list[JudgedRun] = []
+        planned: set[str] = set()
+        for run in runs:
+            material = self._material(run)
+            known = set(material.keys) if self._recorded(material) else set(self._cache.get(material.requests))
+            new = material.requests.keys() - known - planned
+            planned |= new
+            tokens = sum((estimate(material.requests[key]) for key in new), Tokens())
+            previews.append(JudgedRun(run.run_id, run.name, len(material.keys), len(new), 0, {}, {}, tokens))
+            show(previews[-1])
+        return tuple(previews)
+
+    async def judge(self, run: RunSpec, ask: Ask, concurrency: int) -> JudgedRun:
+        """Sends the requests that have no reply yet, and writes the run's ratings when all have one.
+
+        Args:
+            run: A finished run.
+            ask: Sends one request.
+            concurrency: Maximum number of requests in flight.
+
+        Raises:
+            DataError: The run's generations are missing or malformed.
+            JudgeStopped: The judge refuses every request; replies until then are stored.
+        """
+        material = self._material(run)
+        facts = self._recorded(material)
+        if facts is not None:
+            return self._outcome(material, facts, {}, {})
+        known = self._cache.get(material.requests)
+        missing = {key: prompt for key, prompt in material.requests.items() if key not in known}
+        replies, failures = await ask_all(missing, ask, self._cache.put, concurrency)
+        return self._outcome(material, self._conclude(material, known | replies), replies, failures)
+
+    def _conclude(self, material: _Material, replies: Mapping[str, Reply]) -> JudgeDocument:
+        """Returns the facts of judging a run, and writes them and its ratings if every request has a reply."""
+        pairs = zip(material.generations, material.keys, strict=True)
+        items = [judged_item(generation, key, replies[key]) for generation, key in pairs if key in replies]
+        facts = describe(self.endpoint, self.settings, items, time.time())
+        if len(items) == len(material.keys):
+            write(material.run, material.directory, material.generations, items, facts)
+        return facts
+
+    def _outcome(
+        self, material: _Material, facts: JudgeDocument, replies: Mapping[str, Reply], failures: Mapping[str, str]
+    ) -> JudgedRun:
+        return JudgedRun(
+            run_id=material.run.run_id,
+            name=material.run.name,
+            items=len(material.keys),
+            requests=len(replies) + len(failures),
+            rated=facts.rated,
+            unparsable=facts.unparsable,
+            unanswered=dict(Counter(failures.values())),
+            tokens=spent(replies.values()),
+        )
+
+    def _material(self, run: RunSpec) -> _Material:
+        directory = self.store.run_dir(run.run_id)
+        generations = read_generations(run, directory)
+        prompts = [messages(generation.prompt, generation.output) for generation in generations]
+        keys = [request_key(self.settings, prompt) for prompt in prompts]
+        return _Material(run, directory, generations, keys, dict(zip(keys, prompts, strict=True)))
+
+    def _recorded(self, material: _Material) -> JudgeDocument | None:
+        return recorded(material.directory, self.settings, material.keys)

@@ -1,0 +1,290 @@
+"""`clt-ray advise`: how many samples per language to buy for a task, with the odds and the runs they rest on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from clt_ray.verbs.options import Json, Overrides, Storage
+
+if TYPE_CHECKING:
+    from clt_ray.analysis.advice import Advice, ThinEvidence
+    from clt_ray.analysis.needed_runs import NeededRun
+    from clt_ray.analysis.options import Option, Quantity
+    from clt_ray.analysis.saturation import Plateau
+    from clt_ray.analysis.study import Study
+    from clt_ray.opened import OpenSweep
+    from clt_ray.tasks import Metric
+    from clt_ray.verbs.terminal import Justify
+
+INCOMPLETE = 3
+
+EvidenceSweeps = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SWEEP]", help="Sweeps with finished runs to go by (default: reference study).", show_default=False
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of `advise`. Scores are in the unit of the scores file: accuracy 0.35, not 35."""
+
+    task: Annotated[
+        str, typer.Option("--task", metavar="T", help="Task: summarization, instruction, math.", show_default=False)
+    ]
+    """Name of the task."""
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="Name of the model in the scores.", show_default=False)
+    ]
+    """Name of the model, as in the scores."""
+    setting: Annotated[
+        Literal["single", "multi"] | None,
+        typer.Option("--setting", metavar="S", help="single or multi: only alone, or only mixed.", show_default=False),
+    ] = None
+    """Consider only training the task alone (`single`) or mixed with others (`multi`)."""
+    target: Annotated[
+        float | None,
+        typer.Option("--target", metavar="SCORE", help="Score to reach: 0.35, not 35.", show_default=False),
+    ] = None
+    """Score to reach."""
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", metavar="SAMPLES", help="Non-English rows that can be had.", show_default=False),
+    ] = None
+    """Non-English rows of the task that can be had, instead of a target."""
+    tolerance: Annotated[
+        float | None,
+        typer.Option("--tolerance", metavar="SCORE", help="What counts as no difference.", show_default=False),
+    ] = None
+    """Difference of scores that counts as none."""
+    scores: Annotated[
+        str | None,
+        typer.Option("--scores", metavar="FILE.csv", help="Go by a scores file instead.", show_default=False),
+    ] = None
+    """A CSV file in the tidy scores format as the evidence, instead of sweeps."""
+
+
+def advise(question: Question, sweeps: Sequence[OpenSweep] = ()) -> Advice:
+    """Returns advice on a task and a model.
+
+    Args:
+        question: Task, model, target or budget, and optionally a scores file.
+        sweeps: Sweeps whose finished runs are the evidence. Without them and without a scores file, the published
+            scores of the reference study are.
+
+    Raises:
+        ConfigurationError: A value of the question is wrong, the scores file is malformed, or no run is finished.
+        ThinEvidence: The runs cannot answer; names those that would.
+    """
+    from clt_ray.analysis.advice import advise as advise_on
+
+    return advise_on(
+        _evidence(question, sweeps),
+        question.task,
+        question.model,
+        setting=question.setting,
+        target=question.target,
+        budget=question.budget,
+        tolerance=question.tolerance,
+    )
+
+
+def _evidence(question: Question, sweeps: Sequence[OpenSweep]) -> Study:
+    from clt_ray.analysis.loading import load_items, load_scores
+    from clt_ray.analysis.reference import reference_scores
+    from clt_ray.analysis.study import Study
+    from clt_ray.evidence import item_rows, no_finished_run, score_rows
+    from clt_ray.verbs.terminal import argument_error
+
+    items = None
+    if sweeps and question.scores:
+        raise argument_error("advise", "--scores", question.scores, "is given beside sweeps", "ask of one of the two")
+    if question.scores:
+        scores = load_scores(question.scores)
+    elif sweeps:
+        rows = score_rows(sweeps)
+        if not rows:
+            raise no_finished_run(sweeps)
+        scores, items = load_scores(rows), load_items(item_rows(sweeps))
+    else:
+        scores = reference_scores()
+    # Other tasks and models have no say in the answer, and may lack a metric in common.
+    of_task = scores[scores["run_id"].isin(scores.loc[scores["task"] == question.task, "run_id"])]
+    return Study.of(of_task if len(of_task) else scores, items)
+
+
+def advice_json(advice: Advice) -> dict[str, Any]:
+    """Returns the advice as plain JSON values; what is unknown is null, and so is a plateau beyond the largest n."""
+    values = asdict(advice) | {"metric": advice.metric.name}
+    plain: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
+    return plain
+
+
+def command(
+    question: Question,
+    sweeps: EvidenceSweeps = None,
+    storage: Storage = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> int:
+    """Say how many samples per language to buy, with the odds."""
+    from clt_ray.analysis.advice import ThinEvidence
+    from clt_ray.opened import open_sweeps
+    from clt_ray.verbs.terminal import argument_error, print_json
+
+    if not sweeps:
+        for option, value in (("--set", overrides), ("--storage", storage)):
+            if value:
+                raise argument_error("advise", option, None, "has no effect without a SWEEP", f"leave {option} out")
+    opened = open_sweeps(sweeps or (), overrides=overrides or (), storage=storage)
+    try:
+        advice = advise(question, opened)
+    except ThinEvidence as refusal:
+        if as_json:
+            print_json(refusal.to_json())
+        else:
+            _print_refusal(refusal)
+        return INCOMPLETE
+    if as_json:
+        print_json(advice_json(advice))
+    else:
+        _print(advice)
+    return 0
+
+
+def _print(advice: Advice) -> None:
+    """Prints the recommendation, then all options, then the evidence of the recommended one."""
+    from clt_ray.verbs.terminal import console, print_lines, table
+
+    output = console()
+    recommended, metric = advice.options[0], advice.metric
+    print_lines(f"[bold]{headline(advice)}[/bold]", *details(advice), "")
+    target_column: list[tuple[str, Justify]] = [("target", "right")] if advice.target is not None else []
+    grid = table(
+        ("option", "left"), ("group", "left"), ("n each", "right"), ("rows", "right"), (metric.label, "left"),
+        ("in tol.", "right"), *target_column, ("+1,000 rows", "right"), ("plateau", "right"),
+    )  # fmt: skip
+    for option in advice.options:
+        grid.add_row(
+            "alone" if option.setting == "single" else "mixed", option.language_group,
+            f"{option.samples_per_language:,}{'' if option.settled else '?'}", f"{option.total_samples:,}",
+            _quantity(metric, option.score), _odds(option.within_tolerance),
+            *([_odds(option.reaches_target)] if advice.target is not None else []),
+            _signed(metric, option.next_thousand), _samples(option.plateau.samples),
+        )  # fmt: skip
+    output.print(grid)
+    print_lines(*(f"? {_description(option)}: {option.why}" for option in advice.options if not option.settled))
+    _print_runs("runs that would tell more:", advice.settling_runs)
+    output.print(f"\nevidence for {_description(recommended)}:", highlight=False)
+    rows = table(("n each", "right"), (metric.label, "right"), ("± stderr", "right"), ("runs", "left"))
+    for row in recommended.evidence:
+        error = "" if isnan(row.stderr) else _number(metric, row.stderr)
+        rows.add_row(f"{row.samples_per_language:,}", _number(metric, row.score), error, " ".join(row.run_ids))
+    output.print(rows)
+
+
+def headline(advice: Advice) -> str:
+    """Returns the recommendation in a sentence."""
+    option, metric = advice.options[0], advice.metric
+    if not advice.reachable:
+        return (
+            f"No option reaches {_number(metric, advice.target or 0.0)} {metric.label} in {advice.task} with "
+            f"{advice.model}; nearest is {_description(option)} at n = {option.samples_per_language:,} per language."
+        )
+    how = "alone" if option.setting == "single" else f"mixed as {option.mixture}"
+    if option.samples_per_language == 0:
+        return f"{advice.task} with {advice.model}: no non-English rows, {how}."
+    more = "" if option.settled else "at least "
+    return (
+        f"{advice.task} with {advice.model}: {more}{option.samples_per_language:,} rows in each of "
+        f"{' '.join(option.train_languages)} ({option.total_samples:,} in all), trained {how}."
+    )
+
+
+def details(advice: Advice) -> list[str]:
+    """Returns what the recommendation promises, one statement a line."""
+    option, metric = advice.options[0], advice.metric
+    languages = " ".join(advice.languages)
+    lines = [
+        f"expected {_quantity(metric, option.score)} {metric.label}, mean over {languages} (95% interval)",
+        f"odds of being within {_number(metric, advice.tolerance)} of the ceiling "
+        f"({_quantity(metric, option.ceiling)}): {_odds(option.within_tolerance)}",
+    ]
+    if advice.target is not None:
+        lines.append(f"odds of reaching {_number(metric, advice.target)}: {_odds(option.reaches_target)}")
+    lines.append(f"the next 1,000 rows would add {_signed(metric, option.next_thousand, interval=True)}")
+    plateau, by_best_run = _plateau(option.plateau), _plateau(option.model_free_plateau)
+    lines.append(f"{option.why}; plateau {plateau}, by the best run {by_best_run}")
+    return lines
+
+
+def _print_refusal(refusal: ThinEvidence) -> None:
+    """Prints why there is no advice, and the runs that would settle the question."""
+    from clt_ray.verbs.terminal import print_lines
+
+    title = f"[bold]no advice on {refusal.task} for {refusal.model}: the evidence is too thin[/bold]"
+    print_lines(title, *(f"  {reason}" for reason in refusal.reasons))
+    _print_runs("runs that would settle it:", refusal.runs)
+
+
+def _print_runs(title: str, runs: Sequence[NeededRun]) -> None:
+    from clt_ray.verbs.terminal import CELL_COLUMNS, console, table
+
+    if not runs:
+        return
+    output = console()
+    output.print(f"\n{title}", highlight=False)
+    grid = table(*CELL_COLUMNS)
+    for run in runs:
+        grid.add_row(run.model, run.task, run.language_group, f"{run.samples_per_language:,}", str(run.seed))
+    output.print(grid)
+
+
+def _description(option: Option) -> str:
+    how = "alone" if option.setting == "single" else "mixed"
+    return f"{how}, {option.language_group} ({' '.join(option.train_languages)})"
+
+
+def _number(metric: Metric, value: float) -> str:
+    """Returns a score in its stored unit with the digits that are worth showing."""
+    return f"{value:.{_digits(metric)}f}"
+
+
+def _digits(metric: Metric) -> int:
+    return metric.digits + (2 if metric.shown_factor == 100 else 0)
+
+
+def _quantity(metric: Metric, quantity: Quantity | None) -> str:
+    if quantity is None:
+        return "not known"
+    low, high = _number(metric, quantity.low), _number(metric, quantity.high)
+    return f"{_number(metric, quantity.estimate)} ({low} to {high})"
+
+
+def _signed(metric: Metric, quantity: Quantity | None, interval: bool = False) -> str:
+    if quantity is None:
+        return ""
+    ends = f" ({_number(metric, quantity.low)} to {_number(metric, quantity.high)})" if interval else ""
+    return f"{quantity.estimate:+.{_digits(metric)}f}{ends}"
+
+
+def _odds(probability: float) -> str:
+    return "" if isnan(probability) else f"{min(max(probability, 0.01), 0.99):.0%}"
+
+
+def _samples(count: float) -> str:
+    return "" if isnan(count) else f"{count:,.0f}" if isfinite(count) else "beyond"
+
+
+def _plateau(plateau: Plateau) -> str:
+    if isnan(plateau.samples):
+        return "not known"
+    ends = "" if isnan(plateau.high) else f" ({_samples(plateau.low)} to {_samples(plateau.high)})"
+    return f"{_samples(plateau.samples)}{ends}"

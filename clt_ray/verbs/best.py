@@ -1,0 +1,147 @@
+"""`clt-ray best`: the chosen checkpoint of each run, and why it was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile
+
+if TYPE_CHECKING:
+    from clt_ray.opened import OpenSweep
+    from clt_ray.store import RunDir
+    from clt_ray.sweep.grid import Cell
+    from clt_ray.sweep.run import RunSpec
+    from clt_ray.sweep.selection import Selection
+
+SHORTEST_PREFIX = 8
+"""Digits of a run id that the table shows, more where runs would be mistaken for each other."""
+
+
+@dataclass(frozen=True)
+class BestCheckpoint:
+    """The chosen checkpoint of one run."""
+
+    cell: Cell
+    """First cell of the run in the grid."""
+    final: bool
+    """Whether the run is finished; the choice of a run that still trains may change."""
+    selection: Selection | None
+    """The chosen step, its metric and value, and the runners-up; None before the first validation."""
+    weights: str | None
+    """URI of the weights; None before the first validation."""
+
+    @property
+    def run(self) -> RunSpec:
+        """The run."""
+        return self.cell.run
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the choice as plain JSON values."""
+        return {
+            "run_id": self.run.run_id,
+            "name": self.run.name,
+            "final": self.final,
+            "selection": self.selection.to_dict() if self.selection else None,
+            "weights": self.weights,
+        }
+
+
+@dataclass(frozen=True)
+class BestCheckpoints:
+    """The chosen checkpoint of every run of a sweep."""
+
+    sweep: str
+    """Name of the sweep."""
+    runs: tuple[BestCheckpoint, ...]
+    """In the order of the grid."""
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Returns the choices as plain JSON values."""
+        return [run.to_json() for run in self.runs]
+
+
+def best(sweep: OpenSweep) -> BestCheckpoints:
+    """Returns the chosen checkpoint of each run: step, metric, value, runners-up, and where its weights are.
+
+    A run that still trains has the choice that its validations so far would give; one without a validation has none.
+
+    Raises:
+        DataError: A local data root or model directory cannot be read.
+    """
+    from clt_ray.training.checkpoints import weights_tree
+
+    choices = []
+    for run in sweep.runs:
+        directory = sweep.store.run_dir(run.run_id)
+        selection, final = _selection(run, directory)
+        weights = f"{directory.uri}/{weights_tree(selection.chosen.step)}" if selection else None
+        choices.append(BestCheckpoint(sweep.cell_of_run[run.run_id], final, selection, weights))
+    return BestCheckpoints(sweep.name, tuple(choices))
+
+
+def _selection(run: RunSpec, directory: RunDir) -> tuple[Selection | None, bool]:
+    """Returns the selection and whether it is final."""
+    from clt_ray.errors import RunError
+    from clt_ray.training.selection import select
+
+    result = directory.result()
+    if result:
+        return result.selection, True
+    points = [(point.step, point.metrics) for point in directory.metrics("validation")]
+    try:
+        return select(points, run.selection.metric, run.selection.mode), False
+    except RunError:
+        return None, False
+
+
+def command(sweep: SweepFile, storage: Storage = None, overrides: Overrides = None, as_json: Json = False) -> int:
+    """Show the chosen checkpoint of each run and the runner-up."""
+    from clt_ray.opened import open_sweep
+    from clt_ray.verbs.terminal import print_json
+
+    choices = best(open_sweep(sweep, overrides=overrides or (), storage=storage))
+    if as_json:
+        print_json(choices.to_json())
+    else:
+        _print(choices)
+    return 0
+
+
+def _print(choices: BestCheckpoints) -> None:
+    """Prints one row per run: chosen step and value, and the best of the others."""
+    from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, table
+
+    grid = table(*CELL_COLUMNS, ("run", "left"), ("step", "right"), ("value", "right"), ("runner-up", "left"))
+    for column in grid.columns:
+        column.no_wrap = True
+    series = RepeatedCells()
+    prefix = _prefix_length([choice.run.run_id for choice in choices.runs])
+    for choice in choices.runs:
+        key, selection = choice.cell.key, choice.selection
+        place = series(key.model, choice.run.task, key.language_group, key.samples_per_language, key.seed)
+        if selection is None:
+            grid.add_row(*place, choice.run.run_id[:prefix], "", "", "no validation yet")
+            continue
+        runner_up = next((f"{other.value:.4f} at {other.step}" for other in selection.runners_up), "")
+        note = "" if choice.final else " (so far)"
+        grid.add_row(
+            *place, choice.run.run_id[:prefix], str(selection.chosen.step), f"{selection.chosen.value:.4f}",
+            f"{runner_up}{note}",
+        )  # fmt: skip
+    output = console()
+    output.print(grid)
+    metrics = dict.fromkeys(
+        f"{choice.selection.metric} ({choice.selection.mode})" for choice in choices.runs if choice.selection
+    )
+    chosen_by = f"chosen by {', '.join(metrics)}; " if metrics else ""
+    output.print(f"\n{chosen_by}next: clt-ray export RUN DIR", highlight=False, markup=False, soft_wrap=True)
+
+
+def _prefix_length(run_ids: Sequence[str]) -> int:
+    """Returns the number of leading digits that tell the runs apart, which `export` accepts in place of the id."""
+    length = SHORTEST_PREFIX
+    while len({run_id[:length] for run_id in run_ids}) < len(set(run_ids)):
+        length += 1
+    return length

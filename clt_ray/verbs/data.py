@@ -1,0 +1,234 @@
+"""`clt-ray data`: the rows of a sweep, what was dropped and why, and prompts as the models see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clt_ray.verbs.options import Json, Overrides, SweepFile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from clt_ray.data.summary import Example, ModelTokenizer, SplitSummary
+    from clt_ray.opened import OpenSweep
+    from clt_ray.sweep.run import ModelSpec
+
+FAILED = 1
+SHOWN_CHARACTERS = 500
+"""Characters of an example that the terminal shows; `--json` has all of it."""
+HELD_OUT = "held out for validation"
+"""Reason of rows that are left out of the training split because they serve as validation rows."""
+
+AllExamples = Annotated[
+    bool, typer.Option("--examples", help="Show three prompts of every language and split, not three of every task.")
+]
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """The rows of every task, language and split of a sweep."""
+
+    sweep: str
+    """Name of the sweep."""
+    splits: tuple[SplitSummary, ...]
+    """In the order of tasks, languages and splits."""
+    origins: tuple[str, ...]
+    """What was read, with the commits of hub data sets."""
+    problems: tuple[str, ...]
+    """What would stop a run, and what could not be examined."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the summary as plain JSON values."""
+        return asdict(self)
+
+
+def summarize_data(sweep: OpenSweep) -> DataSummary:
+    """Reads all rows of a sweep and measures them. Hub data sets that are not in the cache are downloaded.
+
+    Problems of the rows are part of the result.
+
+    Raises:
+        DataError: A local data root or model directory cannot be read.
+    """
+    from clt_ray.data.summary import DataSummaries, data_needs
+
+    problems: list[str] = []
+    summaries = DataSummaries(list(_tokenizers((run.model for run in sweep.runs), problems)), [], {}, problems)
+    for need in data_needs(sweep.runs):
+        summaries.add(need)
+    splits = summaries.splits
+    tested = {split.task for split in splits if split.split == "test" and split.used}
+    untested = [task for task in dict.fromkeys(split.task for split in splits) if task not in tested]
+    problems += [f"{task}: no test rows in any evaluation language" for task in untested]
+    return DataSummary(sweep.name, tuple(splits), tuple(summaries.origins), tuple(dict.fromkeys(problems)))
+
+
+def _tokenizers(models: Iterable[ModelSpec], problems: list[str]) -> Iterator[ModelTokenizer]:
+    from clt_ray.data.context import context_length
+    from clt_ray.data.summary import ModelTokenizer
+    from clt_ray.training.model import load_tokenizer, location
+
+    for model in {model.name: model for model in models}.values():
+        try:
+            context = context_length(location(model), model.revision)
+            yield ModelTokenizer(model.name, load_tokenizer(model), context)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            problems.append(f"model {model.name}: no token lengths, its tokenizer cannot be loaded: {reason}")
+
+
+def command(sweep: SweepFile, overrides: Overrides = None, examples: AllExamples = False, as_json: Json = False) -> int:
+    """Show rows per task and language, and prompts as models see them."""
+    from clt_ray.opened import open_sweep
+    from clt_ray.verbs.options import next_command
+    from clt_ray.verbs.terminal import print_json
+
+    opened = open_sweep(sweep, overrides=overrides or ())
+    summary = summarize_data(opened)
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        _print(summary, all_examples=examples)
+        following = next_command(opened, "data" if summary.problems else "plan")
+        print(f"next: {following}{'   (after mending the above)' if summary.problems else ''}")
+    return FAILED if summary.problems else 0
+
+
+def _print(summary: DataSummary, *, all_examples: bool) -> None:
+    from rich.markup import escape
+
+    from clt_ray.verbs.terminal import console, print_lines
+
+    output = console()
+    for task in dict.fromkeys(split.task for split in summary.splits):
+        splits = [split for split in summary.splits if split.task == task]
+        _print_task(output, task, splits)
+        _print_dropped(output, splits)
+        _print_scripts(output, splits)
+        _print_examples(output, splits, all_examples)
+    print_lines(*(f"read {escape(origin)}" for origin in summary.origins))
+    print_lines(*(f"[red]problem: {escape(problem)}[/red]" for problem in summary.problems))
+
+
+def _print_task(output: Console, task: str, splits: Sequence[SplitSummary]) -> None:
+    from rich.markup import escape
+
+    from clt_ray.verbs.terminal import table
+
+    models: list[str | None] = list(dict.fromkeys(tokens.model for split in splits for tokens in split.tokens))
+    output.print(f"\n[bold]{task}[/bold]  {escape(splits[0].source)}", highlight=False, soft_wrap=True)
+    for model in models or [None]:
+        if model is not None:
+            limits = dict.fromkeys(_limit(split, model) for split in splits)
+            output.print(f"lengths in tokens of {model}; over: longer than {', '.join(limits)}", highlight=False)
+        grid = table(
+            ("lang", "left"), ("split", "left"), ("rows", "right"), ("usable", "right"), ("used", "right"),
+            ("dropped", "right"), ("script", "right"), ("p50", "right"), ("p90", "right"), ("p99", "right"),
+            ("max", "right"), ("over", "right"),
+        )  # fmt: skip
+        previous = ""
+        for split in splits:
+            language = split.language if split.language != previous else f"[dim]{split.language}[/dim]"
+            previous = split.language
+            grid.add_row(language, *_counts(split), *_token_columns(split, model))
+        output.print(grid)
+
+
+def _limit(split: SplitSummary, model: str) -> str:
+    limit = next((tokens.limit for tokens in split.tokens if tokens.model == model), None)
+    shown = "no limit" if limit is None else f"{limit:,}"
+    return f"{shown} with {split.shots} worked examples" if split.shots else shown
+
+
+def _counts(split: SplitSummary) -> list[str]:
+    held_out = split.split == "validation" and not split.available
+    dropped = sum(count for reason, count in split.dropped.items() if reason != HELD_OUT)
+    return [
+        split.split,
+        "[dim]of train[/dim]" if held_out else f"{split.available:,}",
+        f"{split.usable:,}",
+        f"{split.used:,}",
+        f"{dropped:,}" if dropped else "",
+        _script_column(split),
+    ]
+
+
+def _script_column(split: SplitSummary) -> str:
+    if split.script is None:
+        return ""
+    text = f"{split.script.share:.1%}"
+    return f"[red]{text} ![/red]" if split.script.flagged else text
+
+
+def _token_columns(split: SplitSummary, model: str | None) -> list[str]:
+    for tokens in split.tokens:
+        if tokens.model == model:
+            lengths = [f"{value:,}" for value in (tokens.p50, tokens.p90, tokens.p99, tokens.max)]
+            return [*lengths, f"{tokens.over_limit:,}" if tokens.over_limit else ""]
+    return [""] * 5
+
+
+def _print_dropped(output: Console, splits: Sequence[SplitSummary]) -> None:
+    from rich.markup import escape
+
+    lines = [
+        f"  {split.split}/{split.language}: " + ", ".join(f"{n:,} {reason}" for reason, n in split.dropped.items())
+        for split in splits
+        if any(reason != HELD_OUT for reason in split.dropped)
+    ]
+    if lines:
+        output.print("dropped", *map(escape, lines), sep="\n", highlight=False, soft_wrap=True)
+
+
+def _print_scripts(output: Console, splits: Sequence[SplitSummary]) -> None:
+    for split in splits:
+        if split.script is not None and split.script.suspicious:
+            flag = "[red]flagged[/red]" if split.script.flagged else "noted"
+            output.print(
+                f"{flag} {split.split}/{split.language}: {split.script.suspicious:,} of {split.used:,} rows have less "
+                f"than half of their letters in {split.script.script} script",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _print_examples(output: Console, splits: Sequence[SplitSummary], all_examples: bool) -> None:
+    from rich.markup import escape
+
+    for split, example in _every_example(splits) if all_examples else _three_examples(splits):
+        shots = f", {split.shots} worked examples" if split.shots else ""
+        completion = "what it learns" if split.split != "test" else "reference"
+        output.print(
+            f"\n[bold]{split.split}/{split.language}[/bold] as {example.model} sees it{shots}; then {completion}",
+            highlight=False,
+        )
+        prompt = escape(_shortened(example.prompt))
+        # Colour is not enough to tell the two apart where there is none.
+        output.print(f"{prompt}[bold]‖[/bold][dim]{escape(_shortened(example.completion))}[/dim]", highlight=False)
+    output.print(highlight=False)
+
+
+def _every_example(splits: Sequence[SplitSummary]) -> list[tuple[SplitSummary, Example]]:
+    return [(split, example) for split in splits for example in split.examples]
+
+
+def _three_examples(splits: Sequence[SplitSummary]) -> list[tuple[SplitSummary, Example]]:
+    """Returns a training row in English, one in another language, and a test row in a language without training."""
+    shown = [split for split in splits if split.examples]
+    trained = [split for split in shown if split.split == "train"]
+    unseen = {split.language for split in shown} - {split.language for split in trained}
+    tests = [split for split in shown if split.split == "test"]
+    tests.sort(key=lambda split: split.language not in unseen)
+    return [(split, split.examples[0]) for split in [*trained[:2], *tests[:1]]]
+
+
+def _shortened(text: str) -> str:
+    """Returns the start and the end of a long text."""
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    half = SHOWN_CHARACTERS // 2
+    return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"

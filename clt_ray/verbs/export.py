@@ -1,0 +1,60 @@
+"""`clt-ray export`: the chosen checkpoint of a run as a Hugging Face directory of safetensors."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clt_ray.verbs.options import Storage
+
+RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="Id of a run, or its first digits.", show_default=False)]
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="New folder for the checkpoint.", show_default=False)]
+
+
+def export(run_id: str, folder: str | Path, storage: str | None = None) -> Path:
+    """Copies the chosen checkpoint of a finished run.
+
+    Args:
+        run_id: Id of a run, or enough of its first digits to be unique in the store.
+        folder: Where the checkpoint goes; must not exist, or be empty.
+        storage: Path or URI of the store; see `clt_ray.locations.locate` for the default.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigurationError: The run is unknown or not finished, or the folder is not empty.
+        TornTreeError: The stored files do not match their recorded hashes.
+    """
+    from clt_ray.locations import locate
+    from clt_ray.store import Store
+    from clt_ray.store.documents import MarkerDocument
+    from clt_ray.training.checkpoints import weights_tree
+    from clt_ray.verbs.terminal import argument_error
+
+    store = Store(locate(storage).storage)
+    matches = [candidate for candidate in store.run_ids() if candidate.startswith(run_id)]
+    if len(matches) != 1:
+        message = "no run has this id" if not matches else f"{len(matches)} runs have ids that begin so"
+        remedy = "clt-ray best SWEEP lists the ids"
+        raise argument_error("export", "RUN_ID", run_id, f"{message} in {store.uri}", remedy)
+    directory = store.run_dir(matches[0])
+    result = directory.result()
+    if result is None:
+        message = "the run is not finished"
+        raise argument_error("export", "RUN_ID", matches[0], message, "clt-ray status SWEEP tells where it is")
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise argument_error("export", "DIR", str(folder), "is not empty", "name a new folder")
+    source = directory.open_tree(weights_tree(result.selection.chosen.step))
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MarkerDocument.FILE))
+    return target
+
+
+def command(run_id: RunId, folder: Folder, storage: Storage = None) -> int:
+    """Write a run's chosen checkpoint as a Hugging Face directory."""
+    print(export(run_id, folder, storage))
+    return 0

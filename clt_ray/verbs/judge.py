@@ -1,0 +1,311 @@
+"""`clt-ray judge`: ratings of the kept answers of finished runs by a judge model."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri
+
+if TYPE_CHECKING:
+    from clt_ray.judging.cache import Settings
+    from clt_ray.judging.client import Client
+    from clt_ray.judging.endpoint import Endpoint
+    from clt_ray.judging.spending import Tokens
+    from clt_ray.judging.work import Judge, JudgedRun
+    from clt_ray.opened import OpenSweep
+    from clt_ray.sweep.run import RunSpec
+
+INCOMPLETE = 3
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """How to judge."""
+
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Sampling temperature of the judge, from 0 to 2.")
+    ] = 0.0
+    """Sampling temperature of the judge; 0 asks for its most likely reply."""
+    concurrency: Annotated[int, typer.Option("--concurrency", metavar="N", help="Requests at a time.")] = 8
+    """Requests that may be open at a time."""
+    requests_per_minute: Annotated[
+        float | None,
+        typer.Option("--requests-per-minute", metavar="N", help="Most requests in a minute.", show_default=False),
+    ] = None
+    """Most requests in a minute, repetitions included; None sets no limit."""
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; count requests and tokens.")] = False
+    """Send nothing and write nothing; count what would be sent."""
+
+
+@dataclass(frozen=True)
+class JudgeOutcome:
+    """What judging a sweep did."""
+
+    sweep: str
+    """Name of the sweep."""
+    judge: str
+    """Name of the judge: its model, and a hash of everything that decides its ratings."""
+    host: str
+    """Host and port of the judge."""
+    dry_run: bool
+    """Whether nothing was sent."""
+    runs: tuple[JudgedRun, ...]
+    """Finished runs whose answers are rated."""
+    unfinished: int
+    """Runs that cannot be judged yet."""
+    sent: int
+    """Requests that were sent, repetitions included."""
+    untracked: str | None
+    """Why MLflow is not up to date; None when it is, or in a dry run."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens spent now on all runs; in a dry run, a rough estimate."""
+        from clt_ray.judging.spending import Tokens
+
+        return sum((run.tokens for run in self.runs), Tokens())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run of the sweep has its ratings; in a dry run, whether every one could be judged."""
+        return not self.unfinished and all(run.complete for run in self.runs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the outcome as plain JSON values."""
+        return asdict(self) | {"complete": self.complete, "tokens": asdict(self.tokens)}
+
+
+def judge(
+    sweep: OpenSweep,
+    options: JudgeOptions = JudgeOptions(),
+    *,
+    environment: Mapping[str, str] | None = None,
+    show: Callable[[JudgedRun], None] = lambda run: None,
+) -> JudgeOutcome:
+    """Rates the kept answers of every finished run of a sweep. What was rated before costs nothing.
+
+    Args:
+        sweep: The sweep.
+        options: How to judge.
+        environment: Environment variables that name the judge; by default those of this process.
+        show: Called with each run when its ratings are done.
+
+    Raises:
+        ConfigurationError: The environment or an option is wrong, or no run can be judged.
+        DataError: The answers of a run are missing or malformed.
+        JudgeStopped: The judge refuses every request; the ratings that it has given are kept.
+    """
+    from clt_ray.judging.cache import Settings
+    from clt_ray.judging.endpoint import endpoint
+    from clt_ray.judging.record import judge_key
+    from clt_ray.judging.work import Judge
+
+    _check(options)
+    judge_endpoint = endpoint(os.environ if environment is None else environment)
+    settings = Settings(judge_endpoint.model, options.temperature)
+    runs = _judged_runs(sweep)
+    finished = _finished(sweep, runs)
+    work = Judge(sweep.store, judge_endpoint, settings)
+    sent, untracked = 0, None
+    if options.dry_run:
+        judged = work.preview(finished, show)
+    else:
+        client = _client(judge_endpoint, settings, options.requests_per_minute)
+        judged = asyncio.run(_judge_all(work, finished, client, options.concurrency, show))
+        sent, untracked = client.sent, _track(sweep, finished)
+    return JudgeOutcome(
+        sweep=sweep.name,
+        judge=judge_key(settings),
+        host=judge_endpoint.host,
+        dry_run=options.dry_run,
+        runs=judged,
+        unfinished=len(runs) - len(finished),
+        sent=sent,
+        untracked=untracked,
+    )
+
+
+async def _judge_all(
+    work: Judge, runs: Sequence[RunSpec], client: Client, concurrency: int, show: Callable[[JudgedRun], None]
+) -> tuple[JudgedRun, ...]:
+    """Judges the runs one after the other, so that the first are complete as early as possible."""
+    judged = []
+    try:
+        for run in runs:
+            judged.append(await work.judge(run, client.ask, concurrency))
+            show(judged[-1])
+    finally:
+        await client.close()
+    return tuple(judged)
+
+
+def _judged_runs(sweep: OpenSweep) -> list[RunSpec]:
+    """Returns the runs whose answers are rated.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    from clt_ray.errors import ConfigurationError, Problem
+    from clt_ray.judging.verdicts import TASK
+
+    runs = [run for run in sweep.runs if TASK in run.tasks]
+    if not runs:
+        remedy = f"only runs of {TASK} are judged: add {TASK} to grid.task"
+        raise ConfigurationError([Problem(sweep.file, "grid.task", None, f"no run of {TASK}", remedy)])
+    return runs
+
+
+def _finished(sweep: OpenSweep, runs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Returns the finished ones of the runs.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    from clt_ray.errors import ConfigurationError, Problem
+    from clt_ray.judging.verdicts import TASK
+
+    states = sweep.store.states([run.run_id for run in runs])
+    finished = [run for run in runs if states[run.run_id].kind == "finished"]
+    if not finished:
+        problem = Problem(sweep.file, "", None, f"no run of {TASK} is finished", f"clt-ray run {sweep.file}")
+        raise ConfigurationError([problem])
+    return finished
+
+
+def _client(judge_endpoint: Endpoint, settings: Settings, requests_per_minute: float | None) -> Client:
+    """Returns the client of the judge.
+
+    Raises:
+        ConfigurationError: The libraries that it needs are not installed.
+    """
+    from clt_ray.errors import ConfigurationError, Problem
+
+    try:
+        from clt_ray.judging.client import Client
+    except ImportError as error:
+        remedy = "pip install 'clt-ray[judge]'"
+        raise ConfigurationError([Problem("clt-ray judge", "", None, f"needs {error.name}", remedy)]) from error
+    from clt_ray.judging.rate import Pace
+
+    return Client(judge_endpoint, settings, Pace(requests_per_minute))
+
+
+def _check(options: JudgeOptions) -> None:
+    """Refuses options with which nothing could be asked.
+
+    Raises:
+        ConfigurationError: Names every such option.
+    """
+    from clt_ray.errors import ConfigurationError, Problem
+
+    rate = options.requests_per_minute
+    checks = (
+        ("--temperature", options.temperature, "from 0 to 2", 0 <= options.temperature <= 2),
+        ("--concurrency", options.concurrency, "at least 1", options.concurrency >= 1),
+        ("--requests-per-minute", rate, "more than 0", rate is None or rate > 0),
+    )
+    problems = [
+        Problem("clt-ray judge", option, value, f"has to be {allowed}")
+        for option, value, allowed, is_valid in checks
+        if not is_valid
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _track(sweep: OpenSweep, runs: Sequence[RunSpec]) -> str | None:
+    """Brings the ratings to MLflow; returns why not when that fails."""
+    from clt_ray.tracking import TrackerUnavailable
+
+    try:
+        sweep.tracker.sync(runs)
+    except TrackerUnavailable as error:
+        return str(error)
+    return None
+
+
+def command(
+    sweep: SweepFile,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+    overrides: Overrides = None,
+    options: JudgeOptions = JudgeOptions(),
+    as_json: Json = False,
+) -> int:
+    """Rate the answers of finished runs by a judge model."""
+    from clt_ray.opened import open_sweep
+    from clt_ray.verbs.terminal import print_json
+
+    opened = open_sweep(sweep, overrides=overrides or (), storage=storage, tracking_uri=tracking_uri)
+
+    def show(run: JudgedRun) -> None:
+        if not as_json:
+            _print_run(run, options.dry_run)
+
+    outcome = judge(opened, options, show=show)
+    if as_json:
+        print_json(outcome.to_json())
+    else:
+        _print(outcome, opened)
+    return 0 if outcome.complete or options.dry_run else INCOMPLETE
+
+
+def _print_run(run: JudgedRun, dry_run: bool) -> None:
+    """Prints the line of one run."""
+    if dry_run:
+        print(f"{run.name}: {run.items:,} items, {run.requests:,} requests to send", flush=True)
+        return
+    parts = [f"{run.items:,} items", f"{run.requests:,} requests sent", f"{run.rated:,} rated"]
+    if run.unparsable_items:
+        parts.append(f"{run.unparsable_items:,} unparsable")
+    if run.unanswered:
+        parts.append(f"{sum(run.unanswered.values()):,} unanswered, so no scores yet")
+    print(f"{run.name}: {', '.join(parts)}", flush=True)
+
+
+def _print(outcome: JudgeOutcome, sweep: OpenSweep) -> None:
+    """Prints totals, what could not be rated and why, and the next command."""
+    from rich.markup import escape
+
+    from clt_ray.verbs.options import next_command
+    from clt_ray.verbs.terminal import print_lines
+
+    requests = sum(run.requests for run in outcome.runs)
+    judge_at_host = f"judge {outcome.judge} at {outcome.host}"
+    if outcome.dry_run:
+        lines = [f"{judge_at_host}: {requests:,} requests, roughly {_tokens(outcome.tokens)}; nothing was sent"]
+    else:
+        repetitions = f" ({outcome.sent:,} with repetitions)" if outcome.sent > requests else ""
+        lines = [f"{judge_at_host}: {requests:,} requests{repetitions}, {_tokens(outcome.tokens)}"]
+    for run in outcome.runs:
+        lines += [f"unparsable: {run.name}: {language}: {_counts(why)}" for language, why in run.unparsable.items()]
+        lines += [f"[red]unanswered[/red]: {run.name}: {_counts(run.unanswered)}"] if run.unanswered else []
+    if outcome.unfinished:
+        lines.append(f"{outcome.unfinished} runs are not finished, and so not judged")
+    if outcome.untracked:
+        lines.append(f"MLflow is not up to date ({escape(outcome.untracked)}); the next command brings it up to date")
+    lines.append(f"next: {escape(next_command(sweep, _next_verb(outcome)))}")
+    print_lines(*lines)
+
+
+def _next_verb(outcome: JudgeOutcome) -> str:
+    if outcome.dry_run or any(not run.complete for run in outcome.runs):
+        return "judge"
+    return "run" if outcome.unfinished else "report"
+
+
+def _tokens(tokens: Tokens) -> str:
+    uncounted = f" and {tokens.uncounted:,} replies that the server did not count" if tokens.uncounted else ""
+    return f"{tokens.prompt:,} tokens sent and {tokens.completion:,} received{uncounted}"
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    from rich.markup import escape
+
+    return escape(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))

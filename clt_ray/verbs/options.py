@@ -1,0 +1,117 @@
+"""Options that verbs share, and how a verb's function becomes a command line.
+
+    @dataclass(frozen=True)
+    class ExportOptions:                                    # one documented object in Python ...
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="...")] = False
+
+    def command(run_id: RunId, options: ExportOptions) -> int: ...      # ... and separate options on the command line
+
+`flattened` replaces every parameter whose type is a dataclass by that class's fields.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from clt_ray.opened import OpenSweep
+
+SweepFile = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="Sweep file, such as sweeps/smoke.yaml.", show_default=False)
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URI",
+        help="Path or URI of the runs (default: $CLT_RAY_STORAGE, else ./clt-runs).",
+        show_default=False,
+    ),
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow (default: $MLFLOW_TRACKING_URI, else an SQLite file in the storage).",
+        show_default=False,
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the sweep file, such as training.epochs=2; may be repeated.",
+        show_default=False,
+    ),
+]
+Pilot = Annotated[
+    bool,
+    typer.Option(
+        "--pilot",
+        help="The sweep's pilot: the smallest and the largest run of every model and task, for two validations.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show what libraries print.")]
+
+REPEATED = {"--set": "overrides", "--storage": "storage", "--tracking-uri": "tracking_uri", "--pilot": "pilot"}
+"""Options that open a sweep, and the parameter by which a verb's command accepts each."""
+
+
+def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Callable[[dict[str, Any]], int]]:
+    """Returns a command's parameters with dataclasses replaced by their fields, and a caller that puts them together.
+
+    Args:
+        command: A function whose parameters are annotated with types that Typer knows, or with dataclasses whose
+            fields are.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Any, tuple[str, ...]]] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if is_dataclass(kind):
+            field_hints = get_type_hints(kind, include_extras=True)
+            groups[name] = kind, tuple(field.name for field in fields(kind))
+            for field in fields(kind):
+                default = inspect.Parameter.empty if field.default is MISSING else field.default
+                parameters.append(_parameter(field.name, field_hints[field.name], default))
+        else:
+            parameters.append(_parameter(name, kind, parameter.default))
+
+    def call(values: dict[str, Any]) -> int:
+        arguments = {name: value for name, value in values.items() if name in hints}
+        for name, (kind, names) in groups.items():
+            arguments[name] = kind(**{field: values[field] for field in names})
+        return command(**arguments)
+
+    return parameters, call
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def next_command(sweep: OpenSweep, verb: str, *arguments: str) -> str:
+    """Returns the command line of another verb on the same sweep, with the options that both verbs accept.
+
+    Args:
+        sweep: The open sweep; its options are repeated, secrets redacted.
+        verb: Name of the verb.
+        arguments: Further arguments, placed after the sweep file.
+    """
+    accepted = inspect.signature(import_module(f"clt_ray.verbs.{verb}").command).parameters
+    words = ["clt-ray", verb, sweep.file, *arguments]
+    for option, value in sweep.options:
+        if REPEATED[option] in accepted:
+            words += [option, value] if value else [option]
+    return shlex.join(words)

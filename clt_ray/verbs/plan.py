@@ -1,0 +1,216 @@
+"""`clt-ray plan`: what `run` would do with every cell of one or several sweeps, and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clt_ray.verbs.options import Json, Overrides, Pilot, Storage
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from clt_ray.opened import OpenSweep
+    from clt_ray.sweep.plan import Plan, PlannedCell
+    from clt_ray.training.backends.fit_proof import FitProof
+
+FAILED = 1
+
+SweepFiles = Annotated[
+    list[str],
+    typer.Argument(metavar="SWEEP", help="Sweep files, planned in this order; shared runs count once."),
+]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Prove that every step fits its TPU chips: asks the TPU compiler, takes minutes and no TPU."
+    ),
+]
+
+
+def plan(*sweeps: OpenSweep) -> Plan:
+    """Returns the cells of sweeps, and what `run` would do with each and why.
+
+    Args:
+        sweeps: One sweep, or several that share a store, planned as if they ran one after the other: a run that
+            several of them have is executed by the first.
+
+    Raises:
+        DataError: A local data root or model directory cannot be read.
+    """
+    from clt_ray.sweep.plan import make_plan
+
+    run_ids = list(dict.fromkeys(run.run_id for sweep in sweeps for run in sweep.runs))
+    states = sweeps[0].store.states(run_ids) if sweeps else {}
+    return make_plan([(sweep.name, sweep.cells) for sweep in sweeps], states)
+
+
+def prove_fits(planned: Plan, announce: Callable[[FitProof], None] = lambda _: None) -> list[FitProof]:
+    """Compiles the training step of every distinct model, batch and TPU slice of a plan, without a TPU.
+
+    Args:
+        planned: A plan; runs on CPUs and GPUs are passed over.
+        announce: Called with each proof before its compilation, which takes minutes.
+
+    Raises:
+        ConfigurationError: No run is on a TPU that the compiler knows, a model's configuration cannot be read, or
+            this environment cannot compile.
+        CompilationError: A step cannot be compiled for another reason than the memory of the chips.
+    """
+    from clt_ray.training.backends import prove
+
+    return prove((cell.run for cell in planned.cells), announce)
+
+
+def command(
+    sweeps: SweepFiles,
+    storage: Storage = None,
+    overrides: Overrides = None,
+    pilot: Pilot = False,
+    compile_steps: Compile = False,
+    as_json: Json = False,
+) -> int:
+    """Show what a run would do with each cell, why, and its cost."""
+    from clt_ray.opened import open_sweeps
+    from clt_ray.verbs.terminal import print_json
+
+    opened = open_sweeps(sweeps, overrides=overrides or (), storage=storage, pilot=pilot)
+    planned = plan(*opened)
+    if not as_json:
+        _print(planned, opened)
+    if not compile_steps:
+        if as_json:
+            print_json(planned.to_json())
+        return 0
+    proofs = prove_fits(planned, announce=_announce)
+    if as_json:
+        print_json(planned.to_json() | {"compiled": [proof.to_json() for proof in proofs]})
+    else:
+        _print_proofs(proofs)
+    return 0 if all(proof.fits for proof in proofs) else FAILED
+
+
+def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
+    """Prints one row per cell, a totals line, the assumptions of the estimates, and the next command."""
+    from clt_ray.sweep.cost import assumptions
+    from clt_ray.verbs.options import next_command
+    from clt_ray.verbs.terminal import console
+
+    output = console()
+    names = dict.fromkeys(cell.sweep for cell in planned.cells)
+    for name in names:
+        if len(names) > 1:
+            output.print(f"[bold]{name}[/bold]", highlight=False)
+        output.print(_table([cell for cell in planned.cells if cell.sweep == name]))
+        output.print()
+    lines = [totals(planned)]
+    if len(sweeps) > 1:
+        lines.append(f"{planned.shared_between_sweeps} runs are shared between the sweeps, and executed once")
+    lines.append(assumptions({task for cell in planned.cells for task in cell.run.tasks}))
+    if planned.hub:
+        lines.append(f"loaded from the hub at the first run that needs them: {', '.join(planned.hub)}")
+    for line in lines:
+        output.print(line, highlight=False)
+    following = "\n      ".join(next_command(sweep, "run") for sweep in sweeps)
+    output.print(f"next: {following}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(cells: Sequence[PlannedCell]) -> Table:
+    from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, table
+
+    grid = table(
+        *CELL_COLUMNS, ("action", "left"), ("rows", "right"), ("Mtok", "right"), ("steps", "right"),
+        ("chip-h", "right"), ("why", "left"),
+    )  # fmt: skip
+    for column in grid.columns[:-1]:
+        column.no_wrap = True
+    series = RepeatedCells()
+    for cell in cells:
+        run, key, hours = cell.run, cell.cell.key, cell.chip_hours
+        grid.add_row(
+            *series(key.model, run.task, key.language_group, key.samples_per_language, key.seed),
+            cell.action, f"{run.train_rows:,}", f"{cell.tokens / 1e6:,.1f}", f"{run.steps:,}",
+            "" if hours is None else f"{hours:,.1f}", _reason(cell),
+        )  # fmt: skip
+    return grid
+
+
+def _reason(cell: PlannedCell) -> str:
+    """Returns the plan's reason in few words; of a shared cell, the place of the cell that executes its run."""
+    from clt_ray.sweep.plan import NOT_STARTED
+
+    if cell.shared_with is None:
+        return "new" if cell.reason == NOT_STARTED else cell.reason
+    place = cell.shared_with
+    sweep = "" if place.sweep == cell.sweep else f"{place.sweep} "
+    return f"shared with {sweep}{place.cell.key.language_group}"
+
+
+def totals(planned: Plan) -> str:
+    """Returns the totals line: `16 cells, 14 runs: 12 to run, 2 finished; 12,600 rows in 400 steps to train`."""
+    words = {"run": "to run", "resume": "to resume", "skip": "finished", "blocked": "blocked"}
+    states = ", ".join(f"{count} {words[action]}" for action, count in planned.actions.items() if count)
+    remaining = planned.remaining
+    cost = f", about {remaining.chip_hours:,.0f} chip-hours" if remaining.chip_hours else ""
+    return (
+        f"{len(planned.cells)} cells, {planned.total.runs} runs: {states}; "
+        f"{remaining.train_rows:,} rows in {remaining.steps:,} steps to train{cost}"
+    )
+
+
+def _announce(proof: FitProof) -> None:
+    print(
+        f"compiling {proof.model} for {proof.accelerator} {proof.topology}, mesh {proof.mesh}, "
+        f"{proof.batch_size} rows of {proof.max_length:,} tokens ...",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _print_proofs(proofs: Sequence[FitProof]) -> None:
+    """Prints the GiB of a chip that every distinct step needs, and whether the chip has them."""
+    from clt_ray.verbs.terminal import console, duration, table
+
+    grid = table(
+        ("model", "left"), ("slice", "left"), ("mesh", "right"), ("batch", "right"), ("runs", "right"),
+        ("layers", "right"), ("state", "right"), ("step", "right"), ("of a chip", "right"), ("took", "right"),
+        ("", "left"),
+    )  # fmt: skip
+    for proof in proofs:
+        grid.add_row(
+            proof.model,
+            f"{proof.accelerator.removeprefix('TPU-')} {proof.topology}",
+            proof.mesh,
+            f"{proof.batch_size} x {proof.max_length:,}",
+            str(proof.runs),
+            _layers(proof),
+            _gib(proof.state_gib),
+            _gib(proof.step_gib),
+            f"{_gib(proof.total_gib) or 'more'} of {_gib(proof.chip_gib)}",
+            duration(proof.compile_seconds),
+            "fits" if proof.fits else "[red]does not fit[/red]",
+        )
+    output = console()
+    output.print()
+    output.print(grid)
+    for proof in proofs:
+        if proof.error:
+            output.print(f"{proof.model}: {proof.error}", highlight=False, markup=False, soft_wrap=True)
+    note = (
+        "GiB per chip. State: parameters and optimizer; step: activations, gradients, gathered weights and the program."
+    )
+    remedy = " Larger slice, larger tensor part of the mesh, smaller training.batch_size or training.max_length."
+    output.print(note + ("" if all(proof.fits for proof in proofs) else remedy), highlight=False)
+
+
+def _layers(proof: FitProof) -> str:
+    """Returns the compiled layers: `32`, or `11, 22 of 40`."""
+    compiled = ", ".join(map(str, proof.compiled_layers))
+    return compiled if proof.compiled_layers == (proof.layers,) else f"{compiled} of {proof.layers}"
+
+
+def _gib(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

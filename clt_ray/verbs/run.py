@@ -1,0 +1,297 @@
+"""`clt-ray run`: executes the runs of a sweep that are missing. Running it again is the resume."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from clt_ray.verbs.options import Overrides, Pilot, Storage, SweepFile, TrackingUri
+
+if TYPE_CHECKING:
+    from clt_ray.opened import OpenSweep
+    from clt_ray.orchestration.monitor import Snapshot
+    from clt_ray.pilot import PilotSummary
+    from clt_ray.run_order import StoreOrder
+    from clt_ray.store import Store
+    from clt_ray.sweep.plan import Plan
+    from clt_ray.sweep.run import RunSpec
+    from clt_ray.tracking import BestEffortTracker, TerminalStatus
+    from clt_ray.verbs.status import SweepStatus
+
+log = logging.getLogger(__name__)
+
+FAILED, INCOMPLETE = 1, 3
+OTHERS_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a sweep is executed. None of it changes a run's numbers."""
+
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="RAY",
+            help="A running Ray cluster (default: $RAY_ADDRESS, else a local one).",
+            show_default=False,
+        ),
+    ] = None
+    """Address of a running Ray cluster; None is the one that RAY_ADDRESS names, else a local one."""
+    max_concurrent: Annotated[
+        int | None,
+        typer.Option("--max-concurrent", metavar="N", min=1, help="At most N runs at a time.", show_default=False),
+    ] = None
+    """Most runs at a time; None is as many as the cluster carries."""
+    order: Annotated[
+        Literal["grid", "informative"],
+        typer.Option("--order", metavar="ORDER", help="grid, or informative: most information per chip-hour first."),
+    ] = "grid"
+    """Order of the missing runs."""
+    stop_at_plateau: Annotated[
+        bool, typer.Option("--stop-at-plateau", help="Leave out larger sizes of a series whose plateau is established.")
+    ] = False
+    """Leave out the larger sizes of a series whose plateau is established; these runs stay missing."""
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what libraries print.")] = False
+    """Let the output of Ray and other libraries through."""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a call of `run` executed, and where the sweep is after it."""
+
+    status: SweepStatus
+    """State of every run of the sweep."""
+    executed: int
+    """Runs that were missing and have been attempted."""
+    seconds: float
+    """Duration of the call."""
+    untracked: str | None
+    """Why MLflow could not be brought up to date; None when it was."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Runs that were left out on purpose, by run id, each with the reason."""
+    pilot: PilotSummary | None = None
+    """What a finished pilot showed; None for a full sweep and for a pilot that is not finished."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every run is finished or left out on purpose, 1 when one failed, 3 when some are missing."""
+        if self.status.count("failed"):
+            return FAILED
+        missing = [run for run in self.status.runs if run.state != "finished" and run.run_id not in self.skipped]
+        return INCOMPLETE if missing else 0
+
+
+def run(
+    sweep: OpenSweep,
+    options: RunOptions = RunOptions(),
+    *,
+    announce: Callable[[Plan], None] = lambda plan: None,
+    show: Callable[[Snapshot], None] = lambda snapshot: None,
+) -> RunOutcome:
+    """Executes the runs of a sweep that are not finished. Calling it again resumes.
+
+    Args:
+        sweep: The sweep, or its pilot.
+        options: Cluster, concurrency and order.
+        announce: Called with the plan before anything is executed.
+        show: Called about once a second with the state of the sweep.
+
+    Raises:
+        ConfigurationError: The data or the hardware of the sweep cannot work; nothing was started.
+    """
+    from clt_ray.pilot import summarise
+    from clt_ray.tracking import BestEffortTracker
+    from clt_ray.verbs.plan import plan
+    from clt_ray.verbs.status import status
+
+    started = time.monotonic()
+    tracker = BestEffortTracker(sweep.tracker)
+    order = _order(sweep, options)
+    planned = plan(sweep)
+    announce(planned)
+    attempted: set[str] = set()
+    while True:
+        pending = set(planned.run_ids("run", "resume")) - attempted
+        blocked = planned.run_ids("blocked")
+        if pending:
+            missing = [run for run in sweep.runs if run.run_id in pending]
+            preflight(missing)
+            _execute(sweep, missing, len(planned.run_ids("skip")), options, tracker, order, show)
+            attempted |= pending
+        elif blocked:
+            _wait_for_others(blocked, sweep.store)
+            # A run that another process has given up is tried here, also where it was held at an earlier try.
+            attempted -= set(blocked)
+        else:
+            break
+        # Meanwhile other processes have finished runs, or died and left some.
+        planned = plan(sweep)
+    tracker.update(sweep.runs, force=True)
+    final_status = status(sweep)
+    tracker.finish(_terminal_status(final_status), [Path(sweep.file)])
+    skipped = order.skipped if order else {}
+    return RunOutcome(
+        status=final_status,
+        executed=len(attempted - set(skipped)),
+        seconds=time.monotonic() - started,
+        untracked=tracker.trouble,
+        skipped=skipped,
+        pilot=summarise(sweep) if sweep.pilot_of and final_status.complete else None,
+    )
+
+
+def _order(sweep: OpenSweep, options: RunOptions) -> StoreOrder | None:
+    """Returns the order of the runs; None for the plain order of the grid, which needs no scores."""
+    if options.order == "grid" and not options.stop_at_plateau:
+        return None
+    from clt_ray.run_order import StoreOrder
+
+    informative = options.order == "informative"
+    return StoreOrder(sweep.runs, sweep.store, informative=informative, stop_at_plateau=options.stop_at_plateau)
+
+
+def _execute(
+    sweep: OpenSweep,
+    missing: Sequence[RunSpec],
+    already_done: int,
+    options: RunOptions,
+    tracker: BestEffortTracker,
+    order: StoreOrder | None,
+    show: Callable[[Snapshot], None],
+) -> None:
+    from clt_ray.orchestration.monitor import Monitor
+    from clt_ray.orchestration.sweep import run_missing
+
+    with Monitor(missing, already_done, len(sweep.runs), sweep.store, show, tracker) as monitor:
+        run_missing(
+            missing,
+            sweep.locations.storage,
+            monitor,
+            address=options.address,
+            limit=options.max_concurrent,
+            verbose=options.verbose,
+            order=order,
+        )
+
+
+def preflight(runs: Sequence[RunSpec]) -> None:
+    """Refuses runs that are known to fail before a cluster is touched.
+
+    Raises:
+        ConfigurationError: Every problem of hardware and of local data.
+    """
+    from clt_ray.data.mixture import check_availability
+    from clt_ray.errors import ConfigurationError
+    from clt_ray.training.backends import unsupported
+
+    hardware_problems = {problem for run in runs if (problem := unsupported(run)) is not None}
+    problems = [*sorted(hardware_problems, key=str), *check_availability(runs)]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _wait_for_others(run_ids: Sequence[str], store: Store) -> None:
+    """Returns when another process has finished or given up one of the runs that it executes."""
+    log.warning("waiting for %d runs that another process executes; Ctrl-C leaves it to that process", len(run_ids))
+    while all(state.kind == "running" for state in store.states(run_ids).values()):
+        time.sleep(OTHERS_POLL_SECONDS)
+
+
+def _terminal_status(sweep_status: SweepStatus) -> TerminalStatus:
+    """Returns the status of the sweep's parent run in MLflow."""
+    if sweep_status.complete:
+        return "FINISHED"
+    return "FAILED" if sweep_status.count("failed") else "KILLED"
+
+
+def command(
+    sweep: SweepFile,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+    overrides: Overrides = None,
+    pilot: Pilot = False,
+    options: RunOptions = RunOptions(),
+) -> int:
+    """Execute what is missing; run it again to resume."""
+    from clt_ray.opened import open_sweep
+    from clt_ray.verbs.plan import totals
+    from clt_ray.verbs.progress import progress
+
+    opened = open_sweep(sweep, overrides=overrides or (), storage=storage, tracking_uri=tracking_uri, pilot=pilot)
+
+    def announce(planned: Plan) -> None:
+        print(f"sweep {planned.sweep}: {totals(planned)}\nstorage {opened.locations.storage}", flush=True)
+
+    with progress() as show:
+        outcome = run(opened, options, announce=announce, show=show)
+    _print(outcome, opened)
+    return outcome.exit_code
+
+
+def _print(outcome: RunOutcome, sweep: OpenSweep) -> None:
+    """Prints how a sweep ended, with the real error lines, and what to do next."""
+    from clt_ray.redaction import redacted
+    from clt_ray.verbs.terminal import duration
+
+    sweep_status = outcome.status
+    for run in sweep_status.runs:
+        if run.state == "failed":
+            print(f"failed: {run.name} ({run.run_id}): {run.error}")
+        if run.run_id in outcome.skipped:
+            print(f"skipped: {run.name} ({run.run_id}): {outcome.skipped[run.run_id]}")
+    if outcome.executed == 0 and sweep_status.complete:
+        print(f"nothing to do: all {len(sweep_status.runs)} runs of {sweep_status.sweep} are finished")
+    else:
+        print(
+            f"{sweep_status.count('finished')} of {len(sweep_status.runs)} runs finished, "
+            f"{sweep_status.count('failed')} failed, in {duration(outcome.seconds)}"
+        )
+    if outcome.pilot:
+        _print_pilot(outcome.pilot)
+    if outcome.untracked:
+        print(f"MLflow is not up to date ({outcome.untracked}); the next command brings it up to date")
+    print(f"MLflow: {redacted(sweep.locations.tracking_uri)}")
+    print(f"next: {_next(outcome, sweep)}")
+
+
+def _next(outcome: RunOutcome, sweep: OpenSweep) -> str:
+    from clt_ray.verbs.options import next_command
+
+    if outcome.pilot and sweep.pilot_of:
+        return f"{next_command(sweep.pilot_of, 'run')}   (the full sweep)"
+    report = next_command(sweep, "report")
+    if outcome.skipped and outcome.exit_code == 0:
+        return f"{report}; or the {len(outcome.skipped)} skipped runs: {next_command(sweep, 'run')}"
+    if outcome.status.complete:
+        return f"{report}; {next_command(sweep, 'ui')}"
+    return f"{next_command(sweep, 'run')}   (continues with what is missing)"
+
+
+def _print_pilot(summary: PilotSummary) -> None:
+    """Prints what the pilot measured, and what the full sweep will take by it."""
+    from clt_ray.pilot import SECONDS_PER_HOUR
+    from clt_ray.verbs.terminal import console, duration, size, table
+
+    grid = table(
+        ("model", "left"), ("task", "left"), ("runs", "right"), ("s/step", "right"), ("planned", "right"),
+        ("tokens/s", "right"), ("host memory", "right"), ("device memory", "right"),
+    )  # fmt: skip
+    for row in summary.measurements:
+        planned = "no estimate" if row.planned_step_seconds is None else f"{row.planned_step_seconds:.3f}"
+        memory = ["" if count is None else size(count) for count in (row.host_memory_bytes, row.device_memory_bytes)]
+        step_seconds, tokens = f"{row.step_seconds:.3f}", f"{row.tokens_per_second:,.0f}"
+        grid.add_row(row.model, row.task, str(row.runs), step_seconds, planned, tokens, *memory)
+    console().print(grid)
+    chips = "" if summary.full_chip_hours is None else f", {summary.full_chip_hours:,.1f} chip-hours"
+    print(
+        f"the full sweep {summary.sweep}: {summary.full_runs} runs, about "
+        f"{duration(summary.full_run_hours * SECONDS_PER_HOUR)} one after the other{chips}; "
+        "divide by the runs that train at a time"
+    )

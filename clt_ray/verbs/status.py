@@ -1,0 +1,149 @@
+"""`clt-ray status`: where each run of a sweep is, the real error of those that failed, and the time left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, SweepFile
+
+if TYPE_CHECKING:
+    from clt_ray.opened import OpenSweep
+    from clt_ray.sweep.grid import Cell
+    from clt_ray.sweep.plan import RunStatus
+
+FAILED, INCOMPLETE = 1, 3
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """Where one run is."""
+
+    run_id: str
+    name: str
+    """Name of the run, as in MLflow."""
+    model: str
+    task: str
+    language_group: str
+    """Language group of the run's first cell in the grid, also where the run has no non-English rows."""
+    samples_per_language: int
+    seed: int
+    state: str
+    """waiting, interrupted, running, failed or finished."""
+    progress: float
+    """Optimizer steps done, as a fraction of all."""
+    error: str | None
+    """Error line of a failed run."""
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """Where every distinct run of a sweep is."""
+
+    sweep: str
+    """Name of the sweep."""
+    runs: tuple[RunProgress, ...]
+    """In the order of the grid."""
+    eta_seconds: float | None
+    """Expected seconds to the end at the pace of the finished runs; None when none has finished or none is running."""
+
+    def count(self, state: str) -> int:
+        """Returns the number of runs in a state."""
+        return sum(run.state == state for run in self.runs)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run is finished."""
+        return self.count("finished") == len(self.runs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the status as plain JSON values."""
+        return asdict(self)
+
+
+def status(sweep: OpenSweep) -> SweepStatus:
+    """Returns the state of every distinct run of a sweep, read from the store alone.
+
+    Raises:
+        DataError: A local data root or model directory cannot be read.
+    """
+    states = sweep.store.states([run.run_id for run in sweep.runs])
+    runs = tuple(_progress(sweep.cell_of_run[run.run_id], states[run.run_id]) for run in sweep.runs)
+    return SweepStatus(sweep.name, runs, _eta(sweep, runs))
+
+
+def _progress(cell: Cell, state: RunStatus) -> RunProgress:
+    run = cell.run
+    kind = "waiting" if state.kind == "missing" else state.kind
+    return RunProgress(
+        run_id=run.run_id,
+        name=run.name,
+        model=run.model.name,
+        task=run.task,
+        language_group=cell.key.language_group,
+        samples_per_language=run.samples_per_language,
+        seed=run.seed,
+        state=kind,
+        progress=1.0 if kind == "finished" else state.step / (state.total_steps or run.steps),
+        error=state.error,
+    )
+
+
+def _eta(sweep: OpenSweep, runs: Sequence[RunProgress]) -> float | None:
+    """Returns the steps that are left, at the seconds per step of the finished runs, shared by the running ones."""
+    running = sum(run.state == "running" for run in runs)
+    seconds = finished_steps = steps_left = 0.0
+    for spec, run in zip(sweep.runs, runs, strict=True):
+        if run.state == "finished":
+            result = sweep.store.run_dir(run.run_id).result()
+            seconds += result.seconds.total if result else 0.0
+            finished_steps += spec.steps
+        else:
+            steps_left += spec.steps * (1 - run.progress)
+    return seconds / finished_steps * steps_left / running if running and finished_steps else None
+
+
+def command(
+    sweep: SweepFile,
+    storage: Storage = None,
+    overrides: Overrides = None,
+    pilot: Pilot = False,
+    as_json: Json = False,
+) -> int:
+    """Show where each run is, why it failed, and the time left."""
+    from clt_ray.opened import open_sweep
+    from clt_ray.verbs.terminal import print_json
+
+    opened = open_sweep(sweep, overrides=overrides or (), storage=storage, pilot=pilot)
+    sweep_status = status(opened)
+    if as_json:
+        print_json(sweep_status.to_json())
+    else:
+        _print(sweep_status, opened)
+    return FAILED if sweep_status.count("failed") else 0 if sweep_status.complete else INCOMPLETE
+
+
+def _print(sweep_status: SweepStatus, sweep: OpenSweep) -> None:
+    """Prints one row per run, the counts, the time left, and the next command."""
+    from rich.markup import escape
+
+    from clt_ray.verbs.options import next_command
+    from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, table
+
+    grid = table(*CELL_COLUMNS, ("state", "left"), ("done", "right"), ("error", "left"))
+    series = RepeatedCells()
+    for run in sweep_status.runs:
+        grid.add_row(
+            *series(run.model, run.task, run.language_group, run.samples_per_language, run.seed),
+            f"[red]{run.state}[/red]" if run.state == "failed" else run.state,
+            f"{run.progress:.0%}",
+            escape(run.error or ""),
+        )
+    output = console()
+    output.print(grid)
+    states = ("finished", "running", "waiting", "interrupted", "failed")
+    counts = ", ".join(f"{count} {state}" for state in states if (count := sweep_status.count(state)))
+    left = f", {duration(sweep_status.eta_seconds)} left" if sweep_status.eta_seconds is not None else ""
+    following = next_command(sweep, "report" if sweep_status.complete and not sweep.pilot_of else "run")
+    output.print(f"\n{counts}{left}\nnext: {following}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,124 @@
+"""Text for people: tables of at most 100 columns, durations, sizes, and the wording of errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from clt_ray.errors import ConfigurationError
+
+WIDTH = 100
+"""Columns that tables fit in when the output is not a terminal."""
+
+Justify = Literal["left", "right"]
+
+CELL_COLUMNS: tuple[tuple[str, Justify], ...] = (
+    ("model", "left"),
+    ("task", "left"),
+    ("group", "left"),
+    ("n", "right"),
+    ("seed", "right"),
+)
+"""Columns that name a cell: model, task, language group, samples per language, seed."""
+
+
+def console() -> Console:
+    """Returns a console that is as wide as the terminal, or 100 columns elsewhere."""
+    from rich.console import Console
+
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=WIDTH)
+
+
+def table(*columns: tuple[str, Justify]) -> Table:
+    """Returns a table without borders; each column is (header, justification)."""
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for header, justify in columns:
+        grid.add_column(header, justify=justify, overflow="fold")
+    return grid
+
+
+class RepeatedCells:
+    """Formats the values that name a cell and dims those that repeat the row above, so that series stand out."""
+
+    def __init__(self) -> None:
+        self._previous: tuple[str, ...] = ()
+
+    def __call__(self, *values: object) -> list[str]:
+        """Returns the values of one row as text for the table."""
+        row = tuple(map(str, values))
+        shown = [
+            f"[dim]{text}[/dim]" if self._previous[: index + 1] == row[: index + 1] else text
+            for index, text in enumerate(row)
+        ]
+        self._previous = row
+        return shown
+
+
+def print_lines(*lines: str) -> None:
+    """Prints lines without highlighting or wrapping; Rich markup in them counts."""
+    output = console()
+    for line in lines:
+        output.print(line, highlight=False, soft_wrap=True)
+
+
+def print_json(document: object) -> None:
+    """Prints a value as one line of JSON."""
+    # `json.dump` encodes in Python, which takes as long as planning; `dumps` uses the encoder in C.
+    print(json.dumps(document, ensure_ascii=False))
+
+
+def problems(error: ConfigurationError) -> str:
+    """Returns every problem on lines of its own, in red on a terminal."""
+    count = len(error.problems)
+    red, end = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    lines = [f"{red}{problem}{end}" for problem in error.problems]
+    return "\n".join([*lines, f"{count} problem{'s' if count > 1 else ''}, nothing was started"])
+
+
+def argument_error(verb: str, argument: str, value: object, message: str, remedy: str) -> ConfigurationError:
+    """Returns the error of a command-line argument that cannot be used.
+
+    Args:
+        verb: Name of the verb.
+        argument: The option or argument, such as `--scores`.
+        value: What the user gave; None when nothing was given, or when several values are at fault together.
+        message: What is wrong with it, as a clause.
+        remedy: What to write instead.
+    """
+    from clt_ray.errors import ConfigurationError, Problem
+
+    return ConfigurationError([Problem(f"clt-ray {verb}", argument, value, message, remedy)])
+
+
+def duration(seconds: float | None) -> str:
+    """Returns a duration as people write it: 45 s, 3 min 20 s, 2 h 5 min; `?` when it is unknown."""
+    if seconds is None:
+        return "?"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def size(count: float) -> str:
+    """Returns a number of bytes in units of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def loss(value: float | None) -> str:
+    """Returns a loss with three decimals, or nothing when there is none."""
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,70 @@
+"""`clt-ray validate`: every error of a sweep file at once, before anything else is done with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clt_ray.verbs.options import Json, Overrides
+
+if TYPE_CHECKING:
+    from clt_ray.opened import OpenSweep
+
+OptionalSweepFile = Annotated[
+    str | None,
+    typer.Argument(metavar="SWEEP", help="Sweep file, such as sweeps/smoke.yaml.", show_default=False),
+]
+Schema = Annotated[
+    bool, typer.Option("--schema", help="Print the JSON schema of sweep files, for editors; takes no SWEEP.")
+]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A sweep file without errors."""
+
+    sweep: str
+    """Name of the sweep."""
+    valid: bool
+    """True: a file with errors raises `ConfigurationError` instead."""
+    runs: int
+    """Distinct runs of the sweep."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the validation as plain JSON values."""
+        return asdict(self)
+
+
+def validate(sweep: OpenSweep) -> Validation:
+    """Expands a sweep, whose file was checked when it was opened, into its runs.
+
+    Raises:
+        DataError: A local data root or model directory cannot be read.
+    """
+    return Validation(sweep.name, True, len(sweep.runs))
+
+
+def command(
+    sweep: OptionalSweepFile = None, overrides: Overrides = None, schema: Schema = False, as_json: Json = False
+) -> int:
+    """Report every error of a sweep file at once."""
+    from clt_ray.opened import open_sweep
+    from clt_ray.sweep.spec import json_schema
+    from clt_ray.verbs.terminal import argument_error, print_json
+
+    if schema:
+        if sweep or overrides or as_json:
+            message = "takes neither a SWEEP nor other options"
+            raise argument_error("validate", "--schema", None, message, "clt-ray validate --schema")
+        print_json(json_schema())
+        return 0
+    if sweep is None:
+        raise argument_error("validate", "SWEEP", None, "is missing", "clt-ray validate sweeps/smoke.yaml")
+    validation = validate(open_sweep(sweep, overrides=overrides or ()))
+    if as_json:
+        print_json(validation.to_json())
+    else:
+        print(f"{sweep}: valid, {validation.runs} runs")
+    return 0
