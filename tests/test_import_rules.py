@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "evaluation": {*SWEEP, "data"},
     "store": SWEEP,
     # The judge rates answers that evaluation wrote and the store keeps, so it may read both; training it may not.
-    "judging": {*SWEEP, "store", "evaluation"},
+    "judging": {*SWEEP, "store", "evaluation", "redaction"},
     # MLflow shows what run directories hold, so tracking reads the store.
     "tracking": {*SWEEP, "store", "redaction"},
     "pipeline": {*SWEEP, "data", "training", "evaluation", "store"},
