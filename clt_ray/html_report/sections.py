@@ -187,7 +187,7 @@ def _leave_one_out(tables: Tables) -> Iterator[Section]:
     if len(signs) == 1:
         subject = f"The only curve {'keeps' if steady else 'does not keep'}"
     else:
-        subject = f"{steady} of {len(signs)} curves keep"
+        subject = f"{f'{steady} of' if steady < len(signs) else 'All'} {len(signs)} curves keep"
     yield Section(
         "leave-one-out",
         "Leave one out",

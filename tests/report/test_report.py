@@ -209,8 +209,8 @@ def test_the_report_on_the_reference_study(tmp_path: Path) -> None:
 
 def test_a_single_run_has_a_page(tmp_path: Path) -> None:
     scores, _ = synthetic_scores.sweep()
-    one = scores[scores["run_id"] == "tiny-math-none-0-0"]
-    page = build(tmp_path, ReportData(load_scores(one)))
+    run_scores = scores[scores["run_id"] == "tiny-math-none-0-0"]
+    page = build(tmp_path, ReportData(load_scores(run_scores)))
     assert "the effect of other languages cannot be estimated yet" in page.words
     assert "English only" in page.words
 

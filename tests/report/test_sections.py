@@ -49,9 +49,9 @@ def test_a_sweep_of_one_model_size_without_controls_has_no_sections_on_them() ->
 
 def test_a_single_run_has_no_optional_sections() -> None:
     scores, _ = synthetic_scores.sweep()
-    one = load_scores(scores[scores["run_id"] == "tiny-math-none-0-0"])
-    study = Study.of(one)
-    assert optional_sections(frames(study, one) | {"gain": gain(study)}) == []
+    run_scores = load_scores(scores[scores["run_id"] == "tiny-math-none-0-0"])
+    study = Study.of(run_scores)
+    assert optional_sections(frames(study, run_scores) | {"gain": gain(study)}) == []
 
 
 def test_statements_count_the_rows_of_the_tables(tables: dict[str, pd.DataFrame], shown: dict[str, Section]) -> None:
@@ -80,7 +80,7 @@ def test_a_matrix_has_a_row_per_training_language_and_its_strongest_tint_on_the_
 
 def test_the_whole_gap_lies_between_the_gaps_with_one_language_left_out(tables: dict[str, pd.DataFrame]) -> None:
     row = left_out(tables["leave_one_out"]).rows[0]
-    smallest, gap, largest = (float(row[place].text.replace("−", "-")) for place in (6, 5, 8))
+    smallest, gap, largest = (float(row[column].text.replace("−", "-")) for column in (6, 5, 8))
     assert smallest <= gap <= largest
 
 

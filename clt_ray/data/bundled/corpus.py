@@ -87,11 +87,11 @@ def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
     Raises:
         DataError: The corpus has no such task, language or split.
     """
-    for what, value, known in (
+    for kind, value, known in (
         ("task", task, TASKS),
         ("language", language, LANGUAGES),
         ("split", split, SPLITS),
     ):
         if value not in known:
-            raise DataError(f"the bundled corpus has no {what} {value!r}; it has {', '.join(known)}")
+            raise DataError(f"the bundled corpus has no {kind} {value!r}; it has {', '.join(known)}")
     return [dict(row) for row in _rows(task, language, split)]
