@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from clt_ray.evaluation.evaluate import Generation, generations_jsonl, summarise
 from clt_ray.evaluation.files import csv_text
@@ -28,7 +29,7 @@ ITEMS = sum(map(len, ANSWERS.values()))
 
 
 class Study:
-    """A sweep in a storage, all of whose runs are finished."""
+    """A small sweep in a storage, whose runs `finish` makes finished ones."""
 
     def __init__(self, folder: Path, task: str = "instruction", answers: dict[str, list[str]] | None = None) -> None:
         document = sweep(
@@ -45,7 +46,7 @@ class Study:
         self.answers = answers or ANSWERS
 
     def finish(self, run: RunSpec) -> None:
-        """Write what a run that is done has written; the answers of different runs differ."""
+        """Writes the files of a finished run; the answers of different runs differ."""
         directory = self.store.run_dir(run.run_id)
         generations = [
             Generation(f"{language}-{index}", "instruction", language, QUESTIONS[language], "", text, 9,
@@ -54,8 +55,8 @@ class Study:
             for index, text in enumerate([*texts[:-1], texts[-1] + "!" * run.samples_per_language])
         ]  # fmt: skip
         for language in self.answers:
-            of_language = [one for one in generations if one.language == language]
-            directory.write_text(f"generations/instruction.{language}.jsonl", generations_jsonl(of_language))
+            in_language = [generation for generation in generations if generation.language == language]
+            directory.write_text(f"generations/instruction.{language}.jsonl", generations_jsonl(in_language))
         means = [asdict(score) for score in summarise(run, generations)]
         directory.write_text("scores.csv", csv_text(list(means[0]), [list(row.values()) for row in means]))
         directory.write_text("items.csv", "run_id,task,eval_language,metric,item_id,score\n")
@@ -64,14 +65,14 @@ class Study:
         )
         directory.write_result(result(run, 4, StageSeconds(train=2.0, evaluate=1.0)))
 
-    def lines(self, run: RunSpec) -> list[dict]:
-        """What the one judge of a run said of each item."""
+    def lines(self, run: RunSpec) -> list[dict[str, Any]]:
+        """Returns the items of a run as its only judge rated them."""
         (file,) = (self.storage / "runs" / run.run_id / "judge").glob("*.jsonl")
         return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def study(folder: Path, **choices: object) -> Study:
-    """A sweep of two runs, both finished."""
+    """Returns a sweep of two finished runs."""
     made = Study(folder, **choices)  # type: ignore[arg-type]
     for run in made.runs:
         made.finish(run)
