@@ -43,7 +43,7 @@ def checkpoint_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     """Returns one section where runs were validated on seen and unseen languages, else none.
 
     Args:
-        tables: Data frames from `clt_ray.analysis.checkpoint_correlation.frames` by name.
+        tables: Data frames from `clt_ray.analysis.checkpoint_correlation.checkpoint_tables` by name.
     """
     frame = tables.get("transfer_correlation_checkpoints")
     if frame is None:

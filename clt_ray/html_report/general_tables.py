@@ -109,7 +109,7 @@ def source_matrices(frame: pd.DataFrame) -> tuple[Table, ...]:
     """Returns the gains from every training language to every evaluation language, per task, model and setting.
 
     Args:
-        frame: From `sources.source_to_target`.
+        frame: From `clt_ray.analysis.tables.source_to_target`.
     """
     return tuple(_source_matrix(rows) for _, rows in frame.groupby(["task", "model", "setting"], sort=False))
 

@@ -131,7 +131,7 @@ def left_out(frame: pd.DataFrame) -> Table:
     """Returns the gap of every curve at its largest n, and its extremes over the languages left out.
 
     Args:
-        frame: From `leave_out.leave_one_out`.
+        frame: From `clt_ray.analysis.tables.leave_one_out`.
     """
     rows = []
     for _, curve in at_largest(frame).groupby(["task", *CURVE_COLUMNS], sort=False):
@@ -146,7 +146,7 @@ def fidelity(frame: pd.DataFrame) -> Table:
     """Returns the share of answers in the right language: a row per run, a column per language.
 
     Args:
-        frame: From `fidelity.fidelity`.
+        frame: From `clt_ray.analysis.tables.fidelity`.
     """
     codes = sorted(frame["eval_language"].unique(), key=language_order)
     labels = curve_labels(frame)
