@@ -1,4 +1,4 @@
-"""What execution trusts: one directory per run, on a disk or in an object store."""
+"""Run directories, on a disk or in an object store: the state that execution relies on."""
 
 from clt_ray.store.documents import (
     ErrorRecord,

@@ -1,8 +1,8 @@
-"""The seam between the store and where its bytes are.
+"""The interface between the store and the place of its bytes.
 
-`Files` is everything the store asks of a place: a local disk (`local.py`) or an object store (`objects.py`).
-Paths are relative to the place's root, with `/` between their parts. What the two cannot do alike stays inside
-them: a disk replaces a file by renaming, an object store by a single put; only a disk can append.
+`Files` is everything that the store needs of a place: a local disk (`local.py`) or an object store (`objects.py`).
+Paths are relative to the root of the place, with `/` between their parts. Differences between the two stay inside the
+implementations: a disk replaces a file by renaming and an object store by a single put; only a disk can append.
 """
 
 from __future__ import annotations
@@ -13,61 +13,64 @@ from pathlib import Path
 from typing import Protocol
 
 TEMPORARY = ".tmp-"
-"""First characters of names that are being written; listings leave them out."""
+"""Prefix of the names of files that are being written; listings leave them out."""
 
 
 class Files(Protocol):
-    """Bytes by path under one root."""
+    """Files by their path under one root."""
 
     @property
     def uri(self) -> str:
         """The root, as a user would write it."""
 
     def under(self, path: str) -> Files:
-        """The same place with a root further down."""
+        """Returns the same place with `path` as its root."""
 
     def read(self, path: str) -> bytes | None:
-        """Content of a file, None when there is none."""
+        """Returns the content of a file, None when there is no such file."""
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        """Contents of those of the files that exist."""
+        """Returns the contents of those of the files that exist, by path."""
 
     def write(self, path: str, data: bytes) -> None:
-        """Replace a file. A reader sees the old content or the new, whatever dies when; the new one once this
-        has returned."""
+        """Replaces a file atomically and durably.
+
+        A reader sees the old content or the new content, whichever process dies when; once this has returned, the
+        new content.
+        """
 
     def create(self, path: str, data: bytes) -> bool:
-        """Write a file that must not exist; False, and nothing written, when it does."""
+        """Writes a new file. Returns False, and writes nothing, when there already is a file."""
 
     def append_line(self, path: str, line: bytes) -> None:
-        """Add a line that ends with a newline. What an interrupted append left after the last newline goes."""
+        """Appends a line that ends with a newline, and drops what an interrupted append left after the last one."""
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or a folder at the path."""
+        """Returns whether there is a file or a folder at the path."""
 
     def names(self, path: str) -> list[str]:
-        """Names directly in a folder, sorted; none when there is no such folder."""
+        """Returns the sorted names directly inside a folder; none when there is no such folder."""
 
     def sizes(self, path: str) -> dict[str, int]:
-        """Bytes of every file in a folder and below it, by path from the root."""
+        """Returns the size in bytes of every file inside a folder and its subfolders, by path from the root."""
 
     def delete(self, path: str) -> None:
-        """Remove a file; it is gone once this has returned. None to remove is no error."""
+        """Deletes a file durably, if there is one."""
 
     def delete_tree(self, path: str) -> None:
-        """Remove a folder with all that is in it, in no particular order."""
+        """Deletes a folder with everything inside it, in no particular order."""
 
     def put_tree(self, staging: Path, path: str) -> None:
-        """Bring a local folder's files to `path`, beside those of other names; the local folder may be gone then."""
+        """Moves or copies the files of a local folder into the folder `path`, beside its files of other names."""
 
     def get_tree(self, path: str, checksum: str) -> Path:
-        """A local folder with the tree's files: the tree itself where it is local, else a copy.
+        """Returns a local folder with the files of a tree: the tree itself where it is local, a copy otherwise.
 
         Args:
             path: Folder of the tree.
-            checksum: Names the content; copies of one content in one process are made once.
+            checksum: Identifies the content; a process copies each content once.
         """
 
     def exclusive(self, path: str) -> AbstractContextManager[None]:
-        """Keep others out while the block runs: processes of this machine on a disk, threads of this process
-        in an object store. The lock dies with its holder."""
+        """Excludes others while the block runs: all processes of this machine on a disk, all threads of this process
+        in an object store. The lock ends with its holder."""

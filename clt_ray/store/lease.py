@@ -1,21 +1,21 @@
-"""A lease: the right to write a run directory, held by at most one process.
+"""A lease is the right to write a run directory, held by at most one process.
 
-The holder rewrites `lease.json` every few seconds. Whoever wants the run reads that file first:
+The holder rewrites `lease.json` every few seconds. A process that wants the lease reads the file first:
 
-    no lease.json                                    take it
-    heartbeat younger than 60 s                      LeaseHeld
-    ... but the holder was a process of this very
-        machine, and it no longer exists             take it over, at once
-    heartbeat older than 60 s                        take it over
+    no lease.json                                    acquire the lease
+    heartbeat younger than 60 s                      raise LeaseHeld
+    ... but the holder ran on this machine,
+        and its process no longer exists             take the lease over at once
+    heartbeat older than 60 s                        take the lease over
 
-Each lease has a token. A holder that was taken over, say because its machine slept for ten minutes, finds
-another token in the file: its `lost` event is set, it never writes the file again, and its next write to the run
-directory raises `LeaseLost`.
+Each acquisition has a token. A holder whose lease was taken over, for example because its machine was suspended for
+ten minutes, finds another token in the file. It then sets its event `lost` and never writes the file again, and its
+next write to the run directory raises `LeaseLost`.
 
-Reading, judging and writing happen under `Files.exclusive`, so on a disk exactly one contender wins. An object
-store has no such lock between machines: there the first lease of a run is a conditional create, which one wins;
-two machines that take over the same stale lease in the same instant may both believe they hold it, until the
-next heartbeat tells one of them. Machines are assumed to agree on the time to within a small part of 60 s.
+Reading, deciding and writing happen under `Files.exclusive`, so on a disk exactly one contender acquires the lease.
+Object stores have no such lock between machines. There, the first lease of a run is a conditional create, which
+succeeds once; two machines that take over the same stale lease in the same instant may both believe that they hold it
+until the next heartbeat of one of them. The clocks of the machines have to agree to within a small part of 60 s.
 """
 
 from __future__ import annotations
@@ -43,65 +43,72 @@ STALE_SECONDS = 60.0
 
 
 class Lease:
-    """A lease that this process acquired. Leave its `with` block, or call `release`, to give it back."""
+    """A lease that this process holds until it leaves the `with` block or calls `release`."""
 
     def __init__(self, files: Files, holding: LeaseDocument, clock: Clock) -> None:
+        """Describes a lease that `acquire` has just written.
+
+        Args:
+            files: The directory.
+            holding: Content of lease.json.
+            clock: Unix seconds.
+        """
         self._files, self._holding, self._clock = files, holding, clock
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.lost = threading.Event()
-        """Set once somebody else has taken the lease."""
+        """Set once another process has taken the lease over."""
         self.released = False
-        """Whether this process gave the lease back."""
+        """Whether this process has released the lease."""
 
     def start(self, heartbeat_seconds: float) -> None:
-        """Keep the lease alive from a background thread."""
+        """Renews the heartbeat from a background thread, every `heartbeat_seconds` seconds."""
 
         def run() -> None:
             while not self._stop.wait(heartbeat_seconds) and not self.lost.is_set():
                 try:
                     self.beat()
                 except Exception as error:
-                    log.warning("no heartbeat for %s: %s", self._files.uri, error)
+                    log.warning("the heartbeat of %s was not written: %s", self._files.uri, error)
 
         self._thread = threading.Thread(target=run, name="clt-ray-heartbeat", daemon=True)
         self._thread.start()
 
     def beat(self) -> None:
-        """Show a sign of life, or find out that the lease is lost."""
+        """Renews the heartbeat, or sets `lost` when another process has taken the lease over."""
         with self._files.exclusive(LOCK):
-            if not self._still_mine():
+            if not self._is_held():
                 return
             self._holding = replace(self._holding, heartbeat=self._clock())
             self._files.write(LeaseDocument.FILE, self._holding.encode())
 
     def check(self) -> None:
-        """Raise if this process may no longer write.
+        """Raises an error if this process may no longer write.
 
-        A process that was stopped for longer than the lease lives looks at the file before it goes on.
+        A process that was suspended for long reads the file before it goes on.
 
         Raises:
-            LeaseLost: Somebody else has the lease.
+            LeaseLost: Another process has taken the lease over.
         """
         if self._clock() - self._holding.heartbeat > self._holding.stale_seconds / 2:
             self.beat()
         if self.lost.is_set():
-            raise LeaseLost(f"{self._files.uri}: another process has taken this over")
+            raise LeaseLost(f"another process has taken over {self._files.uri}, so this one stops writing to it")
 
     def release(self) -> None:
-        """Give the lease back, if it is still held."""
+        """Gives the lease back, if this process still holds it."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
         with self._files.exclusive(LOCK):
-            if not self.released and self._still_mine():
+            if not self.released and self._is_held():
                 self._files.delete(LeaseDocument.FILE)
         self.released = True
 
-    def _still_mine(self) -> bool:
+    def _is_held(self) -> bool:
         if not self.lost.is_set():
-            found = holding_of(self._files.read(LeaseDocument.FILE))
-            if found is None or found.token != self._holding.token:
+            current = holding_of(self._files.read(LeaseDocument.FILE))
+            if current is None or current.token != self._holding.token:
                 self.lost.set()
         return not self.lost.is_set()
 
@@ -121,35 +128,36 @@ def acquire(
     heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
     stale_seconds: float = STALE_SECONDS,
 ) -> Lease:
-    """Take the lease of a directory.
+    """Acquires the lease of a directory.
 
     Args:
         files: The directory.
-        owner: The process that will hold it; by default this one.
+        owner: The process that will hold the lease; by default this process.
         clock: Unix seconds.
-        heartbeat_seconds: Seconds between signs of life; None leaves them to the caller.
-        stale_seconds: Seconds without a sign of life after which others may take over.
+        heartbeat_seconds: Seconds between heartbeats; None leaves them to the caller.
+        stale_seconds: Age of the last heartbeat in seconds from which on others may take the lease over.
 
     Raises:
-        LeaseHeld: Somebody else has it.
+        LeaseHeld: Another process holds it.
     """
     with files.exclusive(LOCK):
         now = clock()
         data = files.read(LeaseDocument.FILE)
-        found = holding_of(data)
-        if found is not None and found.is_live(now):
+        current = holding_of(data)
+        if current is not None and current.is_live(now):
             raise LeaseHeld(
-                f"{files.uri} is in use by {found.owner}, last heard of {max(0.0, now - found.heartbeat):.0f} s ago"
-                f"; it is free {found.stale_seconds:.0f} s after the last sign of life"
+                f"{files.uri} is in use by {current.owner}, whose last heartbeat was "
+                f"{max(0.0, now - current.heartbeat):.0f} s ago; it becomes free when the last one is "
+                f"{current.stale_seconds:.0f} s old"
             )
         holding = LeaseDocument(owner or Owner.current(), uuid4().hex, now, now, stale_seconds)
         if data is not None:
             files.write(LeaseDocument.FILE, holding.encode())
         elif not files.create(LeaseDocument.FILE, holding.encode()):
-            raise LeaseHeld(f"{files.uri} has just been taken by another process")
+            raise LeaseHeld(f"another process has just acquired {files.uri}")
         written = holding_of(files.read(LeaseDocument.FILE))
         if written is None or written.token != holding.token:
-            raise LeaseHeld(f"{files.uri} has just been taken by another process")
+            raise LeaseHeld(f"another process has just acquired {files.uri}")
     lease = Lease(files, holding, clock)
     if heartbeat_seconds is not None:
         lease.start(heartbeat_seconds)

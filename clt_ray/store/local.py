@@ -1,4 +1,4 @@
-"""Files on a disk: replaced by rename, made durable by fsync, locked by the kernel."""
+"""Files on a disk, replaced by renaming, made durable by fsync, and locked by the kernel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 @dataclass(frozen=True)
 class LocalFiles:
-    """`Files` in a folder."""
+    """Implements `Files` in a local folder."""
 
     root: Path
 
@@ -48,7 +48,7 @@ class LocalFiles:
             os.replace(temporary, self.root / path)
 
     def create(self, path: str, data: bytes) -> bool:
-        # A hard link appears with its content and fails where a file is; O_EXCL alone would show an empty file.
+        # A hard link appears with its content and fails where there is a file; O_EXCL would first show an empty file.
         with self._written(path, data) as temporary:
             try:
                 os.link(temporary, self.root / path)
@@ -89,15 +89,15 @@ class LocalFiles:
             return []
 
     def sizes(self, path: str) -> dict[str, int]:
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for folder, _, names in os.walk(self.root / path):
             for name in names:
                 file = Path(folder, name)
                 # A folder may be listed while its owner deletes files in it.
                 with suppress(FileNotFoundError):
                     if not name.startswith(TEMPORARY):
-                        found[file.relative_to(self.root).as_posix()] = file.stat().st_size
-        return found
+                        sizes[file.relative_to(self.root).as_posix()] = file.stat().st_size
+        return sizes
 
     def delete(self, path: str) -> None:
         with suppress(FileNotFoundError):
@@ -134,7 +134,7 @@ class LocalFiles:
         lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            # Some network file systems have no locks; there the caller's own checks remain, as in object stores.
+            # Some network file systems have no locks. The checks of the caller remain, as in object stores.
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             except OSError as error:
@@ -146,7 +146,7 @@ class LocalFiles:
 
     @contextmanager
     def _written(self, path: str, data: bytes) -> Iterator[Path]:
-        """A durable temporary file beside `path`, and a durable folder after the block."""
+        """Yields a durable temporary file beside `path`; makes the folder's list of names durable after the block."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.parent / f"{TEMPORARY}{uuid4().hex}-{target.name}"
@@ -173,15 +173,15 @@ def _create_in_place(target: Path, data: bytes) -> bool:
 
 
 def _share(path: Path, beside: Path) -> None:
-    """Let those read `path` who may read the folder `beside`: temporary folders and safetensors files are private."""
+    """Lets those read `path` who may read the folder `beside`; temporary folders and safetensors files are private."""
     mode = stat.S_IMODE(path.stat().st_mode)
-    wanted = mode | (beside.stat().st_mode & (0o777 if path.is_dir() else 0o666))
-    if mode != wanted:
-        path.chmod(wanted)
+    shared = mode | (beside.stat().st_mode & (0o777 if path.is_dir() else 0o666))
+    if mode != shared:
+        path.chmod(shared)
 
 
 def _sync(path: Path) -> None:
-    """Make a file's content, or a folder's list of names, survive a power cut."""
+    """Makes the content of a file, or the list of names of a folder, survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

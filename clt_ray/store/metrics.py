@@ -1,9 +1,9 @@
-"""Metric logs: one JSON object per line, which survive a crash in the middle of a line.
+"""Metric logs with one JSON object per line, which survive a crash in the middle of a line.
 
     {"step": 50, "metrics": {"val/loss": 1.25}, "time": 1767225600.0}
 
-A line counts when its newline is there. Numbers that JSON does not have are written as the texts "nan", "inf"
-and "-inf", so that every line is JSON to other programs too.
+A line counts once its newline is written. Numbers that JSON cannot express are written as the strings "nan", "inf"
+and "-inf", so that other programs can parse every line.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ class MetricPoint:
     """Metrics recorded at one optimizer step."""
 
     step: int
-    """Optimizer steps taken."""
+    """Optimizer steps taken before the measurement."""
     metrics: Mapping[str, float]
-    """Value by name; may be infinite or not a number."""
+    """Value of each metric by its name; values may be infinite or not a number."""
     time: float
-    """When it was recorded, in unix seconds."""
+    """When the point was recorded, in Unix seconds."""
 
     def encode(self) -> bytes:
-        """The point as a line."""
+        """Returns the point as a line of a log."""
         metrics = {name: _to_json(float(value)) for name, value in self.metrics.items()}
         document = {"step": int(self.step), "metrics": metrics, "time": self.time}
         return json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
     @classmethod
     def decode(cls, line: bytes) -> MetricPoint:
-        """The point that `encode` wrote.
+        """Returns the point that `encode` wrote.
 
         Raises:
-            ValueError, TypeError, KeyError: The line is none.
+            ValueError, TypeError, KeyError: The line is not a point.
         """
         document = json.loads(line)
         metrics = {str(name): float(value) for name, value in document["metrics"].items()}
@@ -46,10 +46,14 @@ class MetricPoint:
 
 
 def decode_log(data: bytes, uri: str) -> list[MetricPoint]:
-    """All points of a log in the order they were appended, without a torn last line.
+    """Returns all points of a log in the order of appending, without an incomplete last line.
+
+    Args:
+        data: Content of the log.
+        uri: Where the log is, for the error message.
 
     Raises:
-        StoreError: A whole line is not a point.
+        StoreError: A complete line is not a point.
     """
     points = []
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):

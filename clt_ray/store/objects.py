@@ -1,4 +1,4 @@
-"""Files in an object store, or in anything else that fsspec speaks to."""
+"""Files in an object store, or in any other file system that fsspec supports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _copies: dict[tuple[str, str], Path] = {}
 
 @dataclass(frozen=True)
 class ObjectFiles:
-    """`Files` behind an fsspec file system."""
+    """Implements `Files` on an fsspec file system."""
 
     system: Any
     """The `fsspec.AbstractFileSystem`."""
@@ -33,7 +33,7 @@ class ObjectFiles:
 
     @classmethod
     def open(cls, uri: str) -> ObjectFiles:
-        """The place behind a URI; credentials and options come from where fsspec finds them."""
+        """Returns the files under a URI, with the credentials and options that fsspec is configured with."""
         from fsspec.core import url_to_fs
 
         system, path = url_to_fs(uri)
@@ -53,13 +53,13 @@ class ObjectFiles:
             return None
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        wanted = list(paths)
-        if len(wanted) <= 1:
-            contents = [self.read(path) for path in wanted]
+        requested = list(paths)
+        if len(requested) <= 1:
+            contents = [self.read(path) for path in requested]
         else:
             with ThreadPoolExecutor(PARALLEL_READS) as pool:
-                contents = list(pool.map(self.read, wanted))
-        return {path: data for path, data in zip(wanted, contents, strict=True) if data is not None}
+                contents = list(pool.map(self.read, requested))
+        return {path: data for path, data in zip(requested, contents, strict=True) if data is not None}
 
     def write(self, path: str, data: bytes) -> None:
         self.system.pipe_file(self._at(path), data)
@@ -82,17 +82,17 @@ class ObjectFiles:
     def names(self, path: str) -> list[str]:
         self.system.invalidate_cache()
         try:
-            found = self.system.ls(self._at(path), detail=False)
+            entries = self.system.ls(self._at(path), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        names = {entry.rstrip("/").rpartition("/")[2] for entry in found}
+        names = {entry.rstrip("/").rpartition("/")[2] for entry in entries}
         return sorted(name for name in names if name and not name.startswith(TEMPORARY))
 
     def sizes(self, path: str) -> dict[str, int]:
-        # Listings that fsspec remembers would hide what other processes have written since.
+        # The listings that fsspec caches would hide what other processes have written since.
         self.system.invalidate_cache()
-        found = self.system.find(self._at(path), detail=True)
-        return {name[len(self.root) + 1 :]: int(info["size"]) for name, info in found.items()}
+        files = self.system.find(self._at(path), detail=True)
+        return {name[len(self.root) + 1 :]: int(info["size"]) for name, info in files.items()}
 
     def delete(self, path: str) -> None:
         with suppress(FileNotFoundError):
@@ -131,7 +131,7 @@ class ObjectFiles:
 
 @cache
 def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """Holds downloads; removed when the process ends."""
+    """Folder of downloaded trees, removed when the process ends."""
     return tempfile.TemporaryDirectory(prefix="clt-ray-trees-")
 
 

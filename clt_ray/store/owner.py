@@ -1,8 +1,8 @@
-"""Who holds a lease, precisely enough to know that they are gone.
+"""The process that holds a lease, identified precisely enough to know whether it still exists.
 
-A process id alone is used again after a while; with the moment the process started, the machine's boot and its
-process namespace it names one process for ever. So a machine can tell at once that a holder which ran on it is
-dead, and must wait for the heartbeat to go stale only when the holder ran elsewhere.
+Operating systems reuse process ids. Together with the start time of the process, the boot of its machine and its
+process namespace, an id identifies one process for ever. A machine therefore knows at once that a holder which ran on
+it is dead, and has to wait for the heartbeat to become stale only when the holder ran on another machine.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ class Owner:
     """One process of one machine."""
 
     host: str
-    """Name of the machine."""
+    """Host name of the machine."""
     boot: str
-    """Changes each time the machine starts; empty when unknown."""
+    """Identifier of the machine's current boot; empty when unknown."""
     namespace: str
-    """The set of process ids that `pid` belongs to, since containers of one machine count their own."""
+    """Process namespace that `pid` belongs to, since each container of a machine has its own process ids."""
     pid: int
     """Process id."""
     started: str
-    """When the process started, in the operating system's own words."""
+    """Start time of the process, as the operating system reports it."""
 
     @classmethod
     def current(cls) -> Owner:
-        """This process."""
+        """Returns the identity of this process."""
         pid = os.getpid()
         return cls(socket.gethostname(), _boot(), _namespace(), pid, _started(pid) or "")
 
     def is_gone(self) -> bool:
-        """Whether the process certainly no longer exists; False also when that cannot be known from here."""
+        """Returns whether the process certainly no longer exists; False also when this machine cannot know it."""
         here = (socket.gethostname(), _boot(), _namespace())
         if not self.boot or (self.host, self.boot, self.namespace) != here:
             return False
@@ -68,14 +68,14 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, None when there is none."""
+    """Start time of a process, None when there is no such process."""
     if not (_PROC / "self/stat").exists():
         return _output("ps", "-o", "lstart=", "-p", str(pid)) or None
     try:
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # A dead process stays listed until its parent has asked how it ended.
+    # A dead process stays listed until its parent has read its exit status.
     return None if fields[0] in _DEAD_STATES else fields[_START_TIME_FIELD]
 
 

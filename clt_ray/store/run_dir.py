@@ -1,4 +1,4 @@
-"""The directory of one run: JSON documents, texts, metric logs, trees, and the lease on it all."""
+"""The directory of one run: JSON documents, text files, metric logs, directory trees, and the lease to write them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from clt_ray.store.documents import (
     decode_run,
     encode_run,
 )
+from clt_ray.store.errors import StoreError
 from clt_ray.store.files import Files
 from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, acquire
 from clt_ray.store.metrics import MetricPoint, decode_log
@@ -30,13 +31,19 @@ LOGS: tuple[Log, ...] = ("train", "validation", "interference")
 
 
 class RunDir:
-    """What is remembered of one run.
+    """Everything stored of one run.
 
     Names are paths inside the directory. Reading needs no lease. Once `acquire_lease` has been called, every
     write of this object raises `LeaseLost` as soon as another process has taken the run over.
     """
 
     def __init__(self, files: Files, clock: Clock = time.time) -> None:
+        """Describes a directory, which need not exist yet.
+
+        Args:
+            files: The files under the directory.
+            clock: Unix seconds.
+        """
         self._files, self._clock = files, clock
         self._lease: Lease | None = None
 
@@ -46,18 +53,18 @@ class RunDir:
         return self._files.uri
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file or a folder of this name."""
+        """Returns whether there is a file or a folder of this name."""
         return self._files.exists(_checked(name))
 
     def names(self, name: str = "") -> list[str]:
-        """Names directly in a folder, sorted; none when there is no such folder."""
+        """Returns the sorted names directly inside a folder; none when there is no such folder."""
         return self._files.names(_checked(name))
 
     def run(self) -> RunSpec | None:
         """Returns the run's specification from run.json, None before a process has started the run.
 
         Raises:
-            StoreError: The file is not a run of this release. So for the other documents below.
+            StoreError: The file is damaged, as for the other documents below.
         """
         data = self._files.read(RUN)
         return None if data is None else decode_run(data, f"{self.uri}/{RUN}")
@@ -83,8 +90,14 @@ class RunDir:
         self._replace(document.FILE, document.encode())
 
     def is_finished(self) -> bool:
-        """Returns whether there is a result.json, which is written last; costs less than reading it."""
-        return self.exists(ResultDocument.FILE)
+        """Returns whether there is a result, which is written last.
+
+        A damaged result counts as none, as in `Store.states`: executing the run again writes it again.
+        """
+        try:
+            return self.result() is not None
+        except StoreError:
+            return False
 
     def judge(self) -> JudgeDocument | None:
         """Returns judge/judge.json, None while no judge has rated the run's answers."""
@@ -95,10 +108,10 @@ class RunDir:
         self._replace(document.FILE, document.encode())
 
     def read_text(self, name: str) -> str:
-        """A text file.
+        """Returns the content of a text file.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: There is no such file.
         """
         data = self._files.read(_checked(name))
         if data is None:
@@ -106,28 +119,28 @@ class RunDir:
         return data.decode()
 
     def read_texts(self, names: Iterable[str]) -> dict[str, str]:
-        """Those of some text files that exist, by name; read in parallel from an object store."""
+        """Returns the contents of those text files that exist, by name; reads an object store in parallel."""
         return {name: data.decode() for name, data in self._files.read_many(map(_checked, names)).items()}
 
     def write_text(self, name: str, text: str) -> None:
-        """Replaces a text file, whole like a document."""
+        """Replaces a text file atomically, like a document."""
         self._replace(_checked(name), text.encode())
 
     def append_metrics(self, log: Log, step: int, metrics: Mapping[str, float]) -> None:
-        """Add what was measured at an optimizer step; durable once this has returned."""
+        """Appends metrics of an optimizer step to a log; durable once this has returned."""
         self._may_write()
         self._files.append_line(f"{log}.jsonl", MetricPoint(step, metrics, self._clock()).encode())
 
     def metrics(self, log: Log) -> list[MetricPoint]:
-        """All points of a log in the order they were recorded.
+        """Returns all points of a log in the order of recording.
 
         Raises:
-            StoreError: A line other than a torn last one is not a point.
+            StoreError: A complete line is not a point.
         """
         return decode_log(self._files.read(f"{log}.jsonl") or b"", f"{self.uri}/{log}.jsonl")
 
     def truncate_metrics(self, after_step: int) -> None:
-        """Forget what the logs hold of later steps, since training goes on from `after_step`."""
+        """Deletes the points of later steps from all logs, since training resumes from `after_step`."""
         self._may_write()
         for log in LOGS:
             points = self.metrics(log)
@@ -136,21 +149,21 @@ class RunDir:
                 self._files.write(f"{log}.jsonl", b"".join(point.encode() for point in kept))
 
     def commit_tree(self, staging: Path, name: str) -> None:
-        """Bring a local folder in as tree `name`, in place of an older one; the local folder is gone then.
+        """Moves a local folder into the directory as tree `name`, replacing an older tree; see `trees.commit`.
 
         Raises:
-            ValueError: The folder is missing, is empty, or has something in it that is not a regular file.
+            ValueError: The folder is missing, is empty, or holds something other than regular files.
         """
         self._may_write()
         trees.commit(self._files, staging, _checked(name))
 
     def put_part(self, staging: Path, name: str) -> dict[str, FileRecord]:
-        """Bring one machine's files of tree `name` in; the local folder is gone then.
+        """Moves one machine's files of tree `name` into the directory; see `trees.put_part`.
 
-        Machines without the lease may do this, since nothing counts before the one that has it calls `seal_tree`.
+        Machines without the lease may do this, since the tree does not count before the holder calls `seal_tree`.
 
         Returns:
-            What the files are.
+            The record of each file by its path.
 
         Raises:
             ValueError: As `commit_tree`.
@@ -158,30 +171,32 @@ class RunDir:
         return trees.put_part(self._files, staging, _checked(name))
 
     def seal_tree(self, name: str, records: Mapping[str, FileRecord]) -> None:
-        """Declare a tree whole whose machines have all brought their parts; `records` are those of all files."""
+        """Declares a tree complete after all machines have put their parts; `records` are those of all files."""
         self._may_write()
         trees.seal(self._files, _checked(name), records)
 
     def complete_trees(self, prefix: str) -> list[str]:
-        """Names of the committed trees that begin with `prefix` and whose files have their recorded sizes."""
+        """Returns the names of the trees that begin with `prefix` and whose files have their recorded sizes."""
         return trees.complete(self._files, _checked(prefix))
 
     def open_tree(self, name: str) -> Path:
-        """A local folder with a tree's files, verified: the tree itself, or a copy that lives as long as this
-        process when the store is remote. Not to be written to.
+        """Returns a local folder with the files of a tree after comparing the hash of every file.
+
+        The folder is the tree itself or, when the store is remote, a copy that exists as long as this process. It must
+        not be written to.
 
         Raises:
-            TornTreeError: Names the first file that is missing, changed, or not the tree's.
+            TornTreeError: A file is missing, was changed, or does not belong to the tree.
         """
         return trees.open_tree(self._files, _checked(name))
 
     def delete_tree(self, name: str) -> None:
-        """Remove a tree; it stops counting before its first file goes."""
+        """Deletes a tree, which stops counting before its first file is deleted."""
         self._may_write()
         trees.delete(self._files, _checked(name))
 
     def size(self, name: str) -> int:
-        """Bytes of all files of a folder."""
+        """Returns the size of all files of a folder together, in bytes."""
         return sum(self._files.sizes(_checked(name)).values())
 
     def acquire_lease(
@@ -191,10 +206,10 @@ class RunDir:
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
         stale_seconds: float = STALE_SECONDS,
     ) -> Lease:
-        """Take the right to write this directory; arguments as `lease.acquire`.
+        """Acquires the right to write this directory; arguments as `lease.acquire`.
 
         Raises:
-            LeaseHeld: Somebody else has it.
+            LeaseHeld: Another process holds it.
         """
         self._lease = acquire(self._files, owner, clock or self._clock, heartbeat_seconds, stale_seconds)
         return self._lease
@@ -213,7 +228,6 @@ class RunDir:
 
 
 def _checked(name: str) -> str:
-    """Keep names inside the directory."""
     if name.startswith("/") or "\\" in name or ".." in name.split("/"):
-        raise ValueError(f"{name!r} is not a name inside a run directory")
+        raise ValueError(f"{name!r} is not a path inside a run directory: it may neither start with `/` nor hold `..`")
     return name

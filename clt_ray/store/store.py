@@ -1,4 +1,4 @@
-"""All runs of a storage location."""
+"""The run directories of one storage location."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from clt_ray.sweep.plan import MISSING, RunStatus
 RUNS = "runs"
 LEASES = "leases"
 
-D = TypeVar("D", bound=Document)
 NO_MESSAGE = "Error: no message"
+"""Error line of a failed run whose status names no error."""
+
+D = TypeVar("D", bound=Document)
 
 _READ = (ResultDocument.FILE, StatusDocument.FILE, LeaseDocument.FILE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -28,7 +30,7 @@ class Store:
     """Run directories under `<uri>/runs/`."""
 
     def __init__(self, uri: str, clock: Clock = time.time) -> None:
-        """Open a store; nothing is created before the first write.
+        """Opens a store; nothing is created before the first write.
 
         Args:
             uri: A local path, or any URI that fsspec knows (`gs://bucket/path`).
@@ -42,15 +44,19 @@ class Store:
         return self._files.uri
 
     def run_dir(self, run_id: str) -> RunDir:
-        """The directory of a run, whether it exists yet or not."""
+        """Returns the directory of a run, which need not exist yet."""
         return RunDir(self._files.under(f"{RUNS}/{_plain(run_id)}"), self._clock)
 
     def run_ids(self) -> list[str]:
-        """Runs that have a directory, sorted."""
+        """Returns the sorted ids of all runs that have a directory."""
         return self._files.names(RUNS)
 
     def states(self, run_ids: Sequence[str]) -> dict[str, RunStatus]:
-        """What is known of each run; costs one listing, and three small reads per run that has a directory."""
+        """Returns the state of each run by its id.
+
+        Costs one listing, and three small reads for each run that has a directory. A damaged document counts as
+        missing, since executing the run writes it again.
+        """
         started = set(self.run_ids())
         known = [run_id for run_id in dict.fromkeys(run_ids) if run_id in started]
         paths = [f"{RUNS}/{run_id}/{name}" for run_id in known for name in _READ]
@@ -58,10 +64,14 @@ class Store:
         return {run_id: self._state(run_id, contents) if run_id in started else MISSING for run_id in run_ids}
 
     def lease(self, name: str, stale_seconds: float = STALE_SECONDS) -> Lease:
-        """Take an exclusive right that is no run's.
+        """Acquires a lease that belongs to no run, such as the right to update MLflow.
+
+        Args:
+            name: Name of the lease.
+            stale_seconds: Age of its last heartbeat in seconds from which on others may take it over.
 
         Raises:
-            LeaseHeld: Somebody else has it.
+            LeaseHeld: Another process holds it.
         """
         return acquire(self._files.under(f"{LEASES}/{_plain(name)}"), clock=self._clock, stale_seconds=stale_seconds)
 
@@ -81,7 +91,7 @@ class Store:
 
 
 def _readable(kind: type[D], folder: str, contents: Mapping[str, bytes]) -> D | None:
-    """A document of a run; None when there is none, or when it is damaged, so that the run is executed again."""
+    """A document of a run, None when it is missing or damaged."""
     path = f"{folder}/{kind.FILE}"
     try:
         return kind.decode(contents[path], path) if path in contents else None
@@ -91,5 +101,5 @@ def _readable(kind: type[D], folder: str, contents: Mapping[str, bytes]) -> D | 
 
 def _plain(name: str) -> str:
     if not _PLAIN_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} cannot be the name of a run")
+        raise ValueError(f"{name!r} cannot be the name of a run: it may hold letters, digits, `.`, `_` and `-`")
     return name

@@ -1,14 +1,15 @@
-"""Directory trees that count only when they are whole.
+"""Directory trees that count only when they are complete.
 
-A tree is committed in two moves: first all its files, then a marker that names each file with its size and
-sha256. Deleting goes the other way round. So whatever dies when, a tree with a marker has once been whole:
+A tree is committed in two steps: first all its files are written, then a marker that names each file with its size
+and SHA-256. Deleting takes the steps in reverse. A tree with a marker was therefore complete at some time, whichever
+process died when:
 
     checkpoints/weights-000050/config.json
     checkpoints/weights-000050/model.safetensors
     checkpoints/weights-000050/COMPLETE.json    {"files": {"config.json": {"size": 512, "sha256": "9f.."}, ..}}
 
-`complete` compares sizes, which costs one listing. `open_tree` compares hashes, which costs reading everything.
-Both refuse a tree with a file that its marker does not name.
+`complete` compares sizes, which costs one listing. `open_tree` compares hashes, which costs reading all files.
+Both reject a tree with a file that its marker does not name.
 """
 
 from __future__ import annotations
@@ -28,10 +29,15 @@ Records = Mapping[str, FileRecord]
 
 
 def commit(files: Files, staging: Path, name: str) -> None:
-    """Bring a local folder into the store as tree `name`, in place of what was there; the folder is gone then.
+    """Moves a local folder into the store as tree `name`, replacing an older tree of that name.
+
+    Args:
+        files: The run directory.
+        staging: The local folder, which no longer exists afterwards.
+        name: Path of the tree.
 
     Raises:
-        ValueError: The folder is missing, is empty, or has something in it that is not a regular file.
+        ValueError: The folder is missing, is empty, or holds something other than regular files.
     """
     _regular_files(staging)
     delete(files, name)
@@ -39,12 +45,17 @@ def commit(files: Files, staging: Path, name: str) -> None:
 
 
 def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
-    """Bring a local folder's files into tree `name`, beside those already there; the folder is gone then.
+    """Moves the files of a local folder into tree `name`, beside the files that are already there.
 
-    Several machines may each bring a part, of different files. The tree counts once one of them has sealed it.
+    Several machines may each put a part, with different files. The tree counts once one of them has sealed it.
+
+    Args:
+        files: The run directory.
+        staging: The local folder, which no longer exists afterwards.
+        name: Path of the tree.
 
     Returns:
-        What the files are, for `seal`.
+        The record of each file by its path, for `seal`.
 
     Raises:
         ValueError: As `commit`.
@@ -57,18 +68,18 @@ def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
 
 
 def seal(files: Files, name: str, records: Records) -> None:
-    """Declare tree `name` whole.
+    """Declares a tree complete by writing its marker.
 
     Args:
-        files: Where it is.
-        name: Of the tree.
-        records: Of all its files, those of all parts.
+        files: The run directory.
+        name: Path of the tree.
+        records: Records of all files of all parts, by path.
     """
     files.write(f"{name}/{MARKER}", MarkerDocument(records).encode())
 
 
 def complete(files: Files, prefix: str) -> list[str]:
-    """Names of the trees that begin with `prefix` and whose files have the sizes of their markers, sorted."""
+    """Returns the sorted names of the trees that begin with `prefix` and whose files have their recorded sizes."""
     sizes = files.sizes(prefix.rpartition("/")[0])
     markers = [path for path in sizes if path.endswith(f"/{MARKER}") and path.startswith(prefix)]
     contents = files.read_many(markers)
@@ -82,29 +93,29 @@ def complete(files: Files, prefix: str) -> list[str]:
 
 
 def open_tree(files: Files, name: str) -> Path:
-    """A local folder with the files of a tree, all of them verified.
+    """Returns a local folder with the files of a tree after comparing the hash of every file.
 
     Raises:
-        TornTreeError: Names the first file that is missing, changed, or not the tree's.
+        TornTreeError: A file is missing, was changed, or does not belong to the tree.
     """
-    where = f"{files.uri}/{name}"
+    uri = f"{files.uri}/{name}"
     content = files.read(f"{name}/{MARKER}")
     records = _recorded(content)
     if content is None or records is None:
-        raise TornTreeError(where, MARKER, "is missing: the tree was never completed" if not content else "not JSON")
+        raise TornTreeError(uri, MARKER, "is missing: the tree was never completed" if not content else "not JSON")
     torn = _torn(_inside(files.sizes(name), name), records)
     if torn is not None:
-        raise TornTreeError(where, *torn)
+        raise TornTreeError(uri, *torn)
     folder = files.get_tree(name, hashlib.sha256(content).hexdigest())
     for path, expected in records.items():
-        found = _record(folder / path)
-        if found != expected:
-            raise TornTreeError(where, path, f"sha256 is {found.sha256}, its marker says {expected.sha256}")
+        actual = _record(folder / path)
+        if actual != expected:
+            raise TornTreeError(uri, path, f"sha256 is {actual.sha256}, its marker says {expected.sha256}")
     return folder
 
 
 def delete(files: Files, name: str) -> None:
-    """Remove a tree; it stops counting before its first file goes."""
+    """Deletes a tree, which stops counting before its first file is deleted."""
     files.delete(f"{name}/{MARKER}")
     files.delete_tree(name)
 
@@ -114,7 +125,7 @@ def _inside(sizes: Mapping[str, int], name: str) -> dict[str, int]:
 
 
 def _torn(sizes: Mapping[str, int], records: Records) -> tuple[str, str] | None:
-    """The first file that is not as recorded, and how; None when all are."""
+    """The first file that differs from its record, and how; None when all files agree."""
     for path, record in records.items():
         if path not in sizes:
             return path, "is missing"
@@ -127,11 +138,11 @@ def _torn(sizes: Mapping[str, int], records: Records) -> tuple[str, str] | None:
 def _regular_files(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder to commit")
-    found = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    strange = [path for path in found if path.is_symlink() or not path.is_file()]
-    if strange or not found:
-        raise ValueError(f"{strange[0]}: not a regular file" if strange else f"{folder}: nothing to commit")
-    return [path.relative_to(folder).as_posix() for path in found]
+    paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    irregular = [path for path in paths if path.is_symlink() or not path.is_file()]
+    if irregular or not paths:
+        raise ValueError(f"{irregular[0]}: not a regular file" if irregular else f"{folder}: nothing to commit")
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def _record(path: Path) -> FileRecord:
@@ -140,7 +151,7 @@ def _record(path: Path) -> FileRecord:
 
 
 def _recorded(content: bytes | None) -> Records | None:
-    """Records of a marker, None when there is no marker or the file is none."""
+    """Records of a marker, None when the file is missing or is not a marker."""
     try:
         return None if content is None else MarkerDocument.decode(content, MARKER).files
     except StoreError:

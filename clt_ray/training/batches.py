@@ -1,8 +1,8 @@
-"""Rows of a run as batches of tensors, in an order that depends on nothing but their lengths and (seed, step)."""
+"""Batches of a run's rows as tensors, in an order that depends on their lengths and on (seed, step) only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ from clt_ray.tasks import TaskLanguage
 class RunBatches(Sampler[list[int]]):
     """The row indices of every optimizer step of a run, all epochs in one sequence.
 
-    One sequence means that step s is always the s-th batch, so skipping s batches is all that resuming needs.
-    With several processes each takes every `world_size`-th row of the global batch; one that gets none asks for
-    the row after the last, a blank one (see `with_blank`).
+    In one sequence, step s is always the s-th batch, so a resumed run only has to skip s batches. Of several
+    processes, each takes every `world_size`-th row of the global batch. A process that gets no row asks for the blank
+    row after the last (see `with_blank`).
     """
 
     def __init__(
@@ -32,6 +32,17 @@ class RunBatches(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        """Describes the batches; nothing is shuffled before iteration.
+
+        Args:
+            lengths: Length of every training row in tokens.
+            batch_size: Rows per optimizer step, over all processes.
+            seed: Seed of the run.
+            total_steps: Optimizer steps of the run.
+            window: Batches among which rows are sorted by length, as `epoch_batches`.
+            rank: Index of this process.
+            world_size: Number of processes that share each batch.
+        """
         self.lengths, self.batch_size, self.seed, self.total_steps = lengths, batch_size, seed, total_steps
         self.window, self.rank, self.world_size = window, rank, world_size
 
@@ -45,29 +56,34 @@ class RunBatches(Sampler[list[int]]):
             epoch, position = divmod(step, per_epoch)
             if position == 0 or step == 0:
                 batches = epoch_batches(self.lengths, self.batch_size, self.seed, epoch, self.window)
-            own = batches[position][self.rank :: self.world_size].tolist()
-            # A last batch may be smaller than the number of processes; all of them take part in its step.
-            yield own or [n_rows]
+            shard = batches[position][self.rank :: self.world_size].tolist()
+            # The last batch may have fewer rows than there are processes; all of them take part in its step.
+            yield shard or [n_rows]
 
 
 def with_blank(rows: Sequence[Encoded], pad_id: int) -> list[Encoded]:
-    """The rows, and one more that enters no loss."""
+    """Returns the rows followed by a blank row, which has no labels and therefore no loss."""
     return [*rows, Encoded([pad_id, pad_id], [IGNORED, IGNORED])]
 
 
 def collate(rows: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
-    """`input_ids`, `attention_mask`, `labels`, each (rows, longest row), right-padded."""
+    """Returns `input_ids`, `attention_mask` and `labels`, each (rows, tokens of the longest row), padded right."""
     return {name: torch.as_tensor(array) for name, array in pad_batch(rows, pad_id).items()}
 
 
 def validation_batches(
-    cells: dict[TaskLanguage, Sequence[Encoded]], batch_size: int, pad_id: int
+    rows: Mapping[TaskLanguage, Sequence[Encoded]], batch_size: int, pad_id: int
 ) -> list[tuple[list[TaskLanguage], dict[str, Tensor]]]:
-    """Batches of rows of like length across all cells, the longest first.
+    """Returns batches of rows of similar length, the longest first, with the task-language pair of each row.
 
-    Validation asks for sums per cell, so rows of different cells share batches and little is padded.
+    Validation sums the losses of each pair, so rows of different pairs can share a batch, which saves padding.
+
+    Args:
+        rows: Validation rows of each task-language pair.
+        batch_size: Rows per batch.
+        pad_id: Id of the padding token.
     """
-    rows = [(cell, row) for cell, encoded in cells.items() for row in encoded]
-    rows.sort(key=lambda pair: -len(pair[1].input_ids))
-    chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-    return [([cell for cell, _ in chunk], collate([row for _, row in chunk], pad_id)) for chunk in chunks]
+    labelled = [(pair, row) for pair, pair_rows in rows.items() for row in pair_rows]
+    labelled.sort(key=lambda entry: -len(entry[1].input_ids))
+    chunks = [labelled[start : start + batch_size] for start in range(0, len(labelled), batch_size)]
+    return [([pair for pair, _ in chunk], collate([row for _, row in chunk], pad_id)) for chunk in chunks]

@@ -1,10 +1,10 @@
-"""Which checkpoints a run keeps, and where a run may resume.
+"""The checkpoints that a run keeps, and the one from which it resumes.
 
-A checkpoint is two trees, each with its own completion marker: `checkpoints/weights-<step>` (safetensors, what
-evaluation and export read) and `checkpoints/resume-<step>` (optimizer, scheduler, random state). They are
-separate because they live for different times: the best weights stay, resume states go.
+A checkpoint consists of two trees, each with its own completion marker: `checkpoints/weights-<step>` (safetensors,
+read by evaluation and export) and `checkpoints/resume-<step>` (optimizer, scheduler, random state). They are separate
+because they are kept for different times: the best weights stay, and resume states are deleted.
 
-Example, validating every 50 steps, with the best loss at 50, after step 200 is complete:
+Example of a run that validates every 50 steps and had its best loss at step 50, after the checkpoint of step 200:
 
     weights-000050  weights-000150  weights-000200          the best, and the last two resume points
                     resume-000150   resume-000200
@@ -24,18 +24,21 @@ log = logging.getLogger(__name__)
 
 ROOT = "checkpoints/"
 RESUME_POINTS_KEPT = 2
+"""Resume states that are kept, so that a damaged one does not cost the whole training."""
 
 
 def weights_tree(step: int) -> str:
+    """Returns the name of the tree with the weights of a step."""
     return f"{ROOT}weights-{step:06d}"
 
 
 def resume_tree(step: int) -> str:
+    """Returns the name of the tree with the resume state of a step."""
     return f"{ROOT}resume-{step:06d}"
 
 
 def steps_of(journal: Journal, prefix: str) -> set[int]:
-    """Steps that have a complete tree of a kind, `weights` or `resume`."""
+    """Returns the steps that have a complete tree of a kind, `weights` or `resume`."""
     return {int(name.rpartition("-")[2]) for name in journal.complete_trees(ROOT) if f"/{prefix}-" in name}
 
 
@@ -44,6 +47,7 @@ class ResumePoint:
     """A verified checkpoint from which training can go on."""
 
     step: int
+    """Optimizer steps taken before the checkpoint."""
     weights: Path
     """Local directory with the model's safetensors."""
     state: Path
@@ -51,27 +55,27 @@ class ResumePoint:
 
 
 def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: Any = None) -> None:
-    """Commit a tree to which every process of the run brings what it has in its own folder.
+    """Commits a tree of which every process of the run has a part in a folder of its own.
 
-    All processes call this. The tree counts once process 0 knows the files of all of them.
+    All processes call this. The tree counts once process 0 has the records of all parts.
 
     Args:
         journal: The run's record.
-        staging: This process's folder, with files that no other process has by the same name; gone afterwards.
-        name: Of the tree.
+        staging: Folder of this process, whose file names no other process uses; it no longer exists afterwards.
+        name: Name of the tree.
         rank: Index of this process.
-        group: Process group of all processes of the run, in which they meet; the default one when None.
+        group: Process group of all processes of the run; None is the default group.
     """
     import torch.distributed as dist
 
-    together = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
     if rank == 0:
         journal.delete_tree(name)
-    if together:
+    if distributed:
         dist.barrier(group)
     records = dict(journal.put_part(staging, name)) if any(staging.iterdir()) else {}
     parts: list[Any] = [records]
-    if together:
+    if distributed:
         parts = [None] * dist.get_world_size()
         dist.all_gather_object(parts, records, group)
     if rank == 0:
@@ -79,27 +83,27 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: A
 
 
 def latest_resume_point(journal: Journal, best_until: Callable[[int], int]) -> ResumePoint | None:
-    """The newest checkpoint that is whole, and from which the best weights so far can still be had.
+    """Returns the newest complete checkpoint up to which the best weights still exist; None to start from step 0.
 
     Args:
         journal: The run's record.
-        best_until: Step of the best checkpoint among those up to a step. Where its weights are lost or torn,
-            training has to go back to before it.
+        best_until: Returns the step of the best checkpoint among those up to a step. If its weights are lost or
+            damaged, training has to go back to before that step.
     """
     weights = steps_of(journal, "weights")
     for step in sorted(steps_of(journal, "resume") & weights, reverse=True):
         if best_until(step) not in weights:
-            log.warning("the best weights until step %d are lost, going back to before them", step)
+            log.warning("the best weights up to step %d are lost; training goes back to an earlier checkpoint", step)
             continue
         try:
             return ResumePoint(step, journal.open_tree(weights_tree(step)), journal.open_tree(resume_tree(step)))
         except OSError as error:
-            log.warning("checkpoint of step %d is not usable, trying an older one: %s", step, error)
+            log.warning("the checkpoint of step %d is damaged, an earlier one is used: %s", step, error)
     return None
 
 
 def prune(journal: Journal, best_step: int) -> None:
-    """Delete what is neither the best weights nor one of the last two resume points."""
+    """Deletes all checkpoints but the best weights and the last two from which the run can resume."""
     points = sorted(steps_of(journal, "resume") & steps_of(journal, "weights"))
     kept = set(points[-RESUME_POINTS_KEPT:])
     for step in steps_of(journal, "resume") - kept:
@@ -109,7 +113,7 @@ def prune(journal: Journal, best_step: int) -> None:
 
 
 def keep_only_best(journal: Journal, best_step: int) -> None:
-    """After training: the chosen weights stay, everything else goes."""
+    """Deletes everything but the chosen weights, after training."""
     for step in steps_of(journal, "resume"):
         journal.delete_tree(resume_tree(step))
     for step in steps_of(journal, "weights") - {best_step}:

@@ -1,26 +1,26 @@
-"""How far the gradients of a run's tasks and languages agree while it trains.
+"""Measures during training how far the gradients of a run's tasks and languages point in the same direction.
 
-Every few steps, the gradient of the mean completion loss of each (task, language) that the run trains on is taken at
-the current weights, over the first `PROBE_ROWS` of its validation rows. Two gradients that point the same way (cosine
-above 0) mean that a small step which lowers one loss lowers the other; a negative cosine is interference in the sense
-of Yu et al. 2020, "Gradient Surgery for Multi-Task Learning", arXiv 2001.06782.
+Every few steps, the gradient of the mean completion loss of each task-language pair that the run trains on is computed
+at the current weights, over the first `PROBE_ROWS` of its validation rows. If two gradients point in the same direction
+(cosine above 0), a small step that lowers one loss lowers the other; a negative cosine is interference in the sense of
+Yu et al. 2020, "Gradient Surgery for Multi-Task Learning", arXiv 2001.06782.
 
-A gradient is as large as the model, and a run has many cells, so none is kept. Each is reduced to a *count sketch*
-(Charikar, Chen and Farach-Colton 2002, "Finding frequent items in data streams"): parameter i is added, with a random
-sign, to one of `BUCKETS` random buckets, the same for every gradient. Inner products of sketches are unbiased, those of
-unit vectors with a standard deviation of at most sqrt(2 / BUCKETS), 0.006. Sketches are linear: that of a sum of losses
-is the sum of sketches, so rows can be taken a few at a time. (TPU slices add up signed rows of matrices instead, see
-`backends.xla.agreement`.)
+A gradient is as large as the model, and a run has many task-language pairs, so no gradient is kept. Each is reduced to
+a *count sketch* (Charikar, Chen and Farach-Colton 2002, "Finding frequent items in data streams"): parameter i is
+added with a random sign to one of `BUCKETS` random buckets, which are the same for all gradients. Inner products of
+sketches are unbiased; for unit vectors their standard deviation is at most sqrt(2 / BUCKETS) = 0.006. Sketches are
+linear: the sketch of a sum of losses is the sum of the sketches, so a few rows can be processed at a time. TPU slices
+sum signed rows of matrices instead (`backends.xla`).
 
-    rows 0 2 4 6 of math.en  ->  sketch a          cosine(a, b)                  interference/math.en/math.en
-    rows 1 3 5 7 of math.en  ->  sketch b          cosine(a + b, c + d)          interference/math.en/math.es
-    the same of math.es      ->  sketches c, d     |a + b| / labelled tokens     interference/math.en/norm
+    rows 0 2 4 6 of math.en     ->  sketch a          cosine(a, b)                  interference/math.en/math.en
+    rows 1 3 5 7 of math.en     ->  sketch b          cosine(a + b, c + d)          interference/math.en/math.es
+    the same rows of math.es    ->  sketches c, d     |a + b| / labelled tokens     interference/math.en/norm
 
-A gradient over few rows is noisy, which draws all cosines towards 0. The cosine of a cell's two halves, on the
-diagonal, says how much, and lets the analysis take it out.
+A gradient over few rows is noisy, which moves all cosines towards 0. The cosine of a pair's two halves, on the
+diagonal, measures this noise, so that the analysis can correct for it.
 
-**Measuring leaves training as it was.** `.grad` is neither read nor written, no module hook of data parallelism runs,
-and random bits come from a generator of its own; the model is in evaluation mode meanwhile, so nothing is dropped out.
+**Measuring does not change training.** `.grad` is neither read nor written, no module hook of data parallelism runs,
+random bits come from a separate generator, and the model is in evaluation mode meanwhile, so dropout is off.
 """
 
 from __future__ import annotations
@@ -46,16 +46,17 @@ from clt_ray.training.journal import Journal
 from clt_ray.training.loss import completion_nll
 
 PROBE_ROWS = 8
-"""Validation rows per cell whose loss is differentiated."""
+"""Validation rows of each task-language pair whose loss is differentiated."""
 BUCKETS = 65_536
-"""Numbers that a gradient is reduced to."""
+"""Length of a sketch."""
 PARAMETERS_AT_A_TIME = 2**24
-"""Bounds the memory of the hashes."""
+"""Parameters that are hashed at a time, which bounds the memory of the hashes."""
 HASH_SEED = 2002
-"""Of the buckets and signs; the same in all runs. Another kind of device draws others, which moves a cosine by no more
-than the sketch's error."""
+"""Seed of the buckets and signs, the same in all runs. Another kind of device draws other ones, which changes a cosine
+by no more than the error of the sketch."""
 
 PREFIX = "interference"
+"""First part of the names of all metrics of gradients."""
 SECONDS = "perf/gradient_agreement_seconds"
 
 Batch = dict[str, Tensor]
@@ -63,42 +64,45 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Probe:
-    """The rows on which the gradient of a cell is measured."""
+    """The rows on which the gradient of a task-language pair is measured."""
 
-    cell: TaskLanguage
+    pair: TaskLanguage
+    """The task-language pair."""
     halves: tuple[tuple[Batch, ...], tuple[Batch, ...]]
-    """Batches of every other row, and of the rows between."""
+    """Batches of the rows with even index, and of the rows with odd index."""
 
 
 @dataclass(frozen=True)
-class CellGradient:
-    """What is kept of a cell's gradient: of the sum of its token losses, in two halves."""
+class PairGradient:
+    """The sketched gradient of the sum of a task-language pair's token losses, in two halves."""
 
     halves: tuple[NDArray[np.float64], NDArray[np.float64]]
-    """Sketches, each of as many numbers as the device's kind of sketch has buckets."""
+    """Sketch of each half, (buckets of the device's kind of sketch,)."""
     tokens: int
     """Labelled tokens in both halves."""
 
     @property
     def whole(self) -> NDArray[np.float64]:
+        """Sketch of both halves together."""
         return self.halves[0] + self.halves[1]
 
 
-Measure = Callable[[Sequence[Probe]], dict[TaskLanguage, CellGradient]]
+Measure = Callable[[Sequence[Probe]], dict[TaskLanguage, PairGradient]]
 
 
 class GradientAgreement(TrainerCallback):
-    """Measures after the optimizer step, every so many steps, and records in the journal.
-
-    Args:
-        probes: What is measured.
-        every: Steps from one measurement to the next.
-        journal: Process 0 writes to it.
-        measure: Gives the gradients of probes at the current weights; called by all processes of a run at once.
-        rank: Of this process.
-    """
+    """Measures gradients after every `every`-th optimizer step and records their agreement in the journal."""
 
     def __init__(self, probes: Sequence[Probe], every: int, journal: Journal, measure: Measure, rank: int = 0) -> None:
+        """Describes the measurements.
+
+        Args:
+            probes: The rows whose gradients are measured.
+            every: Optimizer steps from one measurement to the next.
+            journal: The run's record; process 0 writes to it.
+            measure: Returns the gradients of probes at the current weights; all processes of a run call it together.
+            rank: Index of this process.
+        """
         self.probes, self.every, self.journal = probes, every, journal
         self.measure, self.rank = measure, rank
 
@@ -106,9 +110,9 @@ class GradientAgreement(TrainerCallback):
         if state.global_step % self.every or not self.probes:
             return
         started = time.monotonic()
-        found = self.measure(self.probes)
+        gradients = self.measure(self.probes)
         if self.rank == 0:
-            metrics = agreement_metrics({probe.cell: found[probe.cell] for probe in self.probes})
+            metrics = agreement_metrics({probe.pair: gradients[probe.pair] for probe in self.probes})
             seconds = {SECONDS: time.monotonic() - started}
             self.journal.append_metrics("interference", state.global_step, metrics | seconds)
 
@@ -117,33 +121,33 @@ def probes_of(
     run: RunSpec,
     validation: Mapping[TaskLanguage, Sequence[Encoded]],
     pad_id: int,
-    rows_per_cell: int = PROBE_ROWS,
+    rows_per_pair: int = PROBE_ROWS,
     rows_at_a_time: int = PROBE_ROWS,
 ) -> list[Probe]:
-    """The probes of a run: one per task and language that it trains on and that has at least 2 validation rows.
+    """Returns one probe for each task-language pair that a run trains on and that has at least 2 validation rows.
 
     Args:
-        run: Says which languages have training rows.
-        validation: Rows per (task, language); the first with a labelled token are taken.
-        pad_id: Of the tokenizer.
-        rows_per_cell: Most rows of a probe.
-        rows_at_a_time: Most rows in a batch.
+        run: The run, which determines the languages with training rows.
+        validation: Validation rows of each pair; the first with a labelled token are used.
+        pad_id: Id of the padding token.
+        rows_per_pair: Most rows of a probe.
+        rows_at_a_time: Most rows of a batch.
 
     Returns:
-        No probes when there are fewer than two cells to compare.
+        The probes in a canonical order; none when there are fewer than two pairs to compare.
     """
-    # Sorted, so that a pair has one name whatever order a sweep file lists its languages in.
+    # Sorted, so that a cosine has one name whatever order a sweep file lists its languages in.
     trained = sorted((run.tasks.index(task), code) for task, code in validation if run.rows_in(code))
     probes = []
-    for cell in (TaskLanguage(run.tasks[place], code) for place, code in trained):
-        rows = [row for row in validation[cell] if _labelled(row)][:rows_per_cell]
+    for pair in (TaskLanguage(run.tasks[index], code) for index, code in trained):
+        rows = [row for row in validation[pair] if _is_labelled(row)][:rows_per_pair]
         if len(rows) > 1:
             first, second = (tuple(_batches(rows[start::2], pad_id, rows_at_a_time)) for start in (0, 1))
-            probes.append(Probe(cell, (first, second)))
+            probes.append(Probe(pair, (first, second)))
     return probes if len(probes) > 1 else []
 
 
-def _labelled(row: Encoded) -> bool:
+def _is_labelled(row: Encoded) -> bool:
     return any(label != IGNORED for label in row.labels[1:])
 
 
@@ -152,30 +156,30 @@ def _batches(rows: Sequence[Encoded], pad_id: int, size: int) -> Iterable[Batch]
         yield collate(rows[start : start + size], pad_id)
 
 
-def cell_gradients(
+def pair_gradients(
     model: Any, probes: Sequence[Probe], rank: int = 0, world_size: int = 1
-) -> dict[TaskLanguage, CellGradient]:
-    """The gradients of probes; with several processes each one takes some of them, and all get all."""
+) -> dict[TaskLanguage, PairGradient]:
+    """Returns the gradients of probes. Of several processes, each computes some of them, and all receive all."""
     training = model.training
     model.eval()
-    own = {probe.cell: cell_gradient(model, probe) for probe in probes[rank::world_size]}
+    computed = {probe.pair: pair_gradient(model, probe) for probe in probes[rank::world_size]}
     model.train(training)
     if world_size == 1:
-        return own
+        return computed
     parts: list[Any] = [None] * world_size
-    torch.distributed.all_gather_object(parts, own)
-    return {cell: gradient for part in parts for cell, gradient in part.items()}
+    torch.distributed.all_gather_object(parts, computed)
+    return {pair: gradient for part in parts for pair, gradient in part.items()}
 
 
-def cell_gradient(model: Any, probe: Probe) -> CellGradient:
-    """Sketch the gradient of a cell's loss at the model's weights, in evaluation mode."""
+def pair_gradient(model: Any, probe: Probe) -> PairGradient:
+    """Returns the sketched gradient of a task-language pair's loss at the weights of a model in evaluation mode."""
     first, second = (sum((gradient_sketch(model, batch) for batch in half), np.zeros(BUCKETS)) for half in probe.halves)
     tokens = sum(int((batch["labels"][:, 1:] != IGNORED).sum()) for half in probe.halves for batch in half)
-    return CellGradient((first, second), tokens)
+    return PairGradient((first, second), tokens)
 
 
 def gradient_sketch(model: Any, batch: Batch) -> NDArray[np.float64]:
-    """The sketch of the gradient of a batch's summed token losses, (BUCKETS,)."""
+    """Returns the sketch of the gradient of a batch's summed token losses, (BUCKETS,)."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     nll, _ = completion_nll(model, {name: tensor.to(parameters[0].device) for name, tensor in batch.items()})
     # Unlike `backward`, this neither touches `.grad` nor runs the hooks by which processes share gradients.
@@ -185,9 +189,9 @@ def gradient_sketch(model: Any, batch: Batch) -> NDArray[np.float64]:
 
 @torch.no_grad()
 def sketch(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
-    """Count sketch of the concatenation of tensors, (BUCKETS,).
+    """Returns the count sketch of the concatenation of tensors, (BUCKETS,).
 
-    Equal shapes in equal order are hashed equally, on one kind of device.
+    Tensors of equal shapes in equal order are hashed equally on one kind of device.
     """
     device = tensors[0].device
     bits = torch.Generator(device).manual_seed(HASH_SEED)
@@ -200,29 +204,32 @@ def sketch(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
     return total.double().cpu().numpy()  # type: ignore[no-any-return]
 
 
-def agreement_metrics(gradients: Mapping[TaskLanguage, CellGradient]) -> dict[str, float]:
-    """Metrics of one measurement under the names that they are logged by.
+def agreement_metrics(gradients: Mapping[TaskLanguage, PairGradient]) -> dict[str, float]:
+    """Returns the metrics of one measurement under the names by which they are logged.
 
     Args:
-        gradients: By cell, in the order in which a pair names its cells.
+        gradients: Gradient of each task-language pair, in the order in which a metric names two pairs.
     """
-    metrics = {pair_metric(cell, cell): cosine(*gradient.halves) for cell, gradient in gradients.items()}
-    whole = {cell: gradient.whole for cell, gradient in gradients.items()}
-    metrics |= {pair_metric(a, b): cosine(whole[a], whole[b]) for a, b in combinations(whole, 2)}
-    norms = {cell: float(np.linalg.norm(whole[cell])) / gradient.tokens for cell, gradient in gradients.items()}
-    return metrics | {f"{PREFIX}/{_name(cell)}/norm": norm for cell, norm in norms.items()}
+    metrics = {cosine_metric(pair, pair): cosine(*gradient.halves) for pair, gradient in gradients.items()}
+    whole = {pair: gradient.whole for pair, gradient in gradients.items()}
+    metrics |= {cosine_metric(a, b): cosine(whole[a], whole[b]) for a, b in combinations(whole, 2)}
+    norms = {pair: float(np.linalg.norm(whole[pair])) / gradient.tokens for pair, gradient in gradients.items()}
+    return metrics | {f"{PREFIX}/{_name(pair)}/norm": norm for pair, norm in norms.items()}
 
 
-def pair_metric(first: TaskLanguage, second: TaskLanguage) -> str:
-    """Name of the cosine of two cells' gradients; of a cell with itself, of its two halves'."""
+def cosine_metric(first: TaskLanguage, second: TaskLanguage) -> str:
+    """Returns the name of the cosine of the gradients of two task-language pairs.
+
+    The cosine of a pair with itself is that of its two halves.
+    """
     return f"{PREFIX}/{_name(first)}/{_name(second)}"
 
 
-def _name(cell: TaskLanguage) -> str:
-    return ".".join(cell)
+def _name(pair: TaskLanguage) -> str:
+    return ".".join(pair)
 
 
 def cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Cosine of two vectors; NaN when one is zero."""
+    """Returns the cosine of two vectors; NaN when one of them is zero."""
     length = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float(first @ second) / length if length else nan

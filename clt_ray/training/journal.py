@@ -1,7 +1,7 @@
-"""What training needs from the place that remembers it.
+"""The interfaces through which training writes.
 
-Training knows neither Ray nor MLflow nor object stores. It writes through a `Journal`; the run directory of
-`clt_ray.store` is one, and tests use the same class on a temporary folder.
+Training knows neither Ray nor MLflow nor object stores. It writes through a `Journal`, which the run directory of
+`clt_ray.store` implements; tests use the same class on a temporary folder.
 """
 
 from __future__ import annotations
@@ -17,26 +17,47 @@ class Point(Protocol):
     """Metrics recorded at one optimizer step."""
 
     @property
-    def step(self) -> int: ...
+    def step(self) -> int:
+        """Optimizer steps taken before the measurement."""
+
     @property
-    def metrics(self) -> Mapping[str, float]: ...
+    def metrics(self) -> Mapping[str, float]:
+        """Value of each metric by its name."""
 
 
 class Journal(Protocol):
-    """Durable record of one run: metric logs, and directory trees that count only when complete."""
+    """Durable record of one run: metric logs, and directory trees that count only when they are complete."""
 
-    def append_metrics(self, log: Log, step: int, metrics: Mapping[str, float]) -> None: ...
-    def metrics(self, log: Log) -> Sequence[Point]: ...
-    def truncate_metrics(self, after_step: int) -> None: ...
-    def commit_tree(self, staging: Path, name: str) -> None: ...
-    def put_part(self, staging: Path, name: str) -> Mapping[str, Any]: ...
-    def seal_tree(self, name: str, records: Mapping[str, Any]) -> None: ...
-    def complete_trees(self, prefix: str) -> list[str]: ...
-    def open_tree(self, name: str) -> Path: ...
-    def delete_tree(self, name: str) -> None: ...
+    def append_metrics(self, log: Log, step: int, metrics: Mapping[str, float]) -> None:
+        """Appends metrics of an optimizer step to a log."""
+
+    def metrics(self, log: Log) -> Sequence[Point]:
+        """Returns all points of a log in the order of recording."""
+
+    def truncate_metrics(self, after_step: int) -> None:
+        """Deletes the points of later steps from all logs."""
+
+    def commit_tree(self, staging: Path, name: str) -> None:
+        """Moves a local folder into the record as a complete tree."""
+
+    def put_part(self, staging: Path, name: str) -> Mapping[str, Any]:
+        """Moves one process's files of a tree into the record; returns the record of each file by its path."""
+
+    def seal_tree(self, name: str, records: Mapping[str, Any]) -> None:
+        """Declares a tree complete whose parts have all been put."""
+
+    def complete_trees(self, prefix: str) -> list[str]:
+        """Returns the names of the complete trees that begin with `prefix`."""
+
+    def open_tree(self, name: str) -> Path:
+        """Returns a local folder with the verified files of a tree. Raises an `OSError` when the tree is damaged."""
+
+    def delete_tree(self, name: str) -> None:
+        """Deletes a tree."""
 
 
 class Progress(Protocol):
-    """Called now and then with where training is; must be cheap and must not raise."""
+    """Called with the position of training whenever training logs; has to return quickly."""
 
-    def __call__(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> Any: ...
+    def __call__(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> Any:
+        """Receives the stage, the steps taken and planned, and the loss in nats per token."""

@@ -1,4 +1,4 @@
-"""Cross-entropy of completions: the training loss and the validation loss are this one function."""
+"""Cross-entropy of completions, which is both the training loss and the validation loss."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from clt_ray.data.formatting import IGNORED
 
 
 def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of each labelled token.
+    """Returns the negative log-likelihood of each labelled token, in nats.
 
-    The language-model head runs only from the earliest labelled position of the batch on: prompts are most of
+    The language-model head runs only from the earliest labelled position of the batch on, because prompts are most of
     a row and need no logits.
 
     Args:
@@ -23,7 +23,7 @@ def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor
 
     Returns:
         nll: (labelled tokens,) in float32, in row-major order.
-        rows: (labelled tokens,) the row each token belongs to.
+        rows: (labelled tokens,) the row that each token belongs to.
     """
     targets = batch["labels"][:, 1:]
     labelled = targets != IGNORED

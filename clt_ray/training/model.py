@@ -1,4 +1,4 @@
-"""Where the weights and the tokenizer of a model come from."""
+"""The location of a model's files, its size, and its tokenizer."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from clt_ray.sweep.run import ModelSpec
 
 BUNDLED = "bundled"
 LARGE_MODEL_PARAMETERS = 1_000_000_000
-"""From here on, activations of all layers would take more memory than the weights."""
+"""From this size on, the activations of all layers would take more memory than the weights."""
 
 
 def location(model: ModelSpec) -> str:
-    """Directory or hub name to load from."""
+    """Returns the local directory or Hub name to load a model from."""
     if model.source == BUNDLED:
         return str(resources.files("clt_ray.data.bundled") / "model")
     return model.source
 
 
 def recomputes(model: ModelSpec) -> bool:
-    """Whether layers' activations are computed again in the backward pass instead of kept: those of large models, and
-    of models whose size nobody knows."""
+    """Returns whether the backward pass computes the activations again instead of keeping them.
+
+    It does for large models, and for models of unknown size.
+    """
     count = parameter_count(model)
     return count is None or count >= LARGE_MODEL_PARAMETERS
 
 
 def parameter_count(model: ModelSpec) -> int | None:
-    """Number of parameters, as the sweep says or as the model's safetensors files do; None for a hub model that the
-    sweep says nothing of."""
+    """Returns the number of parameters that the sweep file states or that the model's safetensors files have.
+
+    None for a Hub model whose size the sweep file does not state.
+    """
     from safetensors import safe_open
 
     folder = Path(location(model))

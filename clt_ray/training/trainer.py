@@ -22,7 +22,7 @@ from clt_ray.training.arguments import sft_config
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.batches import RunBatches, collate, validation_batches, with_blank
 from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
-from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe, cell_gradients
+from clt_ray.training.gradient_agreement import PROBE_ROWS, PairGradient, Probe, pair_gradients
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.loss import completion_nll
@@ -53,7 +53,7 @@ class RunTrainer(SFTTrainer):
 
     Differs from its parent in four places: batches come from `RunBatches`; the loss is `completion_nll`;
     `evaluate` records validation metrics per task and language; checkpoints are committed to the journal. A backend
-    whose steps or checkpoints are different overrides `validation_losses`, `commit_checkpoint`, `cell_gradients` and
+    whose steps or checkpoints are different overrides `validation_losses`, `commit_checkpoint`, `pair_gradients` and
     `probe_rows`.
     """
 
@@ -159,14 +159,14 @@ class RunTrainer(SFTTrainer):
         # A model that trains with recomputed activations has no room for the activations of several rows.
         return PROBE_ROWS, 1 if self.args.gradient_checkpointing else PROBE_ROWS
 
-    def measure_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
+    def measure_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, PairGradient]:
         """Returns the gradients of probes at the current weights, outside of the time of the steps."""
         with self.throughput.excluded():
-            return self.cell_gradients(probes)
+            return self.pair_gradients(probes)
 
-    def cell_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
+    def pair_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, PairGradient]:
         """Returns the gradients of probes; changes neither the weights nor the state of training."""
-        return cell_gradients(self.model, probes, self.rank, self.world_size)
+        return pair_gradients(self.model, probes, self.rank, self.world_size)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validates the current weights and records the metrics in the journal."""
@@ -197,8 +197,8 @@ class RunTrainer(SFTTrainer):
         return totals
 
     def _validation_batches_on_device(self) -> Iterator[tuple[list[TaskLanguage], dict[str, Tensor]]]:
-        for cells, batch in self.validation:
-            yield cells, {name: tensor.to(self.args.device) for name, tensor in batch.items()}
+        for pairs, batch in self.validation:
+            yield pairs, {name: tensor.to(self.args.device) for name, tensor in batch.items()}
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Records training metrics in the journal; the summary that the parent logs at the end is not of a step."""

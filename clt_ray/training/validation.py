@@ -1,4 +1,4 @@
-"""What a validation measures, by name: losses of every (task, language), scores of answers, and their means."""
+"""The metrics of a validation: losses and scores of each task-language pair, and their means."""
 
 from __future__ import annotations
 
@@ -15,48 +15,49 @@ from clt_ray.tasks import TaskLanguage
 from clt_ray.training.loss import completion_nll
 
 ScoreAnswers = Callable[[Any], Mapping[TaskLanguage, Mapping[str, float]]]
-"""Lets a model answer some validation rows: (task, language) -> metric -> mean score. Where there are several
-processes, each of them calls it."""
+"""Lets a model answer some validation rows: task-language pair -> metric -> mean score. All processes of a run call
+it."""
 
 
-def selection_cells(cells: Iterable[TaskLanguage], languages: Sequence[str]) -> list[TaskLanguage]:
-    """The cells whose losses enter `val/loss`.
+def selection_pairs(pairs: Iterable[TaskLanguage], languages: Sequence[str]) -> list[TaskLanguage]:
+    """Returns the task-language pairs whose losses enter `val/loss`.
 
     Raises:
         RunError: None of the languages has validation rows, so there would be nothing to select by.
     """
-    chosen = [cell for cell in cells if cell[1] in languages]
-    if not chosen:
+    selected = [pair for pair in pairs if pair.language in languages]
+    if not selected:
         raise RunError(f"no validation rows in the selection languages {', '.join(languages)}")
-    return chosen
+    return selected
 
 
 def summarise(
     totals: Mapping[TaskLanguage, tuple[float, int]], languages: Sequence[str], tasks: Sequence[str]
 ) -> dict[str, float]:
-    """Named metrics from summed losses.
+    """Returns the named metrics of a validation from summed losses.
 
-    A cell's loss is the mean over its labelled tokens. `val/loss` is the unweighted mean over the cells in
-    `languages`, and `val/<task>/loss` over those of a task, so a language with longer rows does not decide alone.
+    The loss of a task-language pair is the mean over its labelled tokens, in nats. `val/loss` is the unweighted mean
+    over the pairs in `languages`, and `val/<task>/loss` over the pairs of a task, so that a language with longer rows
+    has no more weight than another.
 
     Args:
-        totals: Summed negative log-likelihood and number of labelled tokens of each cell.
+        totals: Summed negative log-likelihood and number of labelled tokens of each task-language pair.
         languages: Languages that enter the means.
         tasks: Tasks of the run.
     """
-    losses = {cell: total / tokens for cell, (total, tokens) in totals.items() if tokens}
-    chosen = selection_cells(losses, languages)
-    overall = sum(losses[cell] for cell in chosen) / len(chosen)
-    return {OVERALL: overall} | named({cell: {LOSS: loss} for cell, loss in losses.items()}, languages, tasks)
+    losses = {pair: total / tokens for pair, (total, tokens) in totals.items() if tokens}
+    selected = selection_pairs(losses, languages)
+    overall = sum(losses[pair] for pair in selected) / len(selected)
+    return {OVERALL: overall} | named({pair: {LOSS: loss} for pair, loss in losses.items()}, languages, tasks)
 
 
 def named(
     measured: Mapping[TaskLanguage, Mapping[str, float]], languages: Sequence[str], tasks: Sequence[str]
 ) -> dict[str, float]:
-    """Metrics under the names they are logged by, with each task's mean.
+    """Returns metrics under the names by which they are logged, with the mean of each task.
 
     Args:
-        measured: (task, language) -> metric -> value.
+        measured: Task-language pair -> metric -> value.
         languages: Languages that enter the means, those of them that were measured.
         tasks: Tasks of the run.
     """
@@ -73,48 +74,48 @@ def named(
     return metrics | {name: sum(values) / len(values) for name, values in means.items()}
 
 
-def require_metric(metric: str, cells: Iterable[TaskLanguage], languages: Sequence[str]) -> None:
-    """Refuse a run whose rows cannot give the metric that its checkpoint is chosen by.
+def require_metric(metric: str, pairs: Iterable[TaskLanguage], languages: Sequence[str]) -> None:
+    """Rejects a run whose rows cannot give the metric by which its checkpoint is chosen.
 
     Args:
-        metric: A name that the sweep file's check has accepted for the run's tasks and evaluation languages.
-        cells: (task, language) of the validation rows that there are.
+        metric: A name that the check of the sweep file has accepted for the run's tasks and evaluation languages.
+        pairs: Task-language pairs that have validation rows.
         languages: Selection languages.
 
     Raises:
-        RunError: The metric's language, or every language of its mean, is without validation rows.
+        RunError: The metric's language, or every language of its mean, has no validation rows.
     """
-    there = list(cells)
-    chosen = selection_cells(there, languages)
+    available = list(pairs)
+    selected = selection_pairs(available, languages)
     match metric.split("/"):
         case [_, task, language, _]:
-            found = (task, language) in there
+            is_recorded = (task, language) in available
         case [_, task, _]:
-            found = any(cell[0] == task for cell in chosen)
+            is_recorded = any(pair.task == task for pair in selected)
         case _:
-            found = True
-    if not found:
-        known = ", ".join(sorted("/".join(cell) for cell in there))
-        raise RunError(f"{metric} would never be recorded: there are validation rows of {known} only")
+            is_recorded = True
+    if not is_recorded:
+        names = ", ".join(sorted("/".join(pair) for pair in available))
+        raise RunError(f"{metric} would never be recorded: there are validation rows of {names} only")
 
 
 @torch.no_grad()
 def summed_losses(
     model: Any, batches: Iterable[tuple[Sequence[TaskLanguage], dict[str, Tensor]]]
 ) -> dict[TaskLanguage, tuple[float, int]]:
-    """Total loss and labelled tokens of each cell over batches that may mix cells.
+    """Returns the summed loss in nats and the labelled tokens of each task-language pair.
 
     Args:
-        model: In evaluation mode, on the device of the batches.
-        batches: The cell of each row, and the collated rows.
+        model: The model in evaluation mode, on the device of the batches.
+        batches: The task-language pair of each row, and the collated rows.
     """
     totals: dict[TaskLanguage, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
-    for cells, batch in batches:
+    for pairs, batch in batches:
         nll, rows = completion_nll(model, batch)
-        per_row = torch.zeros(len(cells), dtype=torch.float64, device=nll.device)
+        per_row = torch.zeros(len(pairs), dtype=torch.float64, device=nll.device)
         per_row.index_add_(0, rows, nll.double())
-        counts = torch.bincount(rows, minlength=len(cells))
-        for cell, loss, count in zip(cells, per_row.tolist(), counts.tolist(), strict=True):
-            total, tokens = totals[cell]
-            totals[cell] = (total + loss, tokens + count)
+        counts = torch.bincount(rows, minlength=len(pairs))
+        for pair, loss, count in zip(pairs, per_row.tolist(), counts.tolist(), strict=True):
+            total, tokens = totals[pair]
+            totals[pair] = (total + loss, tokens + count)
     return dict(totals)

@@ -30,10 +30,10 @@ from clt_ray.training.gradient_agreement import (
     GradientAgreement,
     Probe,
     agreement_metrics,
-    cell_gradient,
-    cell_gradients,
     cosine,
-    pair_metric,
+    cosine_metric,
+    pair_gradient,
+    pair_gradients,
     probes_of,
     sketch,
 )
@@ -79,18 +79,18 @@ def exact_gradient(model: Any, probe: Probe) -> torch.Tensor:
 
 def test_cosines_and_norms_are_those_of_the_whole_gradients(tmp_path: Path) -> None:
     model, probes = model_and_probes(mixed_run(tmp_path, 1))
-    assert [probe.cell for probe in probes] == CELLS
-    found = {probe.cell: cell_gradient(model, probe) for probe in probes}
+    assert [probe.pair for probe in probes] == CELLS
+    found = {probe.pair: pair_gradient(model, probe) for probe in probes}
     metrics = agreement_metrics(found)
-    exact = {probe.cell: exact_gradient(model, probe) for probe in probes}
+    exact = {probe.pair: exact_gradient(model, probe) for probe in probes}
     for place, first in enumerate(CELLS):
         norm = metrics[f"interference/{'.'.join(first)}/norm"]
         assert norm == pytest.approx(exact[first].norm().item() / found[first].tokens, rel=0.05)
         for second in CELLS[place + 1 :]:
             expected = cosine(exact[first].numpy(), exact[second].numpy())
             # Five standard deviations of a sketched cosine.
-            assert metrics[pair_metric(first, second)] == pytest.approx(expected, abs=5 * math.sqrt(2 / BUCKETS))
-    assert all(0 < metrics[pair_metric(cell, cell)] < 1 for cell in CELLS)
+            assert metrics[cosine_metric(first, second)] == pytest.approx(expected, abs=5 * math.sqrt(2 / BUCKETS))
+    assert all(0 < metrics[cosine_metric(cell, cell)] < 1 for cell in CELLS)
 
 
 def test_rows_may_be_taken_one_at_a_time(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_rows_may_be_taken_one_at_a_time(tmp_path: Path) -> None:
     model, probes = model_and_probes(run)
     _, single = model_and_probes(run, rows_at_a_time=1)
     assert len(single[0].halves[0]) == 3 and len(probes[0].halves[0]) == 1
-    found = cell_gradient(model, probes[0]).halves, cell_gradient(model, single[0]).halves
+    found = pair_gradient(model, probes[0]).halves, pair_gradient(model, single[0]).halves
     for whole, parts in zip(*found, strict=True):
         np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-3 * np.abs(whole).max())
 
@@ -111,7 +111,7 @@ def test_pairs_have_one_name_whatever_the_order_of_languages(tmp_path: Path) -> 
     }
     backwards = dict(reversed(cells.items()))
     assert ("math", "ko") in cells
-    assert [probe.cell for probe in probes_of(run, backwards, tokenizer.pad_token_id)] == CELLS
+    assert [probe.pair for probe in probes_of(run, backwards, tokenizer.pad_token_id)] == CELLS
 
 
 @settings(max_examples=20, deadline=None)
@@ -178,7 +178,7 @@ def test_measuring_draws_no_random_number_and_leaves_no_trace(tmp_path: Path) ->
     for layer in model.model.layers:
         layer.self_attn.attention_dropout = 0.5
     journal = Store(str(tmp_path / "store")).run_dir("a" * 16)
-    callback = GradientAgreement(probes, 2, journal, partial(cell_gradients, model))
+    callback = GradientAgreement(probes, 2, journal, partial(pair_gradients, model))
     model.train()
     before = torch.get_rng_state()
     for step in (1, 2, 3, 4):
@@ -212,13 +212,13 @@ def test_every_pair_is_recorded_at_every_planned_step(measured: Any) -> None:
     run, directory = measured
     points = directory.metrics("interference")
     assert [point.step for point in points] == list(range(3, run.steps + 1, 3)) and len(points) > 1
-    names = {pair_metric(a, b) for place, a in enumerate(CELLS) for b in CELLS[place:]}
+    names = {cosine_metric(a, b) for place, a in enumerate(CELLS) for b in CELLS[place:]}
     names |= {f"interference/{task}.{language}/norm" for task, language in CELLS}
     for point in points:
         assert set(point.metrics) == names | {SECONDS}
         cosines = [value for name, value in point.metrics.items() if name.rpartition("/")[2] != "norm"]
         assert all(math.isfinite(value) for value in cosines)
-        assert all(-1 <= point.metrics[pair_metric(a, b)] <= 1 for a, b in pairwise(CELLS))
+        assert all(-1 <= point.metrics[cosine_metric(a, b)] <= 1 for a, b in pairwise(CELLS))
 
 
 def test_an_interrupted_run_has_the_lines_of_an_unbroken_one(measured: Any, tmp_path: Path) -> None:

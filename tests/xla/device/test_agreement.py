@@ -24,11 +24,11 @@ from clt_ray.training.backends.xla.plan import MeshShape
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.checkpoints import weights_tree
 from clt_ray.training.gradient_agreement import (
-    CellGradient,
+    PairGradient,
     Probe,
     agreement_metrics,
     cosine,
-    pair_metric,
+    cosine_metric,
     probes_of,
 )
 from clt_ray.training.loss import completion_nll
@@ -53,7 +53,7 @@ def probes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Probe]]:
     return run, probes_of(run, rows, tokenizer.pad_token_id)
 
 
-def measured(run: Any, probes: list[Probe], mesh: tuple[int, int]) -> tuple[dict[Any, CellGradient], GraphBook]:
+def measured(run: Any, probes: list[Probe], mesh: tuple[int, int]) -> tuple[dict[Any, PairGradient], GraphBook]:
     chips, graphs = Slice(MeshShape(*mesh)), GraphBook()
     attention.register(chips, kernel=False)
     model = load(location(run.model), None, torch.float32, chips, rematerialise=False)
@@ -77,7 +77,7 @@ def test_cosines_and_norms_are_those_of_the_whole_gradients(probes: tuple[Any, l
         for (half,) in probe.halves:
             completion_nll(model, half)[0].sum().backward()
         gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-        exact[probe.cell] = torch.cat(gradients).double().numpy()
+        exact[probe.pair] = torch.cat(gradients).double().numpy()
     # A column holds a share of both squared lengths; with equal ones the error would be sqrt(2 / columns).
     columns = sum(parameter.shape[-1] for parameter in model.parameters())
     for place, first in enumerate(exact):
@@ -86,7 +86,7 @@ def test_cosines_and_norms_are_those_of_the_whole_gradients(probes: tuple[Any, l
         assert norm == pytest.approx(float((exact[first] ** 2).sum() ** 0.5) / tokens, rel=0.1)
         for second in list(exact)[place + 1 :]:
             expected = cosine(exact[first], exact[second])
-            assert metrics[pair_metric(first, second)] == pytest.approx(expected, abs=6 * math.sqrt(2 / columns))
+            assert metrics[cosine_metric(first, second)] == pytest.approx(expected, abs=6 * math.sqrt(2 / columns))
 
 
 def test_a_mesh_changes_no_sketch(probes: tuple[Any, list[Probe]]) -> None:

@@ -33,7 +33,7 @@ from clt_ray.training.backends.xla.loss import summed_nll
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW
 from clt_ray.training.backends.xla.plan import BATCH
-from clt_ray.training.gradient_agreement import HASH_SEED, Batch, CellGradient, Probe
+from clt_ray.training.gradient_agreement import HASH_SEED, Batch, PairGradient, Probe
 
 _FACTORS: Final = (-2048144789, -1028477387)
 """Of MurmurHash3's finalizer (Appleby 2011, public domain), as signed 32-bit numbers."""
@@ -58,7 +58,7 @@ class GradientSketches:
 
     def measure(
         self, probes: Sequence[Probe], rows: int, ladder: Sequence[int], step: int
-    ) -> dict[TaskLanguage, CellGradient]:
+    ) -> dict[TaskLanguage, PairGradient]:
         """Gradients of probes whose halves are one batch each.
 
         Args:
@@ -73,7 +73,7 @@ class GradientSketches:
             halves = [fit(half, rows, width, self.pad_id) for half in _halves(probe)]
             tokens = sum(int((half["labels"][:, 1:] != IGNORED).sum()) for half in halves)
             first, second = (self._sketch(half, step) for half in halves)
-            found[probe.cell] = CellGradient((first, second), tokens)
+            found[probe.pair] = PairGradient((first, second), tokens)
         return found
 
     def _sketch(self, batch: Mapping[str, Tensor], step: int) -> NDArray[np.float64]:

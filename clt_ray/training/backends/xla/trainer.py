@@ -36,7 +36,7 @@ from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
 from clt_ray.training.backends.xla.writes import Writes
 from clt_ray.training.batches import collate
 from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
-from clt_ray.training.gradient_agreement import PROBE_ROWS, CellGradient, Probe
+from clt_ray.training.gradient_agreement import PROBE_ROWS, PairGradient, Probe
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.selection import best_until
@@ -133,7 +133,7 @@ class XlaTrainer(RunTrainer):
     def probe_rows(self) -> tuple[int, int]:
         return 2 * self._probe_rows, self._probe_rows
 
-    def cell_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, CellGradient]:
+    def pair_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, PairGradient]:
         if self._sketches is None:
             self._sketches = GradientSketches(self.sharded, self._adam, self.graphs, self.job.pad_id)
         return self._sketches.measure(probes, self._probe_rows, self._widths, self.state.global_step)
