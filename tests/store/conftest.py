@@ -1,4 +1,4 @@
-"""Every test of the store runs on a disk and on an object store."""
+"""Fixtures of the store's tests, each of which runs on a disk and on an object store."""
 
 from __future__ import annotations
 

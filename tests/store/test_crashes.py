@@ -1,4 +1,4 @@
-"""A writer that dies at any moment leaves nothing that counts and is not whole."""
+"""Whenever a writer dies, everything that counts in its run directory is complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.store_cases import RUN_ID, make_staging
 KILLS = 20
 PATIENCE_SECONDS = 60.0
 FAR = 10**6
-"""Distance of steps that are recorded and then forgotten, as after a resume."""
+"""Distance of the steps that are recorded and then truncated, as after a resume."""
 
 fork = multiprocessing.get_context("fork")
 
@@ -36,7 +36,7 @@ def failed_status(step: int) -> StatusDocument:
 
 
 def write_for_ever(run_dir: RunDir, scratch: Path, start: int, wrote: Callable[[], Any]) -> None:
-    """What training writes, round and round; `wrote` is called after each write."""
+    """Repeats what training writes, for ever; `wrote` is called after each write."""
     for step in itertools.count(start):
         staging = make_staging(scratch / f"{os.getpid()}-{step}", bytes([step % 251]) * 50_000)
         for write in (
@@ -52,7 +52,7 @@ def write_for_ever(run_dir: RunDir, scratch: Path, start: int, wrote: Callable[[
 
 
 def check_sound(run_dir: RunDir) -> int:
-    """Everything that counts is whole; returns the last recorded step."""
+    """Asserts that everything that counts is complete; returns the last recorded step."""
     for tree in run_dir.complete_trees("checkpoints/"):
         folder = run_dir.open_tree(tree)
         content = (folder / "shards" / "model.safetensors").read_bytes()
@@ -62,38 +62,38 @@ def check_sound(run_dir: RunDir) -> int:
     return max((point.step for point in run_dir.metrics("train") if point.step < FAR), default=0)
 
 
-def _writer(uri: str, scratch: Path, start: int, told: Connection) -> None:
+def _writer(uri: str, scratch: Path, start: int, writes: Connection) -> None:
     run_dir = Store(uri).run_dir(RUN_ID)
     with run_dir.acquire_lease(heartbeat_seconds=0.01):
-        write_for_ever(run_dir, scratch, start, lambda: told.send(None))
+        write_for_ever(run_dir, scratch, start, lambda: writes.send(None))
 
 
 def test_kill_at_random_moments(tmp_path: Path) -> None:
     uri, moments = str(tmp_path / "store"), random.Random(0)
     last = 0
     for _ in range(KILLS):
-        told, tell = fork.Pipe(duplex=False)
-        process = fork.Process(target=_writer, args=(uri, tmp_path, last + 1, tell))
+        receiver, sender = fork.Pipe(duplex=False)
+        process = fork.Process(target=_writer, args=(uri, tmp_path, last + 1, sender))
         process.start()
         for _ in range(moments.randrange(1, 25)):
-            assert told.poll(PATIENCE_SECONDS)
-            told.recv()
+            assert receiver.poll(PATIENCE_SECONDS)
+            receiver.recv()
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        told.close()
-        tell.close()
+        receiver.close()
+        sender.close()
         last = check_sound(Store(uri).run_dir(RUN_ID))
     with Store(uri).run_dir(RUN_ID).acquire_lease():
         assert last > KILLS
 
 
 class PowerCut(BaseException):
-    """The machine stops here."""
+    """The machine stops."""
 
 
 class Mortal:
-    """Files that stop at the n-th write: before it, after it, or, for what is not atomic, halfway through."""
+    """Files that stop at the n-th write: before it, after it, or halfway through a write that is not atomic."""
 
     WRITES = ("write", "create", "append_line", "delete", "delete_tree", "put_tree")
 
@@ -118,7 +118,7 @@ class Mortal:
         return call
 
     def _half(self, name: str, *arguments: Any) -> None:
-        """The part of a write that a reader may see of it when it does not finish."""
+        """Does the part of an unfinished write that a reader may see."""
         if name == "append_line":
             path, line = arguments
             before = self.files.read(path) or b""
@@ -141,7 +141,7 @@ def test_stop_at_every_write(uri: str, tmp_path: Path, how: str) -> None:
             write_for_ever(RunDir(mortal), tmp_path / how, 1, lambda: None)  # type: ignore[arg-type]
         run_dir = RunDir(files.under(f"runs/{stop_at}"))
         last = check_sound(run_dir)
-        # And the next writer gets on with what it finds.
+        # The next writer continues from this state.
         run_dir.append_metrics("train", last + 1, {"train/loss": 0.5})
         run_dir.commit_tree(make_staging(tmp_path / f"next-{how}-{stop_at}", b"y" * 50_000), "checkpoints/weights-0")
         assert check_sound(run_dir) == last + 1

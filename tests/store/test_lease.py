@@ -1,4 +1,4 @@
-"""One holder at a time, whatever dies."""
+"""A run directory has one holder at a time, whichever process dies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_held_and_released(run_dir: RunDir, store: Store) -> None:
             other.acquire_lease(heartbeat_seconds=None)
         assert not lease.lost.is_set()
     other.acquire_lease(heartbeat_seconds=None).release()
-    run_dir.write_text("after", "a released lease forbids nothing")
+    run_dir.write_text("after", "a released lease no longer restricts writes")
 
 
 def test_stale_lease_is_taken_over_and_its_holder_stops(store: Store, clock: ManualClock) -> None:
@@ -50,7 +51,7 @@ def test_stale_lease_is_taken_over_and_its_holder_stops(store: Store, clock: Man
         second.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
     clock.now += 2
     with second.acquire_lease(elsewhere("two"), heartbeat_seconds=None) as held:
-        # Nobody has told the first holder yet; it finds out by itself before it writes.
+        # The first holder reads the lease before it writes, and finds that it was taken over.
         with pytest.raises(LeaseLost):
             first.append_metrics("train", 1, {"train/loss": 1.0})
         assert lost.lost.is_set()
@@ -105,7 +106,7 @@ def test_background_heartbeat(store: Store, clock: ManualClock) -> None:
         ({"pid": 2**22 + 1, "boot": ""}, False),
     ],
 )
-def test_only_certain_death_is_death(change: dict, gone: bool) -> None:
+def test_a_process_is_gone_only_when_that_is_certain(change: dict[str, Any], gone: bool) -> None:
     assert replace(Owner.current(), **change).is_gone() is gone
 
 
@@ -121,16 +122,16 @@ def race(contend: Callable[[int], Lease | None]) -> list[Lease]:
 
 
 @pytest.mark.parametrize("stale", [False, True])
-def test_one_thread_wins(store: Store, clock: ManualClock, stale: bool) -> None:
+def test_one_thread_acquires_the_lease(store: Store, clock: ManualClock, stale: bool) -> None:
     for attempt in range(10):
         run_id = f"run-{attempt}"
         if stale:
             store.run_dir(run_id).acquire_lease(elsewhere(), heartbeat_seconds=None)
             clock.now += 61
-        together = threading.Barrier(CONTENDERS)
+        barrier = threading.Barrier(CONTENDERS)
 
-        def contend(index: int, run_id: str = run_id, together: threading.Barrier = together) -> Lease | None:
-            together.wait(PATIENCE_SECONDS)
+        def contend(index: int, run_id: str = run_id, barrier: threading.Barrier = barrier) -> Lease | None:
+            barrier.wait(PATIENCE_SECONDS)
             try:
                 return store.run_dir(run_id).acquire_lease(elsewhere(str(index)), heartbeat_seconds=None)
             except LeaseHeld:
@@ -139,28 +140,28 @@ def test_one_thread_wins(store: Store, clock: ManualClock, stale: bool) -> None:
         assert len(race(contend)) == 1
 
 
-def _contend(uri: str, together: Barrier, told: Connection, stop: Connection) -> None:
-    together.wait(PATIENCE_SECONDS)
+def _contend(uri: str, barrier: Barrier, outcome: Connection, stop: Connection) -> None:
+    barrier.wait(PATIENCE_SECONDS)
     try:
         with Store(uri).run_dir(RUN_ID).acquire_lease():
-            told.send(True)
+            outcome.send(True)
             stop.poll(PATIENCE_SECONDS)
     except LeaseHeld:
-        told.send(False)
+        outcome.send(False)
 
 
-def test_one_process_wins_and_its_killing_frees_the_run(tmp_path: Path) -> None:
+def test_one_process_acquires_the_lease_and_killing_it_frees_the_run(tmp_path: Path) -> None:
     uri = str(tmp_path)
     for _ in range(3):
-        together = fork.Barrier(CONTENDERS)
+        barrier = fork.Barrier(CONTENDERS)
         pipes = [(fork.Pipe(duplex=False), fork.Pipe(duplex=False)) for _ in range(CONTENDERS)]
-        processes = [fork.Process(target=_contend, args=(uri, together, told[1], stop[0])) for told, stop in pipes]
+        processes = [fork.Process(target=_contend, args=(uri, barrier, outcome[1], stop[0])) for outcome, stop in pipes]
         for process in processes:
             process.start()
         won = []
-        for process, (told, _) in zip(processes, pipes, strict=True):
-            assert told[0].poll(PATIENCE_SECONDS)
-            if told[0].recv():
+        for process, (outcome, _) in zip(processes, pipes, strict=True):
+            assert outcome[0].poll(PATIENCE_SECONDS)
+            if outcome[0].recv():
                 won.append(process)
         assert len(won) == 1
         with pytest.raises(LeaseHeld):
@@ -172,17 +173,17 @@ def test_one_process_wins_and_its_killing_frees_the_run(tmp_path: Path) -> None:
         assert Store(uri).states([RUN_ID])[RUN_ID].kind == "interrupted"
 
 
-def test_stale_lease_has_one_heir_among_processes(tmp_path: Path, clock: ManualClock) -> None:
+def test_one_process_takes_over_a_stale_lease(tmp_path: Path, clock: ManualClock) -> None:
     uri = str(tmp_path)
-    # The real clock of the contenders is far ahead of the manual one, so this lease is long stale to them.
+    # The real clock of the contenders is far ahead of the manual one, so the lease is stale to them.
     Store(uri, clock).run_dir(RUN_ID).acquire_lease(elsewhere(), heartbeat_seconds=None)
-    together = fork.Barrier(CONTENDERS)
+    barrier = fork.Barrier(CONTENDERS)
     pipes = [(fork.Pipe(duplex=False), fork.Pipe(duplex=False)) for _ in range(CONTENDERS)]
-    processes = [fork.Process(target=_contend, args=(uri, together, told[1], stop[0])) for told, stop in pipes]
+    processes = [fork.Process(target=_contend, args=(uri, barrier, outcome[1], stop[0])) for outcome, stop in pipes]
     for process in processes:
         process.start()
-    assert all(told[0].poll(PATIENCE_SECONDS) for told, _ in pipes)
-    assert sum(told[0].recv() for told, _ in pipes) == 1
+    assert all(outcome[0].poll(PATIENCE_SECONDS) for outcome, _ in pipes)
+    assert sum(outcome[0].recv() for outcome, _ in pipes) == 1
     for process, (_, stop) in zip(processes, pipes, strict=True):
         stop[1].send(None)
         process.join()

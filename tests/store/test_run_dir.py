@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -22,8 +23,9 @@ points = st.builds(
 )
 
 
-def same(one: MetricPoint, other: MetricPoint) -> bool:
-    return repr(one) == repr(other)
+def same(first: MetricPoint, second: MetricPoint) -> bool:
+    """Equality in which NaN equals NaN."""
+    return repr(first) == repr(second)
 
 
 def test_text_and_names(run_dir: RunDir) -> None:
@@ -56,7 +58,7 @@ def test_metrics_round_trip(run_dir: RunDir) -> None:
     assert run_dir.metrics("validation") == []
 
 
-def test_every_line_is_json_to_others(run_dir: RunDir) -> None:
+def test_every_line_is_standard_json(run_dir: RunDir) -> None:
     run_dir.append_metrics("train", 1, {"train/loss": math.nan})
 
     def refuse(constant: str) -> None:
@@ -68,7 +70,7 @@ def test_every_line_is_json_to_others(run_dir: RunDir) -> None:
 def test_torn_last_line_is_ignored_and_repaired(run_dir: RunDir) -> None:
     run_dir.append_metrics("train", 1, {"train/loss": 3.0})
     whole = run_dir.read_text("train.jsonl")
-    # Even a line that lacks nothing but its newline was never promised to anybody.
+    # A line without its newline was not yet durable, even if it is complete otherwise.
     for torn in (whole[:1], whole[:20], whole[:-1]):
         run_dir.write_text("train.jsonl", whole + torn)
         assert [point.step for point in run_dir.metrics("train")] == [1]
@@ -82,7 +84,7 @@ def test_broken_line_in_the_middle_is_named(run_dir: RunDir) -> None:
         run_dir.metrics("train")
 
 
-def test_truncate_forgets_later_steps_of_both_logs(run_dir: RunDir) -> None:
+def test_truncating_deletes_later_steps_of_all_logs(run_dir: RunDir) -> None:
     for step in (10, 20, 30):
         run_dir.append_metrics("train", step, {"train/loss": 1.0})
     run_dir.append_metrics("validation", 25, {"val/loss": 1.0})
@@ -100,7 +102,7 @@ def test_any_prefix_of_a_log_reads_as_its_whole_lines(log: list[MetricPoint], da
     whole = content[:cut].count(b"\n")
     read = decode_log(content[:cut], "train.jsonl")
     assert len(read) == whole
-    assert all(same(one, other) for one, other in zip(read, log, strict=False))
+    assert all(same(*points) for points in zip(read, log, strict=False))
 
 
 def test_create_is_exclusive(uri: str) -> None:
@@ -110,6 +112,6 @@ def test_create_is_exclusive(uri: str) -> None:
     assert files.read("one") == b"first"
 
 
-def test_file_uri_is_a_path(tmp_path) -> None:
+def test_file_uri_is_a_path(tmp_path: Path) -> None:
     store = Store(f"file://{tmp_path}/x")
     assert store.uri == f"{tmp_path}/x"

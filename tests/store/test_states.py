@@ -1,4 +1,4 @@
-"""What the store says of runs, from their files alone."""
+"""The state of a run follows from the files of its directory."""
 
 from __future__ import annotations
 

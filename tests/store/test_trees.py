@@ -1,4 +1,4 @@
-"""Trees count when they are whole, and only then."""
+"""Trees count when they are complete, and only then."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clt_ray.store import RunDir, Store, TornTreeError
+from clt_ray.store.documents import FileRecord
 from tests.support.store_cases import make_staging
 
 TREE = "checkpoints/weights-000050"
@@ -31,8 +32,8 @@ def test_commit_replaces(run_dir: RunDir, staging: Path, tmp_path: Path) -> None
     assert (run_dir.open_tree(TREE) / "shards" / "model.safetensors").read_bytes() == b"better!"
 
 
-def test_machines_bring_their_parts_and_one_of_them_seals(run_dir: RunDir, tmp_path: Path) -> None:
-    records = {}
+def test_a_tree_of_parts_counts_once_it_is_sealed(run_dir: RunDir, tmp_path: Path) -> None:
+    records: dict[str, FileRecord] = {}
     for host in range(3):
         part = tmp_path / f"host-{host}"
         (part / "shards").mkdir(parents=True)
@@ -50,7 +51,7 @@ def test_machines_bring_their_parts_and_one_of_them_seals(run_dir: RunDir, tmp_p
     ]
 
 
-def test_a_part_that_nobody_recorded_makes_the_tree_torn(run_dir: RunDir, staging: Path, tmp_path: Path) -> None:
+def test_a_part_without_record_makes_the_tree_incomplete(run_dir: RunDir, staging: Path, tmp_path: Path) -> None:
     records = run_dir.put_part(staging, TREE)
     (tmp_path / "late").mkdir()
     (tmp_path / "late" / "9.distcp").write_bytes(b"?")
@@ -103,7 +104,7 @@ def test_change_of_content_is_seen_on_opening(run_dir: RunDir, staging: Path) ->
     assert caught.value.file == "shards/model.safetensors"
 
 
-def test_stranger_in_a_tree_is_refused(run_dir: RunDir, staging: Path) -> None:
+def test_a_file_that_the_marker_does_not_name_is_refused(run_dir: RunDir, staging: Path) -> None:
     run_dir.commit_tree(staging, TREE)
     run_dir.write_text(f"{TREE}/pytorch_model.bin", "pickled")
     assert run_dir.complete_trees("checkpoints/") == []
@@ -128,7 +129,7 @@ def test_damaged_marker(run_dir: RunDir, staging: Path) -> None:
         run_dir.open_tree(TREE)
 
 
-def test_what_cannot_be_committed(run_dir: RunDir, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_committed(run_dir: RunDir, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such folder"):
         run_dir.commit_tree(tmp_path / "nowhere", TREE)
     (tmp_path / "empty").mkdir()
@@ -141,7 +142,7 @@ def test_what_cannot_be_committed(run_dir: RunDir, tmp_path: Path) -> None:
 
 
 def test_staging_on_another_disk(tmp_path: Path) -> None:
-    """A rename between file systems is refused by the kernel; /dev/shm is one of its own."""
+    """The kernel refuses to rename between file systems; /dev/shm is a file system of its own."""
     shared = Path("/dev/shm")
     if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("needs two file systems")

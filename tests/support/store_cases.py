@@ -1,4 +1,4 @@
-"""What the tests of the store have in common."""
+"""Helpers of the store's tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN_ID = "0123456789abcdef"
 
 @dataclass
 class ManualClock:
-    """Time that passes only when a test says so."""
+    """A clock that stands still until a test advances it."""
 
     now: float = 1_000_000.0
 
@@ -24,7 +24,7 @@ class ManualClock:
 
 
 def make_staging(folder: Path, content: bytes = b"weights") -> Path:
-    """A folder as training stages a checkpoint in."""
+    """Makes a folder with files as training stages them for a checkpoint."""
     (folder / "shards").mkdir(parents=True)
     (folder / "config.json").write_bytes(b"{}")
     (folder / "shards" / "model.safetensors").write_bytes(content)

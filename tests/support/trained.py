@@ -1,4 +1,4 @@
-"""Runs that tests train in their own process, whole or interrupted, and what they recorded."""
+"""Trains runs in the process of a test, completely or until an interruption, and reads their records."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tests.support.sweeps import sweep, write
 
 
 def last_run(folder: Path, **changes: Any) -> RunSpec:
+    """Returns the last run of the tiny sweep with changed sections."""
     return expand(load_sweep(write(folder / "sweep.yaml", sweep(**changes))))[-1]
 
 
@@ -35,6 +36,7 @@ def train_run(
     progress: Callable[..., Any],
     clock: Callable[[], float] = time.monotonic,
 ) -> Selection:
+    """Trains a run, or resumes its training, without the evaluation."""
     backend = select_backend(run)
     backend.start(run)
     data, tokenizer = build_run_data(run), load_tokenizer(run.model)
@@ -42,7 +44,7 @@ def train_run(
     job = TrainingJob(
         run,
         [encode(row, tokenizer, length) for row in data.train],
-        {cell: [encode(row, tokenizer, length) for row in rows] for cell, rows in data.validation.items()},
+        {pair: [encode(row, tokenizer, length) for row in rows] for pair, rows in data.validation.items()},
         tokenizer,
         answer_scorer(run, data.validation, tokenizer, backend),
     )
@@ -50,23 +52,26 @@ def train_run(
 
 
 def quiet(**_: Any) -> None:
-    pass
+    """Ignores the progress of training."""
 
 
 class Interrupted(Exception):
-    pass
+    """Ends a training before its last step."""
 
 
 def interrupt_at(step: int) -> Callable[..., Any]:
-    def progress(**now: Any) -> None:
-        if now["step"] >= step:
+    """Returns a receiver of progress that interrupts training once a step is logged."""
+
+    def progress(**position: Any) -> None:
+        if position["step"] >= step:
             raise Interrupted
 
     return progress
 
 
 def recorded(directory: RunDir, log: Log) -> list[tuple[int, dict[str, float]]]:
+    """Returns the (step, metrics) of a log without the metrics of speed, which differ between equal runs."""
     return [
-        (p.step, {name: value for name, value in p.metrics.items() if not name.startswith("perf/")})
-        for p in directory.metrics(log)
+        (point.step, {name: value for name, value in point.metrics.items() if not name.startswith("perf/")})
+        for point in directory.metrics(log)
     ]

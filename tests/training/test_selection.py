@@ -1,3 +1,7 @@
+"""The choice of the checkpoint, and the schedule of validations."""
+
+from __future__ import annotations
+
 import math
 
 import pytest
@@ -17,7 +21,7 @@ def test_the_chosen_checkpoint_is_the_minimum_recorded_metric(values: dict[int, 
     selection = select([(step, {"val/loss": value}) for step, value in values.items()], "val/loss", "min")
     assert selection.chosen.value == min(values.values())
     assert len(selection.runners_up) == len(values) - 1
-    ranked = [selection.chosen.value, *(other.value for other in selection.runners_up)]
+    ranked = [selection.chosen.value, *(candidate.value for candidate in selection.runners_up)]
     assert ranked == sorted(ranked)
 
 

@@ -1,4 +1,4 @@
-"""The speed of training counts its steps alone."""
+"""Metrics of speed count the tokens and seconds of optimizer steps only."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from clt_ray.training.throughput import PADDING_FRACTION, STEP_SECONDS, TOKENS_P
 from tests.support.store_cases import ManualClock
 from tests.support.trained import last_run, train_run
 
-STEP = 3.0
-"""Seconds that the training of the test spends between two logs."""
-VALIDATION, CHECKPOINT = 1_000.0, 20_000.0
+LOG_INTERVAL_SECONDS = 3.0
+"""Time of the steps between two logs in the training of the test."""
+VALIDATION_SECONDS, CHECKPOINT_SECONDS = 1_000.0, 20_000.0
 
 
 def mask(tokens: int, padding: int) -> torch.Tensor:
@@ -62,11 +62,11 @@ class SlowJournal:
 
     def append_metrics(self, log: Any, step: int, metrics: Mapping[str, float]) -> None:
         if log == "validation":
-            self.clock.now += VALIDATION
+            self.clock.now += VALIDATION_SECONDS
         self.directory.append_metrics(log, step, metrics)
 
     def commit_tree(self, staging: Path, name: str) -> None:
-        self.clock.now += CHECKPOINT
+        self.clock.now += CHECKPOINT_SECONDS
         self.directory.commit_tree(staging, name)
 
 
@@ -76,9 +76,9 @@ def test_validation_and_checkpoints_do_not_count_as_time_of_the_steps(tmp_path: 
     directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
 
     def progress(**_: Any) -> None:
-        clock.now += STEP
+        clock.now += LOG_INTERVAL_SECONDS
 
     train_run(run, SlowJournal(directory, clock), tmp_path / "staging", progress, clock)
     logged = [point.metrics for point in directory.metrics("train")]
-    assert [metrics[STEP_SECONDS] for metrics in logged] == [0.0, *[STEP / 2] * (len(logged) - 1)]
+    assert [metrics[STEP_SECONDS] for metrics in logged] == [0.0, *[LOG_INTERVAL_SECONDS / 2] * (len(logged) - 1)]
     assert all(metrics[TOKENS_PER_SECOND] > 0 for metrics in logged[1:])

@@ -1,10 +1,9 @@
-"""Training on real files: losses are the model's own, an interrupted run equals an unbroken one."""
+"""Training in files on disk: losses equal those of the model, and an interrupted run equals an uninterrupted one."""
 
 from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -23,17 +22,20 @@ from clt_ray.training.model import load_tokenizer, location
 from clt_ray.training.selection import best_until
 from tests.support.trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
+Trained = tuple[RunSpec, RunDir, Selection]
+"""A run, its directory, and the choice of its checkpoint."""
+
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, RunDir, Selection]:
-    folder = tmp_path_factory.mktemp("unbroken")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("uninterrupted")
     run = last_run(folder)
     directory = Store(str(folder / "store")).run_dir(run.run_id)
     return run, directory, train_run(run, directory, folder / "staging", quiet)
 
 
-def test_every_planned_validation_is_recorded_for_every_language(unbroken: Any) -> None:
-    run, directory, selection = unbroken
+def test_every_planned_validation_is_recorded_for_every_language(uninterrupted: Trained) -> None:
+    run, directory, selection = uninterrupted
     points = recorded(directory, "validation")
     assert [step for step, _ in points] == [2, 4, 6, 8]
     for _, metrics in points:
@@ -44,10 +46,10 @@ def test_every_planned_validation_is_recorded_for_every_language(unbroken: Any) 
     assert points[-1][1]["val/loss"] < points[0][1]["val/loss"]
 
 
-def test_only_the_best_weights_stay_and_transformers_loads_them(unbroken: Any) -> None:
+def test_only_the_best_weights_stay_and_transformers_loads_them(uninterrupted: Trained) -> None:
     from transformers import AutoModelForCausalLM
 
-    _, directory, selection = unbroken
+    _, directory, selection = uninterrupted
     assert directory.complete_trees("checkpoints/") == [weights_tree(selection.chosen.step)]
     path = directory.open_tree(weights_tree(selection.chosen.step))
     assert not list(path.glob("*.bin")) and not list(path.glob("*.pt"))
@@ -55,8 +57,8 @@ def test_only_the_best_weights_stay_and_transformers_loads_them(unbroken: Any) -
 
 
 @pytest.mark.parametrize("step", [2, 4, 6, 8])
-def test_a_run_interrupted_anywhere_equals_an_unbroken_one(unbroken: Any, tmp_path: Path, step: int) -> None:
-    run, whole, selection = unbroken
+def test_an_interrupted_run_equals_an_uninterrupted_one(uninterrupted: Trained, tmp_path: Path, step: int) -> None:
+    run, whole, selection = uninterrupted
     directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
     with pytest.raises(Interrupted):
         train_run(run, directory, tmp_path / "a", interrupt_at(step))
@@ -71,8 +73,8 @@ def test_a_run_interrupted_anywhere_equals_an_unbroken_one(unbroken: Any, tmp_pa
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
 
 
-def test_a_torn_checkpoint_is_passed_over(unbroken: Any, tmp_path: Path) -> None:
-    run = unbroken[0]
+def test_a_damaged_checkpoint_is_not_resumed_from(uninterrupted: Trained, tmp_path: Path) -> None:
+    run = uninterrupted[0]
     directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
     with pytest.raises(Interrupted):
         train_run(run, directory, tmp_path / "a", interrupt_at(6))
@@ -85,8 +87,8 @@ def test_a_torn_checkpoint_is_passed_over(unbroken: Any, tmp_path: Path) -> None
     assert latest_resume_point(directory, lambda step: 1) is None
 
 
-def test_a_finished_training_is_not_repeated(unbroken: Any, tmp_path: Path) -> None:
-    run, directory, selection = unbroken
+def test_a_finished_training_is_not_repeated(uninterrupted: Trained, tmp_path: Path) -> None:
+    run, directory, selection = uninterrupted
     assert train_run(run, directory, tmp_path, interrupt_at(0)) == selection
 
 
@@ -97,7 +99,7 @@ def test_a_non_finite_loss_stops_the_run_before_the_update(tmp_path: Path) -> No
         train_run(run, directory, tmp_path / "staging", quiet)
 
 
-def test_the_loss_is_the_models_own_on_labelled_tokens(tmp_path: Path) -> None:
+def test_the_loss_equals_that_of_the_model_on_labelled_tokens(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     run = last_run(tmp_path)

@@ -1,4 +1,4 @@
-"""What validations are called, and what enters their means."""
+"""Names of the metrics of a validation, and the values that enter their means."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from hypothesis import strategies as st
 
 from clt_ray.errors import RunError
 from clt_ray.sweep.metrics import logged_metrics, scored_metrics
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.validation import named, require_metric, summarise
 
 TASKS = ("summarization", "math")
 LANGUAGES = ("en", "es", "ko")
-CELLS = [(task, language) for task in TASKS for language in LANGUAGES]
+PAIRS = [TaskLanguage(task, language) for task in TASKS for language in LANGUAGES]
+MATH_EN, MATH_ES, MATH_KO = (TaskLanguage("math", language) for language in LANGUAGES)
 
 
 def test_means_are_over_the_selection_languages_and_not_over_tokens() -> None:
-    totals = {("math", "en"): (10.0, 10), ("math", "es"): (300.0, 100), ("math", "ko"): (8.0, 1)}
+    totals = {
+        MATH_EN: (10.0, 10),
+        MATH_ES: (300.0, 100),
+        MATH_KO: (8.0, 1),
+    }
     assert summarise(totals, ("en", "es"), ("math",)) == {
         "val/loss": 2.0, "val/math/loss": 2.0,
         "val/math/en/loss": 1.0, "val/math/es/loss": 3.0, "val/math/ko/loss": 8.0,
@@ -25,8 +31,8 @@ def test_means_are_over_the_selection_languages_and_not_over_tokens() -> None:
 
 def test_scores_are_averaged_over_the_selection_languages_task_by_task() -> None:
     scores = {
-        ("math", "en"): {"accuracy": 0.5}, ("math", "es"): {"accuracy": 0.25}, ("math", "ko"): {"accuracy": 1.0},
-        ("summarization", "en"): {"rougeL": 0.1, "rouge1": 0.2},
+        MATH_EN: {"accuracy": 0.5}, MATH_ES: {"accuracy": 0.25}, MATH_KO: {"accuracy": 1.0},
+        TaskLanguage("summarization", "en"): {"rougeL": 0.1, "rouge1": 0.2},
     }  # fmt: skip
     metrics = named(scores, ("en", "es"), TASKS)
     assert metrics["val/math/accuracy"] == 0.375
@@ -36,29 +42,31 @@ def test_scores_are_averaged_over_the_selection_languages_task_by_task() -> None
 
 
 @given(
-    st.sets(st.sampled_from(CELLS), min_size=1).filter(lambda cells: any(code != "ko" for _, code in cells)),
+    st.sets(st.sampled_from(PAIRS), min_size=1).filter(lambda pairs: any(pair.language != "ko" for pair in pairs)),
     st.sets(st.sampled_from(TASKS)),
 )
-def test_what_is_logged_is_what_the_sweep_was_told(cells: set[tuple[str, str]], generated: set[str]) -> None:
-    tasks = tuple(task for task in TASKS if any(task == of for of, _ in cells))
-    metrics = summarise({cell: (1.0, 2) for cell in cells}, ("en", "es"), tasks)
-    scores = {cell: dict.fromkeys(scored_metrics(cell[0]), 0.5) for cell in cells if cell[0] in generated}
+def test_logged_metrics_are_those_announced_when_the_sweep_is_checked(
+    pairs: set[TaskLanguage], generated: set[str]
+) -> None:
+    tasks = tuple(task for task in TASKS if any(task == pair.task for pair in pairs))
+    metrics = summarise({pair: (1.0, 2) for pair in pairs}, ("en", "es"), tasks)
+    scores = {pair: dict.fromkeys(scored_metrics(pair.task), 0.5) for pair in pairs if pair.task in generated}
     metrics |= named(scores, ("en", "es"), tasks)
-    promised = logged_metrics(tasks, LANGUAGES, generated)
-    assert set(metrics) <= set(promised)
-    for metric in promised:
+    announced = logged_metrics(tasks, LANGUAGES, generated)
+    assert set(metrics) <= set(announced)
+    for metric in announced:
         try:
-            require_metric(metric, cells, ("en", "es"))
+            require_metric(metric, pairs, ("en", "es"))
         except RunError:
             assert metric not in metrics
         else:
             assert metric in metrics
 
 
-def test_a_metric_without_rows_is_refused_with_the_cells_that_have_some() -> None:
+def test_a_metric_without_rows_is_refused_with_the_pairs_that_have_rows() -> None:
     with pytest.raises(RunError, match=r"val/math/ko/loss would never be recorded: .* rows of math/en only"):
-        require_metric("val/math/ko/loss", [("math", "en")], ("en",))
+        require_metric("val/math/ko/loss", [TaskLanguage("math", "en")], ("en",))
     with pytest.raises(RunError, match="val/math/accuracy would never"):
-        require_metric("val/math/accuracy", [("summarization", "en"), ("math", "ko")], ("en",))
+        require_metric("val/math/accuracy", [TaskLanguage("summarization", "en"), TaskLanguage("math", "ko")], ("en",))
     with pytest.raises(RunError, match="no validation rows in the selection languages es"):
-        require_metric("val/loss", [("math", "en")], ("es",))
+        require_metric("val/loss", [TaskLanguage("math", "en")], ("es",))

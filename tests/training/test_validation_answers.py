@@ -1,4 +1,4 @@
-"""Training that lets the model answer validation rows, chooses by their score, and is not disturbed by it."""
+"""Validation by generated answers: the best score is chosen, and generating does not change training."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.metrics import logged_metrics
 from clt_ray.sweep.run import RunSpec
+from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends import select_backend
 from clt_ray.training.checkpoints import weights_tree
 from clt_ray.training.model import load_tokenizer
@@ -50,11 +51,11 @@ def test_scores_join_the_losses_at_their_steps(finished: tuple[RunSpec, RunDir])
     points = recorded(directory, "validation")
     assert [step for step, _ in points] == [2, 4, 6, 8]
     for step, metrics in points:
-        scored = run.tasks if step % 4 == 0 else ()
-        assert set(metrics) == set(logged_metrics(run.tasks, run.eval_languages, scored))
-        if scored:
-            own = [metrics[f"val/summarization/{code}/rougeL"] for code in ("en", "es", "ja")]
-            assert metrics[METRIC] == pytest.approx(sum(own) / 3)
+        scored_tasks = run.tasks if step % 4 == 0 else ()
+        assert set(metrics) == set(logged_metrics(run.tasks, run.eval_languages, scored_tasks))
+        if scored_tasks:
+            scores = [metrics[f"val/summarization/{code}/rougeL"] for code in ("en", "es", "ja")]
+            assert metrics[METRIC] == pytest.approx(sum(scores) / 3)
 
 
 def test_the_largest_score_is_chosen_and_the_result_says_so(finished: tuple[RunSpec, RunDir]) -> None:
@@ -79,11 +80,11 @@ def test_the_chosen_weights_have_the_score_that_chose_them(finished: tuple[RunSp
     assert score is not None
     model = backend.load_model(str(directory.open_tree(weights_tree(chosen.step))), None, run.training.precision)
     again = score(model)
-    assert sum(again["summarization", code]["rougeL"] for code in ("en", "es", "ja")) / 3 == chosen.value
+    assert sum(again[TaskLanguage("summarization", code)]["rougeL"] for code in ("en", "es", "ja")) / 3 == chosen.value
 
 
 @pytest.mark.parametrize("step", [4, 6, 8])
-def test_a_run_interrupted_between_scores_equals_an_unbroken_one(
+def test_a_run_interrupted_between_scores_equals_an_uninterrupted_one(
     finished: tuple[RunSpec, RunDir], tmp_path: Path, step: int
 ) -> None:
     run, whole = finished
@@ -102,7 +103,7 @@ def test_a_run_interrupted_between_scores_equals_an_unbroken_one(
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
 
 
-def test_answering_does_not_disturb_training(finished: tuple[RunSpec, RunDir], tmp_path: Path) -> None:
+def test_scoring_answers_does_not_change_training(finished: tuple[RunSpec, RunDir], tmp_path: Path) -> None:
     _, scored = finished
     silent = summarizing(tmp_path)
     directory = Store(str(tmp_path / "store")).run_dir(silent.run_id)
@@ -115,8 +116,8 @@ def test_answering_does_not_disturb_training(finished: tuple[RunSpec, RunDir], t
         assert all(name.endswith("loss") for name in plain)
 
 
-class Recorder:
-    """Writes the same answer to everything, and remembers how much was asked."""
+class CountingGenerator:
+    """Gives the same answer to every prompt and counts the prompts."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -130,26 +131,28 @@ def rows(language: str, count: int) -> tuple[Row, ...]:
     return tuple(Row(f"{language}-{n}", "math", language, f"{language} {n} + 1?", f"{n + 1}") for n in range(count))
 
 
-def test_the_first_rows_of_every_cell_are_asked_each_time_the_same(tmp_path: Path) -> None:
+def test_the_same_first_rows_of_every_pair_are_asked_each_time(tmp_path: Path) -> None:
     run = expand(load_sweep(write(tmp_path / "s.yaml", sweep(validation={"generate": {"samples_per_language": 4}}))))[
         -1
     ]
-    generator = Recorder()
-    score = answer_scorer(run, {("math", "en"): rows("en", 20), ("math", "ko"): rows("ko", 2)},
+    generator = CountingGenerator()
+    score = answer_scorer(run, {TaskLanguage("math", "en"): rows("en", 20), TaskLanguage("math", "ko"): rows("ko", 2)},
                           load_tokenizer(run.model), generator)  # fmt: skip
     assert score is not None
     first = score(None)
     wrong = {"accuracy": 0.0, "fidelity": 1.0}
-    assert first == score(None) == {("math", "en"): wrong, ("math", "ko"): wrong}
+    assert first == score(None) == {TaskLanguage("math", "en"): wrong, TaskLanguage("math", "ko"): wrong}
     assert generator.asked == [6, 6]
 
 
 def test_a_worked_example_is_not_asked(tmp_path: Path) -> None:
     document = sweep(validation={"generate": {"samples_per_language": 4}}, evaluation={"shots": {"math": 2}})
     run = expand(load_sweep(write(tmp_path / "s.yaml", document)))[-1]
-    shown = exemplars(run.data["math"], "math", "en", 2)
-    generator = Recorder()
-    score = answer_scorer(run, {("math", "en"): (*shown, *rows("en", 1))}, load_tokenizer(run.model), generator)
+    examples = exemplars(run.data["math"], "math", "en", 2)
+    generator = CountingGenerator()
+    score = answer_scorer(
+        run, {TaskLanguage("math", "en"): (*examples, *rows("en", 1))}, load_tokenizer(run.model), generator
+    )
     assert score is not None
     score(None)
     assert generator.asked == [1]
@@ -157,4 +160,4 @@ def test_a_worked_example_is_not_asked(tmp_path: Path) -> None:
 
 def test_no_answers_are_asked_for_without_the_section(tmp_path: Path) -> None:
     run = summarizing(tmp_path)
-    assert answer_scorer(run, {}, None, Recorder()) is None
+    assert answer_scorer(run, {}, None, CountingGenerator()) is None
