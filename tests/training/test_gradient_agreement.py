@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing.spawn as multiprocessing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
 from transformers import TrainerState
 
 from clt_ray.data.formatting import encode
@@ -202,7 +202,7 @@ def _train_as(rank: int, run: RunSpec, folder: Path) -> None:
 
 def test_two_processes_share_the_measurement(measured: Measured, tmp_path: Path) -> None:
     run, single = measured
-    multiprocessing.spawn(_train_as, (run, tmp_path), nprocs=2)
+    spawn(_train_as, (run, tmp_path), nprocs=2)
     shared = Store(str(tmp_path / "store")).run_dir(run.run_id)
     for log in ("validation", "interference"):
         points = recorded(shared, log)
@@ -246,8 +246,8 @@ def _train_until_killed(_: int, run: RunSpec, folder: Path) -> None:
 
 def test_a_killed_run_records_what_an_uninterrupted_one_does(measured: Measured, tmp_path: Path) -> None:
     run, whole = measured
-    with pytest.raises(multiprocessing.ProcessExitedException, match="SIGKILL"):
-        multiprocessing.spawn(_train_until_killed, (run, tmp_path))
+    with pytest.raises(ProcessExitedException, match="SIGKILL"):
+        spawn(_train_until_killed, (run, tmp_path))
     directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
     assert [point.step for point in directory.metrics("interference")] == [3, 6]
     train_run(run, directory, tmp_path / "b", quiet)
