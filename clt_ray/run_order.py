@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import nan
 
 from clt_ray.analysis.metrics import metric, primary_metrics
-from clt_ray.analysis.run_selection import Candidate, Curves, Observation, dispensable, next_run
+from clt_ray.analysis.run_selection import Candidate, SweepCurves, Observation, dispensable, next_run
 from clt_ray.evidence import Rows, finished_rows
 from clt_ray.languages import ENGLISH
 from clt_ray.store import Store
@@ -27,7 +27,7 @@ class StoreOrder:
         """
         self.skipped: dict[str, str] = {}
         """Runs that are left out, by run id, each with the reason."""
-        self._curves = Curves([_candidate(run) for run in runs])
+        self._curves = SweepCurves([_candidate(run) for run in runs])
         self._store, self._informative, self._stop_at_plateau = store, informative, stop_at_plateau
         self._observed: dict[str, dict[str, Observation]] = {}
         self._under_way: set[str] = set()

@@ -1,22 +1,23 @@
-"""How many samples per language to buy: an answer with its odds and its evidence, or which runs would give one.
+"""Advice on how many samples per language to train on, with its probability, or the runs that would be needed for it.
 
-**Contract.** The *options* for a task and a model are its curves: alone or in a mixture, in each language group.
-Each is judged by the mean score over the non-English languages that all options were evaluated in, through the
-saturating fit of `saturation` and its resamples. One of three questions is asked:
+**Contract.** The *options* for a task and a model are its curves: single-task or mixed, for each language group. Each
+option is judged by its mean score over the non-English languages in which all options were evaluated, by means of the
+saturating fit of `saturation` and its resamples. One of three questions is answered:
 
-* no target, no budget: the fewest samples per language with at least `CONFIDENCE` odds of being within the tolerance
-  of the option's ceiling;
-* a target: the fewest with those odds of reaching the target score;
-* a budget: that many non-English rows of the task, divided among the languages of the group.
+* without target and budget: the fewest samples per language that are within the tolerance of the option's ceiling with
+  a probability of at least `CONFIDENCE`;
+* with a target: the fewest samples per language that reach the target score with that probability;
+* with a budget: that many non-English rows of the task, divided equally among the languages of the group.
 
-An option is *settled* when its runs can answer: the odds at its largest n are good, or, for a target, clearly bad.
-Recommended is the option with the best expected score at its n; options within the tolerance of it, or which equally
-reach the target, win by costing fewer samples in all. n stays where there were runs: never beyond the largest n, and
-if not 0, at least the smallest other one. If no option is settled, or if those that are cannot reach the target while
-others might, `ThinEvidence` says why and names the runs that would tell most.
+An option is *settled* when its runs answer the question: the probability at its largest n is high enough or, for a
+target, clearly too low. Recommended is the option with the highest expected score at its n. Among options within the
+tolerance of it, or among those that reach the target, the one with the fewest samples in all is preferred. The advised
+n never exceeds the largest n that was run and, unless it is 0, is at least the smallest other n. If no option is
+settled, or if the settled ones cannot reach the target while others might, `ThinEvidence` is raised with the reasons
+and the most informative further runs.
 
-**Example.** Ceiling 0.38, and 0.37 reached at n = 900 in half of the resamples and at n = 1,400 in 80% of them: with
-tolerance 0.01 the advice is 1,400 per language, times four languages.
+**Example.** The ceiling is 0.38, and 0.37 is reached at n = 900 in half of the resamples and at n = 1,400 in 80% of
+them. With a tolerance of 0.01 the advice is 1,400 samples in each of four languages.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from math import inf
 from typing import Any, Final
 
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.needed_runs import NeededRun, needed_runs
+from clt_ray.analysis.needed_runs import NeededRun, Wanted, needed_runs
 from clt_ray.analysis.options import CONFIDENCE, Option, option
-from clt_ray.analysis.saturation import saturation
+from clt_ray.analysis.saturation import Saturation, saturation
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.transfer import languages_of
@@ -37,39 +38,49 @@ from clt_ray.errors import CltRayError, ConfigurationError, Problem
 from clt_ray.tasks import Metric
 
 TOLERANCE: Final = 0.01
-"""Default tolerance per range of the metric's scale: one point of 100, 0.04 on a scale from 1 to 5."""
+"""Default tolerance as a share of the metric's scale: 1 point of 100, or 0.04 on a scale from 1 to 5."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """The answer. `options[0]` is what is recommended."""
+    """The recommended way to train, and the alternatives."""
 
     task: str
     model: str
     metric: Metric
     languages: tuple[str, ...]
-    """Evaluation languages that scores are means over."""
+    """Evaluation languages over which scores are averaged."""
     tolerance: float
-    """In the metric's stored unit."""
+    """Largest difference that counts as none, in the metric's stored unit."""
     target: float | None
+    """Score to reach, in the metric's stored unit; None without a target."""
     budget: int | None
+    """Available non-English rows of the task; None without a budget."""
     reachable: bool
-    """Whether the target can be reached; True without a target."""
+    """Whether an option reaches the target; True without a target."""
     options: tuple[Option, ...]
-    """Best first."""
+    """All options in order of preference; the first one is recommended."""
     settling_runs: tuple[NeededRun, ...]
-    """Runs that would tell most about the options that are not settled."""
+    """The most informative further runs for the options that are not settled."""
 
 
 class ThinEvidence(CltRayError):
-    """The runs cannot answer; says why, and which runs would settle it."""
+    """Raised when the runs cannot answer the question; holds the reasons and the runs that would be needed."""
 
     def __init__(self, task: str, model: str, reasons: Sequence[str], runs: Sequence[NeededRun]) -> None:
+        """Builds the message from the reasons.
+
+        Args:
+            task: Task of the question.
+            model: Model of the question.
+            reasons: Why each option does not answer the question, as clauses.
+            runs: The most informative further runs.
+        """
         self.task, self.model, self.reasons, self.runs = task, model, tuple(reasons), tuple(runs)
         super().__init__(f"no advice on {task} for {model}: {'; '.join(reasons)}")
 
     def to_json(self) -> dict[str, Any]:
-        """The refusal as plain JSON values."""
+        """Returns the reasons and the needed runs as plain JSON values."""
         runs = [run.to_json() for run in self.runs]
         return {"task": self.task, "model": self.model, "refused": list(self.reasons), "settling_runs": runs}
 
@@ -84,70 +95,73 @@ def advise(
     budget: int | None = None,
     tolerance: float | None = None,
 ) -> Advice:
-    """Advice on a task and a model from the runs of a study.
+    """Returns advice on how many samples per language to train on, for a task and a model.
 
     Args:
-        study: The scores.
-        task: Task name.
-        model: Model name, as in the scores.
-        setting: Consider "single" or "multi" alone.
+        study: The scores of finished runs.
+        task: Name of the task.
+        model: Name of the model in the scores.
+        setting: Restricts the options to "single" or "multi"; None for both.
         target: Score to reach, in the metric's stored unit.
-        budget: Non-English rows of the task that can be had.
-        tolerance: What counts as no difference, in the metric's stored unit; by default `TOLERANCE` of its scale.
+        budget: Available non-English rows of the task.
+        tolerance: Largest difference that counts as none, in the metric's stored unit; by default `TOLERANCE` times the
+            range of the metric's scale.
 
     Raises:
-        ConfigurationError: Target and budget together, or values outside their range.
-        ThinEvidence: No option is settled.
+        ConfigurationError: Target and budget are both stated, or a value is outside its range.
+        ThinEvidence: The runs cannot answer the question.
     """
     curves = [curve for curve in study.curves if (curve.task, curve.model) == (task, model) and _is_option(curve)]
     curves = [curve for curve in curves if setting in (None, curve.setting)]
     if not curves:
-        raise ThinEvidence(task, model, [_nothing(study, task, model, setting)], needed_runs(task, model, setting))
-    about = metric(curves[0].metric)
-    _check(about, target, budget, tolerance)
-    tolerance = tolerance or TOLERANCE * about.span
+        reason = _no_runs(study, task, model, setting)
+        raise ThinEvidence(task, model, [reason], needed_runs(Wanted(task, model, setting)))
+    task_metric = metric(curves[0].metric)
+    _check_question(task_metric, target, budget, tolerance)
+    tolerance = tolerance or TOLERANCE * task_metric.span
     languages = _common_languages(study, curves)
-    found = []
+    judged: list[tuple[Curve, Saturation, Option]] = []
     for seed, curve in enumerate(curves):
         fit = saturation(Series.of(study, curve, languages), tolerance, seed=seed)
-        found.append((curve, fit, option(curve, fit, target, budget)))
-    options = [judged for _, _, judged in found]
-    open_runs = dict.fromkeys(
-        run
-        for curve, fit, judged in found
-        if not judged.settled
-        for run in needed_runs(task, model, setting, curve, fit, scale=about.span, target=target)
+        judged.append((curve, fit, option(curve, fit, target, budget)))
+    options = [item for _, _, item in judged]
+    wanted = Wanted(task, model, setting, task_metric.span, target)
+    further_runs = tuple(
+        dict.fromkeys(run for curve, fit, item in judged if not item.settled for run in needed_runs(wanted, curve, fit))
     )
-    reachable = target is None or any(judged.reaches_target >= CONFIDENCE for judged in options)
-    if not any(judged.settled for judged in options) or (not reachable and open_runs):
-        reasons = [f"{_called(curve)}: {judged.why}" for curve, _, judged in found if not judged.settled]
-        raise ThinEvidence(task, model, reasons, tuple(open_runs))
+    reachable = target is None or any(item.reaches_target >= CONFIDENCE for item in options)
+    if not any(item.settled for item in options) or (not reachable and further_runs):
+        reasons = [f"{_curve_name(curve)}: {item.why}" for curve, _, item in judged if not item.settled]
+        raise ThinEvidence(task, model, reasons, further_runs)
     ranked = _ranked(options, tolerance, target if reachable else None)
-    return Advice(task, model, about, languages, tolerance, target, budget, reachable, ranked, tuple(open_runs))
+    return Advice(task, model, task_metric, languages, tolerance, target, budget, reachable, ranked, further_runs)
 
 
 def _is_option(curve: Curve) -> bool:
-    """Controls that train on more English answer another question."""
+    """Returns whether the curve trains on other languages than English; equal-volume controls do not."""
     return bool(curve.train_languages) and ENGLISH not in curve.train_languages
 
 
-def _nothing(study: Study, task: str, model: str, setting: str | None) -> str:
+def _no_runs(study: Study, task: str, model: str, setting: str | None) -> str:
     models = sorted({curve.model for curve in study.curves if curve.task == task and _is_option(curve)})
-    kind = f" in setting {setting}" if setting else ""
-    known = f"; there are runs of {', '.join(models)}" if models else f"; there are runs of {', '.join(study.tasks)}"
-    return f"there is no run of it with non-English rows{kind}{known}"
+    restriction = f" in setting {setting}" if setting else ""
+    existing = f"; there are runs of {', '.join(models)}" if models else f"; there are runs of {', '.join(study.tasks)}"
+    return f"there is no run of it with non-English rows{restriction}{existing}"
 
 
-def _check(about: Metric, target: float | None, budget: int | None, tolerance: float | None) -> None:
+def _check_question(task_metric: Metric, target: float | None, budget: int | None, tolerance: float | None) -> None:
     problems = []
     if target is not None and budget is not None:
-        problems.append(Problem("advise", "--budget", budget, "is given beside --target", "ask for one of the two"))
-    remedy = f"{about.name} goes from {about.low:g} to {about.high:g}"
-    remedy += "; divide percentages by 100" if about.high == 1 else ""
-    if target is not None and not about.low <= target <= about.high:
-        problems.append(Problem("advise", "--target", target, f"is outside the range of {about.name}", remedy))
-    if tolerance is not None and not 0 < tolerance < about.span:
-        problems.append(Problem("advise", "--tolerance", tolerance, f"is no difference of {about.name}", remedy))
+        message = "cannot be combined with --target"
+        problems.append(Problem("advise", "--budget", budget, message, "ask for one of the two"))
+    remedy = f"{task_metric.name} goes from {task_metric.low:g} to {task_metric.high:g}"
+    remedy += "; divide percentages by 100" if task_metric.high == 1 else ""
+    if target is not None and not task_metric.low <= target <= task_metric.high:
+        message = f"is outside the range of {task_metric.name}"
+        problems.append(Problem("advise", "--target", target, message, remedy))
+    if tolerance is not None and not 0 < tolerance < task_metric.span:
+        message = f"is not a possible difference of two values of {task_metric.name}"
+        problems.append(Problem("advise", "--tolerance", tolerance, message, remedy))
     if budget is not None and budget < 0:
         problems.append(Problem("advise", "--budget", budget, "is negative", "a number of rows, 0 or more"))
     if problems:
@@ -155,23 +169,29 @@ def _check(about: Metric, target: float | None, budget: int | None, tolerance: f
 
 
 def _common_languages(study: Study, curves: Sequence[Curve]) -> tuple[str, ...]:
+    """Returns the non-English languages in which every point of every curve was evaluated."""
     points = [set(languages_of(study, curve, point)) for curve in curves for point in curve.points]
     return tuple(sorted(set.intersection(*points) - {ENGLISH}))
 
 
 def _ranked(options: Sequence[Option], tolerance: float, target: float | None) -> tuple[Option, ...]:
-    def expected(judged: Option) -> float:
-        return judged.score.estimate if judged.score else -inf
+    """Returns the options in order of preference."""
 
-    top = max(expected(judged) for judged in options)
+    def expected_score(item: Option) -> float:
+        return item.score.estimate if item.score else -inf
 
-    def order(judged: Option) -> tuple[bool, float, float]:
-        good = expected(judged) >= top - tolerance if target is None else judged.reaches_target >= CONFIDENCE
-        return not good, judged.total_samples if good else 0, -expected(judged)
+    highest = max(expected_score(item) for item in options)
 
-    return tuple(sorted(options, key=order))
+    def preference(item: Option) -> tuple[bool, float, float]:
+        if target is None:
+            is_good = expected_score(item) >= highest - tolerance
+        else:
+            is_good = item.reaches_target >= CONFIDENCE
+        return not is_good, item.total_samples if is_good else 0, -expected_score(item)
+
+    return tuple(sorted(options, key=preference))
 
 
-def _called(curve: Curve) -> str:
-    kind = "alone" if curve.setting == "single" else f"mixed as {curve.mixture}"
-    return f"{kind}, {curve.language_group} ({' '.join(curve.train_languages)})"
+def _curve_name(curve: Curve) -> str:
+    setting = "single task" if curve.setting == "single" else f"mixed as {curve.mixture}"
+    return f"{setting}, {curve.language_group} ({' '.join(curve.train_languages)})"

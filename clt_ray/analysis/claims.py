@@ -1,21 +1,25 @@
-"""The reference study's findings as statements that can be recomputed.
+"""The reference study's findings as executable claims that are recomputed from scores.
 
-    claim                what the study says
-    published            the number it gives, or its words
-    recomputed           the same quantity from scores, by a stated definition
-    low, high            95% interval, from how much runs differ that differ in nothing (`noise`)
+Each claim becomes one row of a table:
+
+    claim                the finding as a sentence
+    published            the number that the study gives, or its words
+    recomputed           the same quantity computed from the scores, by a stated definition
+    low, high            95% confidence interval from run-to-run noise (see `run_noise`)
+    definition           how the quantity was computed, and the reason for the verdict
     verdict              SUPPORTED, NOT_SUPPORTED, or UNTESTABLE when the scores cannot decide
 
-A claim is supported when its number follows from the scores *and* the interval leaves no doubt about what it says. It
-is not supported when either fails; the definition tells which. The published scores have one run per cell and no
-items, so intervals rest on run-to-run differences alone; test items are the same for all runs and stay fixed.
+A claim is supported when its number follows from the scores and the interval is consistent with the claim alone. It is
+not supported when either condition fails; the definition states which. The published scores have one run per grid cell
+and no item scores, so intervals come from run-to-run noise. The test items are the same for all runs and held fixed.
 
-The definitions are those that reproduce the study's figures where any does. A peak is given as published, the best
-run against a start; the luck of picking the best of eight or sixteen runs is taken off in the interval (`peak`).
+Where several definitions are possible, the one that reproduces the study's figures is used. A peak is reported as
+published, as the best run minus the run at n = 0. The interval is corrected for the optimism of picking the best of
+eight or sixteen runs (see `peak`).
 
-**Example.** Instruction following at 7B: the best of eight runs has .918 of English, the n = 0 run .850, so the rise
-is 6.8 points as published. Runs differ by .013 when they differ in nothing, the best of these eight is expected to be
-lucky by about 1 point, and the interval is 5.7 plus or minus 4.0 points: supported.
+**Example.** In instruction following at 7B, the best of eight runs reaches .918 of the English score and the run at
+n = 0 .850, so the rise is 6.8 points, as published. The run-to-run standard deviation is .013 and the optimism of
+picking the best of eight runs about 1 point, so the interval is 5.7 +- 4.0 points: supported.
 """
 
 from __future__ import annotations
@@ -31,9 +35,9 @@ from clt_ray.analysis.study import Study
 __all__ = ["COLUMNS", "NOT_SUPPORTED", "SUPPORTED", "UNTESTABLE", "Claim", "claims", "table"]
 
 COLUMNS: Final = ("claim", "published", "recomputed", "low", "high", "definition", "verdict")
-"""Of the table."""
+"""Columns of the table of claims."""
 
-_MAKERS: Final = (
+_CLAIMS: Final = (
     single_task.rises,
     single_task.plateaus,
     single_task.data_ratio,
@@ -50,14 +54,14 @@ _MAKERS: Final = (
 
 
 def claims(study: Study) -> tuple[Claim, ...]:
-    """All claims; those about runs that the study lacks cannot be tested.
+    """Returns all claims, recomputed; claims about runs that the study lacks are untestable.
 
     Args:
-        study: Made from `reference.reference_scores`, or own runs whose models carry the study's names.
+        study: Made from `reference.reference_scores`, or from other runs whose models have the reference study's names.
     """
-    return tuple(claim for make in _MAKERS for claim in make(study))
+    return tuple(claim for compute in _CLAIMS for claim in compute(study))
 
 
 def table(study: Study) -> pd.DataFrame:
-    """The claims as a frame with `COLUMNS`."""
+    """Returns the claims as a frame with the columns `COLUMNS`, one row per claim."""
     return pd.DataFrame([vars(claim) for claim in claims(study)], columns=list(COLUMNS))

@@ -1,7 +1,7 @@
-"""Comparisons of curves with each other, as frames: where they level off, mixing of tasks.
+"""Tables that compare curves: where each one levels off (plateau), and mixed against single-task training.
 
-Columns that name a series are those of `tables`; every estimate has its interval, `n`, run ids, and `q`: its p value
-corrected for all comparisons of the table in its task.
+Every estimate has its confidence interval, `n` and run ids. `q` is its p value adjusted for all comparisons of the same
+task in the table (see `false_discovery`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from clt_ray.analysis.transfer import languages_of
 from clt_ray.analysis.uncertainty import ResampledValue
 
 TOLERANCE: Final = 0.01
-"""Share of a metric's scale that makes no difference when a plateau is looked for."""
+"""Share of a metric's scale below which differences count as none when a plateau is determined."""
 
 CURVE_COLUMNS: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
-"""Columns that say which curve a row is about."""
+"""Columns that identify the curve of a row."""
 
 
 def plateau(study: Study) -> pd.DataFrame:
-    """Per curve: the smallest n within `TOLERANCE` of the fitted ceiling, and of the best run, non-English mean.
+    """Returns where the mean non-English score of each curve levels off, one row per curve with at least two points.
 
-    `verdict` says whether the series levels off at all; infinite is beyond the largest n; `n` counts points.
+    Columns: those of `CURVE_COLUMNS`; `tolerance` in the metric's stored unit; `verdict` of `saturation.Saturation`;
+    `plateau`, the smallest n within the tolerance of the ceiling of the saturating fit, with `low` and `high`;
+    `best_run`, the smallest n within the tolerance of the best run, with `best_run_low` and `best_run_high`; `n`, the
+    number of points; `run_ids`. Samples are per language, and infinite beyond the largest n of the curve.
     """
     rows = []
     for curve in study.curves:
@@ -38,13 +41,13 @@ def plateau(study: Study) -> pd.DataFrame:
         series = Series.of(study, curve)
         if not series.samples:
             continue
-        found = saturation(series, tolerance)
+        fit = saturation(series, tolerance)
         rows.append(
             curve_columns(curve)
-            | {"tolerance": tolerance, "verdict": found.verdict}
-            | {"plateau": found.plateau.samples, "low": found.plateau.low, "high": found.plateau.high}
-            | {"best_run": found.model_free.samples}
-            | {"best_run_low": found.model_free.low, "best_run_high": found.model_free.high}
+            | {"tolerance": tolerance, "verdict": fit.verdict}
+            | {"plateau": fit.plateau.samples, "low": fit.plateau.low, "high": fit.plateau.high}
+            | {"best_run": fit.model_free.samples}
+            | {"best_run_low": fit.model_free.low, "best_run_high": fit.model_free.high}
             | {"n": len(series.samples), "run_ids": "+".join(run for point in series.runs for run in point)}
         )
     columns = [*CURVE_COLUMNS, "tolerance", "verdict", "plateau", "low", "high", "best_run", "best_run_low",
@@ -53,41 +56,49 @@ def plateau(study: Study) -> pd.DataFrame:
 
 
 def interference(study: Study) -> pd.DataFrame:
-    """Mixed minus single-task score at the same samples per language of the task, per group of languages.
+    """Returns the mixed minus the single-task score at equal samples per language of the task.
 
-    English samples may differ between the two designs, as they do in the reference study (5,000 and 10,000 per task).
+    There is one row per mixed curve, number of samples that both settings have, and exposure (seen, unseen, English).
+    Columns: those of `CURVE_COLUMNS`, `samples_per_language`, `exposure`, `interference` in the metric's stored unit
+    (negative where mixing costs), `ESTIMATE_COLUMNS`, `p` and `q`. The number of English samples may differ between the
+    two settings, as in the reference study (5,000 and 10,000 per task).
     """
     rows = []
-    single = {_family(curve): curve for curve in study.curves if curve.setting == "single"}
+    single_curves = {_task_and_languages(curve): curve for curve in study.curves if curve.setting == "single"}
     for curve in study.curves:
-        alone = single.get(_family(curve))
-        if curve.setting != "multi" or alone is None:
+        single = single_curves.get(_task_and_languages(curve))
+        if curve.setting != "multi" or single is None:
             continue
-        shared = sorted({p.samples_per_language for p in curve.points} & {p.samples_per_language for p in alone.points})
-        for samples in shared:
-            mixed_point, single_point = curve.at(samples), alone.at(samples)
-            both = set(languages_of(study, curve, mixed_point)) & set(languages_of(study, alone, single_point))
+        task_scores = study.task_scores[curve.task]
+        for samples in sorted(_sizes(curve) & _sizes(single)):
+            mixed_point, single_point = curve.at(samples), single.at(samples)
+            common = set(languages_of(study, curve, mixed_point)) & set(languages_of(study, single, single_point))
             for exposure in ("seen", "unseen", "english"):
-                wanted = [code for code in sorted(both) if curve.exposure(code) == exposure]
-                if wanted:
-                    cells = study.task_scores[curve.task]
-                    found = cells.mean(mixed_point.run_ids, wanted) - cells.mean(single_point.run_ids, wanted)
-                    row = {"samples_per_language": samples, "exposure": exposure}
-                    rows.append(curve_columns(curve) | row | difference_columns("interference", found))
+                codes = [code for code in sorted(common) if curve.exposure(code) == exposure]
+                if codes:
+                    difference = task_scores.mean(mixed_point.run_ids, codes) - task_scores.mean(
+                        single_point.run_ids, codes
+                    )
+                    comparison = {"samples_per_language": samples, "exposure": exposure}
+                    rows.append(curve_columns(curve) | comparison | difference_columns("interference", difference))
     columns = [*CURVE_COLUMNS, "samples_per_language", "exposure", "interference", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 
 
-def _family(curve: Curve) -> tuple[str, ...]:
+def _sizes(curve: Curve) -> set[int]:
+    return {point.samples_per_language for point in curve.points}
+
+
+def _task_and_languages(curve: Curve) -> tuple[str, ...]:
     return curve.model, curve.task, curve.metric, curve.language_group, *curve.train_languages
 
 
 def curve_columns(curve: Curve) -> dict[str, Any]:
-    """The columns of `CURVE_COLUMNS`."""
+    """Returns the values of `CURVE_COLUMNS`."""
     return {name: getattr(curve, name) for name in CURVE_COLUMNS} | {"train_languages": "+".join(curve.train_languages)}
 
 
-def difference_columns(name: str, found: ResampledValue) -> dict[str, Any]:
-    """A difference with its support and its p value."""
-    known = found.estimate()
-    return estimate_columns(name, known) | {"p": known.p}
+def difference_columns(name: str, difference: ResampledValue) -> dict[str, Any]:
+    """Returns a difference in the column `name`, the values of `ESTIMATE_COLUMNS`, and its p value in column `p`."""
+    estimate = difference.estimate()
+    return estimate_columns(name, estimate) | {"p": estimate.p}

@@ -31,7 +31,7 @@ import pandas as pd
 
 from clt_ray.analysis.jackknife import t_interval
 from clt_ray.analysis.mixed_effects import MixedFit, fit_mixed, same
-from clt_ray.analysis.saturation import scatter
+from clt_ray.analysis.saturation import run_noise_around_fit
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
@@ -137,7 +137,7 @@ def follow_rates(study: Study) -> tuple[FollowRate, ...]:
 
 def _gains(series: Series, rng: np.random.Generator) -> Floats | None:
     """Gains over n = 0 in resamples, shape (resamples, points - 1); None when nothing is known of the noise."""
-    noise = scatter(series)
+    noise = run_noise_around_fit(series)
     if not series.has_stderr and np.isnan(noise):
         return None
     drawn = series.resampled(0.0 if np.isnan(noise) else noise, rng)

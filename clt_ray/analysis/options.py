@@ -1,4 +1,4 @@
-"""One way to train for a task, and what its runs say of it: the options among which advice chooses."""
+"""The options among which advice chooses: one curve, judged at the number of samples that a question asks for."""
 
 from __future__ import annotations
 
@@ -9,132 +9,150 @@ from typing import Any, Final
 
 import numpy as np
 
-from clt_ray.analysis.saturation import (
-    FALLING,
-    FLAT,
-    NOT_SATURATING,
-    TOO_SHORT,
-    Plateau,
-    Refits,
-    Saturation,
-)
+from clt_ray.analysis.saturation import FALLING, FLAT, NOT_SATURATING, TOO_SHORT, Plateau, Refits, Saturation
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.uncertainty import Floats
 
 CONFIDENCE: Final = 0.8
-"""Odds that a recommendation has to have."""
+"""Smallest probability of success that a recommendation must have."""
 HOPELESS: Final = 0.2
-"""Odds below which a target counts as out of reach."""
+"""Largest probability of reaching a target at which the target counts as out of reach."""
 THOUSAND: Final = 1000
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of the fit with its 95% interval, in the metric's stored unit."""
+    """A quantity computed from the fit, with its 95% percentile interval, in the metric's stored unit."""
 
     estimate: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, fitted: float, drawn: Floats) -> Quantity:
-        low, high = np.quantile(drawn, [0.025, 0.975])
+    def of(cls, fitted: float, resampled: Floats) -> Quantity:
+        """Returns the quantity from its fitted value and its values in the refits, shape (draws,)."""
+        low, high = np.quantile(resampled, [0.025, 0.975])
         return cls(fitted, float(low), float(high))
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One point that an option rests on."""
+    """One point of the curve on which an option is based."""
 
     samples_per_language: int
     score: float
-    """Mean over the languages and runs, in the metric's stored unit."""
+    """Mean over languages and runs, in the metric's stored unit."""
     stderr: float
-    """Sampling error of it; NaN where it is not known."""
+    """Standard error of the score from the sampling of test items; NaN where it is not known."""
     run_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to train for the task, at the number of samples it would need."""
+    """One way to train for a task, at the number of samples per language that answers the question."""
 
     setting: str
-    """single or multi."""
+    """`single` or `multi`."""
     mixture: str
-    """Tasks trained together, joined by "+"."""
+    """Tasks that are trained together, joined by "+"."""
     language_group: str
     train_languages: tuple[str, ...]
     settled: bool
-    """Whether its runs answer the question."""
+    """Whether the runs of this option answer the question."""
     why: str
-    """What its runs show, as a clause."""
+    """Summary of the runs, as a clause."""
     samples_per_language: int
-    """The n it would need; of an option that is not settled, its largest n."""
+    """The number of samples n that answers the question; the largest n of an option that is not settled."""
     total_samples: int
-    """Non-English rows of the task in all."""
+    """Non-English training rows of the task over all languages."""
     score: Quantity | None
-    """Expected score at that n; None without a fit."""
+    """Expected score at n; None without a fit."""
     ceiling: Quantity | None
+    """Ceiling of the fit; None without a fit."""
     within_tolerance: float
-    """Probability that the score at that n is within the tolerance of the ceiling; NaN without a fit."""
+    """Probability that the score at n is within the tolerance of the ceiling; NaN without a fit."""
     reaches_target: float
-    """Probability of reaching the target there; NaN without a target or a fit."""
+    """Probability that the score at n reaches the target; NaN without a target or a fit."""
     next_thousand: Quantity | None
-    """What the next thousand non-English rows would add to the score."""
+    """Expected gain from a thousand further non-English rows; None without a fit."""
     plateau: Plateau
+    """Plateau of the fit."""
     model_free_plateau: Plateau
+    """Plateau relative to the best run."""
     run_noise: float
-    """Standard deviation between runs beyond sampling error."""
+    """Run-to-run standard deviation beyond sampling error, in the metric's stored unit."""
     evidence: tuple[Evidence, ...]
+    """Points of the curve."""
 
 
 def option(curve: Curve, fit: Saturation, target: float | None, budget: int | None) -> Option:
-    """An option from a curve and its fit, at the n that the question asks for.
+    """Returns the option of a curve at the number of samples that the question asks for.
 
     Args:
         curve: The curve.
-        fit: Its fit.
-        target: Score to reach; None without one.
-        budget: Non-English rows to spend; None without one.
+        fit: The saturating fit of its series.
+        target: Score to reach in the metric's stored unit; None without a target.
+        budget: Available non-English rows; None without a budget.
     """
-    series, largest, ways = fit.series, fit.series.samples[-1] if fit.series.samples else 0, len(curve.train_languages)
-    evidence = tuple(
-        Evidence(*row) for row in zip(series.samples, series.scores, series.stderr, series.runs, strict=True)
-    )
-    blank = Option(
-        curve.setting, curve.mixture, curve.language_group, curve.train_languages, False, _too_short(series), largest,
-        largest * ways, None, None, nan, nan, None, fit.plateau, fit.model_free, fit.noise, evidence,
-    )  # fmt: skip
+    unsettled = _unsettled_option(curve, fit)
     if fit.best is None or fit.refits is None:
-        return blank
+        return unsettled
+    languages, series = len(curve.train_languages), fit.series
+    largest = series.samples[-1]
+    why = _shape_of_curve(fit)
     if budget is not None:
-        samples = min(budget // ways, largest)
-        settled, why = True, _shape(fit)
-        if budget // ways > largest:
-            why += f"; what more than {largest:,} per language would do is not known"
+        samples, settled = min(budget // languages, largest), True
+        if budget // languages > largest:
+            why += f"; the effect of more than {largest:,} per language is not known"
     else:
-        drawn = fit.refits.plateau(fit.tolerance) if target is None else fit.refits.needed(target)
-        samples, settled = _smallest(drawn, series.samples)
-        hopeless = target is not None and float(np.mean(drawn <= largest)) <= HOPELESS
-        settled, why = settled or hopeless, _shape(fit)
+        needed = fit.refits.plateau(fit.tolerance) if target is None else fit.refits.samples_for(target)
+        samples, reached = _fewest_samples(needed, series.samples)
+        probability = float(np.mean(needed <= largest))
+        settled = reached or (target is not None and probability <= HOPELESS)
         if not settled:
-            what = "within the tolerance of its ceiling" if target is None else "at the target"
-            why += f"; the odds of being {what} at n = {largest:,} are {np.mean(drawn <= largest):.0%}"
+            goal = "within the tolerance of its ceiling" if target is None else "at the target"
+            why += f"; the odds of being {goal} at n = {largest:,} are {probability:.0%}"
     return replace(
-        blank,
+        unsettled,
         settled=settled,
         why=why,
         samples_per_language=samples,
-        total_samples=samples * ways,
-        **_at(fit, fit.best, fit.refits, samples, THOUSAND / ways, target),
+        total_samples=samples * languages,
+        **_expectations(fit, fit.best, fit.refits, samples, THOUSAND / languages, target),
     )
 
 
-def _at(
+def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
+    """Returns the option of a curve that is too short for a fit, at its largest n."""
+    series = fit.series
+    largest = series.samples[-1] if series.samples else 0
+    points = zip(series.samples, series.scores, series.stderr, series.runs, strict=True)
+    return Option(
+        setting=curve.setting,
+        mixture=curve.mixture,
+        language_group=curve.language_group,
+        train_languages=curve.train_languages,
+        settled=False,
+        why=_too_short(series),
+        samples_per_language=largest,
+        total_samples=largest * len(curve.train_languages),
+        score=None,
+        ceiling=None,
+        within_tolerance=nan,
+        reaches_target=nan,
+        next_thousand=None,
+        plateau=fit.plateau,
+        model_free_plateau=fit.model_free,
+        run_noise=fit.noise,
+        evidence=tuple(Evidence(*point) for point in points),
+    )
+
+
+def _expectations(
     fit: Saturation, best: Refits, refits: Refits, samples: int, more: float, target: float | None
 ) -> dict[str, Any]:
-    """What the fit says of n samples per language."""
+    """Returns the fields of `Option` that the fit determines at n samples, and at `more` samples beyond."""
     score = refits.at(samples)
     return {
         "score": Quantity.of(float(best.at(samples)[0]), score),
@@ -146,26 +164,31 @@ def _at(
     }  # fmt: skip
 
 
-def _smallest(needed: Floats, tried: Sequence[int]) -> tuple[int, bool]:
-    """The fewest samples that suffice with `CONFIDENCE` odds, and whether the series goes that far."""
+def _fewest_samples(needed: Floats, sizes: Sequence[int]) -> tuple[int, bool]:
+    """Returns the fewest samples that suffice with probability `CONFIDENCE`, and whether the series reaches them.
+
+    Args:
+        needed: Samples needed in each resample, shape (draws,).
+        sizes: Samples per language of the series, ascending.
+    """
     enough = float(np.quantile(needed, CONFIDENCE, method="inverted_cdf"))
-    if enough > tried[-1]:
-        return tried[-1], False
+    if enough > sizes[-1]:
+        return sizes[-1], False
     if enough <= 0:
         return 0, True
-    return min(max(_rounded_up(enough), tried[1]), tried[-1]), True
+    return min(max(_rounded_up(enough), sizes[1]), sizes[-1]), True
 
 
 def _rounded_up(samples: float) -> int:
-    """To two digits, upwards: more would be false precision."""
+    """Rounds up to two significant digits, because more would suggest a precision that the estimate lacks."""
     unit = 10 ** max(floor(log10(samples)) - 1, 0)
     return int(ceil(samples / unit - 1e-9) * unit)
 
 
-def _shape(fit: Saturation) -> str:
+def _shape_of_curve(fit: Saturation) -> str:
     largest = fit.series.samples[-1]
     if fit.verdict == FLAT:
-        return "more samples change nothing beyond the tolerance"
+        return "more samples change the score by less than the tolerance"
     if fit.verdict == FALLING:
         best = fit.series.samples[int(np.argmax(fit.series.scores))]
         return f"the score falls again after n = {best:,}"

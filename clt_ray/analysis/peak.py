@@ -1,9 +1,9 @@
-"""The best run of a series, without the luck of having been picked.
+"""The best run of a series, corrected for the optimism of picking a maximum.
 
-The best of several noisy runs is better than it would be if it were made again: among runs that differ in nothing, the
-best of eight is 1.4 standard deviations above their mean. A parametric bootstrap tells how much of a peak that is:
-noise is added to every run, the best one is picked again, and what its noise was on average is the optimism (Efron,
-Journal of the American Statistical Association 78, 1983, for picked models).
+The maximum of several noisy scores overestimates the score that the chosen run would have if it were trained again: the
+best of eight equal runs is expected 1.4 standard deviations above their mean. A parametric bootstrap estimates this
+optimism: noise is added to every run, the best run is picked again, and the mean of the noise of the picked runs is the
+optimism (Efron, Journal of the American Statistical Association 78, 1983, for selected models).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from clt_ray.analysis.uncertainty import Floats
 
 DRAWS: Final = 4000
+"""Number of bootstrap resamples."""
 
 
 @dataclass(frozen=True)
@@ -25,47 +26,47 @@ class Peak:
     """The highest value of a series."""
 
     index: int
-    """Its place in the series."""
+    """Index of the run in the series."""
     value: float
-    """As scored."""
+    """Value of the run as observed."""
     optimism: float
-    """How much of it is expected to be luck, in the same unit; 0 without noise."""
+    """Expected amount by which the maximum overestimates the run, in the unit of the value; 0 without noise."""
 
     @property
     def corrected(self) -> float:
-        """The value less its optimism."""
+        """The value minus its optimism."""
         return self.value - self.optimism
 
 
-def peak(values: Sequence[float], deviation: float, seed: int = 0) -> Peak:
-    """Find the peak of a series.
+def peak(values: Sequence[float], standard_deviation: float, seed: int = 0) -> Peak:
+    """Returns the maximum of a series with its optimism.
 
     Args:
-        values: Of the runs; the first of equals is the peak.
-        deviation: Standard deviation of one run; NaN or 0 when there is none to correct for.
-        seed: Of the resampling.
+        values: One value per run; the first of equal maxima is the peak.
+        standard_deviation: Run-to-run standard deviation of one value; NaN or 0 when there is nothing to correct for.
+        seed: Seed of the resampling.
 
     Raises:
-        ValueError: No values.
+        ValueError: There are no values.
     """
     if not len(values):
         raise ValueError("a series without runs has no peak")
-    known = np.asarray(values, dtype=float)
-    index = int(known.argmax())
+    observed = np.asarray(values, dtype=float)
+    index = int(observed.argmax())
     optimism = 0.0
-    if np.isfinite(deviation) and deviation > 0 and len(known) > 1:
-        drawn = noisy(values, deviation, seed)
-        optimism = float((drawn - known)[np.arange(DRAWS), drawn.argmax(axis=1)].mean())
-    return Peak(index, float(known[index]), optimism)
+    if np.isfinite(standard_deviation) and standard_deviation > 0 and len(observed) > 1:
+        resampled = add_noise(values, standard_deviation, seed)
+        optimism = float((resampled - observed)[np.arange(DRAWS), resampled.argmax(axis=1)].mean())
+    return Peak(index, float(observed[index]), optimism)
 
 
-def noisy(values: Sequence[float], deviation: float, seed: int = 0) -> Floats:
-    """The series as it might have come out, shape (`DRAWS`, runs); itself without noise."""
-    known = np.asarray(values, dtype=float)
-    scale = deviation if np.isfinite(deviation) else 0.0
-    return known + np.random.default_rng(seed).normal(0, scale, (DRAWS, len(known)))
+def add_noise(values: Sequence[float], standard_deviation: float, seed: int = 0) -> Floats:
+    """Returns the values with normal noise added, shape (`DRAWS`, runs); unchanged where the noise is not known."""
+    observed = np.asarray(values, dtype=float)
+    scale = standard_deviation if np.isfinite(standard_deviation) else 0.0
+    return observed + np.random.default_rng(seed).normal(0, scale, (DRAWS, len(observed)))
 
 
-def repicked(values: Sequence[float], deviation: float, seed: int = 0) -> NDArray[np.intp]:
-    """Places of the best run when the series is made again, shape (`DRAWS`,)."""
-    return np.asarray(noisy(values, deviation, seed).argmax(axis=1))
+def resampled_peaks(values: Sequence[float], standard_deviation: float, seed: int = 0) -> NDArray[np.intp]:
+    """Returns the index of the best run in each resample, shape (`DRAWS`,)."""
+    return np.asarray(add_noise(values, standard_deviation, seed).argmax(axis=1))

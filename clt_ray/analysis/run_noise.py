@@ -1,17 +1,18 @@
-"""How much two runs differ that differ in nothing: from repeated runs, or from neighbours where nothing is repeated.
+"""Estimates run-to-run noise: the standard deviation between runs that differ only in the seed.
 
-**Contract.** Runs of one cell with different seeds, and n = 0 runs that were trained more than once on the same rows,
-are repeats: the variance within cells, pooled, is that of one run. Without repeats a statistic of a run (a mean score,
-a share of English) is followed along series. Once a curve has left n = 0, neighbouring runs differ little in
-expectation, so half of the mean squared difference of neighbours estimates the variance of one run (von Neumann,
-Annals of Mathematical Statistics 12, 1941). What curves still rise counts as noise, so the estimate errs towards wide
-intervals. Differences of d neighbours carry about 2d/3 degrees of freedom, since each run enters two of them. Where
-cells have several seeds, neighbours are left out: repeats tell the same without the rise.
+**Contract.** Runs of the same grid cell with different seeds, and runs at n = 0 that were trained more than once on the
+same rows, are replicates. Their pooled variance within cells is the variance of one run. Without replicates, a
+statistic of a run (such as a mean score) is followed along a curve instead. Beyond n = 0, the expected difference
+between neighbouring points of a curve is small, so half of the mean squared difference of neighbours estimates the
+variance of one run (von Neumann, Annals of Mathematical Statistics 12, 1941). A remaining rise of the curve counts as
+noise, so intervals are too wide rather than too narrow. d differences of neighbours have about 2d/3 degrees of freedom,
+since each run enters two of them. Where cells have several seeds, neighbours are not used.
 
-Runs that differ in nothing answer some items differently by chance. That is part of what they differ in, and also of
-what a bootstrap over items shows of a difference of runs; `interval_with_run_noise` counts it once.
+Two replicates answer some test items differently by chance. A bootstrap over items contains this part of the noise as
+well, so `interval_with_run_noise` subtracts it once.
 
-**Example.** A series .30 .34 .32 has squared differences .0016 and .0004: variance .0005, standard deviation .022.
+**Example.** The scores .30, .34 and .32 have the squared differences .0016 and .0004. The variance is .0005 and the
+standard deviation .022.
 """
 
 from __future__ import annotations
@@ -28,104 +29,126 @@ from scipy.special import ndtri, stdtrit
 from clt_ray.analysis.study import Curve, Point, Study
 from clt_ray.analysis.uncertainty import BOOTSTRAP, CONFIDENCE_LEVEL, Estimate, ResampledValue, mean
 
-LEAST_FREEDOM: Final = 1.0
-"""Degrees of freedom below which a deviation says nothing."""
+MIN_DEGREES_OF_FREEDOM: Final = 1.0
+"""Degrees of freedom below which a standard deviation is not used."""
+_AS_IF_KNOWN: Final = 1e6
+"""Degrees of freedom at which Student's t distribution equals the normal one."""
 
 Statistic = Callable[[Study, Curve, Point], float]
-"""A number about the runs of one point."""
-Sampled = Callable[[Study, Curve, Point], float | ResampledValue]
-"""The same, perhaps with its resamples."""
+"""A number computed from the runs of one point."""
+ResampledStatistic = Callable[[Study, Curve, Point], float | ResampledValue]
+"""A number computed from the runs of one point, with its bootstrap resamples where they are known."""
 
 
 @dataclass(frozen=True)
 class RunNoise:
-    """Variation of a statistic between runs that differ in nothing."""
+    """Variation of a statistic between runs that differ only in the seed."""
 
-    deviation: float
-    """Standard deviation, in the statistic's unit; NaN when nothing is known."""
-    freedom: float
-    """Degrees of freedom behind it."""
-    items: float = 0.0
-    """The part of the deviation that resamples of shared items explain, as a deviation; 0 where it is not known."""
+    standard_deviation: float
+    """Standard deviation of one run, in the unit of the statistic; NaN when it could not be estimated."""
+    degrees_of_freedom: float
+    """Degrees of freedom of the standard deviation."""
+    item_standard_deviation: float = 0.0
+    """Square root of the part of the variance that a bootstrap over the shared items contains too; 0 where item scores
+    are not known."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are enough degrees of freedom for an interval."""
+        return self.degrees_of_freedom >= MIN_DEGREES_OF_FREEDOM
 
     def half_width(self, weight: float = 2.0) -> float:
-        """Half of the 95% interval of a combination of runs whose squared weights add up to `weight`: 2 for the
-        difference of two runs."""
-        if not self.freedom >= LEAST_FREEDOM:
+        """Returns half of the width of the 95% interval of a linear combination of runs; NaN when it is not known.
+
+        Args:
+            weight: Sum of the squared coefficients of the combination: 2 for the difference of two runs.
+        """
+        if not self.is_known:
             return nan
-        return float(stdtrit(self.freedom, (1 + CONFIDENCE_LEVEL) / 2)) * self.deviation * sqrt(weight)
+        quantile = float(stdtrit(self.degrees_of_freedom, (1 + CONFIDENCE_LEVEL) / 2))
+        return quantile * self.standard_deviation * sqrt(weight)
 
 
-def run_noise(study: Study, curves: Iterable[Curve], statistic: Sampled) -> RunNoise:
-    """Pool a statistic's variation over curves of one task.
+def run_noise(study: Study, curves: Iterable[Curve], statistic: ResampledStatistic) -> RunNoise:
+    """Estimates the run-to-run noise of a statistic, pooled over curves of one task.
 
     Args:
         study: The scores.
-        curves: What to pool; n = 0 runs that several of them start from in a run of their own count as repeats when
-            model, setting and task agree.
-        statistic: Of one point.
-    """
-    series = list(curves)
-    spread = _within_cells(study, series, statistic)
-    if not spread.freedom:
-        spread = _between_neighbours(study, series, statistic)
-    spread = spread + _between_starts(study, series, statistic)
-    if not spread.freedom:
-        return RunNoise(nan, 0.0)
-    return RunNoise(sqrt(spread.squares / spread.freedom), spread.freedom, sqrt(spread.items / spread.freedom))
-
-
-def interval_with_run_noise(found: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple[float, float]:
-    """95% interval of a difference of two points that also covers training the runs again.
-
-    The variance of the items, less what of it the runs show as well, and that of the runs add up; the degrees of
-    freedom are Satterthwaite's (Biometrics Bulletin 2, 1946), the items counting as many.
-
-    Args:
-        found: The difference, with its interval over items, or without one.
-        noise: Of the statistic that is compared.
-        runs: Runs behind the one point and behind the other.
+        curves: Curves whose variances are pooled. Points at n = 0 of several curves count as replicates when model,
+            setting and task agree and the runs are different ones.
+        statistic: Function of a point, such as its mean score.
 
     Returns:
-        NaN twice when nothing is known of the runs.
+        The noise; NaN with 0 degrees of freedom when there are neither replicates nor neighbouring points.
     """
-    if not noise.freedom >= LEAST_FREEDOM:
+    pooled_curves = list(curves)
+    variation = _within_cells(study, pooled_curves, statistic)
+    if not variation.degrees_of_freedom:
+        variation = _between_neighbours(study, pooled_curves, statistic)
+    variation = variation + _between_origins(study, pooled_curves, statistic)
+    freedom = variation.degrees_of_freedom
+    if not freedom:
+        return RunNoise(nan, 0.0)
+    return RunNoise(sqrt(variation.squares / freedom), freedom, sqrt(variation.item_squares / freedom))
+
+
+def interval_with_run_noise(difference: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple[float, float]:
+    """Returns the 95% interval of a difference of two points that also covers retraining the runs.
+
+    The variance of the items and that of the runs are added, after the part that both contain is subtracted once. The
+    degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946) with the variance of the items taken as known.
+
+    Args:
+        difference: The difference with its interval over items, or without an interval.
+        noise: Run-to-run noise of the statistic that is compared.
+        runs: Number of runs of each of the two points.
+
+    Returns:
+        Lower and upper end; NaN twice when the run-to-run noise is not known.
+    """
+    if not noise.is_known:
         return nan, nan
-    items = (
-        ((found.high - found.low) / (2 * float(ndtri((1 + CONFIDENCE_LEVEL) / 2)))) ** 2 if found.has_interval else 0.0
-    )
+    item_variance = 0.0
+    if difference.has_interval:
+        item_variance = ((difference.high - difference.low) / (2 * float(ndtri((1 + CONFIDENCE_LEVEL) / 2)))) ** 2
     weight = 1 / runs[0] + 1 / runs[1]
-    between = noise.deviation**2 * weight
-    # Only a paired bootstrap shows the chance of single answers and nothing of how hard the items are.
-    twice = noise.items**2 * weight if found.method == BOOTSTRAP else 0.0
-    total = max(items - twice, 0.0) + between
-    freedom = noise.freedom * (total / between) ** 2 if between else 1e6
-    half = float(stdtrit(freedom, (1 + CONFIDENCE_LEVEL) / 2)) * sqrt(total)
-    return found.estimate - half, found.estimate + half
+    run_variance = noise.standard_deviation**2 * weight
+    # Only a paired bootstrap contains the chance of single answers; the difficulty of the items cancels in it.
+    counted_twice = noise.item_standard_deviation**2 * weight if difference.method == BOOTSTRAP else 0.0
+    total = max(item_variance - counted_twice, 0.0) + run_variance
+    freedom = noise.degrees_of_freedom * (total / run_variance) ** 2 if run_variance else _AS_IF_KNOWN
+    half_width = float(stdtrit(freedom, (1 + CONFIDENCE_LEVEL) / 2)) * sqrt(total)
+    return difference.estimate - half_width, difference.estimate + half_width
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """Sums of squares that add up over sources."""
+class _Variation:
+    """Sums of squares and degrees of freedom, which are additive over sources of variation."""
 
     squares: float = 0.0
-    """Of the statistic."""
-    items: float = 0.0
-    """What of it resampling the items explains; 0 where nothing is known of them."""
-    freedom: float = 0.0
+    """Sum of squares of the statistic."""
+    item_squares: float = 0.0
+    """Part of the sum of squares that resampling the items explains; 0 where item scores are not known."""
+    degrees_of_freedom: float = 0.0
 
-    def __add__(self, other: _Spread) -> _Spread:
-        return _Spread(self.squares + other.squares, self.items + other.items, self.freedom + other.freedom)
+    def __add__(self, other: _Variation) -> _Variation:
+        return _Variation(
+            self.squares + other.squares,
+            self.item_squares + other.item_squares,
+            self.degrees_of_freedom + other.degrees_of_freedom,
+        )
 
 
-def _around_mean(values: list[ResampledValue]) -> _Spread:
-    """Of repeats around their mean."""
-    known = [value for value in values if np.isfinite(value.value)]
-    if len(known) < 2:
-        return _Spread()
-    centre = mean(known)
-    parts = [each - centre for each in known]
-    return _Spread(sum(part.value**2 for part in parts), sum(map(_item_variance, parts)), len(known) - 1)
+def _around_mean(values: list[ResampledValue]) -> _Variation:
+    """Returns the variation of replicates around their mean."""
+    finite = [value for value in values if np.isfinite(value.value)]
+    if len(finite) < 2:
+        return _Variation()
+    centre = mean(finite)
+    deviations = [value - centre for value in finite]
+    return _Variation(
+        sum(deviation.value**2 for deviation in deviations), sum(map(_item_variance, deviations)), len(finite) - 1
+    )
 
 
 def _item_variance(difference: ResampledValue) -> float:
@@ -134,40 +157,42 @@ def _item_variance(difference: ResampledValue) -> float:
     return float(np.var(difference.draws, ddof=1))
 
 
-def _within_cells(study: Study, curves: list[Curve], statistic: Sampled) -> _Spread:
-    """Runs of one cell around their mean; each cell once."""
-    spread = _Spread()
+def _within_cells(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
+    """Returns the variation of runs of the same grid cell around their mean, each cell counted once."""
+    variation = _Variation()
     cells = {(curve.task, point.run_ids): (curve, point) for curve in curves for point in curve.points}
     for curve, point in cells.values():
         if len(point.runs) > 1:
-            alone = [Point(point.samples_per_language, (run,)) for run in point.runs]
-            spread += _around_mean([_sample(statistic(study, curve, each)) for each in alone])
-    return spread
+            single_runs = [Point(point.samples_per_language, (run,)) for run in point.runs]
+            variation += _around_mean([_as_resampled(statistic(study, curve, run)) for run in single_runs])
+    return variation
 
 
-def _between_neighbours(study: Study, curves: list[Curve], statistic: Sampled) -> _Spread:
-    spread = _Spread()
+def _between_neighbours(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
+    """Returns the variation between neighbouring points beyond n = 0."""
+    variation = _Variation()
     for curve in curves:
-        values = [_sample(statistic(study, curve, point)) for point in curve.points if point.samples_per_language]
-        known = [value for value in values if np.isfinite(value.value)]
-        for one, other in pairwise(known):
-            step = other - one
-            spread += _Spread(step.value**2 / 3, _item_variance(step) / 3, 2 / 3)
-    return spread
+        values = [_as_resampled(statistic(study, curve, point)) for point in curve.points if point.samples_per_language]
+        finite = [value for value in values if np.isfinite(value.value)]
+        for previous, following in pairwise(finite):
+            step = following - previous
+            # Half of the squared difference estimates the variance, with 2/3 of a degree of freedom.
+            variation += _Variation(step.value**2 / 3, _item_variance(step) / 3, 2 / 3)
+    return variation
 
 
-def _between_starts(study: Study, curves: list[Curve], statistic: Sampled) -> _Spread:
-    """Curves of different groups that start from a run of their own each started from the same rows."""
-    spread = _Spread()
-    starts: dict[tuple[str, str, str], dict[tuple[str, ...], ResampledValue]] = {}
+def _between_origins(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
+    """Returns the variation between different runs at n = 0, which were trained on the same rows."""
+    variation = _Variation()
+    origins: dict[tuple[str, str, str], dict[tuple[str, ...], ResampledValue]] = {}
     for curve in curves:
         if curve.origin is not None:
-            own = starts.setdefault((curve.model, curve.setting, curve.task), {})
-            own[curve.origin.run_ids] = _sample(statistic(study, curve, curve.origin))
-    for repeats in starts.values():
-        spread += _around_mean(list(repeats.values()))
-    return spread
+            replicates = origins.setdefault((curve.model, curve.setting, curve.task), {})
+            replicates[curve.origin.run_ids] = _as_resampled(statistic(study, curve, curve.origin))
+    for replicates in origins.values():
+        variation += _around_mean(list(replicates.values()))
+    return variation
 
 
-def _sample(value: float | ResampledValue) -> ResampledValue:
+def _as_resampled(value: float | ResampledValue) -> ResampledValue:
     return value if isinstance(value, ResampledValue) else ResampledValue(value, None, 0, inf, frozenset(), ())

@@ -1,4 +1,4 @@
-"""Tables that rest on how much runs differ that differ in nothing: the noise itself, peaks, gains over runs."""
+"""Tables based on run-to-run noise: the noise itself, peaks corrected for optimism, gains that cover retraining."""
 
 from __future__ import annotations
 
@@ -11,55 +11,61 @@ import pandas as pd
 from clt_ray.analysis import transfer
 from clt_ray.analysis.equal_volume import is_control
 from clt_ray.analysis.peak import peak
-from clt_ray.analysis.run_noise import LEAST_FREEDOM, RunNoise, interval_with_run_noise, run_noise
+from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_noise
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, series_columns
 from clt_ray.analysis.uncertainty import Estimate, ResampledValue
 
 REPEATS: Final = "items and repeated runs"
+"""Method of intervals whose run-to-run noise comes from replicates."""
 NEIGHBOURS: Final = "items and neighbouring runs"
+"""Method of intervals whose run-to-run noise comes from neighbouring points of curves."""
 _DESIGN: Final = ("model", "setting", "task", "mixture", "metric")
 
 
 def noise(study: Study) -> pd.DataFrame:
-    """Per model, setting and task: standard deviation between equal runs of the mean non-English score.
+    """Returns the run-to-run noise of the mean non-English score, one row per model, setting and task.
 
-    `difference` is the difference of two runs that chance exceeds in 5% of pairs; `n` counts degrees of freedom.
+    Columns: `model, setting, task, mixture, metric`; `deviation`, the standard deviation of one run in the metric's
+    stored unit; `difference`, the absolute difference of two runs that chance exceeds in 5% of pairs; `n`, the degrees
+    of freedom; `method`.
     """
     rows = []
-    for curves in _designs(study):
-        found = run_noise(study, curves, _mean_over(None))
-        if found.freedom >= LEAST_FREEDOM:
-            about = {name: getattr(curves[0], name) for name in _DESIGN}
-            width = {"deviation": found.deviation, "difference": found.half_width(), "n": found.freedom}
-            rows.append(about | width | {"method": _method(curves)})
+    for curves in _curves_by_design(study):
+        estimate = run_noise(study, curves, _mean_score(None))
+        if estimate.is_known:
+            design = {name: getattr(curves[0], name) for name in _DESIGN}
+            width = {"deviation": estimate.standard_deviation, "difference": estimate.half_width()}
+            rows.append(design | width | {"n": estimate.degrees_of_freedom, "method": _method(curves)})
     return pd.DataFrame(rows, columns=[*_DESIGN, "deviation", "difference", "n", "method"])
 
 
 def peaks(study: Study) -> pd.DataFrame:
-    """Per curve and kind of language: the best run against n = 0, as scored and without the luck of the best.
+    """Returns the best run of each curve against n = 0, as observed and corrected for optimism.
 
-    `rise` is best minus n = 0; `corrected` is the rise less the optimism, which the interval is around. It covers items
-    and training the runs again.
+    There is one row per curve and exposure (seen, unseen). Columns: those of `SERIES_COLUMNS` for the best point;
+    `exposure`; `best`, its mean score; `rise`, best minus n = 0; `optimism` (see `peak`); `corrected`, rise minus
+    optimism; `low` and `high`, the 95% interval of `corrected`, which covers items and retraining of the runs; `n`, the
+    number of points; `method`; `run_ids`.
     """
     rows: list[dict[str, Any]] = []
-    for curve, start, exposure, known in _compared(study):
-        statistic = _mean_over(exposure)
-        series = [statistic(study, curve, point).value for point in curve.points]
-        # More seeds at a point leave less to luck; the fewest at any point are the safe side.
-        fewest = min(len(point.runs) for point in curve.points)
-        best = peak(series, known.deviation / fewest**0.5)
-        top = curve.points[best.index]
-        optimism = best.optimism if top is not start else 0.0
+    for curve, start, exposure, run_to_run in _curves_with_noise(study):
+        statistic = _mean_score(exposure)
+        scores = [statistic(study, curve, point).value for point in curve.points]
+        # Points with more runs are less noisy; assuming the fewest runs of any point errs towards more optimism.
+        fewest_runs = min(len(point.runs) for point in curve.points)
+        best = peak(scores, run_to_run.standard_deviation / fewest_runs**0.5)
+        best_point = curve.points[best.index]
+        optimism = best.optimism if best_point is not start else 0.0
         low = high = nan
-        if top is not start:
-            rise = _gain(study, curve, top, exposure)
-            ends = interval_with_run_noise(rise, known, (_used(top, rise), _used(start, rise)))
+        if best_point is not start:
+            rise = _gain(study, curve, best_point, exposure)
+            ends = interval_with_run_noise(rise, run_to_run, (_runs_used(best_point, rise), _runs_used(start, rise)))
             low, high = ends[0] - optimism, ends[1] - optimism
         rows.append(
-            series_columns(curve, top)
-            | {"exposure": exposure, "best": best.value, "rise": best.value - series[0], "optimism": optimism}
-            | {"corrected": best.value - series[0] - optimism, "low": low, "high": high, "n": len(series)}
+            series_columns(curve, best_point)
+            | {"exposure": exposure, "best": best.value, "rise": best.value - scores[0], "optimism": optimism}
+            | {"corrected": best.value - scores[0] - optimism, "low": low, "high": high, "n": len(scores)}
             | {"method": _method([curve]), "run_ids": "+".join(run for p in curve.points for run in p.run_ids)}
         )
     columns = [*SERIES_COLUMNS, "exposure", "best", "rise", "optimism", "corrected", *ESTIMATE_COLUMNS]
@@ -67,65 +73,68 @@ def peaks(study: Study) -> pd.DataFrame:
 
 
 def gain_over_runs(study: Study) -> pd.DataFrame:
-    """Gain of the mean over seen and over unseen languages, with an interval that also covers training again.
+    """Returns the gain of the seen and of the unseen mean with an interval that also covers retraining of the runs.
 
-    `low` and `high` of `gain` hold the runs fixed; these do not, and are what another training of the same cells
-    would be compared with.
+    There is one row per curve, point with n > 0 and exposure. Columns: those of `SERIES_COLUMNS`, `exposure`, `gain`
+    (score at n minus score at 0, in the metric's stored unit), `low`, `high`, `n` (degrees of freedom of the run-to-run
+    noise), `method`, `run_ids`. In contrast to the interval of table `gain`, which holds the runs fixed, this one
+    describes what another training of the same grid cells would give.
     """
     rows: list[dict[str, Any]] = []
-    for curve, start, exposure, known in _compared(study):
+    for curve, start, exposure, run_to_run in _curves_with_noise(study):
         for point in curve.points[1:]:
-            found = _gain(study, curve, point, exposure)
-            low, high = interval_with_run_noise(found, known, (_used(point, found), _used(start, found)))
+            gain = _gain(study, curve, point, exposure)
+            runs = (_runs_used(point, gain), _runs_used(start, gain))
+            low, high = interval_with_run_noise(gain, run_to_run, runs)
             rows.append(
                 series_columns(curve, point)
-                | {"exposure": exposure, "gain": found.estimate, "low": low, "high": high}
-                | {"n": known.freedom, "method": _method([curve]), "run_ids": "+".join(found.run_ids)}
+                | {"exposure": exposure, "gain": gain.estimate, "low": low, "high": high}
+                | {"n": run_to_run.degrees_of_freedom, "method": _method([curve]), "run_ids": "+".join(gain.run_ids)}
             )
     return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "exposure", "gain", *ESTIMATE_COLUMNS])
 
 
-def _compared(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
-    """Curves with a start and a kind of language, and the noise of its mean."""
-    for curves in _designs(study):
+def _curves_with_noise(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
+    """Yields each curve that has a point at n = 0 and others, its origin, an exposure, and the noise of its mean."""
+    for curves in _curves_by_design(study):
         for curve in curves:
             if curve.origin is None or len(curve.points) < 2 or is_control(curve):
                 continue
-            alike = [other for other in curves if other.train_languages == curve.train_languages]
+            same_languages = [other for other in curves if other.train_languages == curve.train_languages]
             for exposure in ("seen", "unseen"):
-                if any(curve.exposure(code) == exposure for code in _common(study, curve)):
-                    yield curve, curve.origin, exposure, run_noise(study, alike, _mean_over(exposure))
+                if any(curve.exposure(code) == exposure for code in _common_languages(study, curve)):
+                    yield curve, curve.origin, exposure, run_noise(study, same_languages, _mean_score(exposure))
 
 
-def _designs(study: Study) -> list[list[Curve]]:
-    found: dict[tuple[str, ...], list[Curve]] = {}
+def _curves_by_design(study: Study) -> list[list[Curve]]:
+    designs: dict[tuple[str, ...], list[Curve]] = {}
     for curve in study.curves:
-        found.setdefault(tuple(getattr(curve, name) for name in _DESIGN), []).append(curve)
-    return list(found.values())
+        designs.setdefault(tuple(getattr(curve, name) for name in _DESIGN), []).append(curve)
+    return list(designs.values())
 
 
-def _common(study: Study, curve: Curve) -> set[str]:
-    """Languages scored at every point."""
+def _common_languages(study: Study, curve: Curve) -> set[str]:
+    """Returns the languages that were scored at every point."""
     return set.intersection(*(set(transfer.languages_of(study, curve, point)) for point in curve.points))
 
 
 def _gain(study: Study, curve: Curve, point: Point, exposure: str) -> Estimate:
-    wanted = [code for code in sorted(_common(study, curve)) if curve.exposure(code) == exposure]
-    return transfer.gain(study, curve, point.samples_per_language, wanted)
+    codes = [code for code in sorted(_common_languages(study, curve)) if curve.exposure(code) == exposure]
+    return transfer.gain(study, curve, point.samples_per_language, codes)
 
 
-def _used(point: Point, found: Estimate) -> int:
-    """Runs of the point that the estimate rests on: with unequal seeds not all of them."""
-    return len(set(point.run_ids) & set(found.run_ids))
+def _runs_used(point: Point, estimate: Estimate) -> int:
+    """Returns how many runs of the point the estimate uses; not all of them where seeds differ between points."""
+    return len(set(point.run_ids) & set(estimate.run_ids))
 
 
-def _mean_over(exposure: str | None) -> Callable[[Study, Curve, Point], ResampledValue]:
-    """Mean over the languages of an exposure, over all but English for None."""
+def _mean_score(exposure: str | None) -> Callable[[Study, Curve, Point], ResampledValue]:
+    """Returns the statistic "mean over the languages of an exposure"; over all non-English languages for None."""
 
     def statistic(study: Study, curve: Curve, point: Point) -> ResampledValue:
-        codes = sorted(_common(study, curve) - {ENGLISH})
-        wanted = [code for code in codes if exposure is None or curve.exposure(code) == exposure]
-        return study.task_scores[curve.task].mean(point.run_ids, wanted)
+        languages = sorted(_common_languages(study, curve) - {ENGLISH})
+        codes = [code for code in languages if exposure is None or curve.exposure(code) == exposure]
+        return study.task_scores[curve.task].mean(point.run_ids, codes)
 
     return statistic
 

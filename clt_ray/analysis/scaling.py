@@ -28,7 +28,7 @@ import numpy as np
 from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.mixed_effects import MixedFit, fit_mixed, same
-from clt_ray.analysis.saturation import saturation, scatter
+from clt_ray.analysis.saturation import saturation, run_noise_around_fit
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
@@ -170,7 +170,7 @@ def _last(series: Series) -> tuple[float, float]:
 
 def _variance(series: Series) -> Floats:
     """Error variance of each score: of its items, and of runs as far as the scatter around the fit shows it."""
-    noise = scatter(series)
+    noise = run_noise_around_fit(series)
     items = np.square(series.stderr) if series.has_stderr else np.zeros(len(series.samples))
     return np.asarray(items + (0.0 if np.isnan(noise) else noise**2))
 

@@ -1,4 +1,4 @@
-"""What the rows of all tables have in common: which runs they are about, and an estimate with its support."""
+"""Columns that all tables share: which runs a row is about, and an estimate with its interval and provenance."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ SERIES_COLUMNS: Final = (
     "model", "setting", "task", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
     "metric",
 )  # fmt: skip
-"""Columns that say which runs a row is about, named as in the scores file; `seed` lists pooled seeds, joined by "+"."""
+"""Columns that identify the point of a row, named as in the scores file; `seed` lists the seeds of the pooled runs,
+joined by "+"."""
 ESTIMATE_COLUMNS: Final = ("low", "high", "n", "method", "run_ids")
-"""Columns of an estimate after the number itself."""
+"""Columns that follow an estimate: its 95% confidence interval, the number of item scores, the method of the interval,
+and the runs."""
 
 
 def series_columns(curve: Curve, point: Point) -> dict[str, Any]:
-    """The columns of `SERIES_COLUMNS`."""
+    """Returns the values of `SERIES_COLUMNS` for a point of a curve."""
     return {
         "model": curve.model,
         "setting": curve.setting,
@@ -31,11 +33,11 @@ def series_columns(curve: Curve, point: Point) -> dict[str, Any]:
     }
 
 
-def estimate_columns(name: str, found: Estimate) -> dict[str, Any]:
-    """The number under its name, and the columns of `ESTIMATE_COLUMNS`."""
-    return {name: found.estimate, "low": found.low, "high": found.high} | support_columns(found)
+def estimate_columns(name: str, estimate: Estimate) -> dict[str, Any]:
+    """Returns the point estimate in the column `name`, and the values of `ESTIMATE_COLUMNS`."""
+    return {name: estimate.estimate, "low": estimate.low, "high": estimate.high} | provenance_columns(estimate)
 
 
-def support_columns(found: Estimate) -> dict[str, Any]:
-    """What an estimate rests on."""
-    return {"n": found.n, "method": found.method, "run_ids": "+".join(found.run_ids)}
+def provenance_columns(estimate: Estimate) -> dict[str, Any]:
+    """Returns what an estimate is based on: the columns `n`, `method` and `run_ids`."""
+    return {"n": estimate.n, "method": estimate.method, "run_ids": "+".join(estimate.run_ids)}

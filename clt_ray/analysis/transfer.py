@@ -1,203 +1,153 @@
-"""Measures of cross-lingual transfer, each an estimate with its interval.
+"""Measures of cross-lingual transfer of one curve or point, each an estimate with its confidence interval.
 
-English counts neither as seen nor as unseen: it is in every mixture, and reported apart.
+English is in every training mixture, so it counts neither as a seen nor as an unseen language and is reported apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
-from math import atanh, nan, sqrt, tanh
-from typing import Final
+from math import nan
 
 import numpy as np
-from scipy.special import ndtri, stdtr
 
+from clt_ray.analysis.rank_correlation import FISHER, MIN_PAIRS, rank_correlation
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
-from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, NO_INTERVAL, Estimate, ResampledValue, mean
-
-FISHER: Final = "Fisher z, Bonett-Wright variance"
-_EXACT_UP_TO: Final = 8
-"""Runs up to which the p value enumerates all orders (8! = 40,320)."""
+from clt_ray.analysis.uncertainty import NO_INTERVAL, Estimate, ResampledValue, mean
 
 
 @dataclass(frozen=True)
 class SeenUnseen:
-    """Mean scores of a point by what its runs were trained on."""
+    """Mean scores of a point in seen, unseen and English evaluation data."""
 
     seen: Estimate
-    """Unweighted mean over the non-English training languages that were evaluated."""
+    """Unweighted mean over the non-English training languages in which the runs were evaluated."""
     unseen: Estimate
     """Unweighted mean over the other non-English evaluation languages."""
     english: Estimate
     """Score in English."""
     gap: Estimate
-    """seen - unseen, paired."""
+    """Seen minus unseen mean, paired by item."""
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Rank correlation over runs."""
+    """Spearman correlation between the seen and the unseen mean over runs."""
 
     spearman: float
-    """Spearman's rho; NaN with fewer than 3 runs or when one side does not vary."""
+    """Spearman's rho; NaN with fewer than 3 runs or when one of the means does not vary."""
     p: float
-    """Two-sided p value of no association: exact up to 8 runs without ties, else by Student's t."""
+    """Two-sided p value of no association: exact up to 8 runs, by Student's t test beyond."""
     low: float
-    """Lower end of the 95% interval."""
+    """Lower end of the 95% confidence interval."""
     high: float
-    """Upper end of the 95% interval."""
+    """Upper end of the 95% confidence interval."""
     n: int
-    """Runs."""
+    """Number of runs."""
     method: str
-    """How the interval was made."""
+    """Method of the interval, or `NO_INTERVAL`."""
     run_ids: tuple[str, ...]
-    """Runs behind it."""
+    """Runs from which the correlation was computed."""
 
 
 def languages_of(study: Study, curve: Curve, point: Point) -> tuple[str, ...]:
-    """Languages in which every run of the point was scored."""
-    cells = study.task_scores[curve.task]
-    evaluated = [set(cells.evaluated(run_id)) for run_id in point.run_ids]
-    return tuple(code for code in cells.languages if all(code in own for own in evaluated))
+    """Returns the languages in which every run of the point was scored."""
+    task_scores = study.task_scores[curve.task]
+    evaluated = [set(task_scores.evaluated(run_id)) for run_id in point.run_ids]
+    return tuple(code for code in task_scores.languages if all(code in codes for codes in evaluated))
 
 
 def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
-    """Mean over the non-English evaluation languages / English score of the same run; 1 is no gap to English.
+    """Returns the mean non-English score divided by the English score of the same run; 1 means no gap to English.
 
-    NaN when a run was not scored in English, or scored 0 there.
+    The ratio is computed per run and averaged over the runs of the point. It is NaN when a run was not scored in
+    English, or has a score of 0 there.
     """
-    cells = study.task_scores[curve.task]
+    task_scores = study.task_scores[curve.task]
     languages = languages_of(study, curve, point)
     others = [code for code in languages if code != ENGLISH]
     if not others or ENGLISH not in languages:
         return mean([]).estimate()
-    return mean([cells.mean([run_id], others) / cells.mean([run_id], [ENGLISH]) for run_id in point.run_ids]).estimate()
+    return mean(
+        [task_scores.mean([run_id], others) / task_scores.mean([run_id], [ENGLISH]) for run_id in point.run_ids]
+    ).estimate()
 
 
 def seen_unseen(study: Study, curve: Curve, point: Point) -> SeenUnseen:
-    """Seen, unseen and English means of a point, and the gap between seen and unseen."""
-    parts = {kind: _exposed(study, curve, point, kind) for kind in ("seen", "unseen", "english")}
-    gap = parts["seen"] - parts["unseen"]
-    return SeenUnseen(gap=gap.estimate(), **{kind: part.estimate() for kind, part in parts.items()})
+    """Returns the seen, unseen and English means of a point, and the gap between seen and unseen."""
+    means = {exposure: _exposure_mean(study, curve, point, exposure) for exposure in ("seen", "unseen", "english")}
+    gap = means["seen"] - means["unseen"]
+    return SeenUnseen(gap=gap.estimate(), **{exposure: value.estimate() for exposure, value in means.items()})
 
 
 def gain(study: Study, curve: Curve, samples_per_language: int, languages: Sequence[str] | str) -> Estimate:
-    """Score at n samples per language minus score at 0, same languages, same seeds, paired by item.
+    """Returns the score at n samples per language minus the score at 0, for the same languages and seeds.
+
+    The difference is paired by test item and in the metric's stored unit.
 
     Args:
         study: The scores.
-        curve: The curve to read.
-        samples_per_language: n.
-        languages: Codes, or "seen", "unseen" or "english"; those that were not evaluated at both points are left out.
+        curve: The curve whose gain is computed.
+        samples_per_language: The number of samples n.
+        languages: Language codes, or "seen", "unseen" or "english". Languages that were not evaluated at both points
+            are left out.
 
     Raises:
         KeyError: The curve has no run at n.
         ValueError: The curve has no run at 0.
     """
-    start, end = _matched(curve, samples_per_language)
+    start, end = _points_of_common_seeds(curve, samples_per_language)
     common = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end))
-    # A kind is compared whole: "en" is a part of the word "seen".
+    # A string names an exposure. It must not reach the membership test below, where "en" is a part of "seen".
     if isinstance(languages, str):
-        wanted = [code for code in sorted(common) if curve.exposure(code) == languages]
+        codes = [code for code in sorted(common) if curve.exposure(code) == languages]
     else:
-        wanted = [code for code in sorted(common) if code in languages]
-    cells = study.task_scores[curve.task]
-    return (cells.mean(end.run_ids, wanted) - cells.mean(start.run_ids, wanted)).estimate()
+        codes = [code for code in sorted(common) if code in languages]
+    task_scores = study.task_scores[curve.task]
+    return (task_scores.mean(end.run_ids, codes) - task_scores.mean(start.run_ids, codes)).estimate()
 
 
 def transfer_correlation(study: Study, curve: Curve) -> Correlation:
-    """Spearman correlation between the seen and the unseen mean over the runs of a curve, n = 0 included.
+    """Returns the Spearman correlation between the seen and the unseen mean over the runs of a curve, n = 0 included.
 
-    Source of the interval: Bonett and Wright, Psychometrika 65, 2000: Fisher's z with variance (1 + rho^2/2)/(n - 3).
+    The sources of p value and interval are given in `rank_correlation`.
     """
-    cells = study.task_scores[curve.task]
-    pairs = []
-    run_ids = []
+    task_scores = study.task_scores[curve.task]
+    seen_means, unseen_means, run_ids = [], [], []
     for point in curve.points:
         for run_id in point.run_ids:
-            own = cells.evaluated(run_id)
-            seen = cells.mean([run_id], [code for code in own if curve.exposure(code) == "seen"])
-            unseen = cells.mean([run_id], [code for code in own if curve.exposure(code) == "unseen"])
+            evaluated = task_scores.evaluated(run_id)
+            seen = task_scores.mean([run_id], [code for code in evaluated if curve.exposure(code) == "seen"])
+            unseen = task_scores.mean([run_id], [code for code in evaluated if curve.exposure(code) == "unseen"])
             if np.isfinite(seen.value) and np.isfinite(unseen.value):
-                pairs.append((seen.value, unseen.value))
+                seen_means.append(seen.value)
+                unseen_means.append(unseen.value)
                 run_ids.append(run_id)
-    n = len(pairs)
-    if n < 3:
+    n = len(run_ids)
+    if n < MIN_PAIRS:
         return Correlation(nan, nan, nan, nan, n, NO_INTERVAL, tuple(run_ids))
-    seen_ranks, unseen_ranks = (_ranks([pair[side] for pair in pairs]) for side in (0, 1))
-    rho = _pearson(seen_ranks, unseen_ranks)
-    if not np.isfinite(rho):
-        return Correlation(nan, nan, nan, nan, n, NO_INTERVAL, tuple(run_ids))
-    low, high = spearman_interval(rho, n)
-    return Correlation(rho, spearman_p(seen_ranks, unseen_ranks), low, high, n, FISHER, tuple(run_ids))
+    result = rank_correlation(seen_means, unseen_means)
+    method = FISHER if np.isfinite(result.spearman) else NO_INTERVAL
+    return Correlation(result.spearman, result.p, result.low, result.high, n, method, tuple(run_ids))
 
 
-def spearman_interval(rho: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
-    """Interval of a rank correlation over n pairs; (-1, 1), which says nothing, below 4.
-
-    Fisher's z does not exist at a perfect order, which is therefore taken as if one pair of neighbours were swapped;
-    the end of the interval on that side is 1.
-    """
-    if n < 4:
-        return -1.0, 1.0
-    one_swap = 1 - 12 / (n * (n * n - 1))
-    inner = min(max(rho, -one_swap), one_swap)
-    half = float(ndtri((1 + level) / 2)) * sqrt((1 + inner**2 / 2) / (n - 3))
-    low, high = tanh(atanh(inner) - half), tanh(atanh(inner) + half)
-    return (-1.0 if rho < -one_swap else low), (1.0 if rho > one_swap else high)
-
-
-def spearman_p(left: Sequence[float], right: Sequence[float]) -> float:
-    """Two-sided p value of the rank correlation of two rankings.
-
-    Exact (share of all orders at least as extreme) for up to 8 pairs, which for 3 pairs cannot be below 1/3; Student's
-    t with n - 2 degrees of freedom for more.
-    """
-    n = len(left)
-    rho = _pearson(left, right)
-    if n <= _EXACT_UP_TO:
-        centred = np.asarray(left) - np.mean(left)
-        orders = np.array(list(permutations(np.asarray(right) - np.mean(right))))
-        products = np.abs(orders @ centred)
-        observed = abs(float(centred @ (np.asarray(right) - np.mean(right))))
-        return float(np.mean(products >= observed - 1e-9))
-    if abs(rho) >= 1:
-        return 0.0
-    t = abs(rho) * sqrt((n - 2) / (1 - rho**2))
-    return float(2 * stdtr(n - 2, -t))
-
-
-def _exposed(study: Study, curve: Curve, point: Point, kind: str) -> ResampledValue:
-    cells = study.task_scores[curve.task]
-    languages = [code for code in languages_of(study, curve, point) if curve.exposure(code) == kind]
-    if not curve.train_languages and kind != "english":
+def _exposure_mean(study: Study, curve: Curve, point: Point, exposure: str) -> ResampledValue:
+    """Returns the mean over the languages of an exposure; NaN for seen and unseen of a curve in English alone."""
+    languages = [code for code in languages_of(study, curve, point) if curve.exposure(code) == exposure]
+    if not curve.train_languages and exposure != "english":
         languages = []
-    return cells.mean(point.run_ids, languages)
+    return study.task_scores[curve.task].mean(point.run_ids, languages)
 
 
-def _matched(curve: Curve, samples_per_language: int) -> tuple[Point, Point]:
-    """The points at 0 and at n, reduced to the seeds they share if they share any."""
+def _points_of_common_seeds(curve: Curve, samples_per_language: int) -> tuple[Point, Point]:
+    """Returns the points at 0 and at n, restricted to the seeds that both have; unrestricted if they share none."""
     end = curve.at(samples_per_language)
     start = curve.origin
     if start is None:
         raise ValueError(f"no run with n = 0 for {curve.model} {curve.task} {curve.language_group}")
-    shared = set(start.seeds) & set(end.seeds) or {*start.seeds, *end.seeds}
-    return _of_seeds(start, shared), _of_seeds(end, shared)
+    seeds = set(start.seeds) & set(end.seeds) or {*start.seeds, *end.seeds}
+    return _with_seeds(start, seeds), _with_seeds(end, seeds)
 
 
-def _of_seeds(point: Point, seeds: set[int]) -> Point:
+def _with_seeds(point: Point, seeds: set[int]) -> Point:
     return Point(point.samples_per_language, tuple(run for run in point.runs if run[0] in seeds))
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, ties sharing their mean rank; differences below rounding are ties."""
-    rounded = np.round(values, 10)
-    return [float((rounded < value).sum() + ((rounded == value).sum() + 1) / 2) for value in rounded]
-
-
-def _pearson(left: Sequence[float], right: Sequence[float]) -> float:
-    x, y = np.asarray(left) - np.mean(left), np.asarray(right) - np.mean(right)
-    scale = sqrt(float(x @ x) * float(y @ y))
-    return float(np.clip(x @ y / scale, -1, 1)) if scale > 0 else nan

@@ -1,17 +1,17 @@
-"""How sure a number is: paired item bootstrap, Wilson interval, normal approximation.
+"""Estimates with confidence intervals: paired item bootstrap, Wilson interval, normal approximation.
 
-**Contract.** Every quantity of the analysis is a function of *cells*: the mean score of one run in one language. Its
-interval comes from resampling the test items behind the cells, with languages and runs held fixed:
+**Contract.** Every quantity of the analysis is a function of mean scores, one per run and evaluation language. Its
+confidence interval is computed by resampling the test items, with languages and runs held fixed:
 
-* Runs are scored on the same items, so one resample serves all runs: a difference of two runs is paired.
-* An item that exists in several languages (a translated test set) is one unit and is drawn for all of them together;
-  what the languages' means share by being about the same items is then not counted as evidence twice.
-* Without item scores, a cell is drawn from a normal around its score with its standard error, cells independently.
-  Shared items make that too wide for differences, never too narrow.
+* All runs are scored on the same items, so the same resample is used for all runs. Differences between runs are paired.
+* An item that exists in several languages (a translated test set) is one sampling unit and is drawn for all of these
+  languages together, so the correlation between languages that comes from shared items is kept.
+* Without item scores, a mean score is drawn from a normal distribution with its standard error, independently for each
+  run and language. Because the runs share items, the interval of a difference is then too wide rather than too narrow.
 
-**Example.** Two runs on three items, [1, 0, 0] and [1, 1, 0]. A resample draws items (1, 1, 2), that is the counts
-[2, 1, 0]: the means are 2/3 and 1, their difference is 1/3 in this resample. Over thousands of resamples the middle
-95% of such differences is the interval; item 1, which both runs solve, never makes it wider.
+**Example.** Two runs have the item scores [1, 0, 0] and [1, 1, 0]. A resample draws the items 1, 1 and 2, that is the
+counts [2, 1, 0]. The means in this resample are 2/3 and 1, and their difference is 1/3. The interval holds the middle
+95% of such differences over thousands of resamples. Item 1, which both runs solve, never widens it.
 """
 
 from __future__ import annotations
@@ -33,27 +33,28 @@ WILSON: Final = "Wilson"
 NO_INTERVAL: Final = "none"
 
 _USABLE: Final = 0.99
-"""Share of resamples in which a ratio must exist for its interval to be given."""
+"""Smallest share of resamples in which a ratio must be finite for its interval to be reported."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval and what it rests on."""
+    """An estimate with its 95% confidence interval and its provenance."""
 
     estimate: float
-    """The number, in the metric's stored unit; NaN when it does not exist."""
+    """Point estimate in the metric's stored unit; NaN when it does not exist."""
     low: float
-    """Lower end of the 95% interval; NaN without an interval."""
+    """Lower end of the 95% confidence interval; NaN without an interval."""
     high: float
-    """Upper end of the 95% interval; NaN without an interval."""
+    """Upper end of the 95% confidence interval; NaN without an interval."""
     n: int
-    """Item scores behind the number (runs, for a correlation)."""
+    """Number of item scores behind the estimate; number of runs for a correlation."""
     method: str
-    """How the interval was made: `BOOTSTRAP`, `NORMAL`, `WILSON`, joined by " + ", or `NO_INTERVAL`."""
+    """Methods of the interval joined by " + " (`BOOTSTRAP`, `NORMAL`, `WILSON`), or `NO_INTERVAL`."""
     run_ids: tuple[str, ...]
-    """Runs behind the number."""
+    """Runs from which the estimate was computed."""
     p: float = nan
-    """Two-sided p value of a true value of zero, which only a difference can have; NaN without an interval."""
+    """Two-sided p value of the null hypothesis that the true value is zero, meaningful for differences only; NaN without
+    an interval."""
 
     @property
     def has_interval(self) -> bool:
@@ -66,20 +67,25 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ResampledValue:
-    """A quantity together with its value in every resample, so that quantities can be combined and stay paired."""
+    """A quantity together with its value in every bootstrap resample.
+
+    Quantities of the same task use the same resamples, so sums, differences and ratios of them stay paired.
+    """
 
     value: float
-    """The quantity on the data itself."""
+    """The quantity computed from the data themselves."""
     draws: Floats | None
-    """The quantity in each resample, shape (draws,); None when nothing is known of its uncertainty."""
+    """The quantity in each resample, shape (draws,); None when its sampling error is not known."""
     n: int
-    """Item scores behind it."""
+    """Number of item scores behind the quantity."""
     units: float
-    """Smallest number of items behind any of its cells; infinite where only standard errors are known."""
+    """Smallest number of items behind any of the mean scores; infinite where only standard errors are known."""
     methods: frozenset[str]
+    """Methods by which the resamples were drawn: `BOOTSTRAP`, `NORMAL`."""
     run_ids: tuple[str, ...]
+    """Runs from which the quantity was computed."""
     bounds: tuple[float, float] = field(default=(-inf, inf))
-    """Smallest and largest value that the quantity can take."""
+    """Smallest and largest possible value of the quantity."""
 
     def __sub__(self, other: ResampledValue) -> ResampledValue:
         low, high = self.bounds[0] - other.bounds[1], self.bounds[1] - other.bounds[0]
@@ -90,14 +96,17 @@ class ResampledValue:
         return self._with(other, value, _apply(np.divide, self, other), (0.0, inf))
 
     def scaled(self, factor: float) -> ResampledValue:
-        """The quantity in another unit, of which one has `1 / factor` of this one; `factor` above 0."""
+        """Returns the quantity multiplied by a positive factor, for a change of unit."""
         draws = None if self.draws is None else self.draws * factor
         bounds = self.bounds[0] * factor, self.bounds[1] * factor
         return replace(self, value=self.value * factor, draws=draws, bounds=bounds)
 
     def unpaired(self) -> ResampledValue:
-        """The same in another order of resamples: for a difference from a quantity about other items, whose resamples
-        share nothing with these but the state of the random generator."""
+        """Returns the quantity with its resamples in another order, which removes the pairing.
+
+        Resamples of two tasks come from generators of equal seed although the tasks share no items. A difference of the
+        two needs one of them unpaired.
+        """
         return replace(self, draws=None if self.draws is None else np.roll(self.draws, len(self.draws) // 2))
 
     def _with(
@@ -114,22 +123,26 @@ class ResampledValue:
         )
 
     def estimate(self, level: float = CONFIDENCE_LEVEL) -> Estimate:
-        """The quantity with its percentile interval, widened for few items.
+        """Returns the quantity with its bootstrap percentile interval, widened for small samples.
 
-        A resample of n items varies too little by sqrt((n-1)/n), and a normal quantile is too small for few items; both
-        are mended by taking wider percentiles (Hesterberg, "What Teachers Should Know About the Bootstrap", The
-        American Statistician 69(4), 2015, section 5.1). If no resample differs, the items that could still differ are
-        at most the Wilson bound of 0 in n, which bounds the quantity.
+        The bootstrap standard error of a mean of n items is too small by the factor sqrt((n-1)/n), and a normal
+        quantile is too small for few items. Both are corrected by taking wider percentiles (Hesterberg, "What Teachers
+        Should Know About the Bootstrap", The American Statistician 69(4), 2015, section 5.1). If all resamples are
+        equal, the share of items that could still differ is at most the upper Wilson bound of 0 successes in n, and the
+        interval is computed from that bound.
+
+        Args:
+            level: Confidence level of the interval.
         """
         low, high, p = nan, nan, nan
         if self.draws is not None and np.isfinite(self.value):
             finite = self.draws[np.isfinite(self.draws)]
             if finite.size < _USABLE * self.draws.size:
-                pass  # a ratio whose denominator vanishes in many resamples has no interval
+                pass  # A ratio whose denominator is zero in many resamples has no interval.
             elif np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
                 tail = _tail(self.units, level)
                 low, high = (float(end) for end in np.quantile(finite, [tail, 1 - tail]))
-                p = _p(self.value, float(finite.std(ddof=1)), self.units)
+                p = _p_value(self.value, float(finite.std(ddof=1)), self.units)
             elif np.isfinite(self.units) and np.isfinite(self.bounds).all():
                 half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units), level)[1]
                 low, high = max(self.value - half, self.bounds[0]), min(self.value + half, self.bounds[1])
@@ -138,33 +151,36 @@ class ResampledValue:
         return Estimate(self.value, low, high, self.n, method, self.run_ids, p)
 
 
-def mean(samples: list[ResampledValue]) -> ResampledValue:
-    """Unweighted mean of quantities, paired; NaN of none."""
-    if not samples:
+def mean(values: list[ResampledValue]) -> ResampledValue:
+    """Returns the unweighted mean of quantities, paired by resample; NaN for an empty list."""
+    if not values:
         return ResampledValue(nan, None, 0, inf, frozenset(), ())
-    drawn = [sample.draws for sample in samples if sample.draws is not None]
-    draws = np.mean(drawn, axis=0) if len(drawn) == len(samples) else None
+    known_draws = [item.draws for item in values if item.draws is not None]
+    draws = np.mean(known_draws, axis=0) if len(known_draws) == len(values) else None
     return ResampledValue(
-        float(np.mean([sample.value for sample in samples])),
+        float(np.mean([item.value for item in values])),
         draws,
-        sum(sample.n for sample in samples),
-        min(sample.units for sample in samples),
-        frozenset().union(*(sample.methods for sample in samples)),
-        tuple(dict.fromkeys(run_id for sample in samples for run_id in sample.run_ids)),
-        samples[0].bounds,
+        sum(item.n for item in values),
+        min(item.units for item in values),
+        frozenset().union(*(item.methods for item in values)),
+        tuple(dict.fromkeys(run_id for item in values for run_id in item.run_ids)),
+        values[0].bounds,
     )
 
 
 def wilson(fraction: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
-    """Wilson score interval of a proportion (Wilson, JASA 22, 1927).
+    """Returns the Wilson score interval of a proportion (Wilson, JASA 22, 1927).
+
+    `scipy.stats.binomtest` has the same interval for whole numbers of successes only. Here the mean of fractional item
+    scores, and scores that were rounded for print, are proportions too.
 
     Args:
-        fraction: Share of successes, 0 to 1.
-        n: Trials.
-        level: Coverage.
+        fraction: Share of successes, from 0 to 1.
+        n: Number of trials.
+        level: Confidence level.
 
     Raises:
-        ValueError: No trials, or a share outside 0 to 1.
+        ValueError: There are no trials, or the share is outside 0 to 1.
     """
     if n < 1 or not 0 <= fraction <= 1:
         raise ValueError(f"no proportion: {fraction} of {n}")
@@ -176,15 +192,15 @@ def wilson(fraction: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[fl
 
 
 def resample_counts(strata: NDArray[np.integer], draws: int, seed: int) -> NDArray[np.float32]:
-    """How often each unit is drawn in each resample, as many per stratum as the stratum has.
+    """Draws a stratified bootstrap: how often each unit occurs in each resample.
 
     Args:
         strata: Stratum of each unit, shape (units,).
         draws: Number of resamples.
-        seed: Of the random generator; equal arguments give equal counts.
+        seed: Seed of the random generator; equal arguments give equal counts.
 
     Returns:
-        Shape (draws, units); each row sums to the number of units within every stratum.
+        Counts of shape (draws, units). Within every stratum, each row sums to the number of units of the stratum.
     """
     rng = np.random.default_rng(seed)
     counts = np.zeros((draws, strata.size), np.float32)
@@ -195,14 +211,14 @@ def resample_counts(strata: NDArray[np.integer], draws: int, seed: int) -> NDArr
 
 
 def resampled_means(items: Floats, counts: NDArray[np.float32]) -> Floats:
-    """Mean of each row's items in every resample.
+    """Returns the mean of each row of item scores in every resample.
 
     Args:
-        items: Scores, shape (cells, units); NaN where a cell lacks the item.
-        counts: Shape (draws, units), from `resample_counts`.
+        items: Item scores, shape (rows, units); NaN where a row lacks the item.
+        counts: Counts from `resample_counts`, shape (draws, units).
 
     Returns:
-        Shape (draws, cells); NaN where a resample holds none of a cell's items.
+        Means of shape (draws, rows); NaN where a resample contains none of the items of a row.
     """
     present = np.isfinite(items)
     total = counts @ np.where(present, items, 0).astype(np.float32).T
@@ -218,16 +234,20 @@ def _apply(operation: np.ufunc, left: ResampledValue, right: ResampledValue) -> 
         return np.asarray(operation(left.draws, right.draws), dtype=np.float64)
 
 
-def _p(value: float, deviation: float, units: float) -> float:
-    """Two-sided, by Student's t: a share of resamples could not be smaller than one in their number."""
+def _p_value(value: float, standard_error: float, units: float) -> float:
+    """Returns the two-sided p value of a true value of zero, by Student's t test.
+
+    A share of the resamples beyond zero could not be smaller than one divided by their number, which is too coarse for
+    the correction for multiple comparisons.
+    """
     if not np.isfinite(units) or units < 3:
-        return float(2 * ndtr(-abs(value) / deviation))
-    # Resamples of n items vary too little by the same factor that widens the interval.
-    return float(2 * stdtr(units - 1, -abs(value) / deviation * sqrt((units - 1) / units)))
+        return float(2 * ndtr(-abs(value) / standard_error))
+    # The bootstrap standard error is too small by the factor that `_tail` corrects in the interval.
+    return float(2 * stdtr(units - 1, -abs(value) / standard_error * sqrt((units - 1) / units)))
 
 
 def _tail(units: float, level: float) -> float:
-    """Probability below the interval's lower end in the resamples, smaller than (1 - level) / 2 for few units."""
+    """Returns the share of resamples below the interval's lower end; for few units it is below (1 - level) / 2."""
     if not np.isfinite(units) or units < 3:
         return (1 - level) / 2
     quantile = float(stdtrit(units - 1, (1 + level) / 2))

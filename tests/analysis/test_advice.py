@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clt_ray.analysis.advice import ThinEvidence, advise
-from clt_ray.analysis.curve_posterior import Belief
+from clt_ray.analysis.curve_posterior import CurvePosterior
 from clt_ray.analysis.loading import load_scores
 from clt_ray.analysis.options import CONFIDENCE
 from clt_ray.analysis.reference import reference_scores
@@ -165,12 +165,12 @@ def test_the_reference_study() -> None:
 
 
 def test_beliefs_prefer_runs_where_curves_differ() -> None:
-    belief, order = Belief.prior(1.0, 5000, 0.3), []
+    belief, order = CurvePosterior.prior(1.0, 5000, 0.3), []
     sizes = (0, 100, 200, 400, 800, 1000, 2000, 5000)
     for _ in range(4):
         told = {n: belief.information(n, 1e-4) for n in sizes}
         order.append(max(told, key=told.__getitem__))
-        belief = belief.seeing(order[-1], 0.2 + 0.2 * order[-1] / (order[-1] + 150), 1e-4)
+        belief = belief.updated(order[-1], 0.2 + 0.2 * order[-1] / (order[-1] + 150), 1e-4)
     assert set(order[:2]) == {0, 5000} and 100 <= order[2] <= 800
     assert max(belief.information(n, 1e-4) for n in sizes) < 1
     middle, variance = belief.predict(1000)
@@ -178,7 +178,7 @@ def test_beliefs_prefer_runs_where_curves_differ() -> None:
 
 
 def test_what_a_run_tells_about_another_size_is_at_most_what_it_tells() -> None:
-    belief = Belief.prior(1.0, 5000, 0.3).seeing(0, 0.2, 1e-4).seeing(200, 0.3, 1e-4)
+    belief = CurvePosterior.prior(1.0, 5000, 0.3).updated(0, 0.2, 1e-4).updated(200, 0.3, 1e-4)
     for n in (0, 100, 1000, 5000):
         about = belief.information_about(5000, n, 1e-4)
         assert 0 <= about <= belief.information(n, 1e-4) + 1e-9

@@ -26,7 +26,7 @@ def test_noise_of_flat_series_is_recovered_and_its_intervals_cover(study: Study)
     for _ in range(trials):
         drawn = {point.run_ids: rng.normal(0.5, deviation) for curve in curves for point in curve.points}
         noise = run_noise(study, curves, lambda _s, _c, point, drawn=drawn: drawn[point.run_ids])
-        estimates.append(noise.deviation)
+        estimates.append(noise.standard_deviation)
         inside += abs(rng.normal(0, deviation * np.sqrt(2))) <= noise.half_width()
     assert np.mean(estimates) == pytest.approx(deviation, rel=0.03)
     assert 0.93 <= inside / trials <= 0.975
@@ -38,7 +38,7 @@ def test_a_rising_series_makes_the_estimate_larger_never_smaller(study: Study) -
     def rising(_s: Study, _c: Curve, point: Point) -> float:
         return point.samples_per_language / 5000
 
-    assert run_noise(study, [curve], rising).deviation > run_noise(study, [curve], lambda *_: 0.5).deviation == 0
+    assert run_noise(study, [curve], rising).standard_deviation > run_noise(study, [curve], lambda *_: 0.5).standard_deviation == 0
 
 
 def test_without_neighbours_nothing_is_known() -> None:

@@ -61,8 +61,8 @@ def test_items_of_repeats_explain_their_part_of_the_noise() -> None:
     (curve,) = study.curves
     found = run_noise(study, [curve], lambda s, c, point: s.cells["math"].mean(point.run_ids, ["es"]))
     # Answers of two runs differ on half of the items: variance 0.5 / 400 of the difference, half of it per run.
-    assert found.items == pytest.approx(sqrt(0.25 / 400), rel=0.1)
-    assert found.freedom == 1
+    assert found.item_standard_deviation == pytest.approx(sqrt(0.25 / 400), rel=0.1)
+    assert found.degrees_of_freedom == 1
 
 
 def test_with_noise_counts_what_items_and_runs_share_once() -> None:

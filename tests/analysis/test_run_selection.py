@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clt_ray.analysis.run_selection import Candidate, Curves, Observation, dispensable, next_run
+from clt_ray.analysis.run_selection import Candidate, SweepCurves, Observation, dispensable, next_run
 
 SIZES = (0, 100, 200, 400, 800, 1600, 5000)
 
@@ -21,7 +21,7 @@ def candidate(
 
 def executed(runs: list[Candidate], truth: Callable[[Candidate], float], count: int) -> list[int]:
     """Sizes of the first runs, each run's score known before the next is chosen."""
-    curves, sizes = Curves(runs), []
+    curves, sizes = SweepCurves(runs), []
     observed: dict[str, dict[str, Observation]] = {}
     waiting = [run.run_id for run in runs]
     for _ in range(count):
@@ -50,22 +50,22 @@ def test_cost_counts() -> None:
 
 def test_the_shared_start_of_many_curves_comes_first() -> None:
     runs = [candidate(0), *(candidate(n, group) for group in ("all es+ja", "latin es", "other ja") for n in SIZES[1:])]
-    curves = Curves(runs)
+    curves = SweepCurves(runs)
     choice = next_run(curves, [run.run_id for run in runs], {})
     assert choice is not None and curves.runs[choice.run_id].samples == 0
-    assert len(curves.of(runs[0])) == 3 and len(curves.of(runs[1])) == 1
+    assert len(curves.observed_by(runs[0])) == 3 and len(curves.observed_by(runs[1])) == 1
 
 
 def test_a_mixture_observes_a_curve_per_task_apart_from_the_single_task() -> None:
     mixed = candidate(100, tasks=("summarization", "math"))
-    curves = Curves([mixed, candidate(100), candidate(0)])
-    assert {key[2] for key in curves.of(mixed)} == {"summarization", "math"}
-    assert not set(curves.of(mixed)) & set(curves.of(candidate(0)))
+    curves = SweepCurves([mixed, candidate(100), candidate(0)])
+    assert {key[2] for key in curves.observed_by(mixed)} == {"summarization", "math"}
+    assert not set(curves.observed_by(mixed)) & set(curves.observed_by(candidate(0)))
 
 
 def test_runs_under_way_are_not_asked_the_same_again() -> None:
     runs = [candidate(n) for n in (0, 4000, 5000)]
-    curves, waiting = Curves(runs), [run.run_id for run in runs[:2]]
+    curves, waiting = SweepCurves(runs), [run.run_id for run in runs[:2]]
     assert next_run(curves, waiting, {}) == next_run(curves, waiting, {}, [])
     choice = next_run(curves, waiting, {}, [runs[2].run_id])
     assert choice is not None and curves.runs[choice.run_id].samples == 0
@@ -83,7 +83,7 @@ def seen(
 
 def test_sizes_beyond_an_established_plateau_are_dispensable_and_say_why() -> None:
     runs = [candidate(n) for n in SIZES]
-    curves = Curves(runs)
+    curves = SweepCurves(runs)
 
     def flat_from_100(run: Candidate) -> float:
         return 0.2 + 0.2 * (run.samples > 0)
@@ -101,10 +101,10 @@ def test_a_mixture_is_left_out_only_when_all_its_tasks_are_settled() -> None:
     rng = np.random.default_rng(1)
     observed = seen(runs[:5], lambda run: 0.2 + 0.2 * (run.samples > 0), 0.001, rng)
     waiting = [run.run_id for run in runs[5:]]
-    assert len(dispensable(Curves(runs), waiting, observed)) == 2
+    assert len(dispensable(SweepCurves(runs), waiting, observed)) == 2
     for run in runs[:5]:
         observed[run.run_id]["math"] = Observation(0.1 + run.samples / 2000, 1e-6)
-    assert dispensable(Curves(runs), waiting, observed) == {}
+    assert dispensable(SweepCurves(runs), waiting, observed) == {}
 
 
 @pytest.mark.parametrize(("half", "limit"), [(1500.0, 0.05), (600.0, 0.05)])
@@ -112,7 +112,7 @@ def test_a_series_that_still_rises_is_seldom_stopped(half: float, limit: float) 
     """Up to n = 800 of a curve that gains at least 0.05 beyond, with realistic item errors."""
     rng = np.random.default_rng(2)
     runs = [candidate(n) for n in SIZES]
-    curves, stopped, trials = Curves(runs), 0, 100
+    curves, stopped, trials = SweepCurves(runs), 0, 100
     for _ in range(trials):
         observed = seen(runs[:5], lambda run: 0.2 + 0.3 * run.samples / (run.samples + half), 0.012, rng)
         stopped += bool(dispensable(curves, [runs[6].run_id], observed))
@@ -120,9 +120,9 @@ def test_a_series_that_still_rises_is_seldom_stopped(half: float, limit: float) 
 
 
 def error_after(informative: bool, spent: float, truth: Callable[[Candidate], float], noise: dict[int, float]) -> float:
-    """Squared error of the believed curve after a share of the rows of the reference study's series."""
+    """Squared error of the posterior curve after a share of the rows of the reference study's series."""
     runs = [candidate(n, cost=10_000.0 + 4 * n) for n in (0, 100, 200, 400, 800, 1000, 2000, 5000)]
-    curves, observed = Curves(runs), dict[str, dict[str, Observation]]()
+    curves, observed = SweepCurves(runs), dict[str, dict[str, Observation]]()
     left, waiting = spent * sum(run.cost for run in runs), [run.run_id for run in runs]
     while waiting:
         choice = next_run(curves, waiting, observed)
@@ -133,9 +133,9 @@ def error_after(informative: bool, spent: float, truth: Callable[[Candidate], fl
             break
         waiting.remove(run.run_id)
         observed[run.run_id] = {"math": Observation(truth(run) + noise[run.samples], 1e-4)}
-    (key,) = curves.of(runs[1])
-    believed = curves.beliefs(observed)[key]
-    return float(np.mean([(believed.predict(run.samples)[0] - truth(run)) ** 2 for run in runs]))
+    (key,) = curves.observed_by(runs[1])
+    posterior = curves.posteriors(observed)[key]
+    return float(np.mean([(posterior.predict(run.samples)[0] - truth(run)) ** 2 for run in runs]))
 
 
 def test_the_order_knows_the_curve_sooner_than_the_grid() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from clt_ray.analysis import tables, transfer
+from clt_ray.analysis import rank_correlation, tables, transfer
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError
@@ -180,12 +180,12 @@ def test_few_runs_cannot_be_significant() -> None:
 def test_exact_p_matches_the_permutation_distribution() -> None:
     left, right = [1, 2, 3, 4, 5, 6], [1, 2, 3, 5, 4, 6]
     # Orders of 6 with a sum of squared differences of at most 2: the order itself and its 5 neighbour swaps.
-    assert transfer.spearman_p(left, right) == pytest.approx(2 * 6 / 720)
+    assert rank_correlation.spearman_p(left, right) == pytest.approx(2 * 6 / 720)
 
 
 @given(st.floats(-1, 1), st.integers(4, 100))
 def test_correlation_interval_holds_its_estimate(rho: float, n: int) -> None:
-    low, high = transfer.spearman_interval(rho, n)
+    low, high = rank_correlation.spearman_interval(rho, n)
     assert -1 <= low <= high <= 1
     assert (low <= rho + 1e-9 and rho <= high + 1e-9) or abs(rho) > 1 - 12 / (n * (n * n - 1))
     assert np.isfinite([low, high]).all()

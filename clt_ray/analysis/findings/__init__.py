@@ -1,1 +1,1 @@
-"""Makers of the reference study's claims, by what they are about; `clt_ray.analysis.claims` lists them."""
+"""The reference study's findings as claims, grouped by subject; `clt_ray.analysis.claims` collects them."""

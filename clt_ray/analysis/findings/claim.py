@@ -1,4 +1,4 @@
-"""What a claim is, and the parts that all of them are made of."""
+"""The `Claim` class, and the statistics and helper functions from which all claims are computed."""
 
 from __future__ import annotations
 
@@ -16,73 +16,77 @@ NOT_SUPPORTED: Final = "not supported"
 UNTESTABLE: Final = "cannot be tested on these runs"
 
 SMALL, LARGE, LLAMA = "aya-23-7b", "aya-23-35b", "llama-3.1-8b"
-"""The study's models, as its scores name them."""
+"""The study's models, by their names in the scores file."""
 TASKS: Final = ("summarization", "instruction", "math")
 ROUNDING: Final = 0.006
-"""Two numbers made of scores printed with two decimals may differ by this much and mean the same."""
+"""Largest difference between two numbers that can come from scores printed with two decimals."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One finding, recomputed."""
+    """One finding of the reference study, recomputed from scores."""
 
     claim: str
-    """What the study says, as a sentence."""
+    """The finding as a sentence."""
     published: str
-    """The number it gives, or its words."""
+    """The number that the study gives, or its words."""
     recomputed: float
-    """The same quantity from the scores, in the unit that `definition` names; NaN when it cannot be computed."""
+    """The same quantity recomputed, in the unit that `definition` states; NaN when it cannot be computed."""
     low: float
-    """Lower end of the 95% interval; NaN without one."""
+    """Lower end of the 95% confidence interval; NaN without an interval."""
     high: float
-    """Upper end of the 95% interval; NaN without one."""
+    """Upper end of the 95% confidence interval; NaN without an interval."""
     definition: str
-    """How it was recomputed, and what decided the verdict."""
+    """How the quantity was computed, and the reason for the verdict."""
     verdict: str
     """`SUPPORTED`, `NOT_SUPPORTED` or `UNTESTABLE`."""
     run_ids: tuple[str, ...]
-    """Runs behind it."""
+    """Runs from which the quantity was computed."""
 
     @property
     def is_testable(self) -> bool:
-        """Whether the quantity could be computed at all."""
+        """Whether the quantity could be computed."""
         return isfinite(self.recomputed)
 
 
 def verdict(*conditions: bool) -> str:
-    """Supported when everything holds that the claim needs."""
+    """Returns `SUPPORTED` if all conditions hold, else `NOT_SUPPORTED`."""
     return SUPPORTED if all(conditions) else NOT_SUPPORTED
 
 
-def missing(claim: str, published: str, what: str) -> Claim:
-    """A claim about runs that are not there."""
-    return Claim(claim, published, nan, nan, nan, f"needs {what}, which these scores do not hold", UNTESTABLE, ())
+def untestable(claim: str, published: str, needed_runs: str) -> Claim:
+    """Returns a claim that cannot be tested because the study lacks the runs described by `needed_runs`."""
+    definition = f"needs {needed_runs}, which these scores do not contain"
+    return Claim(claim, published, nan, nan, nan, definition, UNTESTABLE, ())
 
 
-def find(study: Study, model: str, task: str, setting: str = "single", group: str = "all") -> Curve | None:
-    """The curve, if it has an n = 0 run and others."""
+def find_curve(study: Study, model: str, task: str, setting: str = "single", group: str = "all") -> Curve | None:
+    """Returns the curve of this model, task, setting and language group if it has a run at n = 0 and others."""
     key = (model, task, setting, group)
-    found = [c for c in study.curves if (c.model, c.task, c.setting, c.language_group) == key]
-    return found[0] if found and found[0].origin is not None and len(found[0].points) > 1 else None
+    for curve in study.curves:
+        if (curve.model, curve.task, curve.setting, curve.language_group) == key:
+            return curve if curve.origin is not None and len(curve.points) > 1 else None
+    return None
 
 
 def run_ids(curves: Iterable[Curve]) -> tuple[str, ...]:
-    """Runs of curves, each once."""
+    """Returns the run ids of curves, each once."""
     return tuple(dict.fromkeys(run for curve in curves for point in curve.points for run in point.run_ids))
 
 
-def share_of_english(study: Study, curve: Curve, point: Point) -> float:
-    """Mean of the non-English languages / English; 1 is no gap."""
+def relative_to_english(study: Study, curve: Curve, point: Point) -> float:
+    """Returns the mean non-English score divided by the English score; 1 means no gap to English."""
     return transfer.relative_to_english(study, curve, point).estimate
 
 
 def mean_score(study: Study, curve: Curve, point: Point) -> float:
-    """Mean of the non-English languages."""
-    return mean_over([code for code in study.task_scores[curve.task].languages if code != ENGLISH])(study, curve, point)
+    """Returns the mean score over the non-English languages."""
+    codes = [code for code in study.task_scores[curve.task].languages if code != ENGLISH]
+    return mean_over(codes)(study, curve, point)
 
 
 def mean_over(languages: Sequence[str]) -> Statistic:
-    """Mean over languages."""
+    """Returns the statistic "mean score over these languages"."""
 
     def statistic(study: Study, curve: Curve, point: Point) -> float:
         return study.task_scores[curve.task].mean(point.run_ids, languages).value
@@ -91,26 +95,28 @@ def mean_over(languages: Sequence[str]) -> Statistic:
 
 
 def gap(study: Study, curve: Curve, point: Point) -> float:
-    """Seen minus unseen."""
+    """Returns the seen minus the unseen mean."""
     return transfer.seen_unseen(study, curve, point).gap.estimate
 
 
 def values(study: Study, curve: Curve, statistic: Statistic) -> list[float]:
-    """The statistic at every point."""
+    """Returns the statistic at every point of the curve."""
     return [statistic(study, curve, point) for point in curve.points]
 
 
-def noise_around(study: Study, curve: Curve, statistic: Statistic) -> RunNoise:
-    """Variation between equal runs of the curve's model, task and setting: models differ in how noisy they are.
+def noise_of(study: Study, curve: Curve, statistic: Statistic) -> RunNoise:
+    """Estimates the run-to-run noise of a statistic from all curves of the same model, task and setting.
 
-    Of the gap only curves of the same languages count: what is seen and unseen is another thing in others.
+    Models are not pooled, because they differ in their noise. For the gap, only curves with the same training languages
+    are pooled, because the others divide the languages into seen and unseen differently.
     """
     key = (curve.model, curve.task, curve.setting)
-    alike = [other for other in study.curves if (other.model, other.task, other.setting) == key]
+    pooled = [other for other in study.curves if (other.model, other.task, other.setting) == key]
     if statistic is gap:
-        alike = [other for other in alike if other.train_languages == curve.train_languages]
-    return run_noise(study, alike, statistic)
+        pooled = [other for other in pooled if other.train_languages == curve.train_languages]
+    return run_noise(study, pooled, statistic)
 
 
 def agrees(number: float, published: float, tolerance: float = ROUNDING) -> bool:
+    """Returns whether a recomputed number equals the published one within the tolerance."""
     return abs(number - published) <= tolerance

@@ -11,12 +11,12 @@ from clt_ray.analysis.findings.claim import (
     SMALL,
     Claim,
     agrees,
-    find,
+    find_curve,
     mean_over,
     mean_score,
-    missing,
-    noise_around,
+    noise_of,
     run_ids,
+    untestable,
     values,
     verdict,
 )
@@ -28,45 +28,45 @@ _NON_LATIN: Final = ("ar", "ja", "ko", "zh")
 
 
 def latin_in_math(study: Study) -> Iterator[Claim]:
-    """Best run trained on es fr against best run trained on ja zh."""
+    """Yields the claim on the best run trained on es fr against the best run trained on ja zh in math."""
     claim = f"Math, {SMALL}: training on Latin-script languages is better than on others"
-    told = "37.4 against 36.6"
-    latin, other = (find(study, SMALL, "math", group=group) for group in ("latin", "non_latin"))
+    published_text = "37.4 against 36.6"
+    latin, other = (find_curve(study, SMALL, "math", group=group) for group in ("latin", "non_latin"))
     if latin is None or other is None:
-        yield missing(claim, told, "runs of the groups latin and non_latin")
+        yield untestable(claim, published_text, "runs of the groups latin and non_latin")
         return
-    noise = noise_around(study, latin, mean_score)
-    best = [peak(values(study, curve, mean_score), noise.deviation) for curve in (latin, other)]
-    value, half = best[0].value - best[1].value, noise.half_width()
+    noise = noise_of(study, latin, mean_score)
+    best = [peak(values(study, curve, mean_score), noise.standard_deviation) for curve in (latin, other)]
+    value, half_width = best[0].value - best[1].value, noise.half_width()
     centre = best[0].corrected - best[1].corrected
-    certain = centre - half > 0
-    why = "" if certain else ", but two runs that differ in nothing differ by more"
+    certain = centre - half_width > 0
+    reason = "" if certain else ", but two runs that differ only in the seed may differ by more"
     definition = (
         "best run trained on es fr minus best run trained on ja zh, mean accuracy of non-English languages: "
-        f"{100 * best[0].value:.1f} and {100 * best[1].value:.1f}. The number follows{why}"
+        f"{100 * best[0].value:.1f} and {100 * best[1].value:.1f}. The number follows{reason}"
     )
-    yield Claim(claim, told, value, centre - half, centre + half, definition,
+    yield Claim(claim, published_text, value, centre - half_width, centre + half_width, definition,
                 verdict(certain, agrees(value, 0.008)), run_ids([latin, other]))  # fmt: skip
 
 
 def own_script(study: Study) -> Iterator[Claim]:
-    """Whether languages in other scripts gain more from training languages in other scripts."""
+    """Yields the claims that languages in non-Latin scripts gain more from training languages in such scripts."""
     statistic = mean_over(_NON_LATIN)
     for task in ("summarization", "instruction"):
         claim = f"{task_label(task)}, {SMALL}: languages in other scripts need training data in other scripts"
-        told = "higher in figures 6 and 7"
-        own, latin = (find(study, SMALL, task, group=group) for group in ("non_latin", "latin"))
-        if own is None or latin is None:
-            yield missing(claim, told, "runs of the groups latin and non_latin")
+        published_text = "higher in figures 6 and 7"
+        non_latin, latin = (find_curve(study, SMALL, task, group=group) for group in ("non_latin", "latin"))
+        if non_latin is None or latin is None:
+            yield untestable(claim, published_text, "runs of the groups latin and non_latin")
             continue
-        means = [float(np.mean(values(study, curve, statistic)[1:])) for curve in (own, latin)]
+        means = [float(np.mean(values(study, curve, statistic)[1:])) for curve in (non_latin, latin)]
         value = means[0] - means[1]
-        weight = sum(1 / (len(curve.points) - 1) for curve in (own, latin))
-        half = noise_around(study, own, statistic).half_width(weight)
-        why = "" if value - half > 0 else "; the interval includes zero"
+        weight = sum(1 / (len(curve.points) - 1) for curve in (non_latin, latin))
+        half_width = noise_of(study, non_latin, statistic).half_width(weight)
+        reason = "" if value - half_width > 0 else "; the interval includes zero"
         definition = (
             "mean of ar ja ko zh over all runs with n > 0 when trained on ja zh, minus the same when trained on es fr; "
-            f"runs at n = 0 are equal by design and left out{why}"
+            f"runs at n = 0 are equal by design and left out{reason}"
         )
-        yield Claim(claim, told, value, value - half, value + half, definition, verdict(value - half > 0),
-                    run_ids([own, latin]))  # fmt: skip
+        yield Claim(claim, published_text, value, value - half_width, value + half_width, definition,
+                    verdict(value - half_width > 0), run_ids([non_latin, latin]))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Claims about training on one task: how much is gained, where it ends, what English alone does."""
+"""Claims about training on one task: the gain, the plateau, and training on English alone."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from clt_ray.analysis.findings.claim import (
     TASKS,
     Claim,
     agrees,
-    find,
+    find_curve,
     mean_over,
     mean_score,
-    missing,
-    noise_around,
+    noise_of,
+    relative_to_english,
     run_ids,
-    share_of_english,
+    untestable,
     values,
     verdict,
 )
 from clt_ray.analysis.metrics import task_label
-from clt_ray.analysis.peak import peak, repicked
+from clt_ray.analysis.peak import peak, resampled_peaks
 from clt_ray.analysis.saturation import FALLING, FLAT, saturation
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
@@ -41,41 +41,44 @@ _PLATEAUS: Final = (
     (SMALL, "instruction", 400, 400), (SMALL, "summarization", 400, 400),
     (LARGE, "instruction", 200, 400), (LARGE, "summarization", 200, 400), (LARGE, "math", 200, 400),
 )  # fmt: skip
-"""Model, task, smallest and largest n at which the study sees a curve level off."""
+"""Model, task, and the range of n at which the curve levels off according to the study."""
 _TOLERANCE: Final = 0.01
-"""Of the metric's scale: what makes no difference at a plateau."""
+"""Largest difference that counts as none at a plateau, as a share of the metric's scale."""
 _WORTH_IT: Final = 0.05
-"""Of the English score: from here on multilingual data adds something that English alone lacks."""
+"""Smallest gain in performance relative to English that counts as an advantage of multilingual data."""
 
 
 def rises(study: Study) -> Iterator[Claim]:
-    """How much nearer to English the best run brings the other languages."""
+    """Yields the claims on the rise of performance relative to English from n = 0 to the best run."""
     for model, task, published in _RISES:
         claim = f"{task_label(task)}, {model}: multilingual data brings the other languages nearer to English"
         over = "over " if published == 0.40 else ""
-        told = f"{over}{100 * published:g} points of performance relative to English"
-        curve = find(study, model, task)
+        published_text = f"{over}{100 * published:g} points of performance relative to English"
+        curve = find_curve(study, model, task)
         if curve is None:
-            yield missing(claim, told, f"single-task runs of {model}")
+            yield untestable(claim, published_text, f"single-task runs of {model}")
             continue
-        series, noise = values(study, curve, share_of_english), noise_around(study, curve, share_of_english)
-        best = peak(series, noise.deviation)
-        rise, half = best.value - series[0], noise.half_width()
-        low, high = rise - best.optimism - half, rise - best.optimism + half
+        series, noise = values(study, curve, relative_to_english), noise_of(study, curve, relative_to_english)
+        best = peak(series, noise.standard_deviation)
+        rise, half_width = best.value - series[0], noise.half_width()
+        low, high = rise - best.optimism - half_width, rise - best.optimism + half_width
         follows = rise >= published - ROUNDING if over else agrees(rise, published)
-        why = "" if follows else f"; the printed scores give {100 * rise:.1f} points, not {over}{100 * published:g}"
-        why += "" if follows else _without_arabic(study, curve)
-        why += "" if low > 0 else "; the interval includes zero"
+        reason = "" if follows else f"; the printed scores give {100 * rise:.1f} points, not {over}{100 * published:g}"
+        reason += "" if follows else _without_arabic(study, curve)
+        reason += "" if low > 0 else "; the interval includes zero"
         definition = (
             f"best run (n = {curve.points[best.index].samples_per_language}) minus n = 0 of mean(non-English "
-            f"languages) / English; interval without the {100 * best.optimism:.1f} points that picking the best of "
-            f"{len(series)} brings{why}"
+            f"languages) / English; the interval is corrected for the optimism of picking the best of {len(series)} "
+            f"runs, {100 * best.optimism:.1f} points{reason}"
         )
-        yield Claim(claim, told, rise, low, high, definition, verdict(follows, low > 0), run_ids([curve]))
+        yield Claim(claim, published_text, rise, low, high, definition, verdict(follows, low > 0), run_ids([curve]))
 
 
 def _without_arabic(study: Study, curve: Curve) -> str:
-    """The study's math figures come nearest to its tables when Arabic, near 0 in math at 7B, is left out."""
+    """Returns the rise without Arabic, which has scores near 0 in math at 7B.
+
+    The study's math figures agree best with its tables when Arabic is left out.
+    """
     cells = study.task_scores[curve.task]
     others = mean_over([code for code in cells.languages if code not in (ENGLISH, "ar")])
     series = [others(study, curve, p) / mean_over([ENGLISH])(study, curve, p) for p in curve.points]
@@ -83,76 +86,77 @@ def _without_arabic(study: Study, curve: Curve) -> str:
 
 
 def plateaus(study: Study) -> Iterator[Claim]:
-    """Where curves level off; the study saw it in figures and gives no definition."""
+    """Yields the claims on where curves level off, which the study read off figures without a definition."""
     for model, task, first, last in _PLATEAUS:
         where = f"{first}" if first == last else f"{first} to {last}"
         claim = f"{task_label(task)}, {model}: levels off at {where} samples per language"
-        curve = find(study, model, task)
+        curve = find_curve(study, model, task)
         if curve is None:
-            yield missing(claim, where, f"single-task runs of {model}")
+            yield untestable(claim, where, f"single-task runs of {model}")
             continue
-        found = saturation(Series.of(study, curve), _TOLERANCE * study.task_scores[task].metric.span)
-        level = found.plateau
-        inside = level.low <= last and level.high >= first
-        tight = isfinite(level.high) and level.high <= 2 * last
-        rises_at_all = found.verdict not in (FLAT, FALLING)
+        fit = saturation(Series.of(study, curve), _TOLERANCE * study.task_scores[task].metric.span)
+        estimate = fit.plateau
+        inside = estimate.low <= last and estimate.high >= first
+        tight = isfinite(estimate.high) and estimate.high <= 2 * last
+        rises_at_all = fit.verdict not in (FLAT, FALLING)
         if not rises_at_all:
-            why = f"the series is {found.verdict}: nothing rises by more than the tolerance, so nothing levels off"
+            reason = f"the series is {fit.verdict}: it does not rise by more than the tolerance, so there is no plateau"
         elif not inside:
-            why = "the interval leaves the published n out"
+            reason = "the interval excludes the published n"
         elif not tight:
-            why = "the interval holds the published n, and also much larger ones: these runs cannot tell"
+            reason = "the interval includes the published n and much larger ones, so these runs cannot decide"
         else:
-            why = "the interval holds the published n and nothing beyond twice of it"
+            reason = "the interval includes the published n and ends below twice its value"
         definition = (
             f"smallest n within {100 * _TOLERANCE:g}% of the scale of the ceiling of a saturating fit, mean of "
-            f"non-English languages; {why}"
+            f"non-English languages; {reason}"
         )
-        yield Claim(claim, where, level.samples, level.low, level.high, definition,
+        yield Claim(claim, where, estimate.samples, estimate.low, estimate.high, definition,
                     verdict(inside, tight, rises_at_all), run_ids([curve]))  # fmt: skip
 
 
 def data_ratio(study: Study) -> Iterator[Claim]:
-    """Math against instruction following: samples at the best run."""
+    """Yields the claim on the ratio of samples at the best run, math against instruction following."""
     claim = f"{SMALL}: math needs about 13 times the multilingual data of instruction following to reach its peak"
-    math, other = (find(study, SMALL, task) for task in ("math", "instruction"))
-    if math is None or other is None:
-        yield missing(claim, "13", f"single-task runs of {SMALL} in both tasks")
+    math, instruction = (find_curve(study, SMALL, task) for task in ("math", "instruction"))
+    if math is None or instruction is None:
+        yield untestable(claim, "13", f"single-task runs of {SMALL} in both tasks")
         return
-    picks, again = [], []
-    for seed, curve in enumerate((math, other)):
+    best_sizes, resampled_sizes = [], []
+    for seed, curve in enumerate((math, instruction)):
         sizes = np.array([point.samples_per_language for point in curve.points[1:]], dtype=float)
         series = values(study, curve, mean_score)[1:]
-        picks.append(sizes[int(np.argmax(series))])
-        again.append(sizes[repicked(series, noise_around(study, curve, mean_score).deviation, seed)])
-    low, high = np.quantile(again[0] / again[1], [0.025, 0.975], method="inverted_cdf")
-    ratio = float(picks[0] / picks[1])
+        best_sizes.append(sizes[int(np.argmax(series))])
+        noise = noise_of(study, curve, mean_score)
+        resampled_sizes.append(sizes[resampled_peaks(series, noise.standard_deviation, seed)])
+    low, high = np.quantile(resampled_sizes[0] / resampled_sizes[1], [0.025, 0.975], method="inverted_cdf")
+    ratio = float(best_sizes[0] / best_sizes[1])
     follows = agrees(ratio, 13, 0.5)
-    why = "" if low > 1 else "; picked again with run-to-run noise, the best runs lie anywhere in the interval"
+    reason = "" if low > 1 else "; with run-to-run noise the best run can be anywhere in the interval"
     definition = (
-        f"n of the best run, math ({picks[0]:g}) / instruction following ({picks[1]:g}), mean of non-English "
-        f"languages, n > 0. The number follows as {picks[0]:g} / {picks[1]:g}{why}"
+        f"n of the best run, math ({best_sizes[0]:g}) / instruction following ({best_sizes[1]:g}), mean of non-English "
+        f"languages, n > 0. The number follows as {best_sizes[0]:g} / {best_sizes[1]:g}{reason}"
     )
     yield Claim(claim, "13", ratio, float(low), float(high), definition, verdict(follows, bool(low > 1)),
-                run_ids([math, other]))  # fmt: skip
+                run_ids([math, instruction]))  # fmt: skip
 
 
 def english_is_enough(study: Study) -> Iterator[Claim]:
-    """At the largest model, what multilingual data adds to English alone."""
+    """Yields the claims that multilingual data adds little to English alone at the largest model."""
     for task in TASKS:
         claim = f"{task_label(task)}, {LARGE}: English alone is about as good as multilingual data"
-        curve = find(study, LARGE, task)
+        curve = find_curve(study, LARGE, task)
         if curve is None:
-            yield missing(claim, "comparable", f"single-task runs of {LARGE}")
+            yield untestable(claim, "comparable", f"single-task runs of {LARGE}")
             continue
-        series = values(study, curve, share_of_english)
+        series = values(study, curve, relative_to_english)
         value = float(np.mean(series[1:])) - series[0]
-        half = noise_around(study, curve, share_of_english).half_width(1 + 1 / (len(series) - 1))
-        enough = value + half < _WORTH_IT
-        why = "" if enough else "; the interval also holds more, so these runs cannot tell"
+        half_width = noise_of(study, curve, relative_to_english).half_width(1 + 1 / (len(series) - 1))
+        enough = value + half_width < _WORTH_IT
+        reason = "" if enough else "; the interval includes larger gains, so these runs cannot decide"
         definition = (
             "mean of all runs with n > 0 minus n = 0 of performance relative to English; comparable when multilingual "
-            f"data adds less than {100 * _WORTH_IT:g} points{why}"
+            f"data adds less than {100 * _WORTH_IT:g} points{reason}"
         )
-        yield Claim(claim, "comparable", value, value - half, value + half, definition, verdict(enough),
+        yield Claim(claim, "comparable", value, value - half_width, value + half_width, definition, verdict(enough),
                     run_ids([curve]))  # fmt: skip
