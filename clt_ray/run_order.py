@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import nan
 
 from clt_ray.analysis.metrics import metric, primary_metrics
-from clt_ray.analysis.run_selection import Candidate, SweepCurves, Observation, dispensable, next_run
+from clt_ray.analysis.run_selection import Candidate, Observation, SweepCurves, dispensable, next_run
 from clt_ray.evidence import Rows, finished_rows
 from clt_ray.languages import ENGLISH
 from clt_ray.store import Store

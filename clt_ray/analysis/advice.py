@@ -183,10 +183,8 @@ def _ranked(options: Sequence[Option], tolerance: float, target: float | None) -
     highest = max(expected_score(item) for item in options)
 
     def preference(item: Option) -> tuple[bool, float, float]:
-        if target is None:
-            is_good = expected_score(item) >= highest - tolerance
-        else:
-            is_good = item.reaches_target >= CONFIDENCE
+        is_near_best = expected_score(item) >= highest - tolerance
+        is_good = is_near_best if target is None else item.reaches_target >= CONFIDENCE
         return not is_good, item.total_samples if is_good else 0, -expected_score(item)
 
     return tuple(sorted(options, key=preference))

@@ -1,19 +1,20 @@
-"""Do unseen languages follow the seen ones while a run trains? Rank correlation over the checkpoints of each run.
+"""Spearman correlation between seen and unseen validation metrics over the checkpoints of each run.
 
-**Contract.** At every validation of a run, a metric is averaged over the seen and over the unseen languages; the
-Spearman correlation of both means over the validations says whether they rise and fall in the same order. English is in
-neither. A validation counts only where all languages were measured, so that every mean is over the same ones.
+**Contract.** At every validation during a run, a metric is averaged over the seen and over the unseen languages. The
+Spearman correlation of the two means over the validations of a run measures whether they rise and fall together.
+English is in neither mean. Validations in which a language was not measured are left out, so that all means are over
+the same languages.
 
-**What it does not have.** No p value and no interval within a run. Checkpoints of one run are one path: both means
-fall while training goes on, whether or not one language helps another, so two unrelated languages correlate near 1.
-Shuffling blocks or shifting one path along the other would need paths that stay on one level, which losses do not. So
-there are two guards instead. `of_changes` correlates the changes between neighbouring checkpoints, from which a common
-steady trend is gone (a common slowing down is not). And runs are what is independent: `over_runs` gives the mean over
-the runs of a curve with an interval over runs. It says what another run would show, not that training on one language
-causes it.
+**Limits.** There is no p value and no interval for a single run. The checkpoints of one run are a single time series:
+both means fall during training whether or not one language helps another, so the means of two unrelated languages
+correlate near 1. Block permutation and circular shifts would need stationary series, which losses are not. Two measures
+are reported instead. `of_changes` is the correlation of the changes between neighbouring checkpoints, which removes a
+common linear trend (but not a common slowing of the descent). And because runs are independent, `over_runs` gives the
+mean correlation over the runs of a curve with an interval over runs. It describes what another run would show, not a
+causal effect of training on one language.
 
-**Example.** Seen losses 2.0, 1.5, 1.2, 1.1 and unseen losses 3.0, 2.6, 2.5, 2.7 have ranks 4 3 2 1 and 4 2 1 3: rho is
-0.4. The changes -0.5, -0.3, -0.1 and -0.4, -0.1, +0.2 have equal ranks: 1.0.
+**Example.** Seen losses of 2.0, 1.5, 1.2, 1.1 and unseen losses of 3.0, 2.6, 2.5, 2.7 have the ranks 4 3 2 1 and
+4 2 1 3, so rho is 0.4. The changes -0.5, -0.3, -0.1 and -0.4, -0.1, +0.2 have equal ranks, so their rho is 1.0.
 """
 
 from __future__ import annotations
@@ -25,34 +26,36 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from clt_ray.analysis.display_order import language_order
 from clt_ray.analysis.jackknife import FEWEST, t_interval
 from clt_ray.analysis.metrics import task_order
+from clt_ray.analysis.rank_correlation import MIN_PAIRS, spearman
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 
-LEAST: Final = 3
-"""Checkpoints without which there is no correlation."""
+_DECIMALS: Final = 9
+"""Decimals to which means are rounded before they are ranked; losses are recorded with about 7 digits."""
 CURVE_COLUMNS: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
-"""Columns that say which runs are averaged over; `metric` is a validation metric."""
+"""Columns that identify the curve over whose runs correlations are averaged; `metric` is a validation metric."""
 COLUMNS: Final = (
     *RUN_COLUMNS, "task", "metric", "seen_languages", "unseen_languages", "n", "first_step", "last_step", "spearman",
     "of_changes",
 )  # fmt: skip
-MEANS: Final = (
+"""Columns of the table of runs."""
+MEAN_COLUMNS: Final = (
     *CURVE_COLUMNS, "spearman", "low", "high", "of_changes", "changes_low", "changes_high", "n", "checkpoints",
     "run_ids",
 )  # fmt: skip
+"""Columns of the table of curves."""
 
 Values = NDArray[np.float64]
 
 
 def checkpoint_tables(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
-    """Both tables by the names of their CSV files; none without a row.
+    """Returns both tables by the names of their CSV files; no tables if no run has enough validations.
 
     Args:
-        logs: Of finished runs, from `clt_ray.evidence.run_logs`.
+        logs: Logs of finished runs.
     """
     table = transfer_correlation_checkpoints(logs)
     if table.empty:
@@ -61,94 +64,97 @@ def checkpoint_tables(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
 
 
 def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
-    """Per run, task and validation metric: Spearman correlation of seen and unseen means over its checkpoints.
+    """Returns the correlation of seen and unseen means over checkpoints, one row per run, task and validation metric.
 
-    Columns `COLUMNS`; `n` counts checkpoints, `of_changes` is the correlation of their changes. Runs without seen or
-    without unseen languages, and with fewer than `LEAST` checkpoints, have no row; NaN where one side does not vary.
+    Columns: those of `COLUMNS`. `n` is the number of checkpoints; `spearman` is the correlation of the means and
+    `of_changes` that of their changes, NaN where one of the means does not vary. Runs without seen or without unseen
+    languages, and those with fewer than `MIN_PAIRS` checkpoints, have no row.
 
     Args:
-        logs: Of finished runs, from `clt_ray.evidence.run_logs`.
+        logs: Logs of finished runs.
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
-        for (task, metric), languages in sorted(_measured(log).items(), key=lambda found: _reading_order(*found[0])):
+        for (task, metric), languages in sorted(_validated(log).items(), key=lambda item: _reading_order(*item[0])):
             seen = [code for code in languages if log.exposure(code) == "seen"]
             unseen = [code for code in languages if log.exposure(code) == "unseen"]
-            # A run in English alone, or a control with more of it, has nothing that others could follow.
             if not seen or not unseen:
+                continue  # Runs on English alone and equal-volume controls have no seen languages.
+            steps, seen_means, unseen_means = _means_by_step(log, f"val/{task}/{{}}/{metric}", seen, unseen)
+            if len(steps) < MIN_PAIRS:
                 continue
-            steps, left, right = _paths(log, task, metric, seen, unseen)
-            if len(steps) < LEAST:
-                continue
-            about: dict[str, Any] = {"task": task, "metric": metric, "seen_languages": "+".join(seen)}
-            about |= {"unseen_languages": "+".join(unseen), "n": len(steps)}
-            about |= {"first_step": steps[0], "last_step": steps[-1]}
-            found = {"spearman": spearman(left, right), "of_changes": spearman(np.diff(left), np.diff(right))}
-            rows.append(log.columns() | about | found)
+            labels: dict[str, Any] = {"task": task, "metric": metric, "seen_languages": "+".join(seen)}
+            labels |= {"unseen_languages": "+".join(unseen), "n": len(steps)}
+            labels |= {"first_step": steps[0], "last_step": steps[-1]}
+            correlations = {
+                "spearman": spearman(seen_means, unseen_means, _DECIMALS),
+                "of_changes": spearman(np.diff(seen_means), np.diff(unseen_means), _DECIMALS),
+            }
+            rows.append(log.columns() | labels | correlations)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def over_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Per curve and metric: the mean correlation over its runs, with a 95% Student interval over them.
+    """Returns the mean correlation over the runs of each curve and metric, with its 95% Student's t interval.
 
-    Columns `MEANS`; `n` counts runs, `checkpoints` all of theirs. There is no interval below `jackknife.FEWEST` runs,
-    nor where all runs have the same correlation, which says nothing of how much others would differ.
+    Columns: those of `MEAN_COLUMNS`; `n` is the number of runs and `checkpoints` the sum of their checkpoints. There is
+    no interval for fewer than `jackknife.FEWEST` runs, nor where all runs have the same correlation, since their
+    variance is then not estimated.
 
     Args:
-        table: From `transfer_correlation_checkpoints`.
+        table: Table of `transfer_correlation_checkpoints`.
     """
     rows: list[dict[str, Any]] = []
-    for key, own in table.groupby(CURVE_COLUMNS, sort=False):
-        about = group_columns(CURVE_COLUMNS, key)
+    for key, runs in table.groupby(CURVE_COLUMNS, sort=False):
+        row = group_columns(CURVE_COLUMNS, key)
         for value, low, high in (("spearman", "low", "high"), ("of_changes", "changes_low", "changes_high")):
-            mean, ends = _mean(own[value].dropna().to_numpy(dtype=float))
-            about |= {value: mean, low: ends[0], high: ends[1]}
-        known = own["spearman"].notna()
-        runs = "+".join(dict.fromkeys(own.loc[known, "run_id"]))
-        rows.append(about | {"n": int(known.sum()), "checkpoints": int(own.loc[known, "n"].sum()), "run_ids": runs})
-    return pd.DataFrame(rows, columns=list(MEANS))
+            mean, ends = _mean_and_interval(runs[value].dropna().to_numpy(dtype=float))
+            row |= {value: mean, low: ends[0], high: ends[1]}
+        is_known = runs["spearman"].notna()
+        run_ids = "+".join(dict.fromkeys(runs.loc[is_known, "run_id"]))
+        checkpoints = int(runs.loc[is_known, "n"].sum())
+        rows.append(row | {"n": int(is_known.sum()), "checkpoints": checkpoints, "run_ids": run_ids})
+    return pd.DataFrame(rows, columns=list(MEAN_COLUMNS))
 
 
-def spearman(left: Values, right: Values) -> float:
-    """Rank correlation, ties sharing their mean rank; NaN below `LEAST` pairs or where one side is constant."""
-    # Losses are recorded with about 7 digits; differences beyond are no order.
-    left, right = np.round(left, 9), np.round(right, 9)
-    if len(left) < LEAST or np.ptp(left) == 0 or np.ptp(right) == 0:
-        return nan
-    return float(np.clip(np.corrcoef(rankdata(left), rankdata(right))[0, 1], -1, 1))
-
-
-def _measured(log: RunLog) -> dict[tuple[str, str], list[str]]:
-    """Languages by task and metric, of all names `val/<task>/<language>/<metric>`."""
-    found: dict[tuple[str, str], set[str]] = {}
+def _validated(log: RunLog) -> dict[tuple[str, str], list[str]]:
+    """Returns the validated languages by task and metric, from the names `val/<task>/<language>/<metric>`."""
+    languages: dict[tuple[str, str], set[str]] = {}
     for _, metrics in log.validation:
         for name in metrics:
             parts = name.split("/")
             if len(parts) == 4 and parts[0] == "val" and parts[1] in log.tasks:
-                found.setdefault((parts[1], parts[3]), set()).add(parts[2])
-    return {key: sorted(codes, key=language_order) for key, codes in found.items()}
+                languages.setdefault((parts[1], parts[3]), set()).add(parts[2])
+    return {key: sorted(codes, key=language_order) for key, codes in languages.items()}
 
 
 def _reading_order(task: str, metric: str) -> tuple[object, ...]:
     return task_order(task), metric != "loss", metric
 
 
-def _paths(
-    log: RunLog, task: str, metric: str, seen: Sequence[str], unseen: Sequence[str]
+def _means_by_step(
+    log: RunLog, name: str, seen: Sequence[str], unseen: Sequence[str]
 ) -> tuple[list[int], Values, Values]:
-    """Steps where all languages were measured, and both means at them."""
+    """Returns the steps at which all languages were measured, and the seen and unseen means at these steps.
+
+    Args:
+        log: Log of the run.
+        name: Name of the metric with `{}` in place of the language.
+        seen: Codes of the seen languages.
+        unseen: Codes of the unseen languages.
+    """
     steps, means = [], []
     for step, metrics in log.validation:
-        sides = [[metrics.get(f"val/{task}/{code}/{metric}", nan) for code in codes] for codes in (seen, unseen)]
+        sides = [[metrics.get(name.format(code), nan) for code in codes] for codes in (seen, unseen)]
         if np.isfinite([value for side in sides for value in side]).all():
             steps.append(step)
             means.append([float(np.mean(side)) for side in sides])
-    paths = np.array(means, dtype=float).reshape(-1, 2)
-    return steps, paths[:, 0], paths[:, 1]
+    columns = np.array(means, dtype=float).reshape(-1, 2)
+    return steps, columns[:, 0], columns[:, 1]
 
 
-def _mean(values: Values) -> tuple[float, tuple[float, float]]:
-    """Mean and interval over runs, within the range of a correlation."""
+def _mean_and_interval(values: Values) -> tuple[float, tuple[float, float]]:
+    """Returns mean and interval over runs, limited to the range of a correlation."""
     if not len(values):
         return nan, (nan, nan)
     mean = float(values.mean())

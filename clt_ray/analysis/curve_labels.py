@@ -1,21 +1,27 @@
-"""Names of curves in figures and tables: short, and only as long as telling them apart needs."""
+"""Labels of curves in figures and tables, which contain only the parts in which the curves differ."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import pandas as pd
 
 from clt_ray.analysis.display_order import language_list
 
-CURVE_COLUMNS = ["model", "setting", "mixture", "language_group", "train_languages"]
-"""Columns that tell curves of one task apart."""
+CURVE_COLUMNS: Final = ["model", "setting", "mixture", "language_group", "train_languages"]
+"""Columns that identify a curve within one task."""
 
 Key = tuple[str, ...]
+"""Model, setting, language group and training languages."""
 
 
 def curve_labels(frame: pd.DataFrame) -> dict[Key, str]:
-    """A label for every distinct `CURVE_COLUMNS` of a table, in the table's order.
+    """Returns a label for every distinct curve of a table, in the table's order.
 
-    A part is named only where it varies; one curve alone is named by its model and languages.
+    A label names the parts that vary within the table; a single curve is labelled with its model and languages.
+
+    Args:
+        frame: Table with the columns `CURVE_COLUMNS`.
 
     >>> rows = [["tiny", "single", "math", "latin", "es+fr"], ["tiny", "single", "math", "asia", "ja+zh"]]
     >>> table = pd.DataFrame(rows, columns=CURVE_COLUMNS)
@@ -35,18 +41,19 @@ def curve_labels(frame: pd.DataFrame) -> dict[Key, str]:
         elif varies["setting"] and not varies["model"] and not varies["train_languages"]:
             parts.append("single task")
         if varies["train_languages"] or not parts:
-            parts.append(language_list(row["train_languages"].split("+")) if row["train_languages"] else "English only")
+            languages = language_list(row["train_languages"].split("+")) if row["train_languages"] else "English only"
+            parts.append(languages)
         labels[key_of(row)] = ", ".join(parts)  # type: ignore[arg-type]
-    return _told_apart(labels)
+    return _distinct(labels)
 
 
 def key_of(row: dict[str, str] | pd.Series) -> Key:
-    """The curve that a table row belongs to."""
+    """Returns the key of the curve to which a table row belongs."""
     return tuple(str(row[name]) for name in ("model", "setting", "language_group", "train_languages"))
 
 
-def _told_apart(labels: dict[Key, str]) -> dict[Key, str]:
-    """Labels with the group's name where two groups of equal languages would read the same."""
-    seen = pd.Series(list(labels.values()))
-    repeated = set(seen[seen.duplicated()])
+def _distinct(labels: dict[Key, str]) -> dict[Key, str]:
+    """Returns the labels, with the language group added where two groups with the same languages had equal labels."""
+    texts = pd.Series(list(labels.values()))
+    repeated = set(texts[texts.duplicated()])
     return {key: f"{label} ({key[2]})" if label in repeated else label for key, label in labels.items()}

@@ -1,6 +1,6 @@
-"""The measures of every curve as frames, one row per estimate; the report writes them as CSV files.
+"""Tables of the measures of every curve, one row per estimate; the report writes them as CSV files.
 
-Series columns are those of `rows.SERIES_COLUMNS`.
+The columns that identify a point of a curve are `table_columns.SERIES_COLUMNS`. Scores are in the metric's stored unit.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ from clt_ray.analysis.table_columns import (
     ESTIMATE_COLUMNS,
     SERIES_COLUMNS,
     estimate_columns,
+    provenance_columns,
     series_columns,
-    support_columns,
 )
 from clt_ray.analysis.uncertainty import WILSON, Estimate, wilson
 
 Row = dict[str, Any]
 
 MEAN: Final = "mean"
-"""What `eval_language` holds in rows about the mean over all languages of an exposure."""
+"""Value of `eval_language` in rows about the mean over all languages of an exposure."""
 
 
 def relative_to_english(study: Study) -> pd.DataFrame:
-    """Per curve and n: mean non-English score / English score."""
+    """Returns the mean non-English score divided by the English score, one row per point of a curve.
+
+    Columns: those of `SERIES_COLUMNS`, `relative_to_english` (1 means no gap to English), `ESTIMATE_COLUMNS`.
+    """
 
     def row(curve: Curve, point: Point) -> Iterator[Row]:
         yield estimate_columns("relative_to_english", transfer.relative_to_english(study, curve, point))
@@ -40,93 +43,104 @@ def relative_to_english(study: Study) -> pd.DataFrame:
 
 
 def seen_unseen(study: Study) -> pd.DataFrame:
-    """Per curve and n: mean score in seen and in unseen languages, in English, and the gap seen - unseen.
+    """Returns the seen, unseen and English mean scores and the gap seen - unseen, one row per point of a curve.
 
-    `n` counts the item scores behind the gap.
+    Columns: those of `SERIES_COLUMNS`; `seen`, `unseen`, `english` and `gap`, each with the ends of its interval in
+    `<name>_low` and `<name>_high`; `n`, the number of item scores behind the gap; `method`; `run_ids`.
     """
 
     def row(curve: Curve, point: Point) -> Iterator[Row]:
         means = transfer.seen_unseen(study, curve, point)
-        whole: Row = {}
+        columns: Row = {}
         for name in ("seen", "unseen", "english", "gap"):
-            found: Estimate = getattr(means, name)
-            whole |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
-        behind = means.gap if means.gap.n else means.english
-        yield whole | support_columns(behind)
+            estimate: Estimate = getattr(means, name)
+            columns |= {name: estimate.estimate, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        yield columns | provenance_columns(means.gap if means.gap.n else means.english)
 
     return _table(study, row, _COLUMNS["seen_unseen"])
 
 
 def per_language(study: Study) -> pd.DataFrame:
-    """Per curve, n and evaluation language: the score; accuracies of single runs with their Wilson interval."""
+    """Returns the score in every evaluation language, one row per point of a curve and language.
+
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `exposure`, `score`, `ESTIMATE_COLUMNS`. Accuracies of points
+    with a single run have a Wilson interval.
+    """
 
     def rows(curve: Curve, point: Point) -> Iterator[Row]:
         for code in sorted(transfer.languages_of(study, curve, point), key=language_order):
-            found = score(study, curve, point, code)
-            yield {"eval_language": code, "exposure": _exposure(curve, code)} | estimate_columns("score", found)
+            estimate = score(study, curve, point, code)
+            yield {"eval_language": code, "exposure": _exposure(curve, code)} | estimate_columns("score", estimate)
 
     return _table(study, rows, _COLUMNS["per_language"])
 
 
 def gain(study: Study) -> pd.DataFrame:
-    """Per curve with an n = 0 run, n > 0 and language: score(n) - score(0); also means over seen and over unseen.
+    """Returns the score at n minus the score at 0, one row per point with n > 0 and language of curves with n = 0.
 
-    `q` is corrected for all single languages of the task, and for all means of it.
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `exposure`, `gain`, `ESTIMATE_COLUMNS`, `p`, `q`. Rows whose
+    `eval_language` is `MEAN` are about the mean over the seen or the unseen languages. `q` is adjusted for all single
+    languages of the task, and separately for all means of the task.
     """
 
     def rows(curve: Curve, point: Point) -> Iterator[Row]:
         if curve.origin is None or point is curve.origin:
             return
-        both = set(transfer.languages_of(study, curve, point)) & set(transfer.languages_of(study, curve, curve.origin))
-        for kind in ("seen", "unseen"):
-            if any(curve.exposure(code) == kind for code in both):
-                found = transfer.gain(study, curve, point.samples_per_language, kind)
-                yield {"eval_language": MEAN, "exposure": kind} | estimate_columns("gain", found) | {"p": found.p}
-        for code in sorted(both, key=language_order):
-            found = transfer.gain(study, curve, point.samples_per_language, [code])
-            about = {"eval_language": code, "exposure": curve.exposure(code)}
-            yield about | estimate_columns("gain", found) | {"p": found.p}
+        common = set(transfer.languages_of(study, curve, point))
+        common &= set(transfer.languages_of(study, curve, curve.origin))
+        for exposure in ("seen", "unseen"):
+            if any(curve.exposure(code) == exposure for code in common):
+                estimate = transfer.gain(study, curve, point.samples_per_language, exposure)
+                labels = {"eval_language": MEAN, "exposure": exposure}
+                yield labels | estimate_columns("gain", estimate) | {"p": estimate.p}
+        for code in sorted(common, key=language_order):
+            estimate = transfer.gain(study, curve, point.samples_per_language, [code])
+            labels = {"eval_language": code, "exposure": curve.exposure(code)}
+            yield labels | estimate_columns("gain", estimate) | {"p": estimate.p}
 
     table = _table(study, rows, _COLUMNS["gain"])
-    family = table.assign(is_mean=table["eval_language"] == MEAN)
-    return add_q_values(family, ["task", "is_mean"]).drop(columns="is_mean")
+    with_family = table.assign(is_mean=table["eval_language"] == MEAN)
+    return add_q_values(with_family, ["task", "is_mean"]).drop(columns="is_mean")
 
 
 def transfer_correlation(study: Study) -> pd.DataFrame:
-    """Per curve: Spearman correlation between seen and unseen over its runs; `n` counts runs."""
+    """Returns the Spearman correlation between seen and unseen means over runs, one row per curve with 3 or more runs.
+
+    Columns: `model, task, setting, language_group`; `n`, the number of runs; `spearman`, `p`, `low`, `high` (see
+    `rank_correlation`); `train_languages, mixture, metric, method, run_ids`.
+    """
     rows = []
     for curve in study.curves:
-        found = transfer.transfer_correlation(study, curve)
-        if found.n >= 3:
+        correlation = transfer.transfer_correlation(study, curve)
+        if correlation.n >= 3:
             rows.append(
                 {
                     "model": curve.model,
                     "task": curve.task,
                     "setting": curve.setting,
                     "language_group": curve.language_group,
-                    "n": found.n,
-                    "spearman": found.spearman,
-                    "p": found.p,
-                    "low": found.low,
-                    "high": found.high,
+                    "n": correlation.n,
+                    "spearman": correlation.spearman,
+                    "p": correlation.p,
+                    "low": correlation.low,
+                    "high": correlation.high,
                     "train_languages": "+".join(curve.train_languages),
                     "mixture": curve.mixture,
                     "metric": curve.metric,
-                    "method": found.method,
-                    "run_ids": "+".join(found.run_ids),
+                    "method": correlation.method,
+                    "run_ids": "+".join(correlation.run_ids),
                 }
             )
     return pd.DataFrame(rows, columns=_COLUMNS["transfer_correlation"])
 
 
 def score(study: Study, curve: Curve, point: Point, language: str) -> Estimate:
-    """Score of a point in one language."""
-    cells = study.task_scores[curve.task]
-    found = cells.mean(point.run_ids, [language]).estimate()
+    """Returns the mean score of a point in one language, with a Wilson interval for the accuracy of a single run."""
+    estimate = study.task_scores[curve.task].mean(point.run_ids, [language]).estimate()
     if metric(curve.metric).name == "accuracy" and len(point.runs) == 1:
-        low, high = wilson(found.estimate, found.n)
-        return Estimate(found.estimate, low, high, found.n, WILSON, found.run_ids)
-    return found
+        low, high = wilson(estimate.estimate, estimate.n)
+        return Estimate(estimate.estimate, low, high, estimate.n, WILSON, estimate.run_ids)
+    return estimate
 
 
 _COLUMNS: Final = {
@@ -145,16 +159,16 @@ _COLUMNS: Final = {
 }  # fmt: skip
 
 
-def _table(study: Study, rows: Callable[[Curve, Point], Iterator[Row]], columns: list[str]) -> pd.DataFrame:
-    found = [
+def _table(study: Study, rows_of: Callable[[Curve, Point], Iterator[Row]], columns: list[str]) -> pd.DataFrame:
+    rows = [
         series_columns(curve, point) | row
         for curve in study.curves
         for point in curve.points
-        for row in rows(curve, point)
+        for row in rows_of(curve, point)
     ]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _exposure(curve: Curve, code: str) -> str:
-    """As `Curve.exposure`, but a curve that trained in English only has no seen and unseen."""
+    """Returns the exposure of a language; "non-English" for curves that trained on English alone."""
     return curve.exposure(code) if curve.train_languages or code == ENGLISH else "non-English"

@@ -1,8 +1,8 @@
-"""Languages or volume: a language group against as many extra English rows.
+"""Compares a language group with an equal volume of additional English rows.
 
-A run with n samples in each of k languages has n * k rows more than one with English alone. Its control (language
-group `english:k`, trained on `en`) has as many English rows instead, so the difference is what the languages bring and
-the volume does not.
+A run with n samples in each of k languages has n * k more training rows than a run on English alone. Its equal-volume
+control (language group `english:k`, training language `en`) has as many additional English rows instead. The difference
+of the two is the effect of the languages, separated from the effect of more data.
 """
 
 from __future__ import annotations
@@ -21,34 +21,39 @@ PREFIX: Final = "english:"
 
 
 def equal_volume(study: Study) -> pd.DataFrame:
-    """Per curve with a control, n and kind of language: score of the group minus score of the control of equal n."""
+    """Returns the score of each language group minus that of its control at equal n, per exposure.
+
+    There is one row per curve with a control, n > 0 that both have, and exposure (seen, unseen, English). Columns:
+    those of `SERIES_COLUMNS`, `exposure`, `control` (its language group), `difference` in the metric's stored unit,
+    `ESTIMATE_COLUMNS`, `p`, `q`.
+    """
     controls = {_design(curve, curve.language_group): curve for curve in study.curves if is_control(curve)}
     rows: list[dict[str, Any]] = []
     for curve in study.curves:
         control = controls.get(_design(curve, f"{PREFIX}{len(curve.train_languages)}"))
         if is_control(curve) or control is None:
             continue
-        cells = study.task_scores[curve.task]
-        others = {point.samples_per_language: point for point in control.points if point.samples_per_language}
+        task_scores = study.task_scores[curve.task]
+        control_points = {point.samples_per_language: point for point in control.points if point.samples_per_language}
         for point in curve.points:
-            other = others.get(point.samples_per_language)
-            if other is None:
+            control_point = control_points.get(point.samples_per_language)
+            if control_point is None:
                 continue
-            both = set(languages_of(study, curve, point)) & set(languages_of(study, control, other))
+            common = set(languages_of(study, curve, point)) & set(languages_of(study, control, control_point))
             for exposure in ("seen", "unseen", "english"):
-                wanted = [code for code in sorted(both) if curve.exposure(code) == exposure]
-                if wanted:
-                    found = (cells.mean(point.run_ids, wanted) - cells.mean(other.run_ids, wanted)).estimate()
-                    about = {"exposure": exposure, "control": control.language_group}
-                    rows.append(
-                        series_columns(curve, point) | about | estimate_columns("difference", found) | {"p": found.p}
-                    )
-    columns = [*SERIES_COLUMNS, "exposure", "control", "difference", *ESTIMATE_COLUMNS, "p"]
-    return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
+                codes = [code for code in sorted(common) if curve.exposure(code) == exposure]
+                if codes:
+                    group_mean = task_scores.mean(point.run_ids, codes)
+                    difference = (group_mean - task_scores.mean(control_point.run_ids, codes)).estimate()
+                    labels = {"exposure": exposure, "control": control.language_group}
+                    columns = estimate_columns("difference", difference) | {"p": difference.p}
+                    rows.append(series_columns(curve, point) | labels | columns)
+    columns_in_order = [*SERIES_COLUMNS, "exposure", "control", "difference", *ESTIMATE_COLUMNS, "p"]
+    return add_q_values(pd.DataFrame(rows, columns=columns_in_order), ["task"])
 
 
 def is_control(curve: Curve) -> bool:
-    """Whether the curve's runs train on extra English instead of other languages."""
+    """Returns whether the curve's runs train on additional English rows instead of other languages."""
     return curve.train_languages == (ENGLISH,)
 
 

@@ -1,4 +1,4 @@
-"""Whether outputs are in the language they should be in, per run and language."""
+"""Language fidelity: the share of outputs that are in the language of the prompt."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS
 from clt_ray.analysis.uncertainty import WILSON, wilson
 
 METRIC: Final = "fidelity"
-"""What a pass rate of language fidelity is called in the scores file."""
+"""Name of the metric in the scores file."""
 
 
 def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
-    """Share of outputs that pass, with its Wilson interval, one row per run, task and language.
+    """Returns the language fidelity with its Wilson interval, one row per run, task and evaluation language.
+
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (from 0 to 1), `ESTIMATE_COLUMNS`. Without scores of
+    the metric the table is empty.
 
     Args:
-        scores: From `frames.load_scores`; those without the metric give no rows.
+        scores: Frame from `load_scores`.
     """
     columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
     rows = scores[scores["metric"] == METRIC]
@@ -28,7 +31,7 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     mixtures = scores.groupby("run_id")["task"].agg(lambda tasks: "+".join(sorted(set(tasks), key=task_order)))
     ends = [wilson(float(share), int(n)) for share, n in zip(rows["score"], rows["n_items"], strict=True)]
-    found = rows.assign(
+    table = rows.assign(
         mixture=rows["run_id"].map(mixtures),
         fidelity=rows["score"],
         low=[low for low, _ in ends],
@@ -38,17 +41,18 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
         run_ids=rows["run_id"],
         seed=rows["seed"].astype(str),
     )
-    order = sorted(
-        range(len(found)),
-        key=lambda place: (
-            task_order(found["task"].iloc[place]),
-            natural_sort_key(found["model"].iloc[place]),
-            found["setting"].iloc[place] != "single",
-            found["language_group"].iloc[place] != NO_GROUP,
-            found["language_group"].iloc[place],
-            found["samples_per_language"].iloc[place],
-            found["seed"].iloc[place],
-            language_order(found["eval_language"].iloc[place]),
-        ),
+    order = sorted(range(len(table)), key=lambda index: _reading_order(table.iloc[index]))
+    return table.iloc[order][columns].reset_index(drop=True)
+
+
+def _reading_order(row: pd.Series) -> tuple[object, ...]:
+    return (
+        task_order(row["task"]),
+        natural_sort_key(row["model"]),
+        row["setting"] != "single",
+        row["language_group"] != NO_GROUP,
+        row["language_group"],
+        row["samples_per_language"],
+        row["seed"],
+        language_order(row["eval_language"]),
     )
-    return found.iloc[order][columns].reset_index(drop=True)

@@ -1,22 +1,22 @@
-"""How far languages that are never trained on can follow those that are, and what of them says so beforehand.
+"""How far unseen languages follow the seen ones (follow rate), and whether script or family predict it.
 
-**Contract.** Of one curve and one unseen language, the *follow rate* is what the language gains per unit gained by the
-seen mean: the slope through the origin of
+**Contract.** The *follow rate* of an unseen language in one curve is what the language gains per unit of gain of the
+seen mean: the slope of the regression through the origin of
 
-    score(n, language) - score(0, language)   on   seen(n) - seen(0),   over the n > 0 of the curve.
+    score(n, language) - score(0, language)   on   seen(n) - seen(0),   over the points of the curve with n > 0.
 
-1 is full transfer, 0 none, negative harm. Curves whose seen mean gains nothing that can be told from noise have no
-follow rate. Over all rates,
+A rate of 1 is full transfer, 0 none, and a negative rate is harm. Curves whose seen mean has no gain beyond its noise
+have no follow rate. Over all rates, the *boundary* model is the mixed-effects model
 
     rate = intercept + a * [shares its script with a training language] + b * [shares its family with one]
-           + language + curve + row
+           + language + curve + residual
 
-with random effects for languages and curves. What a covariate is worth is tested by predicting each language from the
-others: a *boundary* that holds only for the languages it was fitted on is none. Intervals have as many degrees of
-freedom as there are unseen languages beyond the fixed effects; with three of them, as in the reference study's main
-runs, one or none.
+with random effects for languages and curves. The value of the covariates is tested by predicting each language from the
+others, because a relation that holds only for the languages it was fitted to is of no use. Intervals have as many
+degrees of freedom as there are unseen languages beyond the number of fixed effects. With three unseen languages, as in
+the main runs of the reference study, these are one or none.
 
-**Example.** Seen languages rise from 0.2 to 0.4 and Korean from 0.1 to 0.15: its follow rate is 0.25.
+**Example.** Seen languages rise from 0.2 to 0.4 and Korean from 0.1 to 0.15. The follow rate of Korean is 0.25.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from clt_ray.languages import LANGUAGES
 
 COVARIATES: Final = ("script", "family")
 _CLEAR: Final = 2.0
-"""Standard errors that the seen gain must have for a rate per unit of it to mean something."""
+"""Number of standard errors that the seen gain must exceed for a follow rate to be computed."""
 
 
 @dataclass(frozen=True)
 class FollowRate:
-    """What one unseen language gains per unit of seen gain, in one curve."""
+    """The follow rate of one unseen language in one curve."""
 
     model: str
     task: str
@@ -52,10 +52,11 @@ class FollowRate:
     language_group: str
     language: str
     shares_script: bool
-    """Whether a training language, English included, is written in its script."""
+    """Whether a training language, English included, is written in the language's script."""
     shares_family: bool
-    """Whether a training language, English included, is of its family."""
+    """Whether a training language, English included, belongs to the language's family."""
     rate: float
+    """Gain of the language per unit of gain of the seen mean."""
     variance: float
     """Error variance of the rate."""
     seen_gain: float
@@ -64,57 +65,61 @@ class FollowRate:
 
     @property
     def curve(self) -> tuple[str, str, str, str]:
+        """Model, task, setting and language group of the curve."""
         return self.model, self.task, self.setting, self.language_group
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A term of the boundary model with its 95% interval; NaN ends without degrees of freedom."""
+    """A fixed effect of the boundary model with its 95% confidence interval."""
 
     name: str
-    """`neither` (rate of a language that shares neither script nor family), `script` or `family` (what sharing it
-    adds)."""
+    """`neither` for the rate of a language that shares neither script nor family with a training language; `script` or
+    `family` for what sharing it adds to the rate."""
     estimate: float
     low: float
+    """Lower end of the interval; NaN without degrees of freedom."""
     high: float
+    """Upper end of the interval; NaN without degrees of freedom."""
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """The fitted model."""
+    """The fitted boundary model."""
 
     rates: tuple[FollowRate, ...]
     effects: tuple[Effect, ...]
     languages: tuple[str, ...]
-    """Unseen languages it rests on."""
+    """Unseen languages to which the model was fitted."""
     covariates: tuple[str, ...]
-    """Those of `COVARIATES` that vary and say different things among these languages."""
+    """Covariates whose effects can be separated from the intercept and from each other for these languages."""
     strength: str
-    """How much these languages can say, as a sentence."""
+    """Strength of the evidence, as a sentence."""
     fit: MixedFit
 
     def predict(self, shares_script: bool, shares_family: bool) -> tuple[float, float, float]:
-        """Follow rate of a language that has not been evaluated, in a curve that has not been run, with its 95%
-        prediction interval."""
-        row = np.array([1.0, *({"script": shares_script, "family": shares_family}[name] for name in self.covariates)])
+        """Returns the follow rate of a new language in a new curve, with its 95% prediction interval."""
+        shares = {"script": shares_script, "family": shares_family}
+        row = np.array([1.0, *(shares[name] for name in self.covariates)])
         none = np.zeros(len(self.rates))
         return self.fit.predict(row.astype(float), [none, none, none], [1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class LanguagesLeftOut:
-    """The boundary model tested on languages it was not fitted on."""
+    """The predictions of the boundary model for languages to which it was not fitted."""
 
     predictions: tuple[tuple[FollowRate, float], ...]
     """Each rate with its prediction from the other languages."""
     r2: float
-    """1 - squared error with covariates / without them; NaN without covariates."""
+    """1 - squared error with covariates / squared error without them; NaN without covariates."""
     verdict: str
-    """As a sentence: covariates help or mislead where a 95% interval over languages of the error they save says so."""
+    """The result as a sentence: covariates help or mislead where the 95% interval over languages of the reduction in
+    squared error excludes zero."""
 
 
 def follow_rates(study: Study) -> tuple[FollowRate, ...]:
-    """The follow rate of every unseen language in every curve that has one."""
+    """Returns the follow rate of every unseen language in every curve with a clear gain of the seen mean."""
     rates = []
     for seed, curve in enumerate(study.curves):
         if curve.origin is None or len(curve.points) < 2 or set(curve.train_languages) <= {ENGLISH}:
@@ -123,118 +128,127 @@ def follow_rates(study: Study) -> tuple[FollowRate, ...]:
         seen = Series.of(study, curve, "seen")
         if not seen.samples:
             continue
-        seen_gain = _gains(seen, rng)
+        seen_gains = _resampled_gains(seen, rng)
         for language in study.task_scores[curve.task].languages:
             if curve.exposure(language) != "unseen":
                 continue
             series = Series.of(study, curve, [language])
-            found = _rate(seen, seen_gain, series, rng) if series.samples else None
-            if found is not None:
-                most = max(seen.scores) - seen.scores[0]
-                rates.append(_described(curve, language, *found, most))
+            estimate = _rate_and_variance(seen, seen_gains, series, rng) if series.samples else None
+            if estimate is not None:
+                largest_gain = max(seen.scores) - seen.scores[0]
+                rates.append(_follow_rate(curve, language, estimate, largest_gain))
     return tuple(rates)
 
 
-def _gains(series: Series, rng: np.random.Generator) -> Floats | None:
-    """Gains over n = 0 in resamples, shape (resamples, points - 1); None when nothing is known of the noise."""
+def _resampled_gains(series: Series, rng: np.random.Generator) -> Floats | None:
+    """Returns resampled gains over n = 0, shape (resamples, points - 1); None when their error is not known."""
     noise = run_noise_around_fit(series)
     if not series.has_stderr and np.isnan(noise):
         return None
-    drawn = series.resampled(0.0 if np.isnan(noise) else noise, rng)
-    return np.asarray(drawn[:, 1:] - drawn[:, :1])
+    scores = series.resampled(0.0 if np.isnan(noise) else noise, rng)
+    return np.asarray(scores[:, 1:] - scores[:, :1])
 
 
-def _rate(
-    seen: Series, seen_gain: Floats | None, series: Series, rng: np.random.Generator
+def _rate_and_variance(
+    seen: Series, seen_gains: Floats | None, series: Series, rng: np.random.Generator
 ) -> tuple[float, float] | None:
-    """The follow rate and its error variance; None when the seen gain is not clear of noise."""
-    own = _gains(series, rng)
-    if seen_gain is None or own is None:
+    """Returns the follow rate and its error variance; None when the seen gain does not exceed its noise."""
+    language_gains = _resampled_gains(series, rng)
+    if seen_gains is None or language_gains is None:
         return None
-    mean_gain = seen_gain.mean(axis=1)
+    mean_gain = seen_gains.mean(axis=1)
     if not mean_gain.mean() > _CLEAR * mean_gain.std():
         return None
-    known = np.asarray(seen.scores[1:]) - seen.scores[0]
-    rows = min(len(seen_gain), len(own))
-    value = float(known @ (np.asarray(series.scores[1:]) - series.scores[0]) / (known @ known))
-    # Linear in the gains (delta method): the ratio itself has wild resamples where the seen gain comes out near zero.
-    drawn = (own[:rows] - value * seen_gain[:rows]) @ known / (known @ known)
-    return value, float(np.var(drawn))
+    x = np.asarray(seen.scores[1:]) - seen.scores[0]
+    rows = min(len(seen_gains), len(language_gains))
+    rate = float(x @ (np.asarray(series.scores[1:]) - series.scores[0]) / (x @ x))
+    # Delta method: the ratio itself has extreme values in resamples where the seen gain is near zero.
+    errors = (language_gains[:rows] - rate * seen_gains[:rows]) @ x / (x @ x)
+    return rate, float(np.var(errors))
 
 
-def _described(curve: Curve, language: str, rate: float, variance: float, seen_gain: float) -> FollowRate:
+def _follow_rate(curve: Curve, language: str, estimate: tuple[float, float], seen_gain: float) -> FollowRate:
     trained = [LANGUAGES[code] for code in (ENGLISH, *curve.train_languages) if code in LANGUAGES]
-    own = LANGUAGES.get(language)
+    declared = LANGUAGES.get(language)
+    rate, variance = estimate
     return FollowRate(
-        curve.model, curve.task, curve.setting, curve.language_group, language,
-        own is not None and own.script in {each.script for each in trained},
-        own is not None and own.family in {each.family for each in trained},
-        rate, variance, seen_gain, tuple(run_id for point in curve.points for run_id in point.run_ids),
-    )  # fmt: skip
+        model=curve.model,
+        task=curve.task,
+        setting=curve.setting,
+        language_group=curve.language_group,
+        language=language,
+        shares_script=declared is not None and declared.script in {other.script for other in trained},
+        shares_family=declared is not None and declared.family in {other.family for other in trained},
+        rate=rate,
+        variance=variance,
+        seen_gain=seen_gain,
+        run_ids=tuple(run_id for point in curve.points for run_id in point.run_ids),
+    )
 
 
 def fit_boundary(rates: Sequence[FollowRate]) -> Boundary:
-    """Fit the model to follow rates.
+    """Fits the boundary model to follow rates.
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are no follow rates.
     """
     if not rates:
-        raise ValueError("no follow rates: no curve whose seen languages gain more than noise has an unseen one")
+        raise ValueError("no follow rates: no curve whose seen languages gain more than noise has an unseen language")
     covariates: list[str] = []
     for name in COVARIATES:
         if np.linalg.matrix_rank(_design(rates, [*covariates, name])) == len(covariates) + 2:
             covariates.append(name)
     languages = tuple(sorted({rate.language for rate in rates}))
-    effects = [same([rate.language for rate in rates]), same([rate.curve for rate in rates]), np.eye(len(rates))]
+    random_effects = [
+        same([rate.language for rate in rates]),
+        same([rate.curve for rate in rates]),
+        np.eye(len(rates)),
+    ]
     freedom = len(languages) - 1 - len(covariates)
-    fit = fit_mixed(
-        np.array([rate.rate for rate in rates]),
-        _design(rates, covariates),
-        effects,
-        np.array([rate.variance for rate in rates]),
-        freedom,
+    values, variances = np.array([rate.rate for rate in rates]), np.array([rate.variance for rate in rates])
+    fit = fit_mixed(values, _design(rates, covariates), random_effects, variances, freedom)
+    effects = tuple(
+        Effect(name, float(fit.coefficients[column]), *fit.interval(column))
+        for column, name in enumerate(["neither", *covariates])
     )
-    terms = tuple(
-        Effect(name, float(fit.coefficients[place]), *fit.interval(place))
-        for place, name in enumerate(["neither", *covariates])
-    )
-    return Boundary(tuple(rates), terms, languages, tuple(covariates), _strength(languages, covariates, freedom), fit)
+    return Boundary(tuple(rates), effects, languages, tuple(covariates), _strength(languages, covariates, freedom), fit)
 
 
 def leave_one_language_out(rates: Sequence[FollowRate]) -> LanguagesLeftOut:
-    """Predict the rates of each unseen language from those of the others, with covariates and without."""
-    pairs, plain = [], []
+    """Predicts the rates of each unseen language from those of the others, with and without covariates."""
+    predictions, without_covariates = [], []
     for language in sorted({rate.language for rate in rates}):
         others = [rate for rate in rates if rate.language != language]
         if not others:
             continue
-        fitted = fit_boundary(others)
-        without = float(np.mean([rate.rate for rate in others]))
+        boundary = fit_boundary(others)
+        mean_of_others = float(np.mean([rate.rate for rate in others]))
         for rate in rates:
             if rate.language == language:
-                pairs.append((rate, fitted.predict(rate.shares_script, rate.shares_family)[0]))
-                plain.append(without)
-    if not pairs or not any(fit_boundary(rates).covariates):
-        return LanguagesLeftOut(tuple(pairs), nan, "Script and family cannot be tested: these languages do not differ.")
-    errors = np.array([rate.rate - predicted for rate, predicted in pairs])
-    missed = np.array([rate.rate for rate, _ in pairs]) - np.array(plain)
-    r2 = float(1 - (errors @ errors) / (missed @ missed)) if missed.any() else nan
-    # Rates of one language rise and fall together, so what covariates save is compared over languages, not rates.
-    saved = pd.Series(missed**2 - errors**2).groupby([rate.language for rate, _ in pairs]).mean()
-    return LanguagesLeftOut(tuple(pairs), r2, _verdict(r2, saved.to_numpy(), len(pairs)))
+                predictions.append((rate, boundary.predict(rate.shares_script, rate.shares_family)[0]))
+                without_covariates.append(mean_of_others)
+    if not predictions or not any(fit_boundary(rates).covariates):
+        verdict = "Script and family cannot be tested, because these languages do not differ in them."
+        return LanguagesLeftOut(tuple(predictions), nan, verdict)
+    errors = np.array([rate.rate - predicted for rate, predicted in predictions])
+    errors_without = np.array([rate.rate for rate, _ in predictions]) - np.array(without_covariates)
+    r2 = float(1 - (errors @ errors) / (errors_without @ errors_without)) if errors_without.any() else nan
+    # Rates of the same language are correlated, so the reduction in squared error is compared over languages.
+    languages = [rate.language for rate, _ in predictions]
+    reduction = pd.Series(errors_without**2 - errors**2).groupby(languages).mean()
+    return LanguagesLeftOut(tuple(predictions), r2, _verdict(r2, reduction.to_numpy(), len(predictions)))
 
 
-def _verdict(r2: float, saved: Floats, rates: int) -> str:
-    """Whether the squared error that covariates save, per language, can be told from zero."""
-    low, high = t_interval(saved)
-    basis = f"R² {r2:.2f} against the mean of the other languages, {rates} rates of {len(saved)} languages"
+def _verdict(r2: float, reduction: Floats, rates: int) -> str:
+    """Returns whether the reduction in squared error by the covariates, one value per language, differs from zero."""
+    low, high = t_interval(reduction)
+    basis = f"R² {r2:.2f} against the mean of the other languages, {rates} rates of {len(reduction)} languages"
     basis = basis.replace("-", "−")
     if low > 0:
-        return f"Script and family help to foretell how a language follows ({basis})."
+        return f"Script and family help to predict the follow rate of a language ({basis})."
     if high < 0:
-        return f"Script and family mislead about how a language follows ({basis})."
-    return f"Whether script and family foretell how a language follows, these languages cannot say ({basis})."
+        return f"Script and family mislead about the follow rate of a language ({basis})."
+    return f"These languages cannot decide whether script and family predict the follow rate of a language ({basis})."
 
 
 def _design(rates: Sequence[FollowRate], covariates: Sequence[str]) -> Floats:
@@ -243,7 +257,10 @@ def _design(rates: Sequence[FollowRate], covariates: Sequence[str]) -> Floats:
 
 
 def _strength(languages: Sequence[str], covariates: Sequence[str], freedom: int) -> str:
-    left = [name for name in COVARIATES if name not in covariates]
+    """Returns a sentence on how much can be concluded from these languages."""
+    not_separable = [name for name in COVARIATES if name not in covariates]
     text = f"{len(languages)} unseen languages ({', '.join(languages)})"
     text += f": {freedom} degree{'s' * (freedom != 1)} of freedom" if freedom > 0 else ": too few for an interval"
-    return f"{text}; {' and '.join(left)} cannot be told from the rest." if left else f"{text}."
+    if not not_separable:
+        return f"{text}."
+    return f"{text}; the effect of {' and '.join(not_separable)} cannot be separated from the others."

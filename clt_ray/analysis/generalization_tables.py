@@ -1,9 +1,9 @@
-"""What holds beyond single curves, as frames: how measures move with model size, how unseen languages follow."""
+"""Tables of the models fitted over many curves: measures against model size, and follow rates of unseen languages."""
 
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from scipy.special import ndtri
@@ -14,36 +14,43 @@ from clt_ray.analysis.scaling import MEASURES, fit_scale, leave_one_model_out, s
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL
 
-_RATE_COLUMNS = [
+_RATE_COLUMNS: Final = [
     "model", "setting", "task", "language_group", "eval_language", "shares_script", "shares_family", "follow_rate",
     "low", "high", "seen_gain", "run_ids",
 ]  # fmt: skip
-_BOUNDARY_COLUMNS = ["term", "estimate", "low", "high", "n", "languages", "r2", "strength", "verdict", "run_ids"]
+_BOUNDARY_COLUMNS: Final = [
+    "term", "estimate", "low", "high", "n", "languages", "r2", "strength", "verdict", "run_ids",
+]  # fmt: skip
 
 
 def scale(study: Study) -> pd.DataFrame:
-    """Per measure of `scaling.MEASURES`: its change per tenfold parameters, and the test on models left out.
+    """Returns the effect of model size on each measure of `scaling.MEASURES`, one row per measure.
 
-    `n` counts curves; `r2` and `covered` are those of `scaling.OutOfSample`; `strength` says how much these models can
-    say. Without models whose names state their size the frame is empty.
+    Columns: `measure`; `models`; `slope`, the change per tenfold number of parameters, with `low` and `high`; `n`, the
+    number of curves; `r2`, `covered` and `verdict` of `scaling.OutOfSample`; `strength` of `scaling.ScaleModel`. The
+    table is empty when no model's name states its size.
     """
-    found = []
+    records = []
     for measure in MEASURES:
         rows = scale_rows(study, measure)
         if rows:
             fitted, tested = fit_scale(rows), leave_one_model_out(rows)
-            found.append(
+            records.append(
                 {"measure": measure, "models": "+".join(fitted.models), "slope": fitted.slope, "low": fitted.low}
                 | {"high": fitted.high, "n": len(rows), "r2": tested.r2, "covered": tested.covered}
                 | {"strength": fitted.strength, "verdict": tested.verdict}
             )
     columns = ["measure", "models", "slope", "low", "high", "n", "r2", "covered", "strength", "verdict"]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(records, columns=columns)
 
 
 def scale_values(study: Study) -> pd.DataFrame:
-    """The rows that `scale` is fitted to: a measure of a curve, with its standard error as far as it is known."""
-    found = [
+    """Returns the values to which `scale` is fitted, one row per measure and curve.
+
+    Columns: `measure, model, parameters, task, setting, language_group, value`; `stderr`, the standard error of the
+    value as far as it is known.
+    """
+    records = [
         {"measure": measure, "model": row.model, "parameters": row.parameters}
         | dict(zip(("task", "setting", "language_group"), row.stratum, strict=True))
         | {"value": row.value, "stderr": row.variance**0.5}
@@ -51,36 +58,41 @@ def scale_values(study: Study) -> pd.DataFrame:
         for row in scale_rows(study, measure)
     ]
     columns = ["measure", "model", "parameters", "task", "setting", "language_group", "value", "stderr"]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(records, columns=columns)
 
 
 def follow_rates(study: Study) -> pd.DataFrame:
-    """Per curve and unseen language: what it gains per unit gained by the seen mean (`boundary`)."""
-    half = float(ndtri((1 + CONFIDENCE_LEVEL) / 2))
-    found = [
+    """Returns the follow rates (see `clt_ray.analysis.follow_rates`), one row per curve and unseen language.
+
+    Columns: `model, setting, task, language_group, eval_language, shares_script, shares_family`; `follow_rate` with
+    `low` and `high` (normal approximation); `seen_gain`, the largest gain of the seen mean; `run_ids`.
+    """
+    quantile = float(ndtri((1 + CONFIDENCE_LEVEL) / 2))
+    records = [
         {name: getattr(rate, name) for name in ("model", "setting", "task", "language_group")}
         | {"eval_language": rate.language, "shares_script": rate.shares_script, "shares_family": rate.shares_family}
-        | {"follow_rate": rate.rate, "low": rate.rate - half * rate.variance**0.5}
-        | {"high": rate.rate + half * rate.variance**0.5, "seen_gain": rate.seen_gain}
+        | {"follow_rate": rate.rate, "low": rate.rate - quantile * rate.variance**0.5}
+        | {"high": rate.rate + quantile * rate.variance**0.5, "seen_gain": rate.seen_gain}
         | {"run_ids": "+".join(rate.run_ids)}
         for rate in rates_of_study.follow_rates(study)
     ]
-    return pd.DataFrame(found, columns=_RATE_COLUMNS)
+    return pd.DataFrame(records, columns=_RATE_COLUMNS)
 
 
 def boundary(study: Study) -> pd.DataFrame:
-    """Per term of the boundary model: what it adds to the follow rate; and the test on languages left out.
+    """Returns the fixed effects of the boundary model (see `clt_ray.analysis.follow_rates`), one row per term.
 
-    `term` is `neither` for the rate of a language that shares neither script nor family with a training language. `n`
-    counts rates. Without follow rates the frame is empty.
+    Columns: `term`, which is `neither` for the rate of a language that shares neither script nor family with a training
+    language; `estimate`, `low`, `high`; `n`, the number of rates; `languages`; `r2` and `verdict` of the test on
+    languages left out; `strength`; `run_ids`. The table is empty without follow rates.
     """
-    found = rates_of_study.follow_rates(study)
-    if not found:
+    rates = rates_of_study.follow_rates(study)
+    if not rates:
         return pd.DataFrame(columns=_BOUNDARY_COLUMNS)
-    fitted, tested = fit_boundary(found), leave_one_language_out(found)
-    runs = "+".join(dict.fromkeys(run for rate in found for run in rate.run_ids))
+    fitted, tested = fit_boundary(rates), leave_one_language_out(rates)
+    runs = "+".join(dict.fromkeys(run for rate in rates for run in rate.run_ids))
     rows: list[dict[str, Any]] = [
-        {"term": effect.name, "estimate": effect.estimate, "low": effect.low, "high": effect.high, "n": len(found)}
+        {"term": effect.name, "estimate": effect.estimate, "low": effect.low, "high": effect.high, "n": len(rates)}
         | {"languages": "+".join(fitted.languages), "r2": tested.r2, "strength": fitted.strength}
         | {"verdict": tested.verdict, "run_ids": runs}
         for effect in fitted.effects

@@ -1,13 +1,14 @@
-"""How far the gradients of the tasks and languages of a run agree, from the cosines that it recorded.
+"""Estimates how far the gradients of the tasks and languages of a run agree, from the recorded cosine similarities.
 
-A recorded cosine is that of gradients over a few rows, whose noise draws it towards 0. How noisy the gradient of a cell
-is, the cosine r of its two halves says: the share of its squared length that is not noise is R = 2r / (1 + r) for both
-halves together (Spearman 1910 and Brown 1910, of test halves). So a cosine c of two cells has a *ceiling*
-sqrt(R_a R_b), which two equal gradients would reach, and c / ceiling is the *corrected* cosine (Spearman, "The proof
-and measurement of association between two things", 1904).
+A recorded cosine is computed from gradients over a few rows, whose sampling noise biases it towards 0. The noise of the
+gradient of one task-language pair is estimated from the cosine r of the gradients of its two halves: the share of the
+squared length of the whole gradient that is not noise, its reliability, is R = 2r / (1 + r) (Spearman 1910 and Brown
+1910, for halves of a test). The cosine of two task-language pairs a and b then has the *ceiling* sqrt(R_a R_b), the
+value that two equal gradients would reach, and cosine / ceiling is the cosine *corrected* for noise (Spearman, "The
+proof and measurement of association between two things", 1904).
 
-Example: halves agree at 0.6 in math.en and 0.5 in math.es, so R is 0.75 and 0.67 and the ceiling 0.71. A recorded
-cosine of 0.5 is then one of 0.71 between the gradients over infinitely many such rows.
+Example: the halves agree at 0.6 in math.en and at 0.5 in math.es, so R is 0.75 and 0.67 and the ceiling 0.71. A
+recorded cosine of 0.5 corresponds to a cosine of 0.71 between gradients without noise.
 """
 
 from __future__ import annotations
@@ -23,30 +24,44 @@ from clt_ray.analysis.jackknife import pair_interval
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 
 PREFIX: Final = "interference"
+"""First part of the names of the recorded cosines."""
 ITSELF, WITHIN_TASK, WITHIN_LANGUAGE, ACROSS = "itself", "within task", "within language", "across both"
 RELATIONS: Final = (WITHIN_TASK, WITHIN_LANGUAGE, ACROSS)
-"""Same task in another language; same language in another task; neither."""
+"""Relations of two task-language pairs: same task in another language, same language in another task, neither."""
 
-CELLS: Final = ("first_task", "first_language", "second_task", "second_language")
-PAIRS: Final = (*RUN_COLUMNS, "step", *CELLS, "relation", "cosine")
+PAIR_COLUMNS: Final = ("first_task", "first_language", "second_task", "second_language")
+"""Columns that name the two task-language pairs of a cosine."""
+COSINE_COLUMNS: Final = (*RUN_COLUMNS, "step", *PAIR_COLUMNS, "relation", "cosine")
+"""Columns of the table of recorded cosines."""
 
 
-def agreement_pairs(logs: Iterable[RunLog]) -> pd.DataFrame:
-    """Every recorded cosine: columns `PAIRS`. In rows of relation `itself` it is that of a cell's two halves."""
+def gradient_cosines(logs: Iterable[RunLog]) -> pd.DataFrame:
+    """Returns every recorded cosine, one row per run, step and two task-language pairs.
+
+    Columns: those of `COSINE_COLUMNS`. In rows with the relation `itself` the cosine is that of the two halves of one
+    task-language pair.
+
+    Args:
+        logs: Logs of runs, some of which measured gradient agreement.
+    """
     rows: list[dict[str, Any]] = []
     for log in logs:
-        about = log.columns()
+        run = log.columns()
         for step, metrics in log.interference:
             for name, value in metrics.items():
-                cells = parse_pair(name)
-                if cells is not None and np.isfinite(value):
-                    place = dict(zip(CELLS, cells, strict=True))
-                    rows.append(about | place | {"step": step, "relation": relation(*cells), "cosine": value})
-    return pd.DataFrame(rows, columns=list(PAIRS))
+                parts = parse_pair(name)
+                if parts is not None and np.isfinite(value):
+                    pairs = dict(zip(PAIR_COLUMNS, parts, strict=True))
+                    rows.append(run | pairs | {"step": step, "relation": relation(*parts), "cosine": value})
+    return pd.DataFrame(rows, columns=list(COSINE_COLUMNS))
 
 
 def parse_pair(name: str) -> tuple[str, str, str, str] | None:
-    """Task and language of the two cells that a metric `interference/<cell>/<cell>` is about; None for others."""
+    """Returns the values of `PAIR_COLUMNS` from a metric name `interference/<task>.<language>/<task>.<language>`.
+
+    Returns:
+        None for names of another form, such as those of gradient norms.
+    """
     parts = name.split("/")
     if len(parts) != 3 or parts[0] != PREFIX or any(part.count(".") != 1 for part in parts[1:]):
         return None
@@ -55,100 +70,116 @@ def parse_pair(name: str) -> tuple[str, str, str, str] | None:
 
 
 def relation(first_task: str, first_language: str, second_task: str, second_language: str) -> str:
-    """What two cells share."""
-    same = first_task == second_task, first_language == second_language
-    return {(True, True): ITSELF, (True, False): WITHIN_TASK, (False, True): WITHIN_LANGUAGE}.get(same, ACROSS)
+    """Returns what two task-language pairs have in common: `ITSELF` or one of `RELATIONS`."""
+    equal = first_task == second_task, first_language == second_language
+    return {(True, True): ITSELF, (True, False): WITHIN_TASK, (False, True): WITHIN_LANGUAGE}.get(equal, ACROSS)
 
 
-def over_steps(pairs: pd.DataFrame) -> pd.DataFrame:
-    """One row per run and pair: the mean cosine over its steps, its `ceiling`, `first`, `last` and number of `steps`.
+def over_steps(cosines: pd.DataFrame) -> pd.DataFrame:
+    """Returns the mean cosine over the steps of a run, one row per run and two task-language pairs.
 
-    Means of steps come before everything else, since neighbouring steps are no independent evidence. The ceiling is NaN
-    where a cell's halves do not agree at all, which leaves nothing to correct.
+    Columns: those of `RUN_COLUMNS` and `PAIR_COLUMNS`, `relation`, `cosine`, `first` and `last` (the cosines at the
+    first and the last step), `steps` (their number) and `ceiling`. Steps are averaged before anything else, because
+    neighbouring steps are not independent. The ceiling is NaN where the cosine of the two halves is not above 0.
 
     Args:
-        pairs: From `agreement_pairs`.
+        cosines: Table from `gradient_cosines`.
     """
-    ordered = pairs.sort_values("step", kind="stable").groupby([*RUN_COLUMNS, *CELLS, "relation"], sort=False)["cosine"]
-    table = ordered.agg(cosine="mean", first="first", last="last", steps="size").reset_index()
+    in_order = cosines.sort_values("step", kind="stable")
+    grouped = in_order.groupby([*RUN_COLUMNS, *PAIR_COLUMNS, "relation"], sort=False)["cosine"]
+    table = grouped.agg(cosine="mean", first="first", last="last", steps="size").reset_index()
     itself = table[table["relation"] == ITSELF]
-    cells = zip(itself["run_id"], itself["first_task"], itself["first_language"], strict=True)
-    reliability = dict(zip(cells, map(spearman_brown, itself["cosine"]), strict=True))
+    keys = zip(itself["run_id"], itself["first_task"], itself["first_language"], strict=True)
+    reliability = dict(zip(keys, map(spearman_brown, itself["cosine"]), strict=True))
     sides = [
-        [reliability.get(cell, nan) for cell in zip(table["run_id"], table[task], table[language], strict=True)]
-        for task, language in (CELLS[:2], CELLS[2:])
+        [reliability.get(key, nan) for key in zip(table["run_id"], table[task], table[language], strict=True)]
+        for task, language in (PAIR_COLUMNS[:2], PAIR_COLUMNS[2:])
     ]
     return table.assign(ceiling=np.sqrt(np.prod(np.array(sides, dtype=float).reshape(2, -1), axis=0)))
 
 
-def spearman_brown(half: float) -> float:
-    """Share of a gradient's squared length that is not noise, from the cosine of its halves; NaN if not above 0."""
-    return 2 * half / (1 + half) if half > 0 else nan
+def spearman_brown(half_cosine: float) -> float:
+    """Returns the share of a gradient's squared length that is not noise, from the cosine of its halves.
+
+    Returns:
+        The reliability from 0 to 1; NaN if the cosine is not above 0.
+    """
+    return 2 * half_cosine / (1 + half_cosine) if half_cosine > 0 else nan
 
 
-def agreement(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Per run and relation: mean cosine over pairs and steps, and the mean corrected for noise, with 95% intervals.
+def gradient_agreement(cosines: pd.DataFrame) -> pd.DataFrame:
+    """Returns the mean cosine and the mean cosine corrected for noise, one row per run and relation.
 
-    Intervals are over languages (`jackknife`); `n` counts pairs. `first` and `last` are the means at the first and the
-    last step. The corrected cosine is mean cosine / mean ceiling, steadier than a mean of ratios.
+    Columns: those of `RUN_COLUMNS`; `relation`; `cosine` with `low` and `high`; `ceiling`, its mean; `corrected` with
+    `corrected_low` and `corrected_high`; `first` and `last`, the means at the first and the last step; `n`, the number
+    of pairs; `languages` and `steps`, their numbers. The 95% intervals are over languages (see `jackknife`). The
+    corrected cosine is mean cosine / mean ceiling, which varies less than the mean of the ratios.
 
     Args:
-        pairs: From `agreement_pairs`.
+        cosines: Table from `gradient_cosines`.
     """
-    table = over_steps(pairs)
+    table = over_steps(cosines)
     rows = []
-    for key, own in table[table["relation"] != ITSELF].groupby([*RUN_COLUMNS, "relation"], sort=False):
-        low, high = pair_interval(own, _mean)
-        corrected_low, corrected_high = pair_interval(own, corrected)
+    for key, group in table[table["relation"] != ITSELF].groupby([*RUN_COLUMNS, "relation"], sort=False):
+        low, high = pair_interval(group, _mean_cosine)
+        corrected_low, corrected_high = pair_interval(group, corrected)
         rows.append(
             group_columns([*RUN_COLUMNS, "relation"], key)
-            | {"cosine": _mean(own), "low": low, "high": high, "ceiling": own["ceiling"].mean()}
-            | {"corrected": corrected(own), "corrected_low": corrected_low, "corrected_high": corrected_high}
-            | {"first": own["first"].mean(), "last": own["last"].mean()}
-            | {"n": len(own), "languages": len({*own["first_language"], *own["second_language"]})}
-            | {"steps": int(own["steps"].min())}
+            | {"cosine": _mean_cosine(group), "low": low, "high": high, "ceiling": group["ceiling"].mean()}
+            | {"corrected": corrected(group), "corrected_low": corrected_low, "corrected_high": corrected_high}
+            | {"first": group["first"].mean(), "last": group["last"].mean()}
+            | {"n": len(group), "languages": len({*group["first_language"], *group["second_language"]})}
+            | {"steps": int(group["steps"].min())}
         )
     columns = [*RUN_COLUMNS, "relation", "cosine", "low", "high", "ceiling", "corrected", "corrected_low",
                "corrected_high", "first", "last", "n", "languages", "steps"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
-def by_step(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Per run, relation and step: mean cosine over pairs with its interval over languages; `n` counts pairs.
+def by_step(cosines: pd.DataFrame) -> pd.DataFrame:
+    """Returns the mean cosine over pairs, one row per run, relation and step.
+
+    Columns: those of `RUN_COLUMNS`, `relation`, `step`, `cosine`, `low` and `high` (95% interval over languages), `n`
+    (number of pairs).
 
     Args:
-        pairs: From `agreement_pairs`.
+        cosines: Table from `gradient_cosines`.
     """
     rows = []
-    for key, own in pairs[pairs["relation"] != ITSELF].groupby([*RUN_COLUMNS, "relation", "step"], sort=False):
-        low, high = pair_interval(own, _mean)
-        found = {"cosine": _mean(own), "low": low, "high": high, "n": len(own)}
-        rows.append(group_columns([*RUN_COLUMNS, "relation", "step"], key) | found)
-    return pd.DataFrame(rows, columns=[*RUN_COLUMNS, "relation", "step", "cosine", "low", "high", "n"])
+    keys = [*RUN_COLUMNS, "relation", "step"]
+    for key, group in cosines[cosines["relation"] != ITSELF].groupby(keys, sort=False):
+        low, high = pair_interval(group, _mean_cosine)
+        rows.append(
+            group_columns(keys, key) | {"cosine": _mean_cosine(group), "low": low, "high": high, "n": len(group)}
+        )
+    return pd.DataFrame(rows, columns=[*keys, "cosine", "low", "high", "n"])
 
 
 def corrected(rows: pd.DataFrame) -> float:
-    """Mean cosine / mean ceiling of rows of `over_steps`; NaN where no ceiling is known for one of them."""
+    """Returns mean cosine / mean ceiling of rows of `over_steps`; NaN where the ceiling of a row is not known."""
     ceilings = rows["ceiling"]
-    return _mean(rows) / float(ceilings.mean()) if len(rows) and ceilings.notna().all() else nan
+    return _mean_cosine(rows) / float(ceilings.mean()) if len(rows) and ceilings.notna().all() else nan
 
 
-def _mean(rows: pd.DataFrame) -> float:
+def _mean_cosine(rows: pd.DataFrame) -> float:
     return float(rows["cosine"].mean())
 
 
 def pull(means: pd.DataFrame, task: str, languages: Iterable[str]) -> float:
-    """Mean cosine of a task's cells in some languages with all cells of the other tasks; NaN when there are none.
+    """Returns the mean cosine of a task's gradients in some languages with all gradients of the other tasks.
 
     Args:
-        means: From `over_steps`, rows of one run.
+        means: Rows of one run from `over_steps`.
         task: The task.
-        languages: In which the task's own cells are.
+        languages: Languages of the task's own gradients; those of the other tasks may be in any language.
+
+    Returns:
+        The mean; NaN when there are no such cosines.
     """
-    wanted = set(languages)
-    own = [
-        (first == task and code in wanted) or (second == task and other in wanted)
-        for first, code, second, other in means[list(CELLS)].itertuples(index=False, name=None)
+    codes = set(languages)
+    involves_task = [
+        (first == task and code in codes) or (second == task and other in codes)
+        for first, code, second, other in means[list(PAIR_COLUMNS)].itertuples(index=False, name=None)
     ]
-    apart = means["first_task"] != means["second_task"]
-    return _mean(means[apart & np.array(own, dtype=bool)])
+    between_tasks = means["first_task"] != means["second_task"]
+    return _mean_cosine(means[between_tasks & np.array(involves_task, dtype=bool)])

@@ -1,15 +1,16 @@
-"""Intervals of means over languages and over pairs of languages.
+"""Confidence intervals of means over languages, and over pairs of languages.
 
-Pairs share languages, so they are no independent draws: English-Spanish and English-French both hold what is special
-about English. Languages are what is sampled, so each is left out in turn with all its pairs (Efron and Stein, "The
-jackknife estimate of variance", Annals of Statistics 9, 1981; for means over pairs it is too wide rather than too
-narrow).
+Pairs of languages are not independent observations: English-Spanish and English-French share what is specific to
+English. The sampling unit is the language, so each language is left out in turn together with all of its pairs (Efron
+and Stein, "The jackknife estimate of variance", Annals of Statistics 9, 1981). For means over pairs the resulting
+interval is too wide rather than too narrow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import nan, sqrt
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -17,41 +18,43 @@ from scipy.special import stdtrit
 
 from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL
 
-FEWEST = 3
-"""Languages without which there is no interval."""
+FEWEST: Final = 3
+"""Smallest number of languages (or runs) for which an interval is computed."""
 
 
 def t_interval(values: Iterable[float], level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
-    """Student interval of a mean; NaN for fewer than `FEWEST` values."""
-    known = np.asarray(list(values), dtype=float)
-    if len(known) < FEWEST:
+    """Returns Student's t interval of a mean of independent values; NaN twice for fewer than `FEWEST` values."""
+    sample = np.asarray(list(values), dtype=float)
+    if len(sample) < FEWEST:
         return nan, nan
-    half = float(stdtrit(len(known) - 1, (1 + level) / 2) * known.std(ddof=1) / sqrt(len(known)))
-    return float(known.mean()) - half, float(known.mean()) + half
+    half_width = float(stdtrit(len(sample) - 1, (1 + level) / 2) * sample.std(ddof=1) / sqrt(len(sample)))
+    return float(sample.mean()) - half_width, float(sample.mean()) + half_width
 
 
 def pair_interval(
     pairs: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], level: float = CONFIDENCE_LEVEL
 ) -> tuple[float, float]:
-    """Interval of a statistic of pairs of languages.
+    """Returns the jackknife interval of a statistic of pairs of languages.
 
     Args:
-        pairs: Columns `first_language` and `second_language`, which may be equal, and what the statistic needs.
-        statistic: Of some of the rows; must not depend on their order.
-        level: Coverage.
+        pairs: Frame with the columns `first_language` and `second_language`, which may be equal, and those that the
+            statistic needs.
+        statistic: Function of a subset of the rows that does not depend on their order.
+        level: Confidence level.
 
     Returns:
-        NaN for fewer than `FEWEST` languages, and where leaving one out leaves no statistic.
+        Lower and upper end; NaN twice for fewer than `FEWEST` languages, or when the statistic does not exist without
+        one of the languages.
     """
     first, second = pairs["first_language"], pairs["second_language"]
     languages = sorted(set(first) | set(second))
     n = len(languages)
     if n < FEWEST:
         return nan, nan
-    without = [pairs[(first != code) & (second != code)] for code in languages]
-    left = np.array([statistic(rows) if len(rows) else nan for rows in without])
-    if not np.isfinite(left).all():
+    remaining = [pairs[(first != code) & (second != code)] for code in languages]
+    leave_one_out = np.array([statistic(rows) if len(rows) else nan for rows in remaining])
+    if not np.isfinite(leave_one_out).all():
         return nan, nan
-    error = sqrt((n - 1) / n * float(((left - left.mean()) ** 2).sum()))
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * error
-    return statistic(pairs) - half, statistic(pairs) + half
+    standard_error = sqrt((n - 1) / n * float(((leave_one_out - leave_one_out.mean()) ** 2).sum()))
+    half_width = float(stdtrit(n - 1, (1 + level) / 2)) * standard_error
+    return statistic(pairs) - half_width, statistic(pairs) + half_width

@@ -1,18 +1,19 @@
-"""Scores and item scores as validated tidy frames.
+"""Loads scores and item scores as validated tidy frames.
 
-A scores file has one row per measurement: a run, in a task and language, by a metric. Item files have one row per
-test item of a measurement. Whatever comes in (a CSV file, rows of a tracker, a frame) leaves with these columns and
-types, or not at all: all that is wrong is raised at once.
+A scores file has one row per measurement: the score of a run in one task and evaluation language by one metric. An item
+file has one row per test item of a measurement. Sources are a CSV file, rows of a tracker, or a frame. The result has
+exactly the columns and types below; otherwise one error lists all problems at once.
 
     >>> load_scores("scores.csv")[["run_id", "samples_per_language", "score"]].head(1)
                  run_id  samples_per_language  score
     0  3f0c9a6be2d14c77                   200   0.43
 
-A run with n = 0 has no training languages. Its language group is "none": it is the origin of every group's series. In
-published results, which may repeat it per group, it may carry a group's name: then it is the origin of that group.
+A run at n = 0 has no non-English training languages and the language group "none": it is the point at n = 0 of the
+curves of all groups. In published results that repeat it per group, it may carry the name of a group, and is then the
+point at n = 0 of that group's curve only.
 
-An equal-volume control has `en` alone as its training languages and the group `english:k`: English in place of n rows
-in each of k languages. It is compared with runs of the same n whose group has k languages.
+An equal-volume control has `en` as its only training language and the group `english:k`: it trains on English instead
+of n rows in each of k languages. It is compared with runs of the same n whose group has k languages.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ SCORE_COLUMNS: Final = {
     "stderr": OPTIONAL_NUMBER,
     "n_items": ITEMS,
 }
+"""Columns of a scores frame, each with the kind of its values."""
 ITEM_COLUMNS: Final = {
     "run_id": TEXT,
     "task": TEXT,
@@ -60,48 +62,57 @@ ITEM_COLUMNS: Final = {
     "item_id": TEXT,
     "score": NUMBER,
 }
+"""Columns of an items frame, each with the kind of its values."""
 RUN_COLUMNS: Final = (
     "model", "setting", "language_group", "train_languages", "samples_per_language", "seed",
 )  # fmt: skip
-"""Columns that are facts of the run, so the same in all its rows."""
+"""Columns that describe the run and are therefore equal in all rows of a run."""
 
-CELL: Final = ("run_id", "task", "eval_language", "metric")
+MEASUREMENT: Final = ("run_id", "task", "eval_language", "metric")
+"""Columns that identify a measurement."""
 SETTINGS: Final = ("single", "multi")
 _SHOWN_ROWS: Final = 3
-"""Bad rows listed per column; the rest are counted."""
+"""Number of invalid rows listed per column; further ones are counted."""
 
 
 def load_scores(source: Source) -> pd.DataFrame:
-    """Scores as a tidy frame, one row per measurement.
+    """Returns scores as a tidy frame, one row per measurement.
 
     Args:
-        source: A CSV file (path or URI), a frame, or rows as mappings.
+        source: Path or URI of a CSV file, a frame, or rows as mappings.
 
     Returns:
-        The columns of `SCORE_COLUMNS` in that order, typed; equal rows (left by a resume) once.
+        Frame with the columns of `SCORE_COLUMNS` in that order. Equal rows, as a resumed run can leave them, are kept
+        once.
 
     Raises:
-        ConfigurationError: Every problem, each with file, row and column: no rows, missing or unknown columns, values
-            of the wrong type or outside the metric's range, two scores for one measurement, a run that contradicts
-            itself.
+        ConfigurationError: Lists every problem with file, row and column: no rows, missing or unknown columns, values
+            of the wrong type or outside the metric's range, two different scores for one measurement, rows of one run
+            that describe different runs.
     """
     where, frame = _read(source, "scores")
     frame = _typed(frame, SCORE_COLUMNS, where)
     problems = [*_settings(frame, where), *_languages(frame, where), *_ranges(frame, where)]
     if problems:
         raise ConfigurationError(problems)
-    frame = frame.drop_duplicates(subset=[*CELL, *RUN_COLUMNS, "score", "n_items"])
-    problems = [*_conflicts(frame, CELL, where), *_contradictions(frame, where)]
+    frame = frame.drop_duplicates(subset=[*MEASUREMENT, *RUN_COLUMNS, "score", "n_items"])
+    problems = [*_conflicts(frame, MEASUREMENT, where), *_contradictions(frame, where)]
     if problems:
         raise ConfigurationError(problems)
     return frame.reset_index(drop=True)
 
 
 def load_items(source: Source) -> pd.DataFrame:
-    """Item scores as a tidy frame, one row per test item of a measurement.
+    """Returns item scores as a tidy frame, one row per test item of a measurement.
+
+    Args:
+        source: Path or URI of a CSV file, a frame, or rows as mappings. In contrast to scores, it may have no rows.
+
+    Returns:
+        Frame with the columns of `ITEM_COLUMNS` in that order.
 
     Raises:
-        ConfigurationError: As `load_scores`. Unlike scores, items may be none at all.
+        ConfigurationError: Lists every problem as `load_scores` does.
     """
     where, frame = _read(source, "items")
     if frame.empty:
@@ -109,14 +120,14 @@ def load_items(source: Source) -> pd.DataFrame:
     frame = _typed(frame, ITEM_COLUMNS, where)
     problems = _ranges(frame, where)
     frame = frame.drop_duplicates()
-    problems += _conflicts(frame, (*CELL, "item_id"), where)
+    problems += _conflicts(frame, (*MEASUREMENT, "item_id"), where)
     if problems:
         raise ConfigurationError(problems)
     return frame.reset_index(drop=True)
 
 
 def _read(source: Source, name: str) -> tuple[str, pd.DataFrame]:
-    """Where the rows come from, and the rows; their index is what a person would call the row."""
+    """Returns the name of the source and its rows; the index of the frame holds the row numbers for messages."""
     if isinstance(source, pd.DataFrame):
         return name, source.reset_index(drop=True)
     if not isinstance(source, str | Path):
@@ -127,15 +138,15 @@ def _read(source: Source, name: str) -> tuple[str, pd.DataFrame]:
     except FileNotFoundError:
         raise _refused(where, "there is no such file", "name a CSV file in the scores format") from None
     except pd.errors.EmptyDataError:
-        raise _refused(where, "the file is empty", f"its first line names the columns {_names(name)}") from None
+        raise _refused(where, "the file is empty", f"its first line names the columns {_column_names(name)}") from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise _refused(where, f"not a readable CSV file: {error}", "save it as comma-separated UTF-8 text") from None
-    # A spreadsheet calls the header row 1, so the first row of values is 2.
+    # Spreadsheets number the header as row 1, so the first row of values is row 2.
     frame.index = frame.index + 2
     return where, frame
 
 
-def _names(name: str) -> str:
+def _column_names(name: str) -> str:
     return ",".join(SCORE_COLUMNS if name == "scores" else ITEM_COLUMNS)
 
 
@@ -144,10 +155,10 @@ def _refused(where: str, message: str, remedy: str) -> ConfigurationError:
 
 
 def _typed(frame: pd.DataFrame, columns: Mapping[str, str], where: str) -> pd.DataFrame:
-    """The frame with exactly these columns, converted.
+    """Returns the frame with exactly these columns, converted to their types.
 
     Raises:
-        ConfigurationError: No rows, missing or unknown columns, or values of another type.
+        ConfigurationError: There are no rows, columns are missing or unknown, or values have another type.
     """
     if frame.empty:
         raise _refused(where, "holds no scores", "finish at least one run first: `clt-ray run SWEEP`")
@@ -183,7 +194,7 @@ def _dtype(kind: str) -> str:
 
 
 def _convert(values: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
-    """Values of the kind, and which rows are not of it (their values are then meaningless)."""
+    """Returns the converted values, and a mask of the rows that are not of the kind, whose values are meaningless."""
     if kind in (TEXT, OPTIONAL_TEXT):
         text = values.astype(object).where(values.notna(), "").astype(str).str.strip().astype(object)
         return text, (text == "") & (kind == TEXT)
@@ -238,24 +249,24 @@ def _languages(frame: pd.DataFrame, where: str) -> list[Problem]:
 
 def _ranges(frame: pd.DataFrame, where: str) -> list[Problem]:
     problems: list[Problem] = []
-    for name, known in declared_metrics().items():
-        bad = (frame["metric"] == name) & ~frame["score"].between(known.low, known.high)
+    for name, declared in declared_metrics().items():
+        bad = (frame["metric"] == name) & ~frame["score"].between(declared.low, declared.high)
         if bad.any():
-            remedy = f"{name} goes from {known.low:g} to {known.high:g}"
-            remedy += "; divide percentages by 100" if known.high == 1 else ""
+            remedy = f"{name} goes from {declared.low:g} to {declared.high:g}"
+            remedy += "; divide percentages by 100" if declared.high == 1 else ""
             problems += _bad_rows(frame, "score", bad, f"is outside the range of {name}", remedy, where)
     return problems
 
 
 def _conflicts(frame: pd.DataFrame, key: tuple[str, ...], where: str) -> list[Problem]:
-    """Two different scores for one measurement."""
+    """Returns the rows that hold a second, different score for the same measurement."""
     bad = frame.duplicated(subset=list(key))
     message = f"is a second, different score for the same {', '.join(key)}"
     return _bad_rows(frame, "score", bad, message, "keep the row of the finished attempt", where)
 
 
 def _contradictions(frame: pd.DataFrame, where: str) -> list[Problem]:
-    """Rows of one run that disagree on what the run was."""
+    """Returns the runs whose rows differ in a column that describes the run."""
     problems = []
     for column in RUN_COLUMNS:
         counts = frame.drop_duplicates(["run_id", column])["run_id"].value_counts()

@@ -1,16 +1,17 @@
-"""Validation loss of every task and language over training, a mixed run beside its single-task twin.
+"""Validation loss of every task and language during training, mixed runs beside their single-task twins.
 
-The twin of a mixed run, for one of its tasks, is the single-task run of the same model, training languages, samples per
-language and seed; among several, one with the same training settings and English samples. Both are compared at equal
-task rows: the twin's loss is interpolated linearly between its validations, and not beyond them.
+The *twin* of a mixed run, for one of its tasks, is the single-task run of the same model, training languages, samples
+per language and seed; among several, one with the same training settings and English samples is preferred. The losses
+of both are compared after equal numbers of training rows of the task (*task rows*). The twin's loss is interpolated
+linearly between its validations, and is not extrapolated.
 
-At equal task rows, a mixed run of k tasks has taken k times as many optimizer steps, with batches that hold 1/k of its
-rows of the task each. So its loss can be lower without any transfer between tasks: a difference is that of the two ways
-to spend the rows, as is the comparison of their scores.
+After equal task rows, a mixed run of k tasks has taken k times as many optimizer steps, with batches that contain 1/k
+of its rows of the task. Its loss can therefore be lower without any transfer between tasks. A difference compares two
+ways to train on the same rows, as does the difference of their scores.
 
-Example: a mixed run of 3 tasks, batch 60, has seen 1,000 rows of math after 50 steps; its twin after 17. If its twin
-was validated after 16 and 18 steps (960 and 1,080 rows), with losses 0.50 and 0.44, the mixed run's loss after 50 steps
-is compared with 0.48.
+Example: a mixed run of 3 tasks with batch size 60 has seen 1,000 rows of math after 50 steps, and its twin after 17. If
+the twin was validated after 16 and 18 steps (960 and 1,080 rows) with the losses 0.50 and 0.44, the loss of the mixed
+run after 50 steps is compared with 0.48.
 """
 
 from __future__ import annotations
@@ -26,23 +27,26 @@ from clt_ray.analysis.jackknife import t_interval
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 
 TOLERANCE: Final = 0.01
-"""Share of its lowest value by which a loss may lie above it and still count as level."""
+"""Relative distance from the lowest loss within which the last loss counts as level."""
 FALLING, LEVEL, RISING = "falling", "level", "rising"
 
-TRAJECTORY: Final = (
+TRAJECTORY_COLUMNS: Final = (
     *RUN_COLUMNS, "task", "eval_language", "exposure", "step", "task_rows", "loss", "alone_run_id", "alone_loss",
     "difference",
 )  # fmt: skip
+"""Columns of the table of trajectories."""
+_TURN_COLUMNS: Final = ("lowest_loss", "lowest_task_rows", "last_loss", "last_task_rows", "rise", "course")
 
 
 def trajectories(logs: Iterable[RunLog]) -> pd.DataFrame:
-    """Every loss that was measured: columns `TRAJECTORY`, in order of runs, tasks, languages and steps.
+    """Returns every validation loss, one row per run, task, language and step, in this order.
 
-    `alone_run_id` is the twin of a mixed run, empty without one; `alone_loss` its loss at equal task rows, NaN beyond
-    its validations; `difference` is `loss - alone_loss`, in nats per token: above 0, the mixture is behind.
+    Columns: those of `TRAJECTORY_COLUMNS`. `task_rows` counts the rows of the task seen so far; `alone_run_id` is the
+    twin of a mixed run, empty without one; `alone_loss` is the twin's loss after equal task rows, NaN beyond its
+    validations; `difference` is `loss - alone_loss`. Losses are in nats per token.
     """
     logs = list(logs)
-    # Indexed once: a sweep may have thousands of runs.
+    # A sweep may have thousands of runs, so the candidates for twins are indexed once.
     families: dict[tuple[object, ...], list[RunLog]] = {}
     for log in logs:
         families.setdefault(_family(log), []).append(log)
@@ -50,95 +54,100 @@ def trajectories(logs: Iterable[RunLog]) -> pd.DataFrame:
     for log in logs:
         for task in log.tasks:
             alone = twin(log, task, families[_family(log)])
-            for language in _languages(log, task):
+            for language in _validated_languages(log, task):
                 rows += _trajectory(log, alone, task, language)
-    return pd.DataFrame(rows, columns=list(TRAJECTORY))
+    return pd.DataFrame(rows, columns=list(TRAJECTORY_COLUMNS))
 
 
 def twin(log: RunLog, task: str, logs: Sequence[RunLog]) -> RunLog | None:
-    """The single-task run that a mixed run is compared with in a task; None when there is none."""
+    """Returns the single-task run with which a mixed run is compared in a task; None when there is none."""
     if log.setting == "single":
         return None
-    alike = [other for other in logs if other.tasks == (task,) and _family(other) == _family(log)]
-    return min(alike, key=lambda other: (other.settings != log.settings, other.run_id), default=None)
+    candidates = [other for other in logs if other.tasks == (task,) and _family(other) == _family(log)]
+    return min(candidates, key=lambda other: (other.settings != log.settings, other.run_id), default=None)
 
 
 def _family(log: RunLog) -> tuple[object, ...]:
-    """What a mixed run shares with its twins."""
+    """Returns what a mixed run has in common with its twins."""
     return log.model, log.training_languages, log.samples_per_language, log.seed
 
 
 def turning_points(table: pd.DataFrame) -> pd.DataFrame:
-    """Where the loss of every run, task and language was lowest, and what it did from there.
+    """Returns the lowest and the last loss, one row per run, task and language.
 
-    `course` is `falling` (the lowest is the last), `level` (the last is within `TOLERANCE` of the lowest) or `rising`;
-    `rise` is last minus lowest. The columns `alone_...` say the same of the twin.
+    Columns: those of `RUN_COLUMNS`, `task`, `eval_language`, `exposure`, `alone_run_id`; `lowest_loss` and `last_loss`
+    in nats per token, with the task rows at which they occur; `rise`, the last minus the lowest loss; `course`:
+    `falling` (the lowest loss is the last), `level` (the last is within `TOLERANCE` of the lowest) or `rising`. The
+    columns with the prefix `alone_` are the same of the twin.
 
     Args:
-        table: From `trajectories`.
+        table: Table of `trajectories`.
     """
     key = [*RUN_COLUMNS, "task", "eval_language", "exposure", "alone_run_id"]
-    rows = [group_columns(key, values) | _turn(own) for values, own in table.groupby(key, sort=False)]
-    turns = pd.DataFrame(rows, columns=[*key, *_TURN])
-    where = ["run_id", "task", "eval_language"]
-    alone = turns[[*where, *_TURN]].rename(columns=lambda name: name if name in where[1:] else f"alone_{name}")
-    return turns.merge(alone, on=["alone_run_id", *where[1:]], how="left")
+    rows = [group_columns(key, values) | _turning_point(losses) for values, losses in table.groupby(key, sort=False)]
+    turns = pd.DataFrame(rows, columns=[*key, *_TURN_COLUMNS])
+    shared = ["task", "eval_language"]
+    alone = turns[["run_id", *shared, *_TURN_COLUMNS]].rename(
+        columns=lambda name: name if name in shared else f"alone_{name}"
+    )
+    return turns.merge(alone, on=["alone_run_id", *shared], how="left")
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Per mixed run, task and exposure: how far behind its twin it ended, at the last task rows that both reached.
+    """Returns the loss of each mixed run minus that of its twin at the last task rows that both reached.
 
-    `difference` is the mean over languages, with a 95% Student interval over them; `n` counts languages.
+    There is one row per run, task and exposure. Columns: those of `RUN_COLUMNS`, `alone_run_id`, `task`, `exposure`,
+    `task_rows`; `difference`, the mean over languages in nats per token; `low` and `high`, its 95% Student's t interval
+    over languages; `n`, the number of languages.
 
     Args:
-        table: From `trajectories`.
+        table: Table of `trajectories`.
     """
-    known = table[table["difference"].notna()]
-    ends = known[known["task_rows"] == known.groupby(["run_id", "task", "eval_language"])["task_rows"].transform("max")]
+    compared = table[table["difference"].notna()]
+    last = compared.groupby(["run_id", "task", "eval_language"])["task_rows"].transform("max")
+    ends = compared[compared["task_rows"] == last]
     rows = []
     key = [*RUN_COLUMNS, "alone_run_id", "task", "exposure"]
-    for values, own in ends.groupby(key, sort=False):
-        low, high = t_interval(own["difference"])
-        reached = {"task_rows": own["task_rows"].min(), "difference": own["difference"].mean()}
-        rows.append(group_columns(key, values) | reached | {"low": low, "high": high, "n": len(own)})
+    for values, languages in ends.groupby(key, sort=False):
+        low, high = t_interval(languages["difference"])
+        mean = {"task_rows": languages["task_rows"].min(), "difference": languages["difference"].mean()}
+        rows.append(group_columns(key, values) | mean | {"low": low, "high": high, "n": len(languages)})
     return pd.DataFrame(rows, columns=[*key, "task_rows", "difference", "low", "high", "n"])
 
 
-_TURN: Final = ("lowest_loss", "lowest_task_rows", "last_loss", "last_task_rows", "rise", "course")
-
-
-def _turn(own: pd.DataFrame) -> dict[str, Any]:
-    lowest, last = own.iloc[int(own["loss"].argmin())], own.iloc[-1]
+def _turning_point(losses: pd.DataFrame) -> dict[str, Any]:
+    """Returns the values of `_TURN_COLUMNS` from the rows of one run, task and language."""
+    lowest, last = losses.iloc[int(losses["loss"].argmin())], losses.iloc[-1]
     rise = last["loss"] - lowest["loss"]
     course = FALLING if lowest["step"] == last["step"] else LEVEL if rise <= TOLERANCE * lowest["loss"] else RISING
     values = (lowest["loss"], lowest["task_rows"], last["loss"], last["task_rows"], rise, course)
-    return dict(zip(_TURN, values, strict=True))
+    return dict(zip(_TURN_COLUMNS, values, strict=True))
 
 
-def _languages(log: RunLog, task: str) -> list[str]:
-    """Languages in which the run's loss in a task was measured."""
-    names = {name for _, metrics in log.validation for name in metrics}
-    found = {name.split("/")[2] for name in names if name.startswith(f"val/{task}/") and name.endswith("/loss")
-             and name.count("/") == 3}  # fmt: skip
-    return sorted(found, key=language_order)
+def _validated_languages(log: RunLog, task: str) -> list[str]:
+    """Returns the languages in which the run's validation loss in a task was measured."""
+    names = {tuple(name.split("/")) for _, metrics in log.validation for name in metrics}
+    codes = {name[2] for name in names if len(name) == 4 and name[:2] == ("val", task) and name[3] == "loss"}
+    return sorted(codes, key=language_order)
 
 
 def _trajectory(log: RunLog, alone: RunLog | None, task: str, language: str) -> Iterator[dict[str, Any]]:
-    about = {"task": task, "eval_language": language, "exposure": log.exposure(language)}
-    about |= {"alone_run_id": alone.run_id if alone else ""}
-    rows, losses = _curve(alone, task, language) if alone else ([], [])
+    """Yields the rows of `trajectories` of one run, task and language."""
+    curve = {"task": task, "eval_language": language, "exposure": log.exposure(language)}
+    curve |= {"alone_run_id": alone.run_id if alone else ""}
+    alone_rows, alone_losses = _losses(alone, task, language) if alone else ([], [])
     for step, metrics in log.validation:
         loss = metrics.get(f"val/{task}/{language}/loss", np.nan)
         if not np.isfinite(loss):
             continue
         seen = log.task_rows(step)
-        beside = float(np.interp(seen, rows, losses, np.nan, np.nan)) if rows else np.nan
-        yield log.columns() | about | {"step": step, "task_rows": seen, "loss": loss, "alone_loss": beside,
-                                       "difference": loss - beside}  # fmt: skip
+        alone_loss = float(np.interp(seen, alone_rows, alone_losses, np.nan, np.nan)) if alone_rows else np.nan
+        yield log.columns() | curve | {"step": step, "task_rows": seen, "loss": loss, "alone_loss": alone_loss,
+                                       "difference": loss - alone_loss}  # fmt: skip
 
 
-def _curve(log: RunLog, task: str, language: str) -> tuple[list[float], list[float]]:
-    """Task rows and loss of every finite validation."""
+def _losses(log: RunLog, task: str, language: str) -> tuple[list[float], list[float]]:
+    """Returns task rows and loss of every validation with a finite loss."""
     name = f"val/{task}/{language}/loss"
     points = [(log.task_rows(step), metrics[name]) for step, metrics in log.validation if name in metrics]
     finite = [point for point in points if np.isfinite(point[1])]

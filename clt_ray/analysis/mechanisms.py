@@ -1,15 +1,16 @@
-"""Why mixing tasks helps or hurts: whether gradients that agree go with tasks that do not disturb each other.
+"""Tests an explanation of interference: whether tasks whose gradients agree disturb each other less.
 
-    run directory                    here                      measured by
-    run.json                    ->   RunLog
-    validation.jsonl            ->   RunLog.validation    ->   trajectories: losses, mixed beside single-task
-    interference.jsonl          ->   RunLog.interference  ->   agreement: cosines of gradients
-    scores.csv                  ->   Study                ->   comparisons.interference: mixed minus single-task score
+    file of a run directory     field of RunLog            tables
+    run.json                    (the run's axis values)
+    validation.jsonl            RunLog.validation          loss_trajectories: losses, mixed against single-task
+    interference.jsonl          RunLog.interference        gradient_agreement: cosine similarities of gradients
+    scores.csv                  (a Study)                  comparisons.interference: mixed minus single-task score
 
-The *pull* of a run's other tasks on one of its tasks is the mean cosine of that task's gradients with theirs. If
-interference comes from gradients that point apart, then tasks with a smaller pull lose more: their loss stays further
-behind the twin's (a negative correlation), and their score falls more (a positive one). A few runs cannot show it: what
-a correlation rests on is given with it.
+The *pull* of the other tasks of a run on one of its tasks is the mean cosine of this task's gradients with theirs. If
+interference is caused by gradients that point in different directions, tasks with a smaller pull lose more by mixing:
+their loss stays further behind that of the single-task twin (a negative correlation), and their score falls more (a
+positive one). A few runs cannot show this, so each correlation is reported with its number of observations and its
+interval.
 """
 
 from __future__ import annotations
@@ -20,120 +21,122 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from clt_ray.analysis import gradient_agreement as gradients
 from clt_ray.analysis import loss_trajectories as losses
 from clt_ray.analysis.false_discovery import add_q_values
 from clt_ray.analysis.metrics import metric
+from clt_ray.analysis.rank_correlation import rank_correlation
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
-from clt_ray.analysis.transfer import spearman_interval, spearman_p
 
 ALL_TASKS: Final = "all"
+"""Value of column `task` in rows about all tasks together."""
 LOSS_DIFFERENCE: Final = "loss_difference"
 INTERFERENCE: Final = "interference"
 OUTCOMES: Final = (LOSS_DIFFERENCE, INTERFERENCE)
-"""Nats per token behind the twin; mixed minus single-task score as a share of the metric's scale."""
+"""What the pull is correlated with: the final loss minus that of the single-task twin, in nats per token; and the mixed
+minus the single-task score as a share of the metric's scale."""
 
-_CELL: Final = ["model", "mixture", "task", "language_group", "train_languages", "samples_per_language", "exposure"]
+_GRID_CELL: Final = [
+    "model", "mixture", "task", "language_group", "train_languages", "samples_per_language", "exposure",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Mechanisms:
-    """Everything that the logs of some runs say of interference, as tables."""
+    """All tables on interference that the logs of runs give."""
 
     trajectories: pd.DataFrame
-    """From `loss_trajectories.trajectories`."""
+    """Table of `loss_trajectories.trajectories`."""
     turning_points: pd.DataFrame
-    """From `loss_trajectories.turning_points`."""
+    """Table of `loss_trajectories.turning_points`."""
     loss_differences: pd.DataFrame
-    """From `loss_trajectories.differences`."""
+    """Table of `loss_trajectories.differences`."""
     gradient_pairs: pd.DataFrame
-    """From `gradient_agreement.agreement_pairs`; empty where nothing was measured."""
+    """Table of `gradient_agreement.gradient_cosines`; empty where no run measured gradients."""
     gradient_agreement: pd.DataFrame
-    """From `gradient_agreement.agreement`."""
+    """Table of `gradient_agreement.gradient_agreement`."""
     pulls: pd.DataFrame
-    """From `pulls`."""
+    """Table of `pulls`."""
     association: pd.DataFrame
-    """From `association`."""
+    """Table of `association`."""
 
 
 def mechanisms(logs: Sequence[RunLog], interference: pd.DataFrame | None = None) -> Mechanisms:
-    """All tables from the logs of runs.
+    """Computes all tables from the logs of runs.
 
     Args:
-        logs: Of finished runs, mixed and single-task ones.
-        interference: From `comparisons.interference` on the scores of the same runs; None without scores.
+        logs: Logs of finished mixed and single-task runs.
+        interference: Table of `comparisons.interference` on the scores of the same runs; None without scores.
     """
     table = losses.trajectories(logs)
-    behind, pairs = losses.differences(table), gradients.agreement_pairs(logs)
-    found = pulls(pairs, behind, interference)
+    loss_differences, cosines = losses.differences(table), gradients.gradient_cosines(logs)
+    pull_table = pulls(cosines, loss_differences, interference)
     return Mechanisms(
         trajectories=table,
         turning_points=losses.turning_points(table),
-        loss_differences=behind,
-        gradient_pairs=pairs,
-        gradient_agreement=gradients.agreement(pairs),
-        pulls=found,
-        association=association(found),
+        loss_differences=loss_differences,
+        gradient_pairs=cosines,
+        gradient_agreement=gradients.gradient_agreement(cosines),
+        pulls=pull_table,
+        association=association(pull_table),
     )
 
 
-def pulls(pairs: pd.DataFrame, behind: pd.DataFrame, interference: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Per cell of the grid with several tasks: the pull of the other tasks on a task, and what became of it.
+def pulls(
+    cosines: pd.DataFrame, loss_differences: pd.DataFrame, interference: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Returns the pull of the other tasks on each task of a mixture, beside its outcomes.
 
-    Runs that differ only in seed are averaged. `exposure` is `english` or `seen`: gradients of languages that a run
-    does not train on are not measured. Outcomes (`OUTCOMES`) are NaN where they are not known.
+    There is one row per grid cell with several tasks, task and exposure, averaged over runs that differ only in the
+    seed. Columns: `model, mixture, task, language_group, train_languages, samples_per_language`; `exposure`, which is
+    `english` or `seen`, since the gradients of languages outside the training data are not measured; `cosine`, the
+    pull; and those of `OUTCOMES`, which are NaN where they are not known.
 
     Args:
-        pairs: From `gradient_agreement.agreement_pairs`.
-        behind: From `loss_trajectories.differences`.
-        interference: From `comparisons.interference`.
+        cosines: Table of `gradient_agreement.gradient_cosines`.
+        loss_differences: Table of `loss_trajectories.differences`.
+        interference: Table of `comparisons.interference`; None without scores.
     """
     rows: list[dict[str, Any]] = []
-    means = gradients.over_steps(pairs[pairs["setting"] == "multi"])
-    for key, own in means.groupby(list(RUN_COLUMNS), sort=False):
-        about = group_columns(RUN_COLUMNS, key)
-        trained = [code for code in str(about["train_languages"]).split("+") if code not in ("", "en")]
-        for task in str(about["mixture"]).split("+"):
+    means = gradients.over_steps(cosines[cosines["setting"] == "multi"])
+    for key, run_means in means.groupby(list(RUN_COLUMNS), sort=False):
+        run = group_columns(RUN_COLUMNS, key)
+        trained = [code for code in str(run["train_languages"]).split("+") if code not in ("", "en")]
+        for task in str(run["mixture"]).split("+"):
             for exposure, languages in (("english", ["en"]), ("seen", trained)):
-                cosine = gradients.pull(own, task, languages)
+                cosine = gradients.pull(run_means, task, languages)
                 if np.isfinite(cosine):
-                    rows.append(about | {"task": task, "exposure": exposure, "cosine": cosine})
+                    rows.append(run | {"task": task, "exposure": exposure, "cosine": cosine})
     table = pd.DataFrame(rows, columns=[*RUN_COLUMNS, "task", "exposure", "cosine"])
-    ends = behind[["run_id", "task", "exposure", "difference"]].rename(columns={"difference": LOSS_DIFFERENCE})
-    table = table.merge(ends, on=["run_id", "task", "exposure"], how="left")
-    table = table.groupby(_CELL, sort=False)[["cosine", LOSS_DIFFERENCE]].mean().reset_index()
+    final_losses = loss_differences[["run_id", "task", "exposure", "difference"]].rename(
+        columns={"difference": LOSS_DIFFERENCE}
+    )
+    table = table.merge(final_losses, on=["run_id", "task", "exposure"], how="left")
+    table = table.groupby(_GRID_CELL, sort=False)[["cosine", LOSS_DIFFERENCE]].mean().reset_index()
     if interference is None:
         return table.assign(**{INTERFERENCE: np.nan})
     spans = [metric(name).span for name in interference["metric"]]
-    scores = interference[_CELL].assign(**{INTERFERENCE: interference["interference"] / spans})
-    return table.merge(scores, on=_CELL, how="left")
+    scores = interference[_GRID_CELL].assign(**{INTERFERENCE: interference["interference"] / spans})
+    return table.merge(scores, on=_GRID_CELL, how="left")
 
 
 def association(table: pd.DataFrame) -> pd.DataFrame:
-    """Spearman correlation of the pull with each outcome, over the cells of a task and over those of all tasks.
+    """Returns the Spearman correlation of the pull with each outcome, per task and over all tasks together.
 
-    `n` counts cells; NaN with fewer than 3, or where one side does not vary; the interval is `spearman_interval`. Over
-    all tasks, tasks that differ in both may make a correlation that no task has within itself.
+    Columns: `outcome`; `task`, or `ALL_TASKS`; `n`, the number of rows; `spearman`, `p`, `q`, `low`, `high` (see
+    `rank_correlation`), NaN for fewer than 3 rows or where one variable is constant. Over all tasks, differences
+    between tasks can produce a correlation that exists within no task.
 
     Args:
-        table: From `pulls`.
+        table: Table of `pulls`.
     """
     rows = []
     for outcome in OUTCOMES:
-        known = table[table[outcome].notna()]
-        for task in [*dict.fromkeys(known["task"]), ALL_TASKS] if len(known) else []:
-            own = known if task == ALL_TASKS else known[known["task"] == task]
-            rows.append({"outcome": outcome, "task": task, "n": len(own)} | _spearman(own["cosine"], own[outcome]))
+        with_outcome = table[table[outcome].notna()]
+        for task in [*dict.fromkeys(with_outcome["task"]), ALL_TASKS] if len(with_outcome) else []:
+            group = with_outcome if task == ALL_TASKS else with_outcome[with_outcome["task"] == task]
+            correlation = rank_correlation(group["cosine"].to_numpy(), group[outcome].to_numpy())
+            rows.append({"outcome": outcome, "task": task, "n": len(group)} | vars(correlation))
     columns = ["outcome", "task", "n", "spearman", "p", "low", "high"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["outcome"])
-
-
-def _spearman(left: pd.Series, right: pd.Series) -> dict[str, float]:
-    if left.nunique() < 2 or right.nunique() < 2 or len(left) < 3:
-        return {"spearman": np.nan, "p": np.nan, "low": np.nan, "high": np.nan}
-    ranks = rankdata(left), rankdata(right)
-    rho = float(np.corrcoef(*ranks)[0, 1])
-    low, high = spearman_interval(rho, len(left))
-    return {"spearman": rho, "p": spearman_p(ranks[0].tolist(), ranks[1].tolist()), "low": low, "high": high}

@@ -1,17 +1,20 @@
-"""Linear mixed models of a few dozen rows: fixed effects, variances of random ones, predictions with intervals.
+"""Linear mixed-effects models for a few dozen rows, with known error variances and prediction intervals.
 
     y = X beta + sum_k u_k + e,    u_k ~ N(0, s_k^2 K_k),    e ~ N(0, diag(known))
 
-`K_k` says which rows share a random effect and how: for an effect per model, 1 where two rows are of one model, else 0.
-Variances are estimated by REML (Patterson and Thompson, Biometrika 58, 1971), fixed effects by generalised least
-squares, random ones by best linear unbiased prediction. Intervals use Student's t with the degrees of freedom that the
-caller states: with few groups those are few, whatever the number of rows.
+`K_k` states how rows share the random effect k: for an effect per model, it is 1 where two rows belong to the same
+model and 0 elsewhere. The standard deviations s_k are estimated by restricted maximum likelihood (REML; Patterson and
+Thompson, Biometrika 58, 1971), fixed effects by generalised least squares, and random effects by best linear unbiased
+prediction. Intervals use Student's t distribution with degrees of freedom that the caller states, because with few
+groups they are few, however many rows there are. Known error variances of single rows and arbitrary K_k are what common
+libraries for mixed-effects models lack.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Final
 
 import numpy as np
@@ -22,96 +25,105 @@ from scipy.special import stdtrit
 from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, Floats
 
 _SMALLEST: Final = 1e-4
-"""Standard deviations are sought from this share of the spread of y upwards; below, an effect is as good as absent."""
+"""Lower bound of the standard deviations, relative to that of y; a smaller effect is negligible."""
 _LARGEST: Final = 10.0
+"""Upper bound of the standard deviations, relative to that of y."""
 
 
 @dataclass(frozen=True)
 class MixedFit:
-    """A fitted model."""
+    """A fitted mixed-effects model."""
 
     coefficients: Floats
-    """Of the columns of X."""
+    """Fixed effects: one coefficient per column of X."""
     covariance: Floats
-    """Of the coefficients."""
-    deviations: tuple[float, ...]
+    """Covariance matrix of the coefficients."""
+    standard_deviations: tuple[float, ...]
     """Standard deviation of each random effect."""
-    freedom: int
-    """Degrees of freedom of intervals; with 0 there are none."""
-    solved: Floats
+    degrees_of_freedom: int
+    """Degrees of freedom of the intervals; there are no intervals for 0 or fewer."""
+    weighted_residuals: Floats
     """V^-1 (y - X beta), shape (rows,)."""
     inverse: Floats
-    """V^-1, shape (rows, rows)."""
+    """V^-1, the inverse of the covariance matrix of y, shape (rows, rows)."""
     design: Floats
-    """X."""
+    """The design matrix X, shape (rows, columns)."""
 
     def interval(self, column: int) -> tuple[float, float]:
-        """95% interval of a coefficient; NaN without degrees of freedom."""
-        return self._around(float(self.coefficients[column]), float(self.covariance[column, column]))
+        """Returns the 95% interval of a coefficient; NaN twice without degrees of freedom."""
+        return self._interval_around(float(self.coefficients[column]), float(self.covariance[column, column]))
 
-    def predict(self, row: Floats, shared: Sequence[Floats], own: Sequence[float]) -> tuple[float, float, float]:
-        """A new value and its 95% interval.
+    def predict(self, row: Floats, shared: Sequence[Floats], variances: Sequence[float]) -> tuple[float, float, float]:
+        """Returns the prediction for a new row, with its 95% prediction interval.
 
         Args:
-            row: Its columns of X.
-            shared: Per random effect, its row of K against the fitted rows.
-            own: Per random effect, its K with itself.
+            row: The new row of X, shape (columns,).
+            shared: For each random effect, the new row of K against the fitted rows, shape (rows,).
+            variances: For each random effect, the diagonal element of K of the new row.
         """
-        variances = np.square(self.deviations)
-        cross = sum(variance * with_rows for variance, with_rows in zip(variances, shared, strict=True))
-        value = float(row @ self.coefficients + cross @ self.solved)
-        left = row - self.design.T @ self.inverse @ cross
-        spread = float(variances @ np.asarray(own) - cross @ self.inverse @ cross + left @ self.covariance @ left)
-        return value, *self._around(value, max(spread, 0.0))
+        squared_deviations = np.square(self.standard_deviations)
+        cross = sum(variance * k_row for variance, k_row in zip(squared_deviations, shared, strict=True))
+        value = float(row @ self.coefficients + cross @ self.weighted_residuals)
+        unexplained = row - self.design.T @ self.inverse @ cross
+        variance = float(
+            squared_deviations @ np.asarray(variances)
+            - cross @ self.inverse @ cross
+            + unexplained @ self.covariance @ unexplained
+        )
+        return value, *self._interval_around(value, max(variance, 0.0))
 
-    def _around(self, value: float, variance: float) -> tuple[float, float]:
-        if self.freedom < 1:
-            return float("nan"), float("nan")
-        half = float(stdtrit(self.freedom, (1 + CONFIDENCE_LEVEL) / 2)) * variance**0.5
-        return value - half, value + half
+    def _interval_around(self, value: float, variance: float) -> tuple[float, float]:
+        if self.degrees_of_freedom < 1:
+            return nan, nan
+        half_width = float(stdtrit(self.degrees_of_freedom, (1 + CONFIDENCE_LEVEL) / 2)) * variance**0.5
+        return value - half_width, value + half_width
 
 
-def fit_mixed(y: Floats, design: Floats, effects: Sequence[Floats], known: Floats, freedom: int) -> MixedFit:
-    """Fit a model.
+def fit_mixed(y: Floats, design: Floats, effects: Sequence[Floats], known: Floats, degrees_of_freedom: int) -> MixedFit:
+    """Fits a mixed-effects model.
 
     Args:
-        y: Shape (rows,).
-        design: X, of full column rank, shape (rows, columns).
-        effects: K of each random effect, shape (rows, rows) each.
-        known: Known error variances, shape (rows,).
-        freedom: Degrees of freedom of intervals.
+        y: Observations, shape (rows,).
+        design: The design matrix X, of full column rank, shape (rows, columns).
+        effects: The matrix K of each random effect, shape (rows, rows) each.
+        known: Known error variances of the observations, shape (rows,).
+        degrees_of_freedom: Degrees of freedom of the intervals.
 
     Raises:
-        ValueError: X is not of full column rank.
+        ValueError: The columns of X are linearly dependent.
     """
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        raise ValueError("the design has columns that say the same")
+        raise ValueError("the columns of the design matrix are linearly dependent")
     scale = float(np.std(y)) or 1.0
     bounds = [(np.log(_SMALLEST * scale), np.log(_LARGEST * scale))] * len(effects)
-    # Two starts, since a variance can get stuck at its lower bound.
-    found = [
+    # Two starting points, because the optimiser can get stuck where a variance is at its lower bound.
+    optima = [
         minimize(_reml, np.full(len(effects), np.log(share * scale)), (y, design, effects, known, scale),
                  method="L-BFGS-B", bounds=bounds)
         for share in (0.5, 0.05)
     ]  # fmt: skip
-    deviations = np.exp(min(found, key=lambda each: float(each.fun)).x)
+    deviations = np.exp(min(optima, key=lambda optimum: float(optimum.fun)).x)
     inverse = np.linalg.inv(_variance(deviations, effects, known, scale))
     covariance = np.linalg.inv(design.T @ inverse @ design)
     coefficients = covariance @ design.T @ inverse @ y
-    solved = inverse @ (y - design @ coefficients)
-    return MixedFit(coefficients, covariance, tuple(map(float, deviations)), freedom, solved, inverse, design)
+    residuals = inverse @ (y - design @ coefficients)
+    standard_deviations = tuple(map(float, deviations))
+    return MixedFit(coefficients, covariance, standard_deviations, degrees_of_freedom, residuals, inverse, design)
 
 
 def _variance(deviations: Floats, effects: Sequence[Floats], known: Floats, scale: float) -> Floats:
+    """Returns V, the covariance matrix of y, shape (rows, rows)."""
     total = np.diag(known + (1e-6 * scale) ** 2)
     for deviation, effect in zip(deviations, effects, strict=True):
         total = total + deviation**2 * effect
     return np.asarray(total)
 
 
-def _reml(logs: Floats, y: Floats, design: Floats, effects: Sequence[Floats], known: Floats, scale: float) -> float:
-    """Minus the restricted log likelihood, up to a constant."""
-    factor = cho_factor(_variance(np.exp(logs), effects, known, scale), lower=True)
+def _reml(
+    log_deviations: Floats, y: Floats, design: Floats, effects: Sequence[Floats], known: Floats, scale: float
+) -> float:
+    """Returns minus the restricted log likelihood, up to a constant."""
+    factor = cho_factor(_variance(np.exp(log_deviations), effects, known, scale), lower=True)
     weighted = cho_solve(factor, design)
     information = design.T @ weighted
     coefficients = np.linalg.solve(information, weighted.T @ y)
@@ -121,6 +133,6 @@ def _reml(logs: Floats, y: Floats, design: Floats, effects: Sequence[Floats], kn
 
 
 def same(keys: Sequence[object], others: Sequence[object] | None = None) -> Floats:
-    """1 where two rows have equal keys, else 0; shape (rows, other rows)."""
+    """Returns a matrix that is 1 where two rows have equal keys and 0 elsewhere, shape (rows, other rows)."""
     others = keys if others is None else others
     return np.array([[float(key == other) for other in others] for key in keys])

@@ -23,6 +23,8 @@ MIN_PAIRS: Final = 3
 _DECIMALS: Final = 10
 """Decimals to which values are rounded before they are ranked; smaller differences are rounding errors and count as
 ties."""
+_ROUNDING: Final = 1e-9
+"""Rounding error of a correlation coefficient, and of the products from which it is computed."""
 _EXACT_UP_TO: Final = 8
 """Largest number of pairs for which the p value enumerates all permutations (8! = 40,320)."""
 
@@ -81,7 +83,8 @@ def spearman_interval(rho: float, n: int, level: float = CONFIDENCE_LEVEL) -> tu
     inner = min(max(rho, -one_swap), one_swap)
     half_width = float(ndtri((1 + level) / 2)) * sqrt((1 + inner**2 / 2) / (n - 3))
     low, high = tanh(atanh(inner) - half_width), tanh(atanh(inner) + half_width)
-    return (-1.0 if rho < -one_swap else low), (1.0 if rho > one_swap else high)
+    is_perfect = abs(rho) > one_swap + _ROUNDING  # An order with one swap is not perfect, whatever its rounding.
+    return (-1.0 if is_perfect and rho < 0 else low), (1.0 if is_perfect and rho > 0 else high)
 
 
 def spearman_p(left: Sequence[float] | Floats, right: Sequence[float] | Floats) -> float:
@@ -98,7 +101,7 @@ def spearman_p(left: Sequence[float] | Floats, right: Sequence[float] | Floats) 
         centred = left_ranks - left_ranks.mean()
         orders = np.array(list(permutations(right_ranks - right_ranks.mean())))
         observed = abs(float(centred @ (right_ranks - right_ranks.mean())))
-        return float(np.mean(np.abs(orders @ centred) >= observed - 1e-9))
+        return float(np.mean(np.abs(orders @ centred) >= observed - _ROUNDING))
     rho = spearman(left, right)
     if abs(rho) >= 1:
         return 0.0

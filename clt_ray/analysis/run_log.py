@@ -1,4 +1,4 @@
-"""What one run recorded while it trained, and the facts by which runs are compared."""
+"""`RunLog`: what one run recorded during training, with the axis values by which runs are compared."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.study import ENGLISH
 
 Points = tuple[tuple[int, Mapping[str, float]], ...]
-"""(optimizer step, metrics), ascending, one per step."""
+"""Optimizer step and metrics of each measurement, ascending, one per step."""
 
 RUN_COLUMNS: Final = (
     "run_id", "model", "setting", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
 )  # fmt: skip
-"""Columns that say which run a row is about, named as in the scores file."""
+"""Columns that identify the run of a row, named as in the scores file."""
 
 
 @dataclass(frozen=True)
 class RunLog:
-    """One run. Made by `run_log`."""
+    """Axis values and recorded metrics of one run. Made by `run_log`."""
 
     run_id: str
     model: str
     tasks: tuple[str, ...]
-    """Trained together, in the usual order."""
+    """Tasks that the run trains on, in canonical order."""
     language_group: str
     train_languages: tuple[str, ...]
-    """Non-English; empty at n = 0; `en` alone for an equal-volume control."""
+    """Non-English training languages; empty at n = 0, `en` alone for an equal-volume control."""
     samples_per_language: int
     seed: int
     train_rows: int
-    """Rows of one epoch, over all tasks."""
+    """Rows of one epoch over all tasks."""
     batch_size: int
     """Rows per optimizer step; the last step of an epoch may have fewer."""
     settings: str
-    """Everything else about its training, as canonical text: what twins share."""
+    """All other training settings as canonical JSON; equal for a mixed run and its twin."""
     validation: Points
-    """Losses under `val/<task>/<language>/loss`."""
+    """Validation losses under the names `val/<task>/<language>/loss`."""
     interference: Points
     """Cosines and norms of gradients; empty where they were not measured."""
 
     @property
     def mixture(self) -> str:
-        """The tasks, joined by "+"."""
+        """Tasks joined by "+"."""
         return "+".join(self.tasks)
 
     @property
@@ -55,63 +55,63 @@ class RunLog:
 
     @property
     def training_languages(self) -> tuple[str, ...]:
-        """What its non-English rows are in, whatever a sweep calls the group; a control by how many it replaces."""
+        """Languages of the non-English rows, independent of the group's name; the group's name for a control, which
+        states how many languages English replaces."""
         return (self.language_group,) if self.train_languages == (ENGLISH,) else self.train_languages
 
     def columns(self) -> dict[str, Any]:
-        """The columns of `RUN_COLUMNS`."""
+        """Returns the values of `RUN_COLUMNS`."""
         return {name: getattr(self, name) for name in RUN_COLUMNS} | {"train_languages": "+".join(self.train_languages)}
 
     def exposure(self, language: str) -> str:
-        """english, seen or unseen."""
+        """Returns "english", "seen" (a training language) or "unseen"."""
         if language == ENGLISH:
             return "english"
         return "seen" if language in self.train_languages else "unseen"
 
     def task_rows(self, step: int) -> float:
-        """Rows of each of its tasks seen in that many steps, on average: all its tasks have equally many."""
+        """Returns the average number of rows of each task seen after a number of steps; all tasks have equally many."""
         per_epoch = -(-self.train_rows // self.batch_size)
         epochs, rest = divmod(step, per_epoch)
         return (epochs * self.train_rows + rest * self.batch_size) / len(self.tasks)
 
 
 def group_columns(columns: Iterable[str], key: object) -> dict[str, Any]:
-    """The columns that a frame was grouped by, from the key of one group."""
+    """Returns the columns by which a frame was grouped with their values in one group."""
     return dict(zip(columns, key, strict=True))  # type: ignore[call-overload]
 
 
 def run_log(
-    described: Mapping[str, Any],
+    run_document: Mapping[str, Any],
     run_id: str,
     validation: Iterable[tuple[int, Mapping[str, float]]],
     interference: Iterable[tuple[int, Mapping[str, float]]] = (),
 ) -> RunLog:
-    """A run's log from what its directory holds.
+    """Returns the log of a run from the content of its run directory.
 
     Args:
-        described: Content of run.json.
-        run_id: Of the run.
-        validation: Points of validation.jsonl; a step that is there twice counts as last recorded.
+        run_document: Content of run.json.
+        run_id: Identifier of the run.
+        validation: Points of validation.jsonl; of a step that occurs twice, the last record counts.
         interference: Points of interference.jsonl.
     """
-    languages, samples = tuple(described["train_languages"]), int(described["samples_per_language"])
-    ways = int(described.get("replaced_languages", 0)) or len(languages)
-    tasks = tuple(sorted(described["tasks"], key=task_order))
-    training = dict(described["training"])
-    settings = {"english_samples": described["english_samples"], "training": training}
-    # How often something is measured does not make another training.
-    training = {name: value for name, value in training.items() if not name.endswith("_every")}
+    languages, samples = tuple(run_document["train_languages"]), int(run_document["samples_per_language"])
+    groups_of_rows = int(run_document.get("replaced_languages", 0)) or len(languages)
+    tasks = tuple(sorted(run_document["tasks"], key=task_order))
+    # The intervals of measurements do not change the training, so runs that differ in them can be twins.
+    training = {name: value for name, value in run_document["training"].items() if not name.endswith("_every")}
+    settings = {"english_samples": run_document["english_samples"], "training": training}
     return RunLog(
         run_id=run_id,
-        model=str(described["model"]["name"]),
+        model=str(run_document["model"]["name"]),
         tasks=tasks,
-        language_group=str(described["language_group"]),
+        language_group=str(run_document["language_group"]),
         train_languages=languages,
         samples_per_language=samples,
-        seed=int(described["seed"]),
-        train_rows=(int(described["english_samples"]) + samples * ways) * len(tasks),
+        seed=int(run_document["seed"]),
+        train_rows=(int(run_document["english_samples"]) + samples * groups_of_rows) * len(tasks),
         batch_size=int(training["batch_size"]),
-        settings=json.dumps(settings | {"training": training}, sort_keys=True),
+        settings=json.dumps(settings, sort_keys=True),
         validation=tuple(sorted(dict(validation).items())),
         interference=tuple(sorted(dict(interference).items())),
     )

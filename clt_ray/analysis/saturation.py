@@ -44,7 +44,7 @@ TOO_SHORT: Final = "too short"
 _PARAMETERS: Final = 3
 """Parameters of the fit: floor, rise and h."""
 _GRID: Final = 80
-"""Number of values of h per form; neighbouring values differ by less than 10%, which is finer than any interval of h."""
+"""Number of values of h per form; neighbouring values differ by less than 10%, less than any interval of h is wide."""
 _SMALLEST_H: Final = 0.1
 """Smallest h relative to the smallest positive n; the first point is then already at 10/11 of the rise."""
 

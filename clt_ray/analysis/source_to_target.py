@@ -1,4 +1,4 @@
-"""From which training language to which evaluation language: the matrix of runs that train on one language each."""
+"""Gains by training language (source) and evaluation language (target), from runs that add one language to English."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from clt_ray.analysis.study import ENGLISH, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, estimate_columns, series_columns
 
 DIRECT: Final = "direct"
+"""Value of `route` where source and target are the same language."""
 TRANSFER: Final = "transfer"
+"""Value of `route` where source and target differ."""
 
 
 def source_to_target(study: Study) -> pd.DataFrame:
-    """Gain over n = 0 per source (the one language added to English) and target; `route` is `direct` on the diagonal.
+    """Returns the gain over n = 0 per source and target language, one row per curve, n > 0 and target.
 
-    Only curves whose group is a single language have a source, so a grid of monolingual groups is needed; without any
-    the frame is empty.
+    Columns: those of `SERIES_COLUMNS`, `source`, `target`, `route` (`DIRECT` or `TRANSFER`), `gain` in the metric's
+    stored unit, `ESTIMATE_COLUMNS`, `p`, `q`. Only curves with a single non-English training language have a source.
+    Without such curves the table is empty.
     """
     rows: list[dict[str, Any]] = []
     for curve in study.curves:
@@ -28,12 +31,11 @@ def source_to_target(study: Study) -> pd.DataFrame:
             continue
         (source,) = curve.train_languages
         for point in curve.points[1:]:
-            both = set(transfer.languages_of(study, curve, point))
-            both &= set(transfer.languages_of(study, curve, curve.origin))
-            for target in sorted(both, key=language_order):
-                found = transfer.gain(study, curve, point.samples_per_language, [target])
-                route = DIRECT if target == source else TRANSFER
-                about = {"source": source, "target": target, "route": route}
-                rows.append(series_columns(curve, point) | about | estimate_columns("gain", found) | {"p": found.p})
+            common = set(transfer.languages_of(study, curve, point))
+            common &= set(transfer.languages_of(study, curve, curve.origin))
+            for target in sorted(common, key=language_order):
+                gain = transfer.gain(study, curve, point.samples_per_language, [target])
+                labels = {"source": source, "target": target, "route": DIRECT if target == source else TRANSFER}
+                rows.append(series_columns(curve, point) | labels | estimate_columns("gain", gain) | {"p": gain.p})
     columns = [*SERIES_COLUMNS, "source", "target", "route", "gain", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])

@@ -136,7 +136,7 @@ class TaskScores:
         """Returns resampled scores of a run, shape (draws, languages); NaN where no standard error is known."""
         if run_id not in self._resamples:
             row = self._row[run_id]
-            # The generator depends on the run alone, so that adding runs to a report leaves the other numbers unchanged.
+            # The generator depends on the run alone, so adding runs to a report leaves the other numbers unchanged.
             rng = np.random.default_rng([self._seed, zlib.crc32(run_id.encode())])
             draws = self._score[row] + self._stderr[row] * rng.standard_normal((self._draws, len(self.languages)))
             for index, matrix in enumerate(self._items):

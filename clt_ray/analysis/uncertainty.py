@@ -53,8 +53,8 @@ class Estimate:
     run_ids: tuple[str, ...]
     """Runs from which the estimate was computed."""
     p: float = nan
-    """Two-sided p value of the null hypothesis that the true value is zero, meaningful for differences only; NaN without
-    an interval."""
+    """Two-sided p value of the null hypothesis that the true value is zero, meaningful for differences only; NaN
+    without an interval."""
 
     @property
     def has_interval(self) -> bool:

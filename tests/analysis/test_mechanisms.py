@@ -19,9 +19,9 @@ from clt_ray.analysis.gradient_agreement import (
     RELATIONS,
     WITHIN_LANGUAGE,
     WITHIN_TASK,
-    agreement,
-    agreement_pairs,
     by_step,
+    gradient_agreement,
+    gradient_cosines,
     over_steps,
     parse_pair,
     pull,
@@ -171,7 +171,7 @@ def measured(cosines: Sequence[Mapping[str, float]], **changes: Any) -> RunLog:
 
 def test_a_cosine_is_corrected_by_what_its_gradients_could_reach() -> None:
     halves = {"math.en/math.en": 0.6, "math.es/math.es": 0.5, "math.en/math.es": 0.5, "math.en/norm": 3.0}
-    (row,) = agreement(agreement_pairs([measured([halves])])).to_dict("records")
+    (row,) = gradient_agreement(gradient_cosines([measured([halves])])).to_dict("records")
     assert row["relation"] == WITHIN_TASK
     assert row["ceiling"] == pytest.approx(sqrt(0.75 * 2 / 3))
     assert row["corrected"] == pytest.approx(0.5 / sqrt(0.5))
@@ -180,12 +180,12 @@ def test_a_cosine_is_corrected_by_what_its_gradients_could_reach() -> None:
 
 def test_gradients_that_are_all_noise_have_no_corrected_cosine() -> None:
     halves = {"math.en/math.en": -0.01, "math.es/math.es": 0.5, "math.en/math.es": 0.5}
-    (row,) = agreement(agreement_pairs([measured([halves])])).to_dict("records")
+    (row,) = gradient_agreement(gradient_cosines([measured([halves])])).to_dict("records")
     assert np.isnan(row["corrected"]) and row["cosine"] == 0.5
 
 
 def test_steps_are_averaged_before_pairs_and_the_ends_are_kept() -> None:
-    pairs = agreement_pairs([measured([{"math.en/math.es": value} for value in (0.1, 0.3, 0.8)])])
+    pairs = gradient_cosines([measured([{"math.en/math.es": value} for value in (0.1, 0.3, 0.8)])])
     (row,) = over_steps(pairs).to_dict("records")
     assert [row[name] for name in ("cosine", "first", "last", "steps")] == pytest.approx([0.4, 0.1, 0.8, 3])
     assert by_step(pairs)["cosine"].to_list() == pytest.approx([0.1, 0.3, 0.8])
@@ -209,7 +209,7 @@ def test_the_corrected_cosine_is_that_without_noise(truth: float) -> None:
         found = {f"{name}/{name}": cosine(*halves[name]) for name in names}
         found |= {f"{a}/{b}": cosine(sum(halves[a]), sum(halves[b])) for a, b in combinations(names, 2)}
         points.append(found)
-    table = agreement(agreement_pairs([measured(points)])).set_index("relation")
+    table = gradient_agreement(gradient_cosines([measured(points)])).set_index("relation")
     for kind in (WITHIN_LANGUAGE, ACROSS):
         # The cosine of the clean gradients varies around the truth as that of 4,000 random numbers.
         assert table.loc[kind, "corrected"] == pytest.approx(truth, abs=0.06)
@@ -252,7 +252,7 @@ def test_two_languages_have_no_interval() -> None:
 def test_the_pull_on_a_task_is_from_the_others_only() -> None:
     cosines = {"math.en/math.es": 0.9, "math.en/math.en": 0.9, "summarization.en/math.en": 0.1,
                "summarization.es/math.en": 0.3, "summarization.es/math.es": -0.5}  # fmt: skip
-    means = over_steps(agreement_pairs([measured([cosines])]))
+    means = over_steps(gradient_cosines([measured([cosines])]))
     assert pull(means, "math", ["en"]) == pytest.approx(0.2)
     assert pull(means, "math", ["es"]) == pytest.approx(-0.5)
     assert pull(means, "summarization", ["es"]) == pytest.approx(-0.1)
@@ -271,7 +271,7 @@ def test_pulls_stand_beside_what_became_of_the_task() -> None:
         cell | {"task": "math", "metric": "accuracy", "interference": -0.1},
         cell | {"task": "summarization", "metric": "judge_rating", "interference": -1.0},
     ])  # fmt: skip
-    pairs, behind = agreement_pairs(logs), differences(trajectories(logs))
+    pairs, behind = gradient_cosines(logs), differences(trajectories(logs))
     table = pulls(pairs, behind, scores).set_index("task")
     assert table["cosine"].to_dict() == pytest.approx({"summarization": 0.3, "math": 0.3})
     assert table["interference"].to_dict() == pytest.approx({"summarization": -0.25, "math": -0.1})

@@ -38,7 +38,11 @@ def test_a_rising_series_makes_the_estimate_larger_never_smaller(study: Study) -
     def rising(_s: Study, _c: Curve, point: Point) -> float:
         return point.samples_per_language / 5000
 
-    assert run_noise(study, [curve], rising).standard_deviation > run_noise(study, [curve], lambda *_: 0.5).standard_deviation == 0
+    assert (
+        run_noise(study, [curve], rising).standard_deviation
+        > run_noise(study, [curve], lambda *_: 0.5).standard_deviation
+        == 0
+    )
 
 
 def test_without_neighbours_nothing_is_known() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clt_ray.analysis.run_selection import Candidate, SweepCurves, Observation, dispensable, next_run
+from clt_ray.analysis.run_selection import Candidate, Observation, SweepCurves, dispensable, next_run
 
 SIZES = (0, 100, 200, 400, 800, 1600, 5000)
 

@@ -118,8 +118,8 @@ def test_columns_that_say_the_same_are_refused_and_variances_found() -> None:
     y = 1 + 0.5 * rng.standard_normal(30)[groups] + 0.1 * rng.standard_normal(120)
     design, effects = np.ones((120, 1)), [same(list(groups)), np.eye(120)]
     found = fit_mixed(y, design, effects, np.zeros(120), 29)
-    assert found.deviations == pytest.approx((0.5, 0.1), rel=0.35)
+    assert found.standard_deviations == pytest.approx((0.5, 0.1), rel=0.35)
     low, high = found.interval(0)
     assert low < 1 < high
-    with pytest.raises(ValueError, match="say the same"):
+    with pytest.raises(ValueError, match="linearly dependent"):
         fit_mixed(y, np.ones((120, 2)), effects, np.zeros(120), 29)

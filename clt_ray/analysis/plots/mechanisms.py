@@ -108,7 +108,7 @@ def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
     The diagonal has the cosines between the gradients of two halves of the same rows.
 
     Args:
-        pairs: From `gradient_agreement.agreement_pairs`, rows of one run.
+        pairs: From `gradient_agreement.gradient_cosines`, rows of one run.
     """
     table = over_steps(pairs)
     cells = _pairs(table)

@@ -1,8 +1,8 @@
-"""The published scores of the reference study, arXiv 2504.16677, as a scores frame.
+"""The published scores of the reference study (arXiv 2504.16677) in the scores format of this package.
 
-1,728 scores of 152 runs: three tasks, eight languages, three models, single tasks and a mixture. They are
-rounded to two decimals as printed, come without item scores and with one run per cell; `convert.py` says what else
-was decided in the conversion.
+There are 1,728 scores of 152 runs: three tasks, eight languages, three models, single tasks and a mixture. The scores
+are rounded to two decimals as printed. They have no item scores and one run per grid cell; `convert` documents the
+decisions made in the conversion.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 from clt_ray.analysis.loading import load_scores
 
 RUN_PREFIX: Final = "paper-"
-"""What the ids of the published runs start with."""
+"""Prefix of the ids of the published runs."""
 SCORES_FILE: Final = Path(__file__).parent / "paper_scores.csv"
 
 CITATION: Final = (
@@ -25,14 +25,14 @@ CITATION: Final = (
 
 
 def reference_scores() -> pd.DataFrame:
-    """The published scores in the tidy format, one row per printed score.
+    """Returns the published scores as a scores frame (`loading.SCORE_COLUMNS`), one row per printed score.
 
-    Models are named as in the paper: aya-23-7b, aya-23-35b, llama-3.1-8b. `n_items` is 250 per language for math and
-    summarization and 200 for instruction following; `stderr` is binomial for math and empty elsewhere.
+    The models are named aya-23-7b, aya-23-35b and llama-3.1-8b, as in the paper. `n_items` is 250 per language for math
+    and summarization and 200 for instruction following. `stderr` is binomial for math and empty for the other tasks.
     """
     return load_scores(SCORES_FILE)
 
 
 def is_reference(scores: pd.DataFrame) -> bool:
-    """Whether any of the scores are the reference study's."""
+    """Returns whether any of the scores are those of the reference study."""
     return bool(scores["run_id"].str.startswith(RUN_PREFIX).any())

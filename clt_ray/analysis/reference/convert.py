@@ -1,13 +1,13 @@
-"""Convert the scores published in arXiv 2504.16677 to the scores format of this package.
+"""Converts the scores published in arXiv 2504.16677 to the scores format of this package.
 
     python -m clt_ray.analysis.reference.convert TABLES.csv clt_ray/analysis/reference/paper_scores.csv
 
 `TABLES.csv` holds Tables 3 to 23 of the paper, one row per printed score, with columns `paper_table, task (IF|SM|MR),
 model, setting, train_langs, samples_per_non_en_lang_per_task, eval_lang, seen, score`.
 
-The paper trains with English alone once per table, so a model's n = 0 cell can exist three times. These are separate
-measurements; each keeps the language group of the table that it was published in and starts that group's curve.
-Standard errors are binomial for accuracies; the paper publishes none, and item scores for none of its metrics.
+The paper reports training on English alone once per table, so there can be three runs at n = 0 of the same model. These
+are separate measurements: each keeps the language group of its table and is the point at n = 0 of that group's curve.
+Standard errors of accuracies are binomial. The paper publishes neither standard errors nor item scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TASKS: Final = {
     "SM": ("summarization", "rougeL", 250),
     "MR": ("math", "accuracy", 250),
 }
-"""Task of the paper -> task, metric and test items per language (its section 3)."""
+"""Task, metric and number of test items per language (section 3 of the paper), by the paper's name of the task."""
 GROUPS: Final = {
     "en+es,fr,ja,zh": ("all", "es+fr+ja+zh"),
     "en+es,fr": ("latin", "es+fr"),
@@ -36,9 +36,12 @@ MODELS: Final = {"Aya-7B": "aya-23-7b", "Aya-35B": "aya-23-35b", "Llama-3.1-8B":
 
 
 def convert(published: dict[str, str]) -> dict[str, str | int]:
-    """One printed score as a row of the scores format.
+    """Returns one printed score as a row of the scores format.
 
-    A run of setting "multi" has the same id in all three tasks: it is one model, evaluated on each.
+    A run of setting "multi" has the same id in all three tasks, since it is one model that was evaluated in each.
+
+    Args:
+        published: Row of the file of tables.
     """
     task, metric, n_items = TASKS[published["task"]]
     group, languages = GROUPS[published["train_langs"]]
@@ -65,6 +68,7 @@ def convert(published: dict[str, str]) -> dict[str, str | int]:
 
 
 def main(tables: Path, out: Path) -> None:
+    """Converts the file of tables and writes the scores file."""
     with tables.open(encoding="utf-8", newline="") as source, out.open("w", encoding="utf-8", newline="") as target:
         writer = csv.DictWriter(target, SCORE_COLUMNS, lineterminator="\n")
         writer.writeheader()
