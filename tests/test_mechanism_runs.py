@@ -49,6 +49,7 @@ def test_mlflow_shows_every_cosine_once(finished: OpenSweep, tmp_path: Path) -> 
     client = MlflowClient(uri)
     (mixed,) = (run for run in runs if run.task == MIXED)
     experiment = client.get_experiment_by_name(NAME)
+    assert experiment is not None
     (child,) = client.search_runs([experiment.experiment_id], f"tags.`clt.run_id` = '{mixed.run_id}'")
     points = finished.store.run_dir(mixed.run_id).metrics("interference")
     assert [point.step for point in points] == [2, 4, 6, 8]

@@ -28,7 +28,7 @@ from math import inf
 from typing import Any, Final
 
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.needed_runs import NeededRun, Wanted, needed_runs
+from clt_ray.analysis.needed_runs import NeededRun, Question, needed_runs
 from clt_ray.analysis.options import CONFIDENCE, Option, option
 from clt_ray.analysis.saturation import Saturation, saturation
 from clt_ray.analysis.series import Series
@@ -115,7 +115,7 @@ def advise(
     curves = [curve for curve in curves if setting in (None, curve.setting)]
     if not curves:
         reason = _no_runs(study, task, model, setting)
-        raise ThinEvidence(task, model, [reason], needed_runs(Wanted(task, model, setting)))
+        raise ThinEvidence(task, model, [reason], needed_runs(Question(task, model, setting)))
     task_metric = metric(curves[0].metric)
     _check_question(task_metric, target, budget, tolerance)
     tolerance = tolerance or TOLERANCE * task_metric.span
@@ -125,9 +125,11 @@ def advise(
         fit = saturation(Series.of(study, curve, languages), tolerance, seed=seed)
         judged.append((curve, fit, option(curve, fit, target, budget)))
     options = [item for _, _, item in judged]
-    wanted = Wanted(task, model, setting, task_metric.span, target)
+    question = Question(task, model, setting, task_metric.span, target)
     further_runs = tuple(
-        dict.fromkeys(run for curve, fit, item in judged if not item.settled for run in needed_runs(wanted, curve, fit))
+        dict.fromkeys(
+            run for curve, fit, item in judged if not item.settled for run in needed_runs(question, curve, fit)
+        )
     )
     reachable = target is None or any(item.reaches_target >= CONFIDENCE for item in options)
     if not any(item.settled for item in options) or (not reachable and further_runs):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
 
 import pandas as pd
 
@@ -41,11 +42,12 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
         run_ids=rows["run_id"],
         seed=rows["seed"].astype(str),
     )
-    order = sorted(range(len(table)), key=lambda index: _reading_order(table.iloc[index]))
+    records = table.to_dict("records")
+    order = sorted(range(len(records)), key=lambda index: _reading_order(records[index]))
     return table.iloc[order][columns].reset_index(drop=True)
 
 
-def _reading_order(row: pd.Series) -> tuple[object, ...]:
+def _reading_order(row: Mapping[Hashable, Any]) -> tuple[object, ...]:
     return (
         task_order(row["task"]),
         natural_sort_key(row["model"]),

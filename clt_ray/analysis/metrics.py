@@ -1,4 +1,4 @@
-"""Labels and scales of tasks and metrics, and the metric that speaks for a task."""
+"""Labels and scales of tasks and metrics, and the primary metric of each task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def metric(name: str) -> Metric:
 
 
 def primary_metrics(task: str) -> tuple[str, ...]:
-    """Returns the names of the metrics that can speak for a task, the best first; none for an undeclared task."""
+    """Returns the names of a task's possible primary metrics, the best first; none for an undeclared task."""
     return TASKS[task].primary_metrics if task in TASKS else ()
 
 
@@ -31,42 +31,46 @@ def task_order(task: str) -> tuple[int, str]:
     return (list(TASKS).index(task) if task in TASKS else len(TASKS), task)
 
 
-def primary_scores(scores: pd.DataFrame, where: str = "scores") -> pd.DataFrame:
-    """The rows of each task's primary metric: the best one that every run of the task has.
+def primary_scores(scores: pd.DataFrame, source: str = "scores") -> pd.DataFrame:
+    """Returns the rows of each task's primary metric: the best metric that all runs of the task have.
+
+    Args:
+        scores: Scores frame with any metrics.
+        source: Name of the scores in error messages.
 
     Raises:
-        ConfigurationError: The runs of a task share no such metric, so no curve can be drawn through them.
+        ConfigurationError: The runs of a task have no such metric in common, so they cannot share a curve.
     """
     kept = []
     problems = []
     for task, rows in scores.groupby("task", sort=False):
-        chosen = _shared_metric(str(task), rows)
-        if chosen is None:
-            problems.append(_mixed(str(task), rows, where))
+        name = _shared_metric(str(task), rows)
+        if name is None:
+            problems.append(_no_shared_metric(str(task), rows, source))
         else:
-            kept.append(rows[rows["metric"] == chosen])
+            kept.append(rows[rows["metric"] == name])
     if problems:
         raise ConfigurationError(problems)
     return pd.concat(kept)
 
 
 def _shared_metric(task: str, rows: pd.DataFrame) -> str | None:
-    wanted: Sequence[str] = primary_metrics(task) or sorted(rows["metric"].unique())
+    candidates: Sequence[str] = primary_metrics(task) or sorted(rows["metric"].unique())
     runs = rows["run_id"].nunique()
-    shared = [name for name in wanted if rows.loc[rows["metric"] == name, "run_id"].nunique() == runs]
-    if task not in TASKS and len(wanted) > 1:
+    shared = [name for name in candidates if rows.loc[rows["metric"] == name, "run_id"].nunique() == runs]
+    if task not in TASKS and len(candidates) > 1:
         return None
     return shared[0] if shared else None
 
 
-def _mixed(task: str, rows: pd.DataFrame, where: str) -> Problem:
+def _no_shared_metric(task: str, rows: pd.DataFrame, source: str) -> Problem:
     counts = rows.groupby("metric", sort=True)["run_id"].nunique()
-    found = ", ".join(f"{name} ({count} runs)" for name, count in counts.items())
-    wanted = " or ".join(primary_metrics(task)) or "one single metric"
+    existing = ", ".join(f"{name} ({count} runs)" for name, count in counts.items())
+    expected = " or ".join(primary_metrics(task)) or "one single metric"
     return Problem(
-        where,
+        source,
         "metric",
         None,
-        f"the {rows['run_id'].nunique()} runs of {task} share no metric that could speak for the task: {found}",
-        f"every run of {task} needs {wanted}; score the other runs with it, or report on them apart",
+        f"the {rows['run_id'].nunique()} runs of {task} have no primary metric in common: {existing}",
+        f"every run of {task} needs {expected}; score the other runs with it, or report on them separately",
     )

@@ -40,7 +40,7 @@ class NeededRun:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Question:
     """The question that further runs are to answer."""
 
     task: str
@@ -53,11 +53,11 @@ class Wanted:
     """Score to reach. With a target, runs are chosen for what they tell about the score at the largest n."""
 
 
-def needed_runs(wanted: Wanted, curve: Curve | None = None, fit: Saturation | None = None) -> list[NeededRun]:
+def needed_runs(question: Question, curve: Curve | None = None, fit: Saturation | None = None) -> list[NeededRun]:
     """Returns the most informative further runs of a series, in ascending order of samples per language.
 
     Args:
-        wanted: The question.
+        question: The question.
         curve: The curve of the existing runs; None when there are none.
         fit: The saturating fit of the curve.
 
@@ -66,36 +66,36 @@ def needed_runs(wanted: Wanted, curve: Curve | None = None, fit: Saturation | No
         further seeds of existing sizes or a size beyond the largest, whichever are most informative.
     """
     if curve is None or fit is None:
-        tasks = {wanted.task, *TASKS} if wanted.setting == "multi" else {wanted.task}
+        tasks = {question.task, *TASKS} if question.setting == "multi" else {question.task}
         mixture = "+".join(sorted(tasks, key=task_order))
-        return [NeededRun(wanted.model, mixture, ALL if n else NO_GROUP, n, 0) for n in LADDER]
+        return [NeededRun(question.model, mixture, ALL if n else NO_GROUP, n, 0) for n in LADDER]
     sizes, seeds = list(fit.series.samples), [seed for point in curve.points for seed in point.seeds]
     if fit.verdict == TOO_SHORT:
         missing = [n for n in LADDER if n not in sizes]
         return [_run_of_curve(curve, n, min(seeds, default=0)) for n in missing[:MOST]]
-    beyond = [] if fit.plateau.is_established and wanted.target is None else [2 * sizes[-1]]
-    chosen = sorted(_most_informative(fit, [*sizes, *beyond], wanted))
+    beyond = [] if fit.plateau.is_established and question.target is None else [2 * sizes[-1]]
+    chosen = sorted(_most_informative(fit, [*sizes, *beyond], question))
     first_seed = {n: max(seeds) + 1 if n in sizes else min(seeds) for n in chosen}
     return [_run_of_curve(curve, n, first_seed[n] + chosen[:index].count(n)) for index, n in enumerate(chosen)]
 
 
-def _most_informative(fit: Saturation, candidates: list[int], wanted: Wanted) -> list[int]:
+def _most_informative(fit: Saturation, candidates: list[int], question: Question) -> list[int]:
     """Returns `MOST` sizes by greedy selection: each adds the most information to those chosen before it."""
     series = fit.series
     if series.has_stderr:
         sampling_variance = float(np.mean(np.square(series.stderr)))
     else:
         # The scatter of the runs around the fit already includes their sampling error.
-        sampling_variance = 0.0 if fit.noise > 0 else assumed_item_variance(wanted.scale, _ITEMS)
+        sampling_variance = 0.0 if fit.noise > 0 else assumed_item_variance(question.scale, _ITEMS)
     variance = sampling_variance + fit.noise**2
-    posterior = CurvePosterior.prior(wanted.scale, candidates[-1], series.scores[0])
+    posterior = CurvePosterior.prior(question.scale, candidates[-1], series.scores[0])
     for n, score in zip(series.samples, series.scores, strict=True):
         posterior = posterior.updated(n, score, variance)
     chosen: list[int] = []
     for _ in range(MOST):
         information = {
             n: posterior.information(n, variance)
-            if wanted.target is None
+            if question.target is None
             else posterior.information_about(candidates[-1], n, variance)
             for n in candidates
         }

@@ -1,4 +1,4 @@
-"""Advice on made-up sweeps with a known best answer and on the reference study; refusals and what would settle them."""
+"""Tests of advice on constructed sweeps with a known best answer and on the reference study, and of refusals."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def rows(
 
 
 def study(*series: list[dict]) -> Study:
-    return Study.of(load_scores(pd.DataFrame([row for own in series for row in own])))
+    return Study.of(load_scores(pd.DataFrame([row for group_rows in series for row in group_rows])))
 
 
-def test_the_cheaper_of_two_equal_options_is_recommended() -> None:
+def test_of_two_equal_options_the_one_with_fewer_samples_is_recommended() -> None:
     rng = np.random.default_rng(0)
-    found = advise(study(rows("all", 100, 0.3, rng), rows("latin", 100, 0.3, rng)), "math", "m", tolerance=0.03)
-    best = found.options[0]
+    advice = advise(study(rows("all", 100, 0.3, rng), rows("latin", 100, 0.3, rng)), "math", "m", tolerance=0.03)
+    best = advice.options[0]
     assert best.language_group == "latin" and best.settled
     # 0.3 * h / (n + h) = 0.03 at n = 900.
     assert 800 <= best.samples_per_language <= 1600
@@ -55,13 +55,13 @@ def test_the_cheaper_of_two_equal_options_is_recommended() -> None:
     assert [row.samples_per_language for row in best.evidence] == list(SIZES)
 
 
-def test_a_better_option_is_worth_more_samples() -> None:
+def test_a_better_option_is_preferred_although_it_needs_more_samples() -> None:
     rng = np.random.default_rng(1)
-    found = advise(study(rows("all", 100, 0.4, rng), rows("latin", 100, 0.2, rng)), "math", "m", tolerance=0.03)
-    assert [option.language_group for option in found.options] == ["all", "latin"]
+    advice = advise(study(rows("all", 100, 0.4, rng), rows("latin", 100, 0.2, rng)), "math", "m", tolerance=0.03)
+    assert [option.language_group for option in advice.options] == ["all", "latin"]
 
 
-def test_a_target_asks_for_no_more_than_it_needs() -> None:
+def test_the_fewest_samples_that_reach_the_target_are_advised() -> None:
     rng = np.random.default_rng(2)
     runs = study(rows("all", 100, 0.4, rng), rows("latin", 100, 0.2, rng))
     near = advise(runs, "math", "m", target=0.42)
@@ -79,21 +79,21 @@ def test_a_target_asks_for_no_more_than_it_needs() -> None:
 def test_a_budget_is_divided_among_the_languages() -> None:
     rng = np.random.default_rng(3)
     runs = study(rows("all", 100, 0.3, rng), rows("latin", 100, 0.3, rng))
-    found = {option.language_group: option for option in advise(runs, "math", "m", budget=1000).options}
-    assert found["all"].samples_per_language == 250 and found["latin"].samples_per_language == 500
-    more = found["all"].next_thousand
+    options = {option.language_group: option for option in advise(runs, "math", "m", budget=1000).options}
+    assert options["all"].samples_per_language == 250 and options["latin"].samples_per_language == 500
+    more = options["all"].next_thousand
     assert more is not None and more.low <= 0.3 * (500 / 600 - 250 / 350) <= more.high
     rich = advise(runs, "math", "m", budget=10**6).options[0]
     assert rich.samples_per_language == SIZES[-1] and "is not known" in rich.why
 
 
-def test_nothing_to_gain_is_no_samples() -> None:
-    found = advise(study(rows("all", 100, 0.0, np.random.default_rng(4))), "math", "m", tolerance=0.05)
-    assert found.options[0].samples_per_language == 0
-    assert "change nothing" in found.options[0].why
+def test_without_a_gain_no_samples_are_advised() -> None:
+    advice = advise(study(rows("all", 100, 0.0, np.random.default_rng(4))), "math", "m", tolerance=0.05)
+    assert advice.options[0].samples_per_language == 0
+    assert "by less than the tolerance" in advice.options[0].why
 
 
-def test_odds_are_what_they_say() -> None:
+def test_the_stated_probability_is_the_observed_frequency() -> None:
     """Over simulated series, the recommended n is within the tolerance of the true ceiling as often as promised."""
     rng = np.random.default_rng(5)
     good = trials = 0
@@ -111,13 +111,13 @@ def test_odds_are_what_they_say() -> None:
     assert good / trials >= np.mean(promised) - 0.12, (good / trials, np.mean(promised))
 
 
-def test_controls_are_no_options() -> None:
+def test_equal_volume_controls_are_not_options() -> None:
     rng = np.random.default_rng(6)
     runs = study(rows("all", 100, 0.3, rng), rows("english:4", 100, 0.5, rng))
     assert {option.language_group for option in advise(runs, "math", "m", tolerance=0.03).options} == {"all"}
 
 
-def test_too_few_runs_are_refused_with_those_that_are_missing() -> None:
+def test_too_few_runs_are_refused_with_the_missing_sizes() -> None:
     thin = study(rows("all", 100, 0.3, np.random.default_rng(7), sizes=(0, 400)))
     with pytest.raises(ThinEvidence, match="too short for a fit, with runs at n = 0, 400") as refused:
         advise(thin, "math", "m")
@@ -127,7 +127,7 @@ def test_too_few_runs_are_refused_with_those_that_are_missing() -> None:
     assert refused.value.to_json()["settling_runs"][0]["samples_per_language"] == 100
 
 
-def test_a_series_that_still_rises_is_refused_and_asks_for_more_samples() -> None:
+def test_a_rising_series_is_refused_and_needs_a_larger_run() -> None:
     rising = study(rows("all", 50_000, 6.0, np.random.default_rng(8)))
     with pytest.raises(ThinEvidence, match=r"still rises at n = 3,200; the odds") as refused:
         advise(rising, "math", "m", tolerance=0.02)
@@ -135,7 +135,7 @@ def test_a_series_that_still_rises_is_refused_and_asks_for_more_samples() -> Non
     assert len(set(refused.value.runs)) == len(refused.value.runs)
 
 
-def test_an_unknown_model_or_setting_is_refused_with_a_first_series() -> None:
+def test_an_unknown_model_or_setting_is_refused_with_the_runs_of_a_new_series() -> None:
     runs = study(rows("all", 100, 0.3, np.random.default_rng(9)))
     with pytest.raises(ThinEvidence, match="there are runs of m") as refused:
         advise(runs, "math", "other")
@@ -145,7 +145,7 @@ def test_an_unknown_model_or_setting_is_refused_with_a_first_series() -> None:
     assert refused.value.runs[1].task == "summarization+instruction+math"
 
 
-def test_wrong_questions_are_refused_together() -> None:
+def test_all_errors_of_a_question_are_reported_together() -> None:
     runs = study(rows("all", 100, 0.3, np.random.default_rng(10)))
     with pytest.raises(ConfigurationError) as refused:
         advise(runs, "math", "m", target=35, budget=100, tolerance=-1)
@@ -153,7 +153,7 @@ def test_wrong_questions_are_refused_together() -> None:
     assert "divide percentages by 100" in str(refused.value)
 
 
-def test_the_reference_study() -> None:
+def test_advice_on_the_reference_study() -> None:
     published = Study.of(reference_scores())
     large = advise(published, "math", "aya-23-7b")
     assert large.options[0].setting == "single" and large.options[0].language_group == "all"
@@ -164,22 +164,22 @@ def test_the_reference_study() -> None:
         advise(published, "instruction", "aya-23-7b", target=3.8)
 
 
-def test_beliefs_prefer_runs_where_curves_differ() -> None:
-    belief, order = CurvePosterior.prior(1.0, 5000, 0.3), []
+def test_runs_where_possible_curves_differ_are_more_informative() -> None:
+    posterior, order = CurvePosterior.prior(1.0, 5000, 0.3), []
     sizes = (0, 100, 200, 400, 800, 1000, 2000, 5000)
     for _ in range(4):
-        told = {n: belief.information(n, 1e-4) for n in sizes}
-        order.append(max(told, key=told.__getitem__))
-        belief = belief.updated(order[-1], 0.2 + 0.2 * order[-1] / (order[-1] + 150), 1e-4)
+        information = {n: posterior.information(n, 1e-4) for n in sizes}
+        order.append(max(information, key=information.__getitem__))
+        posterior = posterior.updated(order[-1], 0.2 + 0.2 * order[-1] / (order[-1] + 150), 1e-4)
     assert set(order[:2]) == {0, 5000} and 100 <= order[2] <= 800
-    assert max(belief.information(n, 1e-4) for n in sizes) < 1
-    middle, variance = belief.predict(1000)
+    assert max(posterior.information(n, 1e-4) for n in sizes) < 1
+    middle, variance = posterior.predict(1000)
     assert abs(middle - (0.2 + 0.2 * 1000 / 1150)) < 3 * variance**0.5
 
 
-def test_what_a_run_tells_about_another_size_is_at_most_what_it_tells() -> None:
-    belief = CurvePosterior.prior(1.0, 5000, 0.3).updated(0, 0.2, 1e-4).updated(200, 0.3, 1e-4)
+def test_information_about_another_size_is_at_most_the_information_of_the_run() -> None:
+    posterior = CurvePosterior.prior(1.0, 5000, 0.3).updated(0, 0.2, 1e-4).updated(200, 0.3, 1e-4)
     for n in (0, 100, 1000, 5000):
-        about = belief.information_about(5000, n, 1e-4)
-        assert 0 <= about <= belief.information(n, 1e-4) + 1e-9
-    assert belief.information_about(5000, 5000, 1e-4) == pytest.approx(belief.information(5000, 1e-4), rel=1e-6)
+        about_end = posterior.information_about(5000, n, 1e-4)
+        assert 0 <= about_end <= posterior.information(n, 1e-4) + 1e-9
+    assert posterior.information_about(5000, 5000, 1e-4) == pytest.approx(posterior.information(5000, 1e-4), rel=1e-6)

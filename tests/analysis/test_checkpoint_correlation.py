@@ -1,4 +1,4 @@
-"""Seen against unseen over the checkpoints of runs, worked by hand."""
+"""Tests of the correlation of seen and unseen means over checkpoints on examples computed by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.analysis.checkpoint_correlation import over_runs, spearman, transfer_correlation_checkpoints
+from clt_ray.analysis.checkpoint_correlation import over_runs, transfer_correlation_checkpoints
+from clt_ray.analysis.rank_correlation import spearman
 from clt_ray.analysis.run_log import RunLog, run_log
 from clt_ray.html_report.checkpoint_section import checkpoint_correlations
 
@@ -26,8 +27,11 @@ def log_of(values: Mapping[str, Sequence[float | None]], seed: int = 0, **change
     } | changes  # fmt: skip
     length = len(next(iter(values.values())))
     points = [
-        (10 * (place + 1), {f"val/math/{name}": own[place] for name, own in values.items() if own[place] is not None})
-        for place in range(length)
+        (
+            10 * (index + 1),
+            {f"val/math/{name}": value for name, series in values.items() if (value := series[index]) is not None},
+        )
+        for index in range(length)
     ]
     return run_log(described, f"run-{seed}", points)
 
@@ -36,8 +40,8 @@ def around(middle: Sequence[float], shift: float) -> list[float]:
     return [value + shift for value in middle]
 
 
-def losses() -> dict[str, Sequence[float]]:
-    """Two seen languages around SEEN and two unseen around UNSEEN; English goes its own way."""
+def losses() -> dict[str, Sequence[float | None]]:
+    """Two seen languages around SEEN and two unseen around UNSEEN; English is in neither mean and falls differently."""
     return {
         "es/loss": around(SEEN, 0.1), "ja/loss": around(SEEN, -0.1), "ar/loss": around(UNSEEN, 0.3),
         "ko/loss": around(UNSEEN, -0.3), "en/loss": (1.0, 9.0, 0.5, 7.0),
@@ -52,7 +56,7 @@ def test_the_worked_example() -> None:
     assert (row["seen_languages"], row["unseen_languages"]) == ("es+ja", "ar+ko")
 
 
-def test_unrelated_languages_that_both_fall_correlate_in_levels_and_not_in_changes() -> None:
+def test_unrelated_falling_losses_correlate_in_levels_but_not_in_changes() -> None:
     rng = np.random.default_rng(3)
     levels, changes = [], []
     for seed in range(40):
@@ -72,23 +76,24 @@ def test_a_checkpoint_without_all_languages_is_left_out() -> None:
     assert row["n"] == 3
 
 
-def test_generated_answers_have_rows_of_their_own() -> None:
-    scores = {"es/accuracy": [0.1, None, 0.3, 0.4], "ar/accuracy": [0.1, None, 0.2, 0.3]}
-    table = transfer_correlation_checkpoints([log_of(losses() | scores)])
+def test_metrics_of_generated_answers_have_their_own_rows() -> None:
+    values = losses()
+    values |= {"es/accuracy": [0.1, None, 0.3, 0.4], "ar/accuracy": [0.1, None, 0.2, 0.3]}
+    table = transfer_correlation_checkpoints([log_of(values)])
     assert list(table["metric"]) == ["loss", "accuracy"]
     assert list(table["n"]) == [4, 3]
     assert table["spearman"].iloc[1] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("trained", [[], ["en"], ["es", "ja", "ar", "ko"]])
-def test_runs_without_both_sides_have_no_row(trained: list[str]) -> None:
+def test_runs_without_seen_or_unseen_languages_have_no_row(trained: list[str]) -> None:
     table = transfer_correlation_checkpoints([log_of(losses(), train_languages=trained)])
     assert table.empty and over_runs(table).empty
     assert not checkpoint_correlations(over_runs(table)).rows
 
 
-def test_two_checkpoints_are_too_few() -> None:
-    assert transfer_correlation_checkpoints([log_of({name: own[:2] for name, own in losses().items()})]).empty
+def test_runs_with_two_checkpoints_have_no_row() -> None:
+    assert transfer_correlation_checkpoints([log_of({name: series[:2] for name, series in losses().items()})]).empty
 
 
 def test_intervals_are_over_runs() -> None:
@@ -104,16 +109,16 @@ def test_intervals_are_over_runs() -> None:
     assert cells[7].text == "−0.07" and cells[7].note == "−1.00 to 1.00"
 
 
-def test_equal_runs_have_no_interval() -> None:
+def test_runs_with_equal_correlations_have_no_interval() -> None:
     table = transfer_correlation_checkpoints([log_of(losses(), seed) for seed in range(4)])
     (row,) = over_runs(table).to_dict("records")
     assert row["spearman"] == pytest.approx(0.4) and np.isnan(row["low"])
 
 
 @given(st.lists(st.tuples(finite, finite), min_size=3, max_size=12))
-def test_a_correlation_is_symmetric_and_turns_with_its_sign(pairs: list[tuple[float, float]]) -> None:
+def test_a_correlation_is_symmetric_and_changes_its_sign_with_one_variable(pairs: list[tuple[float, float]]) -> None:
     left, right = (np.array(side) for side in zip(*pairs, strict=True))
-    found = spearman(left, right)
-    assert np.isnan(found) or -1 <= found <= 1
-    assert spearman(right, left) == pytest.approx(found, nan_ok=True)
-    assert spearman(left, -right) == pytest.approx(-found, nan_ok=True)
+    rho = spearman(left, right)
+    assert np.isnan(rho) or -1 <= rho <= 1
+    assert spearman(right, left) == pytest.approx(rho, nan_ok=True)
+    assert spearman(left, -right) == pytest.approx(-rho, nan_ok=True)

@@ -1,4 +1,4 @@
-"""The study's findings recomputed from its published scores, and what makes a verdict."""
+"""Tests of the reference study's findings recomputed from its published scores, and of the verdicts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from clt_ray.analysis.study import Study
 
 
 @pytest.fixture(scope="module")
-def found() -> pd.DataFrame:
+def claim_table() -> pd.DataFrame:
     return table(Study.of(reference_scores())).set_index("claim")
 
 
-def of(found: pd.DataFrame, *words: str) -> pd.Series:
-    """The one claim that holds all the words."""
-    chosen = [claim for claim in found.index if all(word in claim for word in words)]
+def only_claim(claim_table: pd.DataFrame, *words: str) -> pd.Series:
+    """Returns the only claim whose sentence contains all the words."""
+    chosen = [claim for claim in claim_table.index if all(word in claim for word in words)]
     assert len(chosen) == 1, chosen
-    return found.loc[chosen[0]]
+    claim: pd.Series = claim_table.loc[chosen[0]]
+    return claim
 
 
 # Recomputed by hand from Tables 3 to 23.
@@ -50,55 +51,58 @@ def of(found: pd.DataFrame, *words: str) -> pd.Series:
         (("Instruction", "aya-23-35b", "English alone"), 0.023, SUPPORTED),
     ],
 )
-def test_golden(found: pd.DataFrame, words: tuple[str, ...], recomputed: float, verdict: str) -> None:
-    claim = of(found, *words)
+def test_recomputed_numbers_and_verdicts(
+    claim_table: pd.DataFrame, words: tuple[str, ...], recomputed: float, verdict: str
+) -> None:
+    claim = only_claim(claim_table, *words)
     assert claim["recomputed"] == pytest.approx(recomputed, abs=0.006)
     assert claim["verdict"] == verdict
 
 
-def test_where_a_number_does_not_follow_the_definition_says_what_does(found: pd.DataFrame) -> None:
-    assert "give 25.2 points, not 22.7" in of(found, "Math", "aya-23-7b", "nearer to English")["definition"]
+def test_the_definition_states_the_number_that_follows_instead_of_the_published_one(claim_table: pd.DataFrame) -> None:
+    claim = only_claim(claim_table, "Math", "aya-23-7b", "nearer to English")
+    assert "give 25.2 points, not 22.7" in claim["definition"]
 
 
-def test_samples_of_the_mixed_run_that_is_as_good(found: pd.DataFrame) -> None:
-    claim = of(found, "11k instead of 18k")
+def test_math_samples_of_the_first_mixed_run_that_equals_the_single_task_best(claim_table: pd.DataFrame) -> None:
+    claim = only_claim(claim_table, "11k instead of 18k")
     assert claim["recomputed"] == 11_000 and "the score is 66%" in claim["definition"]
 
 
 @pytest.mark.parametrize(("rho", "needed"), [(0.39, 26), (0.67, 9), (0.88, 5), (0.85, 6)])
-def test_points_that_a_printed_p_value_needs(rho: float, needed: int) -> None:
+def test_number_of_points_that_a_published_p_value_needs(rho: float, needed: int) -> None:
     """From a table of critical values of the Pearson correlation at p = .05, two-sided, n - 2 degrees of freedom."""
     assert points_needed(rho) == needed
 
 
 def test_every_claim_names_its_runs() -> None:
     study = Study.of(reference_scores())
-    known = set(study.scores["run_id"])
+    run_ids = set(study.scores["run_id"])
     for claim in claims(study):
-        assert claim.is_testable and claim.run_ids and set(claim.run_ids) <= known
+        assert claim.is_testable and claim.run_ids and set(claim.run_ids) <= run_ids
 
 
-def test_every_interval_is_in_order_and_every_claim_has_a_definition(found: pd.DataFrame) -> None:
-    known = found[found["low"].notna()]
-    assert (known["low"] <= known["high"]).all() and len(known) >= 30
-    assert (found["definition"].str.len() > 30).all()
-    assert set(found["verdict"]) == {SUPPORTED, NOT_SUPPORTED, UNTESTABLE}
+def test_every_interval_is_in_order_and_every_claim_has_a_definition(claim_table: pd.DataFrame) -> None:
+    with_interval = claim_table[claim_table["low"].notna()]
+    assert (with_interval["low"] <= with_interval["high"]).all() and len(with_interval) >= 30
+    assert (claim_table["definition"].str.len() > 30).all()
+    assert set(claim_table["verdict"]) == {SUPPORTED, NOT_SUPPORTED, UNTESTABLE}
 
 
-def test_runs_that_the_claims_are_not_about_cannot_test_them() -> None:
+def test_claims_are_untestable_on_runs_of_other_models() -> None:
     scores = reference_scores()
-    own = scores[scores["model"] == "llama-3.1-8b"].assign(model="my-model")
-    assert {claim.verdict for claim in claims(Study.of(own))} == {UNTESTABLE}
+    other_model = scores[scores["model"] == "llama-3.1-8b"].assign(model="my-model")
+    assert {claim.verdict for claim in claims(Study.of(other_model))} == {UNTESTABLE}
 
 
 @pytest.mark.parametrize(("rise", "verdict"), [(0.068, SUPPORTED), (0.03, NOT_SUPPORTED), (0.0, NOT_SUPPORTED)])
-def test_the_verdict_follows_the_scores(rise: float, verdict: str) -> None:
+def test_the_verdict_changes_with_the_scores(rise: float, verdict: str) -> None:
     """Instruction following at 7B with another rise from n = 0, and no noise."""
     scores = reference_scores()
-    about = (scores["task"] == "instruction") & (scores["setting"] == "single") & (scores["model"] == "aya-23-7b")
-    part = scores[about & scores["run_id"].str.contains("-all-")].copy()
+    selected = (scores["task"] == "instruction") & (scores["setting"] == "single") & (scores["model"] == "aya-23-7b")
+    part = scores[selected & scores["run_id"].str.contains("-all-")].copy()
     share = np.where(part["samples_per_language"] == 0, 0.85, 0.85 + rise)
     part["score"] = np.where(part["eval_language"] == "en", 4.0, 4.0 * share)
-    found = [claim for claim in claims(Study.of(part)) if "nearer to English" in claim.claim and claim.is_testable]
-    assert [claim.verdict for claim in found] == [verdict]
-    assert found[0].recomputed == pytest.approx(rise)
+    matches = [claim for claim in claims(Study.of(part)) if "nearer to English" in claim.claim and claim.is_testable]
+    assert [claim.verdict for claim in matches] == [verdict]
+    assert matches[0].recomputed == pytest.approx(rise)

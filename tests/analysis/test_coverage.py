@@ -49,10 +49,10 @@ TRUTH = {
 
 def measured(study: Study) -> Iterator[tuple[str, float, float, float]]:
     """Name, ends of the interval and p of everything in `TRUTH`."""
-    curve = next(each for each in study.curves if (each.setting, each.language_group) == ("single", "two"))
+    curve = next(curve for curve in study.curves if (curve.setting, curve.language_group) == ("single", "two"))
 
-    def row(name: str, found: Estimate) -> tuple[str, float, float, float]:
-        return name, found.low, found.high, found.p
+    def row(name: str, estimate: Estimate) -> tuple[str, float, float, float]:
+        return name, estimate.low, estimate.high, estimate.p
 
     yield row("gain of seen", transfer.gain(study, curve, 100, "seen"))
     yield row("gain of English", transfer.gain(study, curve, 100, "english"))
@@ -60,11 +60,11 @@ def measured(study: Study) -> Iterator[tuple[str, float, float, float]]:
     yield row("relative to English", transfer.relative_to_english(study, curve, curve.largest))
     named = {"seen": "seen", "unseen": "unseen", "english": "English"}
     for called, table in (("interference", interference(study)), ("languages against volume", equal_volume(study))):
-        for found in table.to_dict("records"):
-            yield f"{called} in {named[found['exposure']]}", found["low"], found["high"], found["p"]
+        for record in table.to_dict("records"):
+            yield f"{called} in {named[record['exposure']]}", record["low"], record["high"], record["p"]
 
 
-def test_intervals_over_items_cover_and_null_effects_are_flagged_as_often_as_they_should() -> None:
+def test_intervals_over_items_and_false_positive_rates_are_nominal() -> None:
     rng, trials = np.random.default_rng(1), 1200
     covered, flagged = dict.fromkeys(TRUTH, 0), dict.fromkeys(TRUTH, 0)
     for _ in range(trials):
@@ -76,13 +76,13 @@ def test_intervals_over_items_cover_and_null_effects_are_flagged_as_often_as_the
     assert all(0.93 <= share <= 0.97 for share in coverage.values()), coverage
     nulls = {name: flagged[name] / trials for name in TRUTH if TRUTH[name] == 0}
     assert len(nulls) == 3 and all(0.03 <= share <= 0.07 for share in nulls.values()), nulls
-    # What there is, is found.
+    # Real effects are detected.
     assert flagged["gain of seen"] > 0.9 * trials
 
 
 @pytest.mark.parametrize("run_noise", [0.015, 0.04], ids=["little noise", "much noise"])
 def test_intervals_over_runs_cover_a_gain_over_items_and_runs(run_noise: float) -> None:
-    """Three seeds at five n: what is estimated is the gain over all items and all trainings."""
+    """With three seeds at five values of n, the estimand is the mean gain over all items and all trainings."""
     start, end = START, (0.6, 0.45, 0.45, 0.35, 0.35)
     designs = [
         Design(f"n{n}-{seed}", "two" if n else "none", "es+ja" if n else "", n, end if n else start, seed=seed)
@@ -93,21 +93,21 @@ def test_intervals_over_runs_cover_a_gain_over_items_and_runs(run_noise: float) 
     covered = flagged_wrongly = 0
     for _ in range(trials):
         study = simulate(designs, rng, items=100, run_noise=run_noise, effect_spread=0.1, draws=400)
-        found = gain_over_runs(study)
-        row = found[(found["samples_per_language"] == 400) & (found["exposure"] == "seen")].iloc[0]
+        gains = gain_over_runs(study)
+        row = gains[(gains["samples_per_language"] == 400) & (gains["exposure"] == "seen")].iloc[0]
         assert row["method"] == REPEATS
         covered += row["low"] <= 0.15 <= row["high"]
         fixed = transfer.gain(study, study.curves[0], 400, "seen")
         flagged_wrongly += not fixed.low <= 0.15 <= fixed.high
     assert 0.93 <= covered / trials <= 0.97, covered / trials
-    # Intervals that hold the runs fixed are about these runs; of other trainings they promise too much.
+    # Intervals that hold the runs fixed are about these runs; for retrained runs they are too narrow.
     if run_noise > 0.03:
         assert flagged_wrongly / trials > 0.1
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_intervals_over_languages_cover_the_mean_of_all_languages_that_there_could_be(seeds: int) -> None:
-    """Six trained languages whose gains vary around 0.15; runs vary too where there are seeds to show it."""
+def test_intervals_over_languages_cover_the_mean_of_the_population_of_languages(seeds: int) -> None:
+    """Six trained languages have gains around 0.15; with several seeds, runs vary as well."""
     languages = ("en", *(f"l{place}" for place in range(6)))
     rng, trials, run_noise = np.random.default_rng(4), 1000, 0.02 if seeds > 1 else 0.0
     covered = fixed = 0
@@ -129,14 +129,17 @@ def test_intervals_over_languages_cover_the_mean_of_all_languages_that_there_cou
     assert fixed < covered
 
 
-def test_false_discoveries_stay_below_their_share() -> None:
-    """Twelve languages, five of which gain: of those called so, at most 5% are false on average."""
+def test_the_false_discovery_rate_is_controlled() -> None:
+    """Of twelve languages five gain; on average at most 5% of the discoveries may be false."""
     languages = ("en", *(f"l{place}" for place in range(12)))
     start = (0.6,) + (0.4,) * 12
     end = (0.6,) + (0.6,) * 5 + (0.4,) * 7
     trained = "+".join(languages[1:6])
     designs = (Design("start", "none", "", 0, start), Design("end", "five", trained, 100, end))
-    rng, shares, uncorrected, found_of_true = np.random.default_rng(3), [], [], []
+    rng = np.random.default_rng(3)
+    shares: list[float] = []
+    uncorrected: list[float] = []
+    power: list[float] = []
     for _ in range(500):
         table = gain(simulate(designs, rng, items=100, draws=400, languages=languages))
         single = table[(table["eval_language"] != MEAN) & (table["eval_language"] != "en")]
@@ -144,8 +147,8 @@ def test_false_discoveries_stay_below_their_share() -> None:
         for column, kept in (("q", shares), ("p", uncorrected)):
             called = single[column] < FALSE_DISCOVERY_RATE
             kept.append((called & ~true).sum() / max(called.sum(), 1))
-        found_of_true.append((single["q"] < FALSE_DISCOVERY_RATE)[true].mean())
+        power.append((single["q"] < FALSE_DISCOVERY_RATE)[true].mean())
     error = np.std(shares) / np.sqrt(len(shares))
     assert np.mean(shares) <= FALSE_DISCOVERY_RATE + 2 * error, np.mean(shares)
     assert np.mean(uncorrected) > np.mean(shares)
-    assert np.mean(found_of_true) > 0.5
+    assert np.mean(power) > 0.5

@@ -1,4 +1,4 @@
-"""A language group against as much extra English, by hand."""
+"""Tests of language groups against equal-volume controls, computed by hand."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ def test_the_difference_is_group_minus_control_of_equal_n() -> None:
             run("en", 200, CONTROL, group="english:2"),
         )
     )
-    found = equal_volume(study).set_index("exposure")
-    assert set(found["language_group"]) == {"two"} and set(found["control"]) == {"english:2"}
-    assert found["difference"].to_dict() == pytest.approx({"seen": 0.25, "unseen": 0.05, "english": -0.1})
-    # Four cells of standard error 0.02 behind `seen`: 0.02 = sqrt(4 * 0.02^2 / 4).
-    assert found.loc["seen", "high"] - found.loc["seen", "low"] == pytest.approx(2 * 1.96 * 0.02, rel=0.06)
-    assert (found["q"] >= found["p"]).all()
+    table = equal_volume(study).set_index("exposure")
+    assert set(table["language_group"]) == {"two"} and set(table["control"]) == {"english:2"}
+    assert table["difference"].to_dict() == pytest.approx({"seen": 0.25, "unseen": 0.05, "english": -0.1})
+    # `seen` is computed from four scores with a standard error of 0.02: sqrt(4 * 0.02^2 / 4) = 0.02.
+    width = (table["high"] - table["low"]).to_dict()["seen"]
+    assert width == pytest.approx(2 * 1.96 * 0.02, rel=0.06)
+    assert (table["q"] >= table["p"]).all()
 
 
-def test_only_a_control_of_as_many_languages_counts() -> None:
+def test_the_control_must_replace_the_same_number_of_languages() -> None:
     study = Study.of(
         scores(run("", 0, START), run("es", 100, GROUP), run("en", 100, CONTROL, group="english:2")),
     )
@@ -40,6 +41,6 @@ def test_only_a_control_of_as_many_languages_counts() -> None:
     ]
 
 
-def test_a_control_without_the_same_n_says_nothing() -> None:
+def test_a_control_without_the_same_n_gives_no_row() -> None:
     study = Study.of(scores(run("es", 100, GROUP), run("en", 200, CONTROL, group="english:1")))
     assert equal_volume(study).empty

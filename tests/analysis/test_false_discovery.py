@@ -1,4 +1,4 @@
-"""False-discovery control against a worked example, its definition and scipy."""
+"""Tests of the false discovery rate adjustment against a worked example and its definition."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def test_worked_example() -> None:
 
 
 @given(P_VALUES)
-def test_it_is_the_adjustment_of_scipy(p: list[float]) -> None:
+def test_it_equals_the_adjustment_of_scipy(p: list[float]) -> None:
     assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p), abs=1e-12)
 
 
 @given(P_VALUES)
-def test_calling_q_below_a_share_is_the_step_up_rule(p: list[float]) -> None:
-    """The largest k whose k-th smallest p is at most share * k / m, and all below it."""
+def test_discoveries_by_q_value_are_those_of_the_step_up_rule(p: list[float]) -> None:
+    """The discoveries are the k smallest p values for the largest k with p_(k) <= rate * k / m."""
     ranked = sorted(p)
     called = max((k for k in range(1, len(p) + 1) if ranked[k - 1] <= FALSE_DISCOVERY_RATE * k / len(p)), default=0)
     assert (benjamini_hochberg(p) <= FALSE_DISCOVERY_RATE + 1e-12).sum() >= called
     assert (benjamini_hochberg(p) < FALSE_DISCOVERY_RATE - 1e-12).sum() <= called
 
 
-def test_what_has_no_p_value_is_no_member_of_the_family() -> None:
-    found = benjamini_hochberg([0.01, np.nan, 0.04])
-    assert found == pytest.approx([0.02, np.nan, 0.04], nan_ok=True)
+def test_missing_p_values_are_not_members_of_the_family() -> None:
+    adjusted = benjamini_hochberg([0.01, np.nan, 0.04])
+    assert adjusted == pytest.approx([0.02, np.nan, 0.04], nan_ok=True)
     assert benjamini_hochberg([]).size == 0
     with pytest.raises(ValueError, match="between 0 and 1"):
         benjamini_hochberg([1.5])
 
 
-def test_families_are_corrected_apart_and_q_stands_after_p() -> None:
+def test_families_are_adjusted_separately_and_q_follows_p() -> None:
     table = pd.DataFrame({"task": ["a", "b", "a"], "p": [0.01, 0.01, 0.5], "x": 1}, index=[7, 3, 9])
-    found = add_q_values(table, ["task"])
-    assert list(found.columns) == ["task", "p", "q", "x"] and list(found.index) == [7, 3, 9]
-    assert found["q"].tolist() == pytest.approx([0.02, 0.01, 0.5])
+    adjusted = add_q_values(table, ["task"])
+    assert list(adjusted.columns) == ["task", "p", "q", "x"] and list(adjusted.index) == [7, 3, 9]
+    assert adjusted["q"].tolist() == pytest.approx([0.02, 0.01, 0.5])
     assert list(add_q_values(table.iloc[:0], ["task"]).columns) == ["task", "p", "q", "x"]

@@ -1,4 +1,4 @@
-"""What holds beyond single curves, as frames: scripts by task, model size, follow rates."""
+"""Tests of the tables over many curves: scripts by task, model size, follow rates."""
 
 from __future__ import annotations
 
@@ -57,16 +57,17 @@ def sized(gain_of: dict[str, float]) -> Study:
 
 def test_the_slope_is_per_tenfold_parameters() -> None:
     study = sized({"toy-1b": 0.3, "toy-10b": 0.2})
-    found = scale(study).set_index("measure")
-    assert found.loc["gain_seen", "slope"] == pytest.approx(-0.1, abs=1e-3)
-    assert found.loc["gain_unseen", "slope"] == pytest.approx(-0.05, abs=1e-3)
-    assert np.isnan(found.loc["gain_seen", "low"]) and "2 models" in found.loc["gain_seen", "strength"]
+    slopes = scale(study).set_index("measure")
+    assert slopes.loc["gain_seen", "slope"] == pytest.approx(-0.1, abs=1e-3)
+    assert slopes.loc["gain_unseen", "slope"] == pytest.approx(-0.05, abs=1e-3)
+    seen_gain = slopes.to_dict("index")["gain_seen"]
+    assert np.isnan(seen_gain["low"]) and "2 models" in seen_gain["strength"]
     values = scale_values(study)
     seen = values[values["measure"] == "gain_seen"].set_index("model")["value"]
     assert seen.to_dict() == pytest.approx({"toy-1b": 0.3, "toy-10b": 0.2})
 
 
-def test_models_whose_size_is_not_known_say_nothing_of_it() -> None:
+def test_models_of_unknown_size_give_no_rows() -> None:
     study = sized({"tiny": 0.3})
     assert scale(study).empty and scale_values(study).empty
 
@@ -76,12 +77,12 @@ def test_follow_rates_and_terms() -> None:
     (rate,) = follow_rates(study).to_dict("records")
     assert rate["eval_language"] == "ko" and rate["follow_rate"] == pytest.approx(0.5)
     assert rate["low"] < 0.5 < rate["high"] and not rate["shares_script"]
-    found = boundary(study).set_index("term")
-    assert found.loc["neither", "estimate"] == pytest.approx(0.5)
+    terms = boundary(study).set_index("term")
+    assert terms.loc["neither", "estimate"] == pytest.approx(0.5)
     assert boundary(sized({"toy-1b": 0.0})).empty
 
 
-def test_the_reference_study_has_them_all() -> None:
+def test_the_reference_study_has_all_tables() -> None:
     study = Study.of(reference_scores(), draws=200)
     assert set(scale(study)["measure"]) == {"gain_seen", "gain_unseen", "gap", "plateau"}
     assert set(boundary(study)["term"]) == {"neither", "script", "family"}

@@ -1,8 +1,9 @@
-"""What comes in leaves as a typed tidy frame, or is refused with every problem named."""
+"""Tests that scores become typed tidy frames, or are refused with every problem named."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,7 +23,8 @@ def row(**changes: object) -> dict[str, object]:
     return ROW | changes
 
 
-def refusal(rows: object) -> str:
+def refusal(rows: Any) -> str:
+    """Returns the message with which scores are refused."""
     with pytest.raises(ConfigurationError) as caught:
         load_scores(rows)
     return str(caught.value)
@@ -77,18 +79,18 @@ def test_wrong_values(changes: dict[str, object], words: str) -> None:
     assert words in refusal([row(**changes)])
 
 
-def test_many_bad_rows_are_counted_not_listed() -> None:
+def test_many_invalid_rows_are_counted_instead_of_listed() -> None:
     text = refusal([row(eval_language=f"l{index}", score="x") for index in range(50)])
     assert "the same in 47 more rows" in text
     assert text.count("row ") < 10
 
 
-def test_equal_rows_of_a_resume_count_once_and_different_ones_are_refused() -> None:
+def test_equal_rows_are_kept_once_and_contradicting_rows_are_refused() -> None:
     assert len(load_scores([row(), row()])) == 1
     assert "second, different score" in refusal([row(), row(score=0.6)])
 
 
-def test_a_run_cannot_contradict_itself() -> None:
+def test_rows_that_describe_a_run_differently_are_refused() -> None:
     assert "run_id a1, column samples_per_language" in refusal(
         [row(), row(eval_language="fr", samples_per_language=400)]
     )

@@ -1,4 +1,4 @@
-"""Trajectories at matched rows, cosines freed of noise, intervals over languages, and what goes with what."""
+"""Tests of trajectories at equal task rows, corrected cosines, intervals over languages, and their association."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_run_counts_the_rows_of_each_of_its_tasks() -> None:
     assert [control.exposure(code) for code in ("en", "es")] == ["english", "unseen"]
 
 
-def test_how_often_something_is_measured_makes_no_other_training() -> None:
+def test_measurement_intervals_do_not_distinguish_trainings() -> None:
     usual, often, hotter = (
         log_of(["math"], {("math", "en"): [1.0]}, training={"batch_size": 20, **changes})
         for changes in ({"eval_every": 5}, {"eval_every": 9, "gradient_agreement_every": 3}, {"learning_rate": 1.0})
@@ -92,7 +92,7 @@ def two_designs() -> list[RunLog]:
     return [log_of(["math", "summarization"], mixed), log_of(["math"], alone)]
 
 
-def test_a_mixed_run_is_compared_at_the_rows_that_both_have_seen() -> None:
+def test_a_mixed_run_is_compared_with_its_twin_at_equal_task_rows() -> None:
     table = trajectories(two_designs())
     mixed = table[(table["run_id"] == "math+summarization") & (table["task"] == "math")]
     assert mixed["task_rows"].tolist() == [100, 200, 300, 400, 500, 600, 700, 800, 900, 1000] * 4
@@ -109,29 +109,27 @@ def test_a_mixed_run_is_compared_at_the_rows_that_both_have_seen() -> None:
 
 
 def test_the_twin_has_the_same_model_languages_samples_and_seed() -> None:
-    one = {("math", "en"): [1.0]}
-    mixed = log_of(["math", "summarization"], one | {("summarization", "en"): [1.0]})
-    others = [
-        log_of(["math"], one, run_id=name, **changes)
-        for name, changes in {
-            "size": {"samples_per_language": 51},
-            "seed": {"seed": 1},
-            "model": {"model": {"name": "large"}},
-            "languages": {"train_languages": ["es"]},
-        }.items()
+    math_loss = {("math", "en"): [1.0]}
+    mixed = log_of(["math", "summarization"], math_loss | {("summarization", "en"): [1.0]})
+    changes: list[dict[str, Any]] = [
+        {"samples_per_language": 51},
+        {"seed": 1},
+        {"model": {"name": "large"}},
+        {"train_languages": ["es"]},
     ]
+    others = [log_of(["math"], math_loss, run_id=str(change), **change) for change in changes]
     assert twin(mixed, "math", others) is None
-    english = log_of(["math"], one, run_id="a", english_samples=10_000)
-    same = log_of(["math"], one, run_id="b", language_group="another name")
+    english = log_of(["math"], math_loss, run_id="a", english_samples=10_000)
+    same = log_of(["math"], math_loss, run_id="b", language_group="another name")
     assert twin(mixed, "math", [*others, english]) is english
     assert twin(mixed, "math", [*others, english, same]) is same
     assert twin(mixed, "summarization", [same]) is None
     assert twin(same, "math", [english]) is None
 
 
-def test_where_a_loss_turns() -> None:
-    cells = {("math", "en"): [3, 2, 1], ("math", "es"): [3, 2, 2.01], ("math", "ja"): [3, 2, 2.5]}
-    turns = turning_points(trajectories([log_of(["math"], cells)])).set_index("eval_language")
+def test_turning_points_and_courses() -> None:
+    losses: Losses = {("math", "en"): [3, 2, 1], ("math", "es"): [3, 2, 2.01], ("math", "ja"): [3, 2, 2.5]}
+    turns = turning_points(trajectories([log_of(["math"], losses)])).set_index("eval_language")
     assert turns["course"].to_dict() == {"en": FALLING, "es": LEVEL, "ja": RISING}
     assert turns["lowest_task_rows"].to_dict() == {"en": 600, "es": 400, "ja": 400}
     assert turns["rise"].to_list() == pytest.approx([0, 0.01, 0.5])
@@ -142,10 +140,10 @@ def test_where_a_loss_turns() -> None:
 
 
 def test_no_logs_give_empty_tables() -> None:
-    found = mechanisms([])
-    for table in vars(found).values():
+    tables = mechanisms([])
+    for table in vars(tables).values():
         assert isinstance(table, pd.DataFrame)
-    assert found.trajectories.empty and found.gradient_agreement.empty and found.turning_points.empty
+    assert tables.trajectories.empty and tables.gradient_agreement.empty and tables.turning_points.empty
 
 
 def test_a_loss_that_is_not_finite_is_left_out() -> None:
@@ -153,7 +151,7 @@ def test_a_loss_that_is_not_finite_is_left_out() -> None:
     assert table["step"].to_list() == [10, 30]
 
 
-def test_names_of_pairs_are_read_back() -> None:
+def test_metric_names_are_parsed_into_task_language_pairs() -> None:
     assert parse_pair("interference/math.en/math.es") == ("math", "en", "math", "es")
     for name in ("interference/math.en/norm", "val/math/en/loss", "perf/gradient_agreement_seconds", "interference"):
         assert parse_pair(name) is None
@@ -163,13 +161,13 @@ def test_names_of_pairs_are_read_back() -> None:
 
 def measured(cosines: Sequence[Mapping[str, float]], **changes: Any) -> RunLog:
     points = [
-        (10 * (place + 1), {f"interference/{name}": value for name, value in found.items()})
-        for place, found in enumerate(cosines)
+        (10 * (place + 1), {f"interference/{name}": value for name, value in values.items()})
+        for place, values in enumerate(cosines)
     ]
     return log_of(["math", "summarization"], {("math", "en"): [1.0]}, interference=points, **changes)
 
 
-def test_a_cosine_is_corrected_by_what_its_gradients_could_reach() -> None:
+def test_a_cosine_is_divided_by_its_ceiling() -> None:
     halves = {"math.en/math.en": 0.6, "math.es/math.es": 0.5, "math.en/math.es": 0.5, "math.en/norm": 3.0}
     (row,) = gradient_agreement(gradient_cosines([measured([halves])])).to_dict("records")
     assert row["relation"] == WITHIN_TASK
@@ -178,13 +176,13 @@ def test_a_cosine_is_corrected_by_what_its_gradients_could_reach() -> None:
     assert np.isnan(row["low"]) and row["n"] == 1
 
 
-def test_gradients_that_are_all_noise_have_no_corrected_cosine() -> None:
+def test_gradients_without_reliability_have_no_corrected_cosine() -> None:
     halves = {"math.en/math.en": -0.01, "math.es/math.es": 0.5, "math.en/math.es": 0.5}
     (row,) = gradient_agreement(gradient_cosines([measured([halves])])).to_dict("records")
     assert np.isnan(row["corrected"]) and row["cosine"] == 0.5
 
 
-def test_steps_are_averaged_before_pairs_and_the_ends_are_kept() -> None:
+def test_steps_are_averaged_before_pairs_and_first_and_last_are_reported() -> None:
     pairs = gradient_cosines([measured([{"math.en/math.es": value} for value in (0.1, 0.3, 0.8)])])
     (row,) = over_steps(pairs).to_dict("records")
     assert [row[name] for name in ("cosine", "first", "last", "steps")] == pytest.approx([0.4, 0.1, 0.8, 3])
@@ -192,8 +190,8 @@ def test_steps_are_averaged_before_pairs_and_the_ends_are_kept() -> None:
 
 
 @pytest.mark.parametrize("truth", [-0.5, 0.0, 0.3, 0.9])
-def test_the_corrected_cosine_is_that_without_noise(truth: float) -> None:
-    """Gradients of 4 cells with known cosines, each measured in two noisy halves, over many steps."""
+def test_the_corrected_cosine_equals_the_cosine_without_noise(truth: float) -> None:
+    """Four gradients with known cosines are each measured in two noisy halves, over many steps."""
     rng = np.random.default_rng(1)
     size, names = 4000, ["math.en", "math.es", "summarization.en", "summarization.es"]
     shared = rng.standard_normal(size)
@@ -206,14 +204,15 @@ def test_the_corrected_cosine_is_that_without_noise(truth: float) -> None:
     points = []
     for _ in range(20):
         halves = {name: [clean[name] + 2 * rng.standard_normal(size) for _ in range(2)] for name in names}
-        found = {f"{name}/{name}": cosine(*halves[name]) for name in names}
-        found |= {f"{a}/{b}": cosine(sum(halves[a]), sum(halves[b])) for a, b in combinations(names, 2)}
-        points.append(found)
-    table = gradient_agreement(gradient_cosines([measured(points)])).set_index("relation")
+        point = {f"{name}/{name}": cosine(*halves[name]) for name in names}
+        whole = {name: np.sum(halves[name], axis=0) for name in names}
+        point |= {f"{a}/{b}": cosine(whole[a], whole[b]) for a, b in combinations(names, 2)}
+        points.append(point)
+    table = gradient_agreement(gradient_cosines([measured(points)])).set_index("relation").to_dict("index")
     for kind in (WITHIN_LANGUAGE, ACROSS):
         # The cosine of the clean gradients varies around the truth as that of 4,000 random numbers.
-        assert table.loc[kind, "corrected"] == pytest.approx(truth, abs=0.06)
-        assert abs(table.loc[kind, "cosine"]) <= abs(truth) * 0.5 + 0.03
+        assert table[kind]["corrected"] == pytest.approx(truth, abs=0.06)
+        assert abs(table[kind]["cosine"]) <= abs(truth) * 0.5 + 0.03
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:
@@ -221,7 +220,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_intervals_over_languages_cover_the_truth() -> None:
-    """Each language has a part in all its pairs: taking pairs for independent would cover far less."""
+    """Each language has an effect on all its pairs, so intervals for independent pairs would cover far less."""
     rng = np.random.default_rng(0)
     languages, truth, covered, rounds = list("abcde"), 0.3, 0, 400
     for _ in range(rounds):
@@ -236,11 +235,11 @@ def test_intervals_over_languages_cover_the_truth() -> None:
 
 
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=8))
-def test_pairs_within_a_language_are_an_ordinary_mean(values: list[float]) -> None:
+def test_pairs_within_a_language_have_the_t_interval_of_a_mean(values: list[float]) -> None:
     table = pd.DataFrame({"cosine": values, "first_language": [str(place) for place in range(len(values))]})
     table["second_language"] = table["first_language"]
-    found = pair_interval(table, lambda rows: float(rows["cosine"].mean()))
-    assert found == pytest.approx(t_interval(values), abs=1e-9)
+    interval = pair_interval(table, lambda rows: float(rows["cosine"].mean()))
+    assert interval == pytest.approx(t_interval(values), abs=1e-9)
 
 
 def test_two_languages_have_no_interval() -> None:
@@ -249,7 +248,7 @@ def test_two_languages_have_no_interval() -> None:
     assert np.isnan(t_interval([0.1, 0.2])).all()
 
 
-def test_the_pull_on_a_task_is_from_the_others_only() -> None:
+def test_the_pull_on_a_task_is_computed_from_the_other_tasks_only() -> None:
     cosines = {"math.en/math.es": 0.9, "math.en/math.en": 0.9, "summarization.en/math.en": 0.1,
                "summarization.es/math.en": 0.3, "summarization.es/math.es": -0.5}  # fmt: skip
     means = over_steps(gradient_cosines([measured([cosines])]))
@@ -259,8 +258,8 @@ def test_the_pull_on_a_task_is_from_the_others_only() -> None:
     assert np.isnan(pull(means, "math", ["ko"]))
 
 
-def test_pulls_stand_beside_what_became_of_the_task() -> None:
-    """Two seeds are one cell; the score falls by 10 points of 100, a rating by a quarter of its scale."""
+def test_pulls_are_joined_with_their_outcomes() -> None:
+    """Two seeds belong to one grid cell; the score falls by 10 points of 100, a rating by a quarter of its scale."""
     logs = [
         measured([{"summarization.en/math.en": value}], seed=seed, run_id=f"mixed-{seed}")
         for seed, value in ((0, 0.2), (1, 0.4))
@@ -278,16 +277,17 @@ def test_pulls_stand_beside_what_became_of_the_task() -> None:
     assert pulls(pairs, behind)["interference"].isna().all()
 
 
-def test_association_is_found_where_it_is() -> None:
+def test_an_association_is_detected_only_where_it_exists() -> None:
     rng = np.random.default_rng(0)
     cosines = rng.uniform(-0.2, 0.4, 24)
     table = pd.DataFrame({
         "task": ["math", "summarization"] * 12, "cosine": cosines,
         "loss_difference": -cosines + rng.normal(0, 0.02, 24), "interference": rng.normal(0, 1, 24),
     })  # fmt: skip
-    found = association(table).set_index(["outcome", "task"])
-    assert found.loc[("loss_difference", ALL_TASKS), "spearman"] < -0.9
-    assert found.loc[("loss_difference", "math"), "q"] < 0.01
-    assert found.loc[("interference", ALL_TASKS), "low"] < 0 < found.loc[("interference", ALL_TASKS), "high"]
+    records = {(row["outcome"], row["task"]): row for row in association(table).to_dict("records")}
+    assert records["loss_difference", ALL_TASKS]["spearman"] < -0.9
+    assert records["loss_difference", "math"]["q"] < 0.01
+    unrelated = records["interference", ALL_TASKS]
+    assert unrelated["low"] < 0 < unrelated["high"]
     few = association(table.iloc[:2])
     assert few["spearman"].isna().all() and few["n"].max() == 2

@@ -1,4 +1,4 @@
-"""Gains with languages and runs as samples, by hand."""
+"""Tests of gains with languages and runs as random effects, computed by hand."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ START = {"en": 0.6, "es": 0.1, "fr": 0.1, "ja": 0.1, "ko": 0.1}
 def test_worked_example() -> None:
     end = {"en": 0.6, "es": 0.2, "fr": 0.3, "ja": 0.4, "ko": 0.1}
     study = Study.of(scores(run("", 0, START), run("es+fr+ja", 100, end)))
-    found = gain_over_languages(study).set_index("exposure")
-    row = found.loc["seen"]
+    gains = gain_over_languages(study).set_index("exposure")
+    row = gains.loc["seen"]
     assert row["gain"] == pytest.approx(0.2) and row["n"] == 3 and row["method"] == LANGUAGES
     assert row["high"] - row["gain"] == pytest.approx(stats.t.ppf(0.975, 2) * sqrt(0.01 / 3))
-    # One language says nothing about others.
-    assert found.loc["unseen", "gain"] == pytest.approx(0) and np.isnan(found.loc["unseen", "low"])
+    # A single language has no variance between languages.
+    assert gains["gain"].to_dict()["unseen"] == pytest.approx(0) and np.isnan(gains["low"].to_dict()["unseen"])
 
 
 def test_seeds_add_their_own_variance() -> None:
-    """Gains .1 .3 with one seed and .3 .5 with the other: language and run both have MS .04, nothing is left over."""
+    """Gains are .1 .3 with one seed and .3 .5 with the other: both mean squares are .04, the residuals are 0."""
     ends = [{"en": 0.6, "es": 0.2, "ja": 0.4}, {"en": 0.6, "es": 0.4, "ja": 0.6}]
     start = {"en": 0.6, "es": 0.1, "ja": 0.1}
     runs = [run("", 0, start, seed=seed) for seed in (0, 1)]
@@ -38,13 +38,13 @@ def test_seeds_add_their_own_variance() -> None:
     assert row["high"] - 0.3 == pytest.approx(stats.t.ppf(0.975, 2) * sqrt(0.02))
 
 
-def test_runs_without_a_common_seed_are_one_sample() -> None:
+def test_runs_without_a_common_seed_are_averaged() -> None:
     end = {"en": 0.6, "es": 0.2, "fr": 0.3, "ja": 0.4, "ko": 0.1}
     study = Study.of(scores(run("", 0, START, seed=1), run("es+fr+ja", 100, end, seed=2)))
     assert gain_over_languages(study)["method"].tolist() == [LANGUAGES, "none"]
 
 
-def test_languages_that_gain_alike_have_no_interval_without_item_scores() -> None:
+def test_equal_gains_have_no_interval_without_item_scores() -> None:
     end = {code: value + 0.1 * (code != "en") for code, value in START.items()}
     row = gain_over_languages(Study.of(scores(run("", 0, START), run("es+fr+ja", 100, end)))).iloc[0]
     assert row["gain"] == pytest.approx(0.1) and np.isnan(row["low"])

@@ -1,4 +1,4 @@
-"""Numbers recomputed from the published scores against those that the paper prints."""
+"""Tests of numbers recomputed from the published scores against those that the paper prints."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ def study() -> Study:
 
 
 def curve(study: Study, task: str, model: str = "aya-23-7b", group: str = "all", setting: str = "single") -> Curve:
-    wanted = (task, model, group, setting)
-    found = [each for each in study.curves if (each.task, each.model, each.language_group, each.setting) == wanted]
-    assert len(found) == 1
-    return found[0]
+    key = (task, model, group, setting)
+    (match,) = [c for c in study.curves if (c.task, c.model, c.language_group, c.setting) == key]
+    return match
 
 
-def relative(study: Study, of: Curve) -> dict[int, float]:
-    return {point.samples_per_language: transfer.relative_to_english(study, of, point).estimate for point in of.points}
+def relative(study: Study, task_curve: Curve) -> dict[int, float]:
+    return {
+        point.samples_per_language: transfer.relative_to_english(study, task_curve, point).estimate
+        for point in task_curve.points
+    }
 
 
-def test_all_published_scores_are_there() -> None:
+def test_all_published_scores_are_included() -> None:
     scores = reference_scores()
     assert len(scores) == 1728
     assert scores["run_id"].nunique() == 152
@@ -44,7 +46,7 @@ def test_all_published_scores_are_there() -> None:
     assert is_reference(scores)
 
 
-def test_shipped_file_is_what_the_script_makes(shared_data: Path, tmp_path: Path) -> None:
+def test_the_bundled_file_is_the_output_of_the_script(shared_data: Path, tmp_path: Path) -> None:
     main(shared_data / "reference" / "paper_scores.csv", tmp_path / "converted.csv")
     assert (tmp_path / "converted.csv").read_bytes() == SCORES_FILE.read_bytes()
 
@@ -61,32 +63,32 @@ def test_shipped_file_is_what_the_script_makes(shared_data: Path, tmp_path: Path
 def test_relative_to_english_as_published(
     study: Study, task: str, model: str, start: float, peak: float, at: int
 ) -> None:
-    found = relative(study, curve(study, task, model))
+    by_size = relative(study, curve(study, task, model))
     # The paper divides unrounded scores, its tables have two decimals: at ROUGE-L 0.30 that moves the share by 0.005.
     rounding = 5e-3 if task == "summarization" else 2.5e-3
-    assert found[0] == pytest.approx(start, abs=rounding)
-    assert found[at] == pytest.approx(peak, abs=rounding)
+    assert by_size[0] == pytest.approx(start, abs=rounding)
+    assert by_size[at] == pytest.approx(peak, abs=rounding)
     if at == 400:
-        assert max(found, key=found.__getitem__) == at
+        assert max(by_size, key=by_size.__getitem__) == at
 
 
-def test_three_english_only_cells_stay_three_measurements(study: Study) -> None:
+def test_three_english_only_runs_stay_three_measurements(study: Study) -> None:
     groups = ("all", "latin", "non_latin")
-    starts = {group: curve(study, "instruction", group=group).origin for group in groups}
-    assert len({start.run_ids for start in starts.values() if start}) == 3
-    found = [relative(study, curve(study, "instruction", group=group))[0] for group in groups]
-    assert found == pytest.approx([0.850, 0.875, 0.855], abs=1e-3)
+    origins = [curve(study, "instruction", group=group).origin for group in groups]
+    assert len({origin.run_ids for origin in origins if origin}) == 3
+    starts = [relative(study, curve(study, "instruction", group=group))[0] for group in groups]
+    assert starts == pytest.approx([0.850, 0.875, 0.855], abs=1e-3)
 
 
 def test_script_ablation_peaks(study: Study) -> None:
     """Peak average over the seven other languages: 37.4, 36.6 and 38.4 points."""
-    found = {}
+    peaks = {}
     for group in ("latin", "non_latin", "all"):
         of = curve(study, "math", group=group)
         cells = study.task_scores["math"]
         others = [code for code in cells.languages if code != "en"]
-        found[group] = max(cells.mean(point.run_ids, others).value for point in of.points)
-    assert found == pytest.approx({"latin": 0.374, "non_latin": 0.366, "all": 0.384}, abs=6e-4)
+        peaks[group] = max(cells.mean(point.run_ids, others).value for point in of.points)
+    assert peaks == pytest.approx({"latin": 0.374, "non_latin": 0.366, "all": 0.384}, abs=6e-4)
 
 
 def test_gaps_as_recomputed_from_the_tables(study: Study) -> None:

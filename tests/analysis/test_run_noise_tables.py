@@ -1,4 +1,4 @@
-"""Noise between equal runs, peaks without their luck, and gains over runs, by hand and in their limits."""
+"""Tests of run-to-run noise, corrected peaks and gains over runs, by hand and in limiting cases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def flat(*values: float) -> list[dict[str, float]]:
     return [{"en": 0.8, "es": value, "ko": value} for value in values]
 
 
-def test_repeats_give_the_variance_within_cells() -> None:
+def test_the_noise_of_repeated_runs_is_the_variance_within_cells() -> None:
     """Cells 0.1, 0.3 and 0.4, 0.5: sums of squares 0.02 and 0.005 over 2 degrees of freedom."""
     a, b, c, d = flat(0.1, 0.3, 0.4, 0.5)
     study = Study.of(
@@ -30,17 +30,17 @@ def test_repeats_give_the_variance_within_cells() -> None:
     assert row["difference"] == pytest.approx(stats.t.ppf(0.975, 2) * sqrt(2 * 0.0125))
 
 
-def test_without_repeats_neighbours_stand_in_and_the_rise_from_zero_does_not_count() -> None:
+def test_without_repeats_neighbours_beyond_n_0_are_used() -> None:
     start, *rest = flat(0.0, 0.30, 0.34, 0.32)
     study = Study.of(
-        scores(run("", 0, start), *(run("es", n, each) for n, each in zip((100, 200, 400), rest, strict=True)))
+        scores(run("", 0, start), *(run("es", n, row) for n, row in zip((100, 200, 400), rest, strict=True)))
     )
     (row,) = noise(study).to_dict("records")
     assert row["deviation"] == pytest.approx(sqrt(0.0005)) and row["method"] == NEIGHBOURS
     assert row["n"] == pytest.approx(4 / 3)
 
 
-def test_one_run_per_cell_and_one_n_tell_nothing_of_noise() -> None:
+def test_one_run_at_one_n_gives_no_noise() -> None:
     start, end = flat(0.1, 0.5)
     study = Study.of(scores(run("", 0, start), run("es", 100, end)))
     assert noise(study).empty
@@ -49,23 +49,23 @@ def test_one_run_per_cell_and_one_n_tell_nothing_of_noise() -> None:
     assert over_runs["low"].isna().all()
 
 
-def test_items_of_repeats_explain_their_part_of_the_noise() -> None:
-    """Two runs that answer different items differ in nothing: resampling items explains what they differ by."""
+def test_the_item_part_of_the_noise_is_estimated() -> None:
+    """Two runs that answer items at random differ only by chance, which resampling the items explains."""
     rng = np.random.default_rng(0)
     answers = {seed: (rng.random(400) < 0.5).astype(float) for seed in (0, 1)}
     frame = scores(
-        *(run("", 0, {"en": float(own.mean()), "es": float(own.mean())}, seed=seed) for seed, own in answers.items())
+        *(run("", 0, dict.fromkeys(("en", "es"), float(right.mean())), seed=seed) for seed, right in answers.items())
     )
-    values = {(f"m-single-none-0-{seed}-math", code): own for seed, own in answers.items() for code in ("en", "es")}
+    values = {(f"m-single-none-0-{seed}-math", code): right for seed, right in answers.items() for code in ("en", "es")}
     study = Study.of(frame, items_of(frame, values))
     (curve,) = study.curves
-    found = run_noise(study, [curve], lambda s, c, point: s.cells["math"].mean(point.run_ids, ["es"]))
+    estimate = run_noise(study, [curve], lambda s, c, point: s.task_scores["math"].mean(point.run_ids, ["es"]))
     # Answers of two runs differ on half of the items: variance 0.5 / 400 of the difference, half of it per run.
-    assert found.item_standard_deviation == pytest.approx(sqrt(0.25 / 400), rel=0.1)
-    assert found.degrees_of_freedom == 1
+    assert estimate.item_standard_deviation == pytest.approx(sqrt(0.25 / 400), rel=0.1)
+    assert estimate.degrees_of_freedom == 1
 
 
-def test_with_noise_counts_what_items_and_runs_share_once() -> None:
+def test_variance_in_both_items_and_runs_is_counted_once() -> None:
     paired = Estimate(0.2, 0.2 - 1.96 * 2, 0.2 + 1.96 * 2, 100, BOOTSTRAP, ())
     low, high = interval_with_run_noise(paired, RunNoise(sqrt(2), inf, 1.0), (1, 1))
     # Items 4, of which 2 * 1 is the chance of single answers; and 2 * 2 from the runs, which has that too.
@@ -86,27 +86,27 @@ def test_with_noise_counts_what_items_and_runs_share_once() -> None:
     assert np.isnan(interval_with_run_noise(paired, RunNoise(1.0, 0.5), (1, 1))).all()
 
 
-def test_only_the_runs_behind_a_gain_count_for_its_interval() -> None:
+def test_the_interval_uses_the_runs_of_the_gain_only() -> None:
     """n = 100 has three seeds, n = 0 one: the gain pairs the one seed that both have."""
     start, *ends = flat(0.1, 0.4, 0.5, 0.6)
-    runs = [run("es", 100, each, seed=seed, stderr=None) for seed, each in enumerate(ends)]
-    found = gain_over_runs(Study.of(scores(run("", 0, start, stderr=None), *runs)))
-    row = found[found["exposure"] == "seen"].iloc[0]
+    runs = [run("es", 100, row, seed=seed, stderr=None) for seed, row in enumerate(ends)]
+    gains = gain_over_runs(Study.of(scores(run("", 0, start, stderr=None), *runs)))
+    row = gains[gains["exposure"] == "seen"].iloc[0]
     assert row["gain"] == pytest.approx(0.3)
     assert row["high"] - row["gain"] == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 * sqrt(2))
 
 
-def test_a_peak_loses_its_luck_and_a_start_that_is_best_has_no_rise() -> None:
+def test_peaks_are_corrected_and_a_best_run_at_n_0_has_no_rise() -> None:
     start, *rest = flat(0.2, 0.50, 0.52, 0.49, 0.51)
     study = Study.of(
-        scores(run("", 0, start), *(run("es", n, each) for n, each in zip((100, 200, 400, 800), rest, strict=True)))
+        scores(run("", 0, start), *(run("es", n, row) for n, row in zip((100, 200, 400, 800), rest, strict=True)))
     )
     row = peaks(study).set_index("exposure").loc["seen"]
     assert row["samples_per_language"] == 200 and row["rise"] == pytest.approx(0.32)
     assert 0 < row["optimism"] < 0.04 and row["corrected"] == pytest.approx(0.32 - row["optimism"])
     assert row["low"] < row["corrected"] < row["high"]
     falling = Study.of(
-        scores(*(run("es" if n else "", n, each) for n, each in zip((0, 100, 200), flat(0.5, 0.3, 0.3), strict=True)))
+        scores(*(run("es" if n else "", n, row) for n, row in zip((0, 100, 200), flat(0.5, 0.3, 0.3), strict=True)))
     )
     row = peaks(falling).set_index("exposure").loc["seen"]
     assert row["samples_per_language"] == 0 and row["corrected"] == 0 and np.isnan(row["low"])
@@ -114,8 +114,8 @@ def test_a_peak_loses_its_luck_and_a_start_that_is_best_has_no_rise() -> None:
 
 def test_p_values_agree_with_their_interval() -> None:
     draws = np.random.default_rng(1).normal(0.3, 0.1, 20_000)
-    found = ResampledValue(0.3, draws, 100, inf, frozenset({NORMAL}), ("a",)).estimate()
-    assert found.p == pytest.approx(2 * stats.norm.sf(3), rel=0.1)
+    certain = ResampledValue(0.3, draws, 100, inf, frozenset({NORMAL}), ("a",)).estimate()
+    assert certain.p == pytest.approx(2 * stats.norm.sf(3), rel=0.1)
     few = ResampledValue(0.3, draws, 10, 10, frozenset({BOOTSTRAP}), ("a",)).estimate()
-    assert few.p > found.p and few.excludes_zero == (few.p < 0.05)
+    assert few.p > certain.p and few.excludes_zero == (few.p < 0.05)
     assert np.isnan(ResampledValue(0.3, None, 10, inf, frozenset(), ("a",)).estimate().p)

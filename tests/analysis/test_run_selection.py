@@ -1,4 +1,4 @@
-"""The order of missing runs, and which of them are left out, on made-up curves."""
+"""Tests of the order of missing runs and of dispensable runs on constructed curves."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def rising(run: Candidate) -> float:
     return 0.2 + 0.2 * run.samples / (run.samples + 150)
 
 
-def test_ends_of_a_curve_first_then_where_it_bends() -> None:
+def test_the_ends_of_a_curve_come_before_its_middle() -> None:
     order = executed([candidate(n) for n in SIZES], rising, 3)
     assert set(order[:2]) == {0, 5000} and 100 <= order[2] <= 800
 
 
-def test_cost_counts() -> None:
+def test_expensive_runs_come_later() -> None:
     order = executed([candidate(n, cost=1.0 + n) for n in SIZES], rising, len(SIZES))
     assert order[0] == 0 and order[-1] in (1600, 5000)
 
 
-def test_the_shared_start_of_many_curves_comes_first() -> None:
+def test_the_common_origin_of_many_curves_comes_first() -> None:
     runs = [candidate(0), *(candidate(n, group) for group in ("all es+ja", "latin es", "other ja") for n in SIZES[1:])]
     curves = SweepCurves(runs)
     choice = next_run(curves, [run.run_id for run in runs], {})
@@ -56,14 +56,14 @@ def test_the_shared_start_of_many_curves_comes_first() -> None:
     assert len(curves.observed_by(runs[0])) == 3 and len(curves.observed_by(runs[1])) == 1
 
 
-def test_a_mixture_observes_a_curve_per_task_apart_from_the_single_task() -> None:
+def test_a_mixture_observes_one_curve_per_task_apart_from_single_task_curves() -> None:
     mixed = candidate(100, tasks=("summarization", "math"))
     curves = SweepCurves([mixed, candidate(100), candidate(0)])
     assert {key[2] for key in curves.observed_by(mixed)} == {"summarization", "math"}
     assert not set(curves.observed_by(mixed)) & set(curves.observed_by(candidate(0)))
 
 
-def test_runs_under_way_are_not_asked_the_same_again() -> None:
+def test_running_runs_are_taken_into_account() -> None:
     runs = [candidate(n) for n in (0, 4000, 5000)]
     curves, waiting = SweepCurves(runs), [run.run_id for run in runs[:2]]
     assert next_run(curves, waiting, {}) == next_run(curves, waiting, {}, [])
@@ -81,7 +81,7 @@ def seen(
     }
 
 
-def test_sizes_beyond_an_established_plateau_are_dispensable_and_say_why() -> None:
+def test_sizes_beyond_an_established_plateau_are_dispensable_with_a_reason() -> None:
     runs = [candidate(n) for n in SIZES]
     curves = SweepCurves(runs)
 
@@ -89,14 +89,14 @@ def test_sizes_beyond_an_established_plateau_are_dispensable_and_say_why() -> No
         return 0.2 + 0.2 * (run.samples > 0)
 
     observed = seen(runs[:5], flat_from_100, 0.001, np.random.default_rng(0))
-    found = dispensable(curves, [run.run_id for run in runs[5:]], observed)
-    assert set(found) == {runs[5].run_id, runs[6].run_id}
-    assert all("beyond the plateau, which ends by n = " in why for why in found.values())
+    reasons = dispensable(curves, [run.run_id for run in runs[5:]], observed)
+    assert set(reasons) == {runs[5].run_id, runs[6].run_id}
+    assert all("beyond the plateau, which ends by n = " in reason for reason in reasons.values())
     few = {run.run_id: observed[run.run_id] for run in runs[:3]}
     assert dispensable(curves, [run.run_id for run in runs[3:]], few) == {}
 
 
-def test_a_mixture_is_left_out_only_when_all_its_tasks_are_settled() -> None:
+def test_a_mixture_is_dispensable_only_when_all_its_tasks_are_settled() -> None:
     runs = [candidate(n, tasks=("summarization", "math")) for n in SIZES]
     rng = np.random.default_rng(1)
     observed = seen(runs[:5], lambda run: 0.2 + 0.2 * (run.samples > 0), 0.001, rng)
@@ -108,7 +108,7 @@ def test_a_mixture_is_left_out_only_when_all_its_tasks_are_settled() -> None:
 
 
 @pytest.mark.parametrize(("half", "limit"), [(1500.0, 0.05), (600.0, 0.05)])
-def test_a_series_that_still_rises_is_seldom_stopped(half: float, limit: float) -> None:
+def test_a_rising_series_is_rarely_stopped(half: float, limit: float) -> None:
     """Up to n = 800 of a curve that gains at least 0.05 beyond, with realistic item errors."""
     rng = np.random.default_rng(2)
     runs = [candidate(n) for n in SIZES]
@@ -138,7 +138,7 @@ def error_after(informative: bool, spent: float, truth: Callable[[Candidate], fl
     return float(np.mean([(posterior.predict(run.samples)[0] - truth(run)) ** 2 for run in runs]))
 
 
-def test_the_order_knows_the_curve_sooner_than_the_grid() -> None:
+def test_the_selected_order_estimates_the_curve_sooner_than_the_ascending_order() -> None:
     """After 30% of the rows its error over 40 random curves is less than 0.7 of the ascending order's."""
     rng = np.random.default_rng(3)
     errors = []

@@ -1,4 +1,4 @@
-"""The plateau against known truth: recovered, covered by its interval, and not claimed where there is none."""
+"""Tests that plateaus are recovered and covered by their intervals, and not claimed where there are none."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ TRUTHS += [("exponential", half, half * log(10)) for half in (50, 150, 400)]
 
 @pytest.mark.parametrize(("form", "half", "plateau"), TRUTHS)
 def test_a_curve_without_noise_is_recovered(form: str, half: float, plateau: float) -> None:
-    found = saturation(series(curve(form, half), 1e-5), TOLERANCE)
-    assert found.verdict == SATURATING
+    fit = saturation(series(curve(form, half), 1e-5), TOLERANCE)
+    assert fit.verdict == SATURATING
     # h is taken from a grid, whose neighbours are 7% apart.
-    assert found.plateau.samples == pytest.approx(plateau, rel=0.06)
-    assert found.best is not None and found.best.ceiling[0] == pytest.approx(0.4, abs=4e-3)
+    assert fit.plateau.samples == pytest.approx(plateau, rel=0.06)
+    assert fit.best is not None and fit.best.ceiling[0] == pytest.approx(0.4, abs=4e-3)
     reached = curve(form, half) >= curve(form, half).max() - TOLERANCE
-    assert found.model_free.samples == STUDY[int(reached.argmax())]
+    assert fit.model_free.samples == STUDY[int(reached.argmax())]
 
 
 @pytest.mark.parametrize(
@@ -69,58 +69,58 @@ def test_intervals_cover_the_truth(known_error: bool, run_noise: float) -> None:
             scores = expected + np.hypot(ERROR, run_noise) * rng.standard_normal(len(STUDY))
             draws = scores + ERROR * rng.standard_normal((400, len(STUDY))) if known_error else None
             errors = (ERROR if known_error else nan,) * len(STUDY)
-            found = saturation(Series(STUDY, tuple(scores), errors, draws), TOLERANCE, seed=trial)
-            fitted += found.plateau.low <= truth <= found.plateau.high
-            free += found.model_free.low <= true_point <= found.model_free.high
+            fit = saturation(Series(STUDY, tuple(scores), errors, draws), TOLERANCE, seed=trial)
+            fitted += fit.plateau.low <= truth <= fit.plateau.high
+            free += fit.model_free.low <= true_point <= fit.model_free.high
             trials += 1
     assert 0.93 <= fitted / trials <= 0.975, fitted / trials
     # Plateaus of runs come in steps, and the test behind them holds its error: coverage can only be higher.
     assert free / trials >= 0.95, free / trials
 
 
-def test_a_rise_within_the_tolerance_is_flat_and_not_taken_for_more() -> None:
+def test_a_rise_within_the_tolerance_is_flat() -> None:
     rng = np.random.default_rng(3)
     flat = 0
     for trial in range(200):
         scores = 0.3 + ERROR * rng.standard_normal(len(STUDY))
-        found = saturation(series(scores), TOLERANCE, seed=trial)
-        flat += found.verdict == FLAT
-        assert found.verdict != FALLING or scores.max() - scores[-1] > TOLERANCE
-        assert found.plateau.low == 0
+        fit = saturation(series(scores), TOLERANCE, seed=trial)
+        flat += fit.verdict == FLAT
+        assert fit.verdict != FALLING or scores.max() - scores[-1] > TOLERANCE
+        assert fit.plateau.low == 0
     assert flat >= 0.85 * 200
 
 
 def test_a_series_that_still_rises_has_no_plateau() -> None:
-    found = saturation(series(0.2 + 4e-5 * np.asarray(STUDY)), TOLERANCE)
-    assert found.verdict == NOT_SATURATING
-    assert found.plateau.samples == found.plateau.high == inf
-    assert not found.plateau.is_established
-    assert found.model_free.samples == 5000
+    fit = saturation(series(0.2 + 4e-5 * np.asarray(STUDY)), TOLERANCE)
+    assert fit.verdict == NOT_SATURATING
+    assert fit.plateau.samples == fit.plateau.high == inf
+    assert not fit.plateau.is_established
+    assert fit.model_free.samples == 5000
 
 
-def test_a_series_that_turns_down_is_told() -> None:
+def test_a_series_that_falls_at_its_end_is_falling() -> None:
     scores = curve("exponential", 100)
     scores[-2:] -= 0.1
-    found = saturation(series(scores), TOLERANCE, run_noise=0.0)
-    assert found.verdict == FALLING
+    fit = saturation(series(scores), TOLERANCE, run_noise=0.0)
+    assert fit.verdict == FALLING
 
 
-def test_too_short_a_series_has_the_best_run_only() -> None:
+def test_a_short_series_has_the_model_free_plateau_only() -> None:
     short = (0, 100, 400)
-    found = saturation(series(curve("exponential", 100, samples=short), samples=short), TOLERANCE)
-    assert found.verdict == TOO_SHORT and found.best is None
-    assert isnan(found.plateau.samples)
-    assert found.model_free.samples == 400
+    fit = saturation(series(curve("exponential", 100, samples=short), samples=short), TOLERANCE)
+    assert fit.verdict == TOO_SHORT and fit.best is None
+    assert isnan(fit.plateau.samples)
+    assert fit.model_free.samples == 400
     no_origin = (100, 200, 400, 800)
-    found = saturation(series(curve("exponential", 100, samples=no_origin), samples=no_origin), TOLERANCE)
-    assert found.verdict == TOO_SHORT
+    fit = saturation(series(curve("exponential", 100, samples=no_origin), samples=no_origin), TOLERANCE)
+    assert fit.verdict == TOO_SHORT
 
 
-def test_four_points_without_errors_have_little_to_say() -> None:
+def test_four_points_without_standard_errors_have_wide_intervals() -> None:
     four = (0, 100, 400, 1600)
     noisy = curve("exponential", 150, samples=four) + np.array([0.01, -0.01, 0.01, -0.01])
-    found = saturation(series(noisy, nan, four), TOLERANCE)
-    assert found.plateau.high > 1600 or found.plateau.high - found.plateau.low > 300
+    fit = saturation(series(noisy, nan, four), TOLERANCE)
+    assert fit.plateau.high > 1600 or fit.plateau.high - fit.plateau.low > 300
 
 
 @given(
@@ -130,18 +130,18 @@ def test_four_points_without_errors_have_little_to_say() -> None:
     st.floats(1e-3, 0.5),
     st.floats(0.02, 0.95),
 )
-def test_needed_inverts_the_curve(exponential: bool, half: float, floor: float, rise: float, share: float) -> None:
-    one = Refits(np.array([exponential]), np.array([half]), np.array([floor]), np.array([rise]))
-    samples = one.samples_for(floor + share * rise)
-    assert one.at(samples[0])[0] == pytest.approx(floor + share * rise, rel=1e-6)
-    assert one.samples_for(floor)[0] == 0 and one.samples_for(floor - 0.1)[0] == 0
-    assert one.samples_for(floor + rise * 1.01)[0] == inf
-    assert one.plateau((1 - share) * rise)[0] == pytest.approx(samples[0], rel=1e-4)
+def test_samples_for_inverts_the_curve(exponential: bool, half: float, floor: float, rise: float, share: float) -> None:
+    refit = Refits(np.array([exponential]), np.array([half]), np.array([floor]), np.array([rise]))
+    samples = refit.samples_for(floor + share * rise)
+    assert refit.at(samples[0])[0] == pytest.approx(floor + share * rise, rel=1e-6)
+    assert refit.samples_for(floor)[0] == 0 and refit.samples_for(floor - 0.1)[0] == 0
+    assert refit.samples_for(floor + rise * 1.01)[0] == inf
+    assert refit.plateau((1 - share) * rise)[0] == pytest.approx(samples[0], rel=1e-4)
 
 
-def test_equal_arguments_give_equal_results_and_no_tolerance_is_refused() -> None:
-    one, two = (saturation(series(curve("exponential", 90)), TOLERANCE, seed=4) for _ in range(2))
-    assert one.plateau == two.plateau and one.model_free == two.model_free
+def test_equal_arguments_give_equal_results_and_a_tolerance_of_0_is_refused() -> None:
+    first, second = (saturation(series(curve("exponential", 90)), TOLERANCE, seed=4) for _ in range(2))
+    assert first.plateau == second.plateau and first.model_free == second.model_free
     with pytest.raises(ValueError, match="must be above 0"):
         saturation(series(curve("exponential", 90)), 0.0)
 
@@ -149,27 +149,28 @@ def test_equal_arguments_give_equal_results_and_no_tolerance_is_refused() -> Non
 def test_a_series_of_a_study_averages_languages_and_keeps_the_pairing() -> None:
     frame, items = synthetic_scores.sweep()
     study = Study.of(load_scores(frame), load_items(items))
-    found = next(c for c in study.curves if (c.task, c.setting, c.language_group) == ("math", "single", "all"))
-    seen = Series.of(study, found, "seen")
+    math_curve = next(c for c in study.curves if (c.task, c.setting, c.language_group) == ("math", "single", "all"))
+    seen = Series.of(study, math_curve, "seen")
     assert seen.samples == (0, 50, 200) and seen.has_stderr
-    own = frame[frame["run_id"].eq("tiny-math-all-200-0") & frame["eval_language"].isin(found.train_languages)]
-    assert seen.scores[2] == pytest.approx(own["score"].mean())
+    is_seen = frame["eval_language"].isin(math_curve.train_languages)
+    measurements = frame[frame["run_id"].eq("tiny-math-all-200-0") & is_seen]
+    assert seen.scores[2] == pytest.approx(measurements["score"].mean())
     assert seen.draws is not None
     difference = seen.draws[:, 2] - seen.draws[:, 1]
     assert difference.std() < np.hypot(*seen.draws[:, 1:].std(axis=0))
-    assert Series.of(study, found, ["ja"]).scores[0] == pytest.approx(
+    assert Series.of(study, math_curve, ["ja"]).scores[0] == pytest.approx(
         study.task_scores["math"].score(seen.runs[0][0], "ja").value
     )
-    assert Series.of(study, found, []).samples == ()
+    assert Series.of(study, math_curve, []).samples == ()
     assert seen.first(2).samples == (0, 50)
 
 
 def test_the_reference_study_saturates_late_in_math_at_7b_and_at_once_at_35b() -> None:
     study = Study.of(reference_scores())
-    found = {
+    fits = {
         c.model: saturation(Series.of(study, c), 0.02)
         for c in study.curves
         if (c.task, c.setting, c.language_group) == ("math", "single", "all")
     }
-    assert found["aya-23-7b"].plateau.low > 200
-    assert found["aya-23-35b"].plateau.high < 400
+    assert fits["aya-23-7b"].plateau.low > 200
+    assert fits["aya-23-35b"].plateau.high < 400

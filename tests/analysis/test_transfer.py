@@ -1,4 +1,4 @@
-"""Measures on small frames whose answers can be worked out by hand, and on a made-up sweep with known truth."""
+"""Tests of the measures on small frames computed by hand, and on a constructed sweep with known truth."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import isnan
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -38,7 +38,7 @@ START = {"en": 0.8, "es": 0.3, "ja": 0.1, "ko": 0.2}
 END = {"en": 0.8, "es": 0.5, "ja": 0.5, "ko": 0.3}
 
 
-def test_measures_by_hand() -> None:
+def test_measures_computed_by_hand() -> None:
     study = Study.of(scores(("none", 0, 0, START), ("all", 100, 0, END)))
     (curve,) = study.curves
     assert curve.train_languages == ("es", "ja") and curve.origin is not None
@@ -54,7 +54,7 @@ def test_measures_by_hand() -> None:
     assert transfer.gain(study, curve, 100, "seen").run_ids == ("all-100-0", "none-0-0")
 
 
-def test_one_origin_serves_every_group() -> None:
+def test_one_run_at_n_0_belongs_to_every_group() -> None:
     frame = pd.concat(
         [
             scores(("none", 0, 0, START), ("all", 100, 0, END)),
@@ -73,9 +73,9 @@ def test_one_origin_serves_every_group() -> None:
 def test_gain_pairs_the_seeds_that_both_points_have() -> None:
     better = {language: score + 0.1 for language, score in START.items()}
     study = Study.of(scores(("none", 0, 0, START), ("none", 0, 1, better), ("all", 100, 1, END)))
-    found = transfer.gain(study, study.curves[0], 100, "seen")
-    assert found.estimate == pytest.approx(0.2)
-    assert found.run_ids == ("all-100-1", "none-0-1")
+    gain = transfer.gain(study, study.curves[0], 100, "seen")
+    assert gain.estimate == pytest.approx(0.2)
+    assert gain.run_ids == ("all-100-1", "none-0-1")
 
 
 def test_gain_uses_languages_scored_at_both_points() -> None:
@@ -84,7 +84,7 @@ def test_gain_uses_languages_scored_at_both_points() -> None:
     assert isnan(transfer.gain(study, study.curves[0], 100, "unseen").estimate)
 
 
-def test_no_origin_no_gain() -> None:
+def test_a_curve_without_n_0_has_no_gain() -> None:
     study = Study.of(scores(("all", 100, 0, END)))
     with pytest.raises(ValueError, match="no run with n = 0"):
         transfer.gain(study, study.curves[0], 100, "seen")
@@ -93,21 +93,22 @@ def test_no_origin_no_gain() -> None:
 
 def test_english_score_of_zero_has_no_ratio() -> None:
     study = Study.of(scores(("all", 100, 0, END | {"en": 0.0})))
-    found = transfer.relative_to_english(study, study.curves[0], study.curves[0].largest)
-    assert isnan(found.estimate) and not found.has_interval
+    ratio = transfer.relative_to_english(study, study.curves[0], study.curves[0].largest)
+    assert isnan(ratio.estimate) and not ratio.has_interval
 
 
 def test_english_only_runs_have_no_seen_and_unseen() -> None:
     study = Study.of(scores(("none", 0, 0, START)))
-    found = transfer.seen_unseen(study, study.curves[0], study.curves[0].largest)
-    assert isnan(found.seen.estimate) and found.english.estimate == 0.8
+    means = transfer.seen_unseen(study, study.curves[0], study.curves[0].largest)
+    assert isnan(means.seen.estimate) and means.english.estimate == 0.8
     assert set(tables.per_language(study)["exposure"]) == {"english", "non-English"}
 
 
 def test_different_mixtures_are_different_curves() -> None:
-    one = scores(("all", 100, 0, END)).assign(setting="multi")
-    three = pd.concat([one.assign(run_id="other"), one.assign(run_id="other", task="summarization", metric="rougeL")])
-    study = Study.of(pd.concat([one, three]))
+    math_only = scores(("all", 100, 0, END)).assign(setting="multi")
+    mixed_math = math_only.assign(run_id="other")
+    mixed_summaries = mixed_math.assign(task="summarization", metric="rougeL")
+    study = Study.of(pd.concat([math_only, mixed_math, mixed_summaries]))
     assert sorted(curve.mixture for curve in study.curves if curve.task == "math") == ["math", "summarization+math"]
 
 
@@ -124,7 +125,7 @@ def sweep() -> Study:
     return Study.of(load_scores(frame), load_items(items))
 
 
-def test_known_gains_are_found(sweep: Study) -> None:
+def test_known_gains_are_recovered(sweep: Study) -> None:
     means = tables.gain(sweep).query("eval_language == 'mean' and samples_per_language == 200")
     seen = means[means["exposure"] == "seen"]
     assert len(seen) == 6
@@ -134,7 +135,7 @@ def test_known_gains_are_found(sweep: Study) -> None:
     assert (means["seed"] == "0+1").all()
 
 
-def test_numbers_do_not_depend_on_which_other_runs_are_there() -> None:
+def test_numbers_do_not_depend_on_other_runs() -> None:
     frame, items = synthetic_scores.sweep(items_per_language=20)
     scored, known = load_scores(frame), load_items(items)
     few = scored[(scored["task"] == "math") & (scored["setting"] == "single") & (scored["language_group"] != "latin")]
@@ -155,6 +156,7 @@ def test_table_columns(sweep: Study) -> None:
     assert (correlation.query("language_group == 'all'")["n"] == 6).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=9, max_size=25))
 def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
     seen, unseen = zip(*pairs, strict=True)
@@ -162,19 +164,19 @@ def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
         return
     by_language = [{"en": 0.5, "es": a / 10, "ko": b / 10} for a, b in pairs]
     study = Study.of(scores(*(("all", n + 1, 0, row) for n, row in enumerate(by_language)), trained="es"))
-    found = transfer.transfer_correlation(study, study.curves[0])
+    correlation = transfer.transfer_correlation(study, study.curves[0])
     expected = stats.spearmanr(seen, unseen)
-    assert found.spearman == pytest.approx(expected.statistic)
-    assert found.p == pytest.approx(expected.pvalue, abs=1e-9)
-    assert found.low <= found.spearman + 1e-12 and found.spearman <= found.high + 1e-12
+    assert correlation.spearman == pytest.approx(expected.statistic)
+    assert correlation.p == pytest.approx(expected.pvalue, abs=1e-9)
+    assert correlation.low <= correlation.spearman + 1e-12 and correlation.spearman <= correlation.high + 1e-12
 
 
 def test_few_runs_cannot_be_significant() -> None:
     rows = [("all", n, 0, {"en": 0.5, "es": 0.1 * n, "ko": 0.05 * n}) for n in (1, 2, 3)]
     study = Study.of(scores(*rows, trained="es"))
-    found = transfer.transfer_correlation(study, study.curves[0])
-    assert (found.spearman, found.p, found.n) == pytest.approx((1.0, 1 / 3, 3))
-    assert (found.low, found.high) == (-1.0, 1.0)
+    correlation = transfer.transfer_correlation(study, study.curves[0])
+    assert (correlation.spearman, correlation.p, correlation.n) == pytest.approx((1.0, 1 / 3, 3))
+    assert (correlation.low, correlation.high) == (-1.0, 1.0)
 
 
 def test_exact_p_matches_the_permutation_distribution() -> None:

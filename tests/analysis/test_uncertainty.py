@@ -1,4 +1,4 @@
-"""Intervals against known truth: textbook values, coverage by simulation, and what pairing buys."""
+"""Tests of intervals against textbook values and by simulated coverage, and of the effect of pairing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_wilson_textbook_values() -> None:
 
 
 @given(st.integers(1, 2000), st.floats(0, 1))
-def test_wilson_agrees_with_scipy_and_holds_its_share(n: int, share: float) -> None:
+def test_wilson_agrees_with_scipy_and_contains_the_proportion(n: int, share: float) -> None:
     successes = round(share * n)
     low, high = wilson(successes / n, n)
     expected = stats.binomtest(successes, n).proportion_ci(method="wilson")
@@ -49,7 +49,7 @@ def test_resampled_means_skip_missing_items() -> None:
     assert np.isnan(means[1, 0]) and means[1, 1] == 0
 
 
-def test_a_quantity_that_no_resample_moves_is_not_taken_for_certain() -> None:
+def test_a_quantity_without_variation_still_has_an_interval() -> None:
     same = ResampledValue(0.0, np.zeros(100), 50, 50, frozenset({"x"}), ("a",), (0.0, 1.0))
     difference = (same - same).estimate()
     bound = 2 * wilson(0.0, 50)[1]
@@ -57,7 +57,7 @@ def test_a_quantity_that_no_resample_moves_is_not_taken_for_certain() -> None:
     assert not difference.excludes_zero
 
 
-def test_no_interval_without_draws_and_for_vanishing_denominators() -> None:
+def test_there_is_no_interval_without_draws_or_with_denominators_of_zero() -> None:
     known = ResampledValue(0.5, np.full(100, 0.5), 50, 50, frozenset({"x"}), ("a",), (0.0, 1.0))
     bare = ResampledValue(0.5, None, 50, inf, frozenset({"x"}), ("b",), (0.0, 1.0))
     assert not (known - bare).estimate().has_interval
@@ -98,11 +98,11 @@ def test_intervals_of_gain_and_level_cover_the_truth(shared: bool) -> None:
         chance = np.array([0.4, 0.55])[:, None, None] + difficulty + np.zeros((2, languages, 1))
         study = study_of((rng.random(chance.shape) < chance).astype(float), shared, trial)
         curve = study.curves[0]
-        found = transfer.gain(study, curve, 100, "seen")
-        hits["gain"] += found.low <= 0.15 <= found.high
+        gain = transfer.gain(study, curve, 100, "seen")
+        hits["gain"] += gain.low <= 0.15 <= gain.high
         level = transfer.seen_unseen(study, curve, curve.largest).seen
         hits["level"] += level.low <= 0.55 <= level.high
-        assert found.method == "paired item bootstrap"
+        assert gain.method == "paired item bootstrap"
     # Three standard errors of a simulated coverage around 93 to 97%.
     assert all(0.92 <= count / trials <= 0.985 for count in hits.values()), hits
 
