@@ -233,7 +233,7 @@ def leave_one_model_out(rows: Sequence[ScaleRow]) -> OutOfSample:
             if row.model == name and peers and fitted is not None and fitted.fit is not None:
                 predictions.append(LeftOut(row, *fitted.predict(row.parameters, row.stratum), float(np.mean(peers))))
     if not predictions:
-        verdict = "Size cannot be tested out of sample: this takes three models of at least two sizes with the same curves."
+        verdict = "Size cannot be tested out of sample: it takes three models of two or more sizes with equal curves."
         return OutOfSample((), nan, nan, verdict)
     errors = np.array([left_out.row.value - left_out.predicted for left_out in predictions])
     errors_without_size = np.array([left_out.row.value - left_out.without_size for left_out in predictions])
