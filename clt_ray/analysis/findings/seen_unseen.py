@@ -65,7 +65,8 @@ def correlations(study: Study) -> Iterator[Claim]:
             continue
         result = transfer.transfer_correlation(study, curve)
         definition = (
-            f"Spearman of the seen and the unseen mean over the {result.n} single-task runs (p = {result.p:.2g})"
+            f"Spearman correlation of the seen and unseen means over the {result.n} single-task runs "
+            f"(p = {result.p:.2g})"
         )
         if significant and points_needed(published) > result.n:
             definition += (

@@ -79,8 +79,8 @@ def _without_arabic(study: Study, curve: Curve) -> str:
 
     The study's math figures agree best with its tables when Arabic is left out.
     """
-    cells = study.task_scores[curve.task]
-    others = mean_over([code for code in cells.languages if code not in (ENGLISH, "ar")])
+    languages = study.task_scores[curve.task].languages
+    others = mean_over([code for code in languages if code not in (ENGLISH, "ar")])
     series = [others(study, curve, p) / mean_over([ENGLISH])(study, curve, p) for p in curve.points]
     return f" ({100 * (max(series) - series[0]):.1f} without Arabic)"
 
