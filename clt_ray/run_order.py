@@ -15,7 +15,7 @@ from clt_ray.sweep.run import RunSpec
 
 
 class StoreOrder:
-    """Chooses among missing runs by the scores of the finished ones in the store; an `orchestration` run order."""
+    """Chooses among missing runs by the scores of finished runs; a `RunOrder` of orchestration."""
 
     def __init__(self, runs: Sequence[RunSpec], store: Store, *, informative: bool, stop_at_plateau: bool) -> None:
         """

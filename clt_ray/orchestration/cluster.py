@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.orchestration.options import RayOptions
 from clt_ray.orchestration.warm import dismiss, prepare, warm_name
 from clt_ray.sweep.run import RunSpec
 
@@ -63,14 +64,12 @@ def _on_cpu(runs: Sequence[RunSpec]) -> bool:
 
 
 @contextlib.contextmanager
-def connected(runs: Sequence[RunSpec], address: str | None, verbose: bool) -> Iterator[None]:
+def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
     """Connects to Ray for the length of the block.
 
     Args:
         runs: The runs to execute, which determine Ray's settings.
-        address: Address of a cluster. None stands for RAY_ADDRESS, which `ray job submit` sets, or for a new local
-            cluster on 127.0.0.1 where that is not set.
-        verbose: Show Ray's own output.
+        options: The cluster to use, and whether to show its output.
 
     Raises:
         ConfigurationError: No cluster answers at the address.
@@ -79,22 +78,22 @@ def connected(runs: Sequence[RunSpec], address: str | None, verbose: bool) -> It
     os.environ.update(settings)
     import ray
 
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
-    options: dict[str, Any] = {
-        "log_to_driver": verbose,
-        "logging_level": logging.INFO if verbose else logging.ERROR,
+    address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+    arguments: dict[str, Any] = {
+        "log_to_driver": options.verbose,
+        "logging_level": logging.INFO if options.verbose else logging.ERROR,
         "configure_logging": True,
     }
     if address == "local":
-        options |= {
+        arguments |= {
             "_node_ip_address": "127.0.0.1",
             "include_dashboard": False,
             "object_store_memory": LOCAL_OBJECT_STORE_BYTES,
         }
     else:
-        options["runtime_env"] = {"env_vars": settings}
+        arguments["runtime_env"] = {"env_vars": settings}
     try:
-        ray.init(address=address, **options)
+        ray.init(address=address, **arguments)
     except ConnectionError as error:
         raise ConfigurationError(
             [

@@ -19,7 +19,7 @@ POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Live:
+class RunSnapshot:
     """State of one run when its directory was read last."""
 
     run: RunSpec
@@ -31,23 +31,28 @@ class Live:
     loss: float | None = None
     error: str | None = None
 
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.run.name
+
 
 @dataclass(frozen=True)
-class Snapshot:
+class SweepSnapshot:
     """State of a sweep at one moment."""
 
     total: int
     """Number of distinct runs of the sweep, including those finished earlier and those that other processes execute."""
     done: int
     """Number of finished runs."""
-    running: tuple[Live, ...]
-    failed: tuple[Live, ...]
+    running: tuple[RunSnapshot, ...]
+    failed: tuple[RunSnapshot, ...]
     waiting: int
     """Number of runs that have not started."""
     elapsed_seconds: float
     eta_seconds: float | None
     """Expected seconds until the last run ends; None before a run has finished."""
-    changed: tuple[Live, ...] = field(default=())
+    changed: tuple[RunSnapshot, ...] = field(default=())
     """Runs whose state or stage has changed since the previous snapshot."""
 
 
@@ -76,7 +81,7 @@ class Monitor:
         already_done: int,
         total: int,
         store: Store,
-        show: Callable[[Snapshot], None],
+        show: Callable[[SweepSnapshot], None],
         tracker: RunTracker | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,7 +95,7 @@ class Monitor:
             tracker: Told which runs have changed; None when there is no tracker.
             clock: Returns seconds; tests replace it.
         """
-        self._runs = {run.run_id: Live(run, "waiting") for run in runs}
+        self._runs = {run.run_id: RunSnapshot(run, "waiting") for run in runs}
         self._already_done, self._total = already_done, total
         self._store, self._show, self._tracker = store, show, tracker
         self._clock, self._start_time = clock, clock()
@@ -124,7 +129,7 @@ class Monitor:
         while not self._stop.wait(POLL_SECONDS):
             self.poll()
 
-    def poll(self) -> Snapshot:
+    def poll(self) -> SweepSnapshot:
         """Reads the directories of active runs, shows the new snapshot, and updates MLflow with these runs."""
         with self._lock:
             to_read = self._active | self._ended
@@ -142,7 +147,7 @@ class Monitor:
             self._tracker.update([self._runs[run_id].run for run_id in sorted(to_read)])
         return snapshot
 
-    def _look(self, before: Live) -> Live:
+    def _look(self, before: RunSnapshot) -> RunSnapshot:
         status = self._store.run_dir(before.run.run_id).status()
         if status is None:
             return before
@@ -156,12 +161,12 @@ class Monitor:
             error=status.error.message if status.error is not None else None,
         )
 
-    def _snapshot(self, changed: Sequence[Live]) -> Snapshot:
-        by_state: dict[str, list[Live]] = {"waiting": [], "running": [], "finished": [], "failed": []}
-        for live in self._runs.values():
-            by_state[live.state].append(live)
+    def _snapshot(self, changed: Sequence[RunSnapshot]) -> SweepSnapshot:
+        by_state: dict[str, list[RunSnapshot]] = {"waiting": [], "running": [], "finished": [], "failed": []}
+        for run_snapshot in self._runs.values():
+            by_state[run_snapshot.state].append(run_snapshot)
         elapsed = self._clock() - self._start_time
-        return Snapshot(
+        return SweepSnapshot(
             total=self._total,
             done=len(by_state["finished"]) + self._already_done,
             running=tuple(by_state["running"]),
@@ -172,21 +177,21 @@ class Monitor:
             changed=tuple(changed),
         )
 
-    def _eta(self, by_state: Mapping[str, Sequence[Live]]) -> float | None:
+    def _eta(self, by_state: Mapping[str, Sequence[RunSnapshot]]) -> float | None:
         """Returns the work left, divided by the work done per second.
 
         The work of a run is its number of optimizer steps, and half as much again for everything but training.
         """
 
-        def work(live: Live) -> float:
-            return 1.5 * live.run.steps
+        def work(run_snapshot: RunSnapshot) -> float:
+            return 1.5 * run_snapshot.run.steps
 
-        done = sum(work(live) for live in by_state["finished"])
+        done = sum(work(run_snapshot) for run_snapshot in by_state["finished"])
         if not done or self._first_start is None:
             return None
-        left = sum(work(live) for live in by_state["waiting"])
-        for live in by_state["running"]:
-            fraction = live.step / live.total_steps if live.total_steps else 0.0
-            done += fraction * live.run.steps
-            left += work(live) - fraction * live.run.steps
+        left = sum(work(run_snapshot) for run_snapshot in by_state["waiting"])
+        for run_snapshot in by_state["running"]:
+            fraction = run_snapshot.step / run_snapshot.total_steps if run_snapshot.total_steps else 0.0
+            done += fraction * run_snapshot.run.steps
+            left += work(run_snapshot) - fraction * run_snapshot.run.steps
         return (self._clock() - self._first_start) * left / done

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from clt_ray.orchestration.cluster import Capacity, capacity, connected
 from clt_ray.orchestration.monitor import Observer
+from clt_ray.orchestration.options import RayOptions
 from clt_ray.sweep.run import RunSpec
 
 if TYPE_CHECKING:
-    from clt_ray.orchestration.informative import Order
+    from clt_ray.orchestration.run_searcher import RunOrder
 
 HEAD = "node:__internal_head__"
 """Resource of which every cluster's head node has 1.0. Each driver requests a share of it. This keeps drivers off the
@@ -27,11 +28,8 @@ def run_missing(
     runs: Sequence[RunSpec],
     storage: str,
     observer: Observer,
-    *,
-    address: str | None = None,
-    limit: int | None = None,
-    verbose: bool = False,
-    order: Order | None = None,
+    options: RayOptions,
+    order: RunOrder | None = None,
 ) -> None:
     """Executes runs. The result of each run, also its failure, is in its run directory.
 
@@ -42,20 +40,19 @@ def run_missing(
         runs: Runs that are not finished.
         storage: URI of the store.
         observer: Notified when trials start and end.
-        address: Address of a Ray cluster; see `cluster.connected`.
-        limit: Most runs at the same time; None for as many as the cluster can train.
-        verbose: Show the output of Ray and Tune.
+        options: The cluster to use, and how.
         order: Chooses the next run and which runs are left out; None executes all runs in their order.
 
     Raises:
         ConfigurationError: No cluster answers at the address, or the cluster is too small for one of the runs.
     """
-    if not verbose:
+    if not options.verbose:
         for name in ("ray", "ray.tune", "ray.train", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    with connected(runs, address, verbose):
+    with connected(runs, options):
         for same_hardware in _by_hardware(runs):
-            _tune(same_hardware, storage, observer, capacity(same_hardware, limit), verbose, order)
+            limits = capacity(same_hardware, options.max_concurrent)
+            _tune(same_hardware, storage, observer, limits, options.verbose, order)
 
 
 def _by_hardware(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
@@ -66,13 +63,13 @@ def _by_hardware(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
 
 
 def _tune(
-    runs: Sequence[RunSpec], storage: str, observer: Observer, limits: Capacity, verbose: bool, order: Order | None
+    runs: Sequence[RunSpec], storage: str, observer: Observer, limits: Capacity, verbose: bool, order: RunOrder | None
 ) -> None:
     from ray import tune
 
     from clt_ray.orchestration.driver import drive
     from clt_ray.orchestration.events import Events
-    from clt_ray.orchestration.informative import RunSearch, cell
+    from clt_ray.orchestration.run_searcher import RunSearcher, cell
 
     # Ray's own state is not part of the results: a rerun reads from the store which runs are missing.
     scratch = f"{storage.rstrip('/')}/ray"
@@ -87,7 +84,7 @@ def _tune(
         tune_config=tune.TuneConfig(
             max_concurrent_trials=limits.drivers,
             reuse_actors=True,
-            search_alg=RunSearch(runs, order) if order else None,
+            search_alg=RunSearcher(runs, order) if order else None,
             num_samples=len(runs) if order else 1,
         ),
         run_config=tune.RunConfig(

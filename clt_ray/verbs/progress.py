@@ -12,9 +12,9 @@ from clt_ray.verbs.terminal import duration, loss
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from clt_ray.orchestration.monitor import Live, Snapshot
+    from clt_ray.orchestration.monitor import RunSnapshot, SweepSnapshot
 
-    Show = Callable[[Snapshot], None]
+    Show = Callable[[SweepSnapshot], None]
 
 
 @contextlib.contextmanager
@@ -27,7 +27,7 @@ def progress() -> Iterator[Show]:
         yield print_events
 
 
-def headline(snapshot: Snapshot) -> str:
+def headline(snapshot: SweepSnapshot) -> str:
     """Returns how many runs are done, running and failed, and the time left."""
     return (
         f"{snapshot.done} of {snapshot.total} done, {len(snapshot.running)} running, "
@@ -35,40 +35,40 @@ def headline(snapshot: Snapshot) -> str:
     )
 
 
-def print_events(snapshot: Snapshot) -> None:
+def print_events(snapshot: SweepSnapshot) -> None:
     """Prints one line for each run that changed its state or stage."""
-    for live in snapshot.changed:
-        print(f"{event(live)}  [{headline(snapshot)}]", flush=True)
+    for run in snapshot.changed:
+        print(f"{event(run)}  [{headline(snapshot)}]", flush=True)
 
 
-def event(live: Live) -> str:
+def event(run: RunSnapshot) -> str:
     """Returns the line of a run's latest event: `finished  tiny math all es+fr+ja+zh n 50 seed 0  loss 0.412`."""
-    if live.state == "failed":
-        return f"failed    {live.run.name}: {live.error}"
-    word = live.stage if live.state == "running" else live.state
-    line = f"{word:<9} {live.run.name}"
-    return line if live.loss is None else f"{line}  loss {loss(live.loss)}"
+    if run.state == "failed":
+        return f"failed    {run.name}: {run.error}"
+    word = run.stage if run.state == "running" else run.state
+    line = f"{word:<9} {run.name}"
+    return line if run.loss is None else f"{line}  loss {loss(run.loss)}"
 
 
 @contextlib.contextmanager
 def _live_table() -> Iterator[Show]:
     from rich.console import Console
-    from rich.live import Live as RichLive
+    from rich.live import Live
 
     # The table goes when the sweep ends. What remains are the lines of the runs and the summary.
-    with RichLive(console=Console(), refresh_per_second=4, transient=True) as view:
+    with Live(console=Console(), refresh_per_second=4, transient=True) as view:
 
-        def show(snapshot: Snapshot) -> None:
-            for live in snapshot.changed:
-                if live.state in ("finished", "failed"):
-                    style = "red" if live.state == "failed" else None
-                    view.console.print(event(live), markup=False, highlight=False, style=style)
+        def show(snapshot: SweepSnapshot) -> None:
+            for run in snapshot.changed:
+                if run.state in ("finished", "failed"):
+                    style = "red" if run.state == "failed" else None
+                    view.console.print(event(run), markup=False, highlight=False, style=style)
             view.update(_table(snapshot))
 
         yield show
 
 
-def _table(snapshot: Snapshot) -> Group:
+def _table(snapshot: SweepSnapshot) -> Group:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -80,6 +80,6 @@ def _table(snapshot: Snapshot) -> Group:
     grid.add_column("running", no_wrap=True)
     for column in ("stage", "step", "loss"):
         grid.add_column(column, justify="left" if column == "stage" else "right")
-    for live in snapshot.running:
-        grid.add_row(live.run.name, live.stage, f"{live.step}/{live.total_steps}", loss(live.loss))
+    for run in snapshot.running:
+        grid.add_row(run.name, run.stage, f"{run.step}/{run.total_steps}", loss(run.loss))
     return Group(summary, grid)

@@ -15,7 +15,7 @@ from clt_ray.verbs.options import Overrides, Pilot, Storage, SweepFile, Tracking
 
 if TYPE_CHECKING:
     from clt_ray.opened import OpenSweep
-    from clt_ray.orchestration.monitor import Snapshot
+    from clt_ray.orchestration.monitor import SweepSnapshot
     from clt_ray.pilot import PilotSummary
     from clt_ray.run_order import StoreOrder
     from clt_ray.store import Store
@@ -93,7 +93,7 @@ def run(
     options: RunOptions = RunOptions(),
     *,
     announce: Callable[[Plan], None] = lambda plan: None,
-    show: Callable[[Snapshot], None] = lambda snapshot: None,
+    show: Callable[[SweepSnapshot], None] = lambda snapshot: None,
 ) -> RunOutcome:
     """Executes the runs of a sweep that are not finished. Calling it again resumes.
 
@@ -164,21 +164,15 @@ def _execute(
     options: RunOptions,
     tracker: BestEffortTracker,
     order: StoreOrder | None,
-    show: Callable[[Snapshot], None],
+    show: Callable[[SweepSnapshot], None],
 ) -> None:
     from clt_ray.orchestration.monitor import Monitor
+    from clt_ray.orchestration.options import RayOptions
     from clt_ray.orchestration.sweep import run_missing
 
+    ray_options = RayOptions(options.address, options.max_concurrent, options.verbose)
     with Monitor(missing, already_done, len(sweep.runs), sweep.store, show, tracker) as monitor:
-        run_missing(
-            missing,
-            sweep.locations.storage,
-            monitor,
-            address=options.address,
-            limit=options.max_concurrent,
-            verbose=options.verbose,
-            order=order,
-        )
+        run_missing(missing, sweep.locations.storage, monitor, ray_options, order)
 
 
 def preflight(runs: Sequence[RunSpec]) -> None:

@@ -1,4 +1,4 @@
-"""The order by information, from the store to Ray Tune."""
+"""The order of a sweep's missing runs, from the scores in the store to the trials of Ray Tune."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from clt_ray.cli import main
-from clt_ray.orchestration.informative import RunSearch
+from clt_ray.orchestration.run_searcher import RunSearcher
 from clt_ray.run_order import StoreOrder, observe
 from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.grid import expand
@@ -31,7 +31,7 @@ def runs(tmp_path: Path) -> tuple[RunSpec, ...]:
 
 
 def finish(storage: Path, run: RunSpec, score: float) -> None:
-    """A run directory with what the order reads of a finished run."""
+    """Writes the files of a finished run that the order reads."""
     directory = Store(str(storage)).run_dir(run.run_id)
     rows = [
         {"run_id": run.run_id, "model": "tiny", "setting": "single", "task": "math",
@@ -45,16 +45,16 @@ def finish(storage: Path, run: RunSpec, score: float) -> None:
     directory.write_result(result(run, 2, StageSeconds(train=1.0, evaluate=1.0)))
 
 
-def test_every_run_is_suggested_once_and_then_no_more(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:
+def test_every_run_is_suggested_exactly_once(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:
     order = StoreOrder(runs, Store(str(tmp_path)), informative=True, stop_at_plateau=False)
-    search = RunSearch(runs, order)
-    given = []
+    search = RunSearcher(runs, order)
+    cells = []
     for trial in range(len(runs)):
-        given.append(search.suggest(str(trial))["cell"])
+        cells.append(search.suggest(str(trial))["cell"])
         search.on_trial_complete(str(trial), {}, error=trial % 2 == 0)
-    assert {each["run_id"] for each in given} == {run.run_id for run in runs}
+    assert {cell["run_id"] for cell in cells} == {run.run_id for run in runs}
     assert search.suggest("more") == Searcher.FINISHED
-    assert [each["samples_per_language"] for each in given] != SIZES
+    assert [cell["samples_per_language"] for cell in cells] != SIZES
     assert order.skipped == {}
     copied = pickle.loads(pickle.dumps(search))
     assert copied.suggest("x") == Searcher.FINISHED
@@ -67,7 +67,7 @@ def test_runs_beyond_a_plateau_are_left_out_with_the_reason(tmp_path: Path, runs
     for run in runs[:3]:
         finish(tmp_path, run, 0.5 if run.samples_per_language else 0.2)
     order = StoreOrder(runs, store, informative=False, stop_at_plateau=True)
-    search = RunSearch(runs[3:], order)
+    search = RunSearcher(runs[3:], order)
     first = search.suggest("0")
     assert first["cell"]["samples_per_language"] == 8 and not order.skipped
     finish(tmp_path, runs[3], 0.5)
@@ -85,9 +85,9 @@ def test_an_observation_is_the_mean_of_the_primary_metric_without_english() -> N
             ("es", "reference_chrf", "0.1", "0.01"),
         )
     ]  # fmt: skip
-    found = observe(rows)["instruction"]
-    assert found.score == pytest.approx((0.5 + 0.25) / 2)
-    assert found.variance == pytest.approx(2 * 0.1**2 / 4)
+    observation = observe(rows)["instruction"]
+    assert observation.score == pytest.approx((0.5 + 0.25) / 2)
+    assert observation.variance == pytest.approx(2 * 0.1**2 / 4)
     assert observe([]) == {}
 
 
@@ -96,15 +96,15 @@ def test_the_finished_runs_of_a_sweep_are_evidence_for_advice(
 ) -> None:
     for run in runs[:-1]:
         finish(tmp_path / "store", run, 0.5 if run.samples_per_language else 0.2)
-    question = ["advise", str(tmp_path / "sweep.yaml"), "--task", "math", "--model", "tiny"]
-    assert main([*question, "--storage", str(tmp_path / "store"), "--json"]) == 0
+    arguments = ["advise", str(tmp_path / "sweep.yaml"), "--task", "math", "--model", "tiny"]
+    assert main([*arguments, "--storage", str(tmp_path / "store"), "--json"]) == 0
     best = json.loads(capsys.readouterr().out)["options"][0]
     assert best["samples_per_language"] == 2 and best["total_samples"] == 4
     assert [row["run_ids"] for row in best["evidence"]] == [[run.run_id] for run in runs[:-1]]
 
 
 @pytest.mark.serial
-def test_a_real_sweep_executes_what_tells_and_names_what_it_leaves_out(tmp_path: Path) -> None:
+def test_a_sweep_executes_the_informative_runs_and_names_the_skipped_ones(tmp_path: Path) -> None:
     changes = {
         "grid": {"model": ["tiny"], "task": ["math"], "language_group": ["all"], "samples_per_language": SIZES},
         "include": [{"language_group": "other", "samples_per_language": 2}],
@@ -115,13 +115,14 @@ def test_a_real_sweep_executes_what_tells_and_names_what_it_leaves_out(tmp_path:
     by_size = {(run.language_group, run.samples_per_language): run for run in expand(load_sweep(path))}
     for size in SIZES[:4]:
         finish(storage, by_size["all" if size else "none", size], 0.5 if size else 0.2)
-    done = clt_ray("run", path, "--order", "informative", "--stop-at-plateau", storage=storage)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 of 7 runs finished" in done.stdout
+    completed = clt_ray("run", path, "--order", "informative", "--stop-at-plateau", storage=storage)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert "5 of 7 runs finished" in completed.stdout
     for size in SIZES[4:]:
         assert (
-            f"skipped: {by_size['all', size].name} ({by_size['all', size].run_id}): beyond the plateau" in done.stdout
+            f"skipped: {by_size['all', size].name} ({by_size['all', size].run_id}): beyond the plateau"
+            in completed.stdout
         )
         assert not (storage / "runs" / by_size["all", size].run_id).exists()
-    assert "or the 2 skipped runs: clt-ray run" in done.stdout
+    assert "or the 2 skipped runs: clt-ray run" in completed.stdout
     assert (storage / "runs" / by_size["other", 2].run_id / "scores.csv").exists()

@@ -1,4 +1,4 @@
-"""A Ray Tune search algorithm that suggests the missing runs of a sweep in an order that depends on finished runs."""
+"""A search algorithm for Ray Tune. It suggests a sweep's missing runs in an order that depends on finished runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 from clt_ray.sweep.run import RunSpec
 
 
-class Order(Protocol):
+class RunOrder(Protocol):
     """Chooses which run is executed next."""
 
     def next(self, waiting: Sequence[RunSpec]) -> RunSpec | None:
@@ -22,10 +22,10 @@ class Order(Protocol):
         """Is notified that a run which `next` returned has finished or failed."""
 
 
-class RunSearch(Searcher):
-    """Suggests each run at most once, in the order that an `Order` chooses, until it chooses none."""
+class RunSearcher(Searcher):
+    """Suggests each run at most once, in the order that a `RunOrder` determines, until it returns none."""
 
-    def __init__(self, runs: Sequence[RunSpec], order: Order) -> None:
+    def __init__(self, runs: Sequence[RunSpec], order: RunOrder) -> None:
         """
         Args:
             runs: The runs to suggest.
@@ -35,7 +35,7 @@ class RunSearch(Searcher):
         self._waiting = {run.run_id: run for run in runs}
         self._run_ids: dict[str, str] = {}
         """Run id of each suggested trial, by trial id."""
-        self._order: Order | None = order
+        self._order: RunOrder | None = order
 
     def suggest(self, trial_id: str) -> Any:
         """Returns the configuration of the next trial, or `FINISHED`."""
