@@ -10,7 +10,7 @@ a *count sketch* (Charikar, Chen and Farach-Colton 2002, "Finding frequent items
 added with a random sign to one of `BUCKETS` random buckets, which are the same for all gradients. Inner products of
 sketches are unbiased; for unit vectors their standard deviation is at most sqrt(2 / BUCKETS) = 0.006. Sketches are
 linear: the sketch of a sum of losses is the sum of the sketches, so a few rows can be processed at a time. TPU slices
-sum signed rows of matrices instead (`backends.xla`).
+sum signed rows of matrices instead (`backends.xla.gradient_agreement`).
 
     rows 0 2 4 6 of math.en     ->  sketch a          cosine(a, b)                  interference/math.en/math.en
     rows 1 3 5 7 of math.en     ->  sketch b          cosine(a + b, c + d)          interference/math.en/math.es

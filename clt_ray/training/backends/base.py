@@ -1,8 +1,8 @@
-"""The seam between a run and the hardware it trains on.
+"""The interface between a run and the hardware that it trains on.
 
-A backend owns everything that differs between kinds of hardware: process set-up, how a model is loaded and
-placed, the trainer's step and checkpoints, and decoding. Nothing outside `training/backends/` may ask which
-one is in use. A new backend implements `Backend` and is added to the table in `backends/__init__.py`.
+A backend contains everything that differs between kinds of hardware: setting up the process, loading and placing a
+model, the trainer's steps and checkpoints, and generation. Nothing outside `training/backends/` may ask which backend
+is in use. A new backend implements `Backend` and is selected in `backends/__init__.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from clt_ray.training.schedule import Schedule
 
 
 class Backend(Protocol):
-    """One process's view of the hardware of a run."""
+    """The hardware of a run as one of its processes sees it."""
 
     name: str
+    """Name of the backend in records."""
 
     @property
     def rank(self) -> int:
-        """Index of this process among those of the run; process 0 writes."""
+        """Index of this process among those of the run. Process 0 writes to the run directory."""
 
     @property
     def world_size(self) -> int:
@@ -30,19 +31,31 @@ class Backend(Protocol):
 
     @property
     def every_process_evaluates(self) -> bool:
-        """Whether `load_model` and `generate` need all processes of the run, rather than the first alone."""
+        """Whether all processes of the run must call `load_model` and `generate`, rather than the first alone."""
 
     def start(self, run: RunSpec) -> None:
-        """Prepare the process before the first tensor: threads, devices, process group, seeds."""
+        """Prepares the process before it makes the first tensor: threads, devices, process group, seeds."""
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
-        """A causal language model from a directory or a hub name, safetensors only."""
+        """Returns a causal language model, read from safetensors.
+
+        Args:
+            location: Directory or hub name.
+            revision: Branch, tag or commit of a hub model; None for its main branch.
+            precision: Number format of the computation, `fp32` or `bf16`.
+        """
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
-        """Arguments of `trl.SFTConfig` that this hardware decides."""
+        """Returns the arguments of `trl.SFTConfig` that depend on the hardware.
+
+        Args:
+            run: The run to train.
+            schedule: Steps of the run.
+            staging: Local folder for files on their way to the run directory.
+        """
 
     def trainer_class(self) -> type[Any]:
-        """The `RunTrainer`, or a class derived from it, whose steps and checkpoints fit this hardware."""
+        """Returns `RunTrainer`, or a class derived from it, whose steps and checkpoints fit this hardware."""
 
     def generate(
         self,
@@ -52,13 +65,24 @@ class Backend(Protocol):
         max_new_tokens: int,
         batch_size: int,
     ) -> list[list[int]]:
-        """Greedy continuations of token-id prompts, in the order given, without the end-of-text token."""
+        """Generates greedily.
+
+        Args:
+            model: Model from `load_model`.
+            tokenizer: The model's tokenizer.
+            prompts: Token ids of each prompt.
+            max_new_tokens: Length limit of a continuation.
+            batch_size: Number of prompts at a time.
+
+        Returns:
+            Token ids of each continuation, in the order of the prompts, without the token that ended it.
+        """
 
     def rounded_rows(self, rows: int) -> int:
-        """The next number of rows, at least `rows`, that this hardware splits evenly."""
+        """Returns the smallest number of rows, at least `rows`, that this hardware splits evenly."""
 
     def peak_device_bytes(self) -> int | None:
-        """Most memory in bytes that this process has allocated on one device; None where that is unknown."""
+        """Returns the most memory in bytes that this process has allocated on one device, None where unknown."""
 
     def barrier(self) -> None:
-        """Wait for all processes of the run."""
+        """Waits until all processes of the run have called this."""

@@ -1,4 +1,4 @@
-"""CPU and CUDA: plain PyTorch, with accelerate's data parallelism when a run has several processes."""
+"""The backend for CPU and CUDA: plain PyTorch, with accelerate's data parallelism for runs of several processes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, set_seed
 
-from clt_ray.data.formatting import end_of_turn_id
 from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends.generation import end_of_turn_ids, in_batches, until_stop
 from clt_ray.training.model import recomputes
 from clt_ray.training.schedule import Schedule
 
 
 class TorchBackend:
-    """One process per worker; a run with one worker needs no process group."""
+    """Trains with one process per Ray worker; a run with one worker needs no process group."""
 
     name = "torch"
 
@@ -34,11 +34,12 @@ class TorchBackend:
 
     @property
     def every_process_evaluates(self) -> bool:
-        """Each process has the whole model, so the first one evaluates alone."""
+        """False: each process has the whole model, so the first one evaluates alone."""
         return False
 
     @property
     def device(self) -> torch.device:
+        """The device of this process."""
         if self._cpu:
             return torch.device("cpu")
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -52,15 +53,15 @@ class TorchBackend:
         set_seed(run.seed)
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
-        """Parameters are fp32 whatever the precision: bf16 runs compute under autocast over fp32 masters."""
+        """Returns a model with fp32 parameters for every precision: bf16 runs compute under autocast on fp32 masters."""
         model: Any = AutoModelForCausalLM.from_pretrained(
             location, revision=revision, dtype=torch.float32, use_safetensors=True
         )
         return model.to(self.device)
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
-        several = {"ddp_backend": "gloo" if self._cpu else "nccl"} if self.world_size > 1 else {}
-        return several | {
+        distributed = {"ddp_backend": "gloo" if self._cpu else "nccl"} if self.world_size > 1 else {}
+        return distributed | {
             "use_cpu": self._cpu,
             "bf16": run.training.precision == "bf16",
             "optim": "adamw_torch" if self._cpu else "adamw_torch_fused",
@@ -83,26 +84,20 @@ class TorchBackend:
         batch_size: int,
     ) -> list[list[int]]:
         model.eval()
+        pad_id = tokenizer.pad_token_id
+        stops = end_of_turn_ids(model, tokenizer)
         config = GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=end_of_turn_ids(model, tokenizer),
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        # Neighbours in length share a batch, so the padding and the longest wait are small.
-        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
-        outputs: dict[int, list[int]] = {}
-        for start in range(0, len(order), batch_size):
-            chunk = order[start : start + batch_size]
-            ids, mask = left_pad([prompts[index] for index in chunk], tokenizer.pad_token_id)
+            max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stops, pad_token_id=pad_id
+        )  # fmt: skip
+
+        def generate(batch: list[Sequence[int]]) -> list[list[int]]:
+            ids, mask = left_pad(batch, pad_id)
             generated = model.generate(
                 input_ids=ids.to(self.device), attention_mask=mask.to(self.device), generation_config=config
             )[:, ids.shape[1] :]
-            stops = set(config.eos_token_id) | {tokenizer.pad_token_id}
-            for index, tokens in zip(chunk, generated.tolist(), strict=True):
-                end = next((i for i, token in enumerate(tokens) if token in stops), len(tokens))
-                outputs[index] = tokens[:end]
-        return [outputs[index] for index in range(len(prompts))]
+            return [until_stop(tokens, {*stops, pad_id}) for tokens in generated.tolist()]
+
+        return in_batches(generate, prompts, batch_size)
 
     def rounded_rows(self, rows: int) -> int:
         return rows
@@ -115,16 +110,8 @@ class TorchBackend:
             torch.distributed.barrier()
 
 
-def end_of_turn_ids(model: Any, tokenizer: Any) -> list[int]:
-    """Every token that ends a reply: of text, of a turn in the chat format, and those the checkpoint declares."""
-    declared = model.generation_config.eos_token_id
-    declared = declared if isinstance(declared, list) else [declared]
-    known = (*declared, tokenizer.eos_token_id, end_of_turn_id(tokenizer))
-    return sorted({token for token in known if token is not None})
-
-
 def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, each (prompts, longest prompt)."""
+    """Pads prompts on the left and returns token ids and attention mask, each (prompts, longest prompt)."""
     width = max(map(len, prompts))
     ids = torch.full((len(prompts), width), pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)

@@ -1,9 +1,10 @@
 """TPU slices through torch_xla: one process per host, all chips of the slice as one SPMD program.
 
-Reading order: `plan` (which chip holds what), `model` and `weights` (a sharded model from safetensors), `loss`,
-`optimizer`, `step` (one training step as one graph), `trainer`, `checkpoint` and `writes` (saving while training goes
-on), `decode`, `backend` (the seam).
+Reading order: `plan` (which chip holds which part of a tensor), `model` and `weights` (a sharded model from
+safetensors), `loss`, `optimizer`, `step` (one training step as one graph), `trainer`, `checkpoint` and `writes`
+(saving while training continues), `decode`, `backend` (the implementation of `Backend`), `proof` (memory of a step
+without a TPU).
 
-`plan`, `fit` and `environment` import neither torch nor torch_xla: planning and the processes that start workers
-use them on machines that have no TPU libraries.
+`plan`, `fit`, `environment` and `proof.prove` import neither torch nor torch_xla: they are used on machines that have
+no TPU libraries, for planning and by the processes that start workers.
 """

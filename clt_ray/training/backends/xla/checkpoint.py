@@ -1,15 +1,15 @@
-"""Checkpoints of a slice: the optimizer's state in shards, the weights as one Hugging Face model.
+"""Checkpoints of a slice: the state of the optimizer in shards, the weights as one Hugging Face model.
 
-The state is written by torch.distributed.checkpoint, each host its chips' shards, and can be read back onto any
-mesh. Its files hold pickles, so they are only ever read from a tree of the run's own journal, which has compared
-them with the hashes in the tree's marker. The weights hold none and are what everything else reads.
+torch.distributed.checkpoint writes the state, each host the shards of its chips, and can read it back onto any mesh.
+Its files contain pickles, so they are only read from a tree of the run's own journal, after the journal has compared
+them with the hashes in the tree's marker. The weights are safetensors; everything else reads those.
 
-Saving has two halves. `take` copies what is on the chips to the hosts: it needs the chips, and all hosts in step.
-`Image.write_state` and `Image.write_weights` turn the copy into files and need neither, so training goes on meanwhile.
-What that costs is memory: every host has its shards of the state once more (12 bytes per parameter, divided by the
-hosts), and the host that writes the weights has them whole (2 bytes per parameter in bf16), until they are on disk.
-Where that host has no room for them, they are written while they are gathered: training waits for the disk, and no
-more than one file's tensors are held.
+Saving has two parts. `take` copies the tensors from the chips to the hosts; it uses the chips, and all hosts call it
+together. `Image.write_state` and `Image.write_weights` write the copy to files while training continues. The price is
+memory: until the files are written, every host holds its shards of the state once more (12 bytes per parameter,
+divided by the number of hosts), and the host that writes the weights holds all of them (2 bytes per parameter in
+bf16). Where that host lacks the memory, the weights are written while they are gathered: training waits for the disk,
+and the tensors of no more than one file are in memory.
 """
 
 from __future__ import annotations
@@ -35,19 +35,20 @@ from clt_ray.training.backends.xla.weights import write
 
 @dataclass(frozen=True)
 class Image:
-    """A copy of a checkpoint's tensors on a host, of one moment."""
+    """Copy of a checkpoint's tensors on a host, all of the same step."""
 
     state: dict[str, Any]
-    """Optimizer state by name: this host's shards of what is split, all of what is replicated."""
+    """State of the optimizer by name: this host's shards of split tensors, and replicated tensors as a whole."""
     weights: dict[str, Tensor]
-    """Whole parameters by name, on the host that writes them; empty elsewhere, and where they are written already."""
+    """Whole parameters by name on the host that writes them; empty on other hosts, and where `take` has already
+    written them."""
 
     def write_state(self, folder: Path, group: dist.ProcessGroup | None = None) -> None:
-        """Write the optimizer's state. Every host calls this, and finds its part in its folder.
+        """Writes the state of the optimizer. Every host calls this and writes its part to its own folder.
 
         Args:
-            folder: Where to; exists.
-            group: Through which the hosts tell each other what they write; None for the default one.
+            folder: An existing folder of this host.
+            group: Process group in which the hosts exchange their plans; None for the default group.
         """
         state_dict_saver.save(
             self.state,
@@ -58,19 +59,20 @@ class Image:
         )
 
     def write_weights(self, folder: Path) -> None:
-        """Write the weights that were copied as safetensors, and let go of each as soon as it is in a file."""
+        """Writes the copied weights as safetensors, and frees each tensor as soon as it is in a file."""
         if self.weights:
             write(folder, ((name, self.weights.pop(name)) for name in list(self.weights)))
 
 
 def take(model: ShardedModel, optimizer: AdamW, folder: Path | None, available: int | None = None) -> Image:
-    """Copy a checkpoint to the host. Every host calls this, since gathering needs all chips.
+    """Copies a checkpoint to the hosts. Every host calls this, since gathering needs all chips.
 
     Args:
-        model: Whose parameters are gathered, one at a time.
-        optimizer: Whose masters, means and squares are copied, each host its shards.
-        folder: On the host that writes the weights: where they go now if they do not fit into its memory.
-        available: Bytes of memory that are left on this host; by default as measured now.
+        model: Model whose parameters are gathered, one at a time.
+        optimizer: Optimizer whose masters, means and squares are copied, each host its shards.
+        folder: On the host that writes the weights, the folder for them; None on the others. They are written at once
+            where the host lacks the memory for a copy.
+        available: Free memory of this host in bytes; measured if None.
     """
     whole, kept = gathered(model), {}
     if folder is None:
@@ -84,17 +86,17 @@ def take(model: ShardedModel, optimizer: AdamW, folder: Path | None, available: 
 
 
 def gathered(model: ShardedModel) -> Iterator[tuple[str, Tensor]]:
-    """Every parameter, whole and on the host, when it is asked for."""
+    """Yields every parameter as a whole, gathered to the host when it is asked for."""
     for name, parameter in model.parameters().items():
         yield name, model.chips.whole(parameter.detach())
 
 
 def restore(optimizer: AdamW, folder: Path) -> None:
-    """Read back what `save` wrote, on whatever mesh the optimizer's state is split over now.
+    """Reads back a written state, onto the mesh over which the optimizer's state is split now.
 
     Args:
-        optimizer: With state of the right shapes, which is overwritten; its parameters follow.
-        folder: A verified one.
+        optimizer: Optimizer with state of the right shapes, which is overwritten.
+        folder: Folder whose files have been verified.
     """
     state = _split_or_on_host(optimizer)
     state_dict_loader.load(
@@ -109,7 +111,7 @@ def restore(optimizer: AdamW, folder: Path) -> None:
 
 
 def _on_host(optimizer: AdamW) -> dict[str, Any]:
-    """The state by name: host copies of the shards of split tensors, in the form that `SPMDSavePlanner` knows."""
+    """Returns the state by name, with host copies of the shards of split tensors, as `SPMDSavePlanner` reads them."""
     state: dict[str, Any] = _split_or_on_host(optimizer)
     for name, value in state.items():
         if value.device.type != "cpu":
@@ -118,7 +120,7 @@ def _on_host(optimizer: AdamW) -> dict[str, Any]:
 
 
 def _split_or_on_host(optimizer: AdamW) -> dict[str, Any]:
-    """The state by name; replicated tensors as host copies, which the planners treat as ordinary ones."""
+    """Returns the state by name, with replicated tensors as host copies, which the planners treat as ordinary ones."""
     return {
         name: value.detach() if optimizer.is_split(name) else optimizer.chips.whole(value.detach())
         for name, value in optimizer.tensors().items()

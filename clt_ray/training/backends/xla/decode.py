@@ -1,13 +1,13 @@
-"""Greedy decoding on a slice: two kinds of graphs, whatever the lengths.
+"""Greedy decoding on a slice, with two kinds of graphs for all lengths.
 
-Prompts are padded on the left up to one of a few widths, so all rows of a batch continue at the same position of
-the cache. The cache has a fixed length, and every graph sees all of it through a mask:
+Prompts are padded on the left to one of a few widths, so all rows of a batch continue at the same slot of the cache.
+The cache has a fixed length, and every graph reads all of it through a mask:
 
     prompts of 300 tokens, 128 new ones     prefill (32, 384)  ->  decode (32, 512), 127 times
     prompts of 200 tokens, 128 new ones     prefill (32, 256)  ->  the same decode graph
 
-What changes from token to token (position, cache slot, mask, which rows have ended) stays on the device. The host
-looks every `LOOK_EVERY` tokens whether all rows have ended.
+Values that change from token to token (position, cache slot, mask, which rows have ended) stay on the device. Every
+`LOOK_EVERY` tokens the host reads whether all rows have ended.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.plan import BATCH
 
 LOOK_EVERY = 16
-"""Tokens between looks at the device; a look waits for it."""
+"""Number of tokens between reads from the device, each of which waits for it."""
 CACHE = (FSDP, TENSOR, None, None)
 """Partition of cached keys and values, (rows, key-value heads, slots, head size)."""
 
 
 class SlotCache:
-    """Keys and values of all layers in tensors of fixed size; what a layer computes goes to `slots`.
+    """Keys and values of all layers in tensors of fixed size; the new ones of a layer are written to `slots`.
 
-    Has the two methods that transformers' decoder layers call on a cache.
+    It has the two methods of a cache that the decoder layers of transformers call.
     """
 
     def __init__(self, layers: Sequence[tuple[Tensor, Tensor]], slots: Tensor) -> None:
@@ -49,18 +49,18 @@ class SlotCache:
         return keys, values
 
     def get_seq_length(self, layer: int = 0) -> int:
-        """Asked for by models to number positions, which decoding passes itself."""
+        """Returns 0. Models use it to number positions, but decoding passes the positions itself."""
         return 0
 
 
 @dataclass
 class Speed:
-    """What decoding has done so far."""
+    """Number of generated tokens and the time that they took so far."""
 
     tokens: int = 0
-    """Tokens generated, without those after the end of a reply."""
+    """Generated tokens, without those after the end of a reply."""
     seconds: float = 0.0
-    """Wall-clock time, compilation included."""
+    """Wall-clock time in seconds, including compilation."""
 
 
 @dataclass
@@ -70,15 +70,15 @@ class Progress:
     token: Tensor
     """Last token of each row, (rows, 1)."""
     position: Tensor
-    """Its position in the text, (rows, 1)."""
+    """Position of that token in the text, (rows, 1)."""
     slot: Tensor
-    """Slot of the cache that it goes to, (1,)."""
+    """Cache slot of that token, (1,)."""
     visible: Tensor
-    """Slots that hold a token of the row, now or later, (rows, slots)."""
+    """Slots that hold a token of the row or will do so, (rows, slots)."""
     ended: Tensor
     """Rows whose reply has ended, (rows,)."""
     output: Tensor
-    """Tokens so far, (rows, new tokens)."""
+    """Generated tokens, (rows, new tokens)."""
 
 
 @dataclass
@@ -86,12 +86,12 @@ class Decoder:
     """Continues prompts with one model.
 
     Args:
-        model: On its slice.
+        model: Model on its slice.
         stops: Tokens that end a reply.
-        pad_id: Filler of prompts.
-        rows: Prompts at a time; a multiple of the mesh's fsdp axis.
-        new_tokens: Longest reply.
-        longest_prompt: Tokens; with `new_tokens` it fixes the length of the cache.
+        pad_id: Token that pads prompts.
+        rows: Number of prompts at a time, a multiple of the mesh's fsdp axis.
+        new_tokens: Length limit of a reply in tokens.
+        longest_prompt: Length of the longest prompt in tokens; with `new_tokens` it determines the length of the cache.
     """
 
     model: ShardedModel
@@ -114,10 +114,10 @@ class Decoder:
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Greedy continuations without the token that ended them.
+        """Returns the greedy continuations of prompts, without the token that ended each.
 
         Args:
-            prompts: At most `rows`, none empty or longer than `longest_prompt`.
+            prompts: At most `rows` prompts, none empty or longer than `longest_prompt`.
         """
         began = time.monotonic()
         progress = self._prefill(prompts)
@@ -139,7 +139,7 @@ class Decoder:
         for row, prompt in enumerate(prompts):
             ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
             visible[row, width - len(prompt) : width] = True
-        # A row without a prompt sees its last token, or its softmax would have nothing to sum over.
+        # A row without a prompt sees its last token, so that its softmax has a term.
         visible[len(prompts) :, width - 1] = True
         positions = (visible[:, :width].long().cumsum(1) - 1).clamp(min=0)
         chips = self.model.chips
@@ -167,8 +167,7 @@ class Decoder:
         chips = self.model.chips
         reached = torch.arange(self._slots, device=chips.device) <= progress.slot
         mask = _additive((progress.visible & reached[None])[:, None, None, :])
-        # The place in the output is the slot, counted from the first new one; taking it from the host would make
-        # it part of the graph.
+        # The place is sent to the device as a value: as a Python number it would become part of the graph.
         place = chips.put(torch.tensor([count]))
         progress.token = self._next(progress.token, mask, progress.position, progress.slot)
         progress.position = progress.position + 1
@@ -182,7 +181,7 @@ class Decoder:
         hidden = module.model(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
         ).last_hidden_state[:, -1:]
-        # The factor of the logits is positive and does not change which is largest.
+        # The factor of the logits is left out: it is positive and does not change which logit is largest.
         token: Tensor = module.lm_head(hidden).argmax(dim=-1)
         return token
 
@@ -192,7 +191,7 @@ class Decoder:
             progress.ended = progress.ended | (progress.token[:, 0] == stop)
 
     def _run(self, name: str, progress: Progress) -> None:
-        """Execute, with everything that the next token starts from split the way this one's was."""
+        """Executes the graph, with all inputs of the next token split like those of this one."""
         chips = self.model.chips
         for value in (progress.token, progress.position, progress.visible):
             chips.annotate(value, BATCH)
@@ -204,10 +203,9 @@ class Decoder:
         self.graphs.run(name, 0)
 
     def _cut(self, tokens: list[int]) -> list[int]:
-        stops = {*self.stops, self.pad_id}
-        return tokens[: next((place for place, token in enumerate(tokens) if token in stops), len(tokens))]
+        return until_stop(tokens, {*self.stops, self.pad_id})
 
 
 def _additive(visible: Tensor) -> Tensor:
-    """A mask to add to scores, from one that says what is visible."""
+    """Returns a mask to add to scores: 0 where a slot is visible, and `HIDDEN_SCORE` elsewhere."""
     return torch.where(visible, 0.0, HIDDEN_SCORE)

@@ -1,7 +1,8 @@
-"""How many graphs a run has compiled, and how often it has read from the device.
+"""Counts the graphs that a run compiles, and how often it reads from the device.
 
-A step that needs another graph than the one made for its shape costs minutes on a TPU and hides: the loss is right,
-only the time is not. So every execution says which graph it expects, and one more than those is an error.
+A value that becomes part of a graph makes every step compile another one. On a TPU that costs minutes, and it goes
+unnoticed, since the loss stays right. So every execution names the graph that it expects, and compiling one more than
+expected is an error.
 """
 
 from __future__ import annotations
@@ -15,44 +16,44 @@ from clt_ray.errors import CltRayError
 
 
 class RecompilationError(CltRayError):
-    """A shape was compiled twice: something that should be a value has become part of a graph."""
+    """A shape was compiled twice: a value that changes from step to step has become part of the graph."""
 
 
 def compiled() -> int:
-    """Graphs that this process has compiled or fetched from the persistent cache so far."""
+    """Returns the number of graphs that this process has compiled or fetched from the persistent cache so far."""
     return int(metrics.counter_value("UncachedCompile") or 0)
 
 
 def device_reads() -> int:
-    """Transfers from the device to the host so far; each waits for the device."""
+    """Returns the number of transfers from the device to the host so far; each waits for the device."""
     transfers = metrics.metric_data("TransferFromDeviceTime")
     return int(transfers[0]) if transfers else 0
 
 
 @dataclass
 class GraphBook:
-    """The graphs of a run, by what they are for."""
+    """The graphs of a run by kind and shape."""
 
     seen: dict[str, int] = field(default_factory=dict)
-    """Kind and shape of each graph -> the step that compiled it."""
+    """The step that compiled each graph, by the graph's kind and shape."""
 
     def run(self, name: str, step: int) -> None:
-        """Execute what has been recorded as graph `name`.
+        """Executes the recorded operations as the graph `name`.
 
         Args:
             name: Kind and shape, such as `train (64, 1024)`.
-            step: For the message.
+            step: Step of the run, for the message.
 
         Raises:
-            RecompilationError: It has been compiled before and was compiled again, or more than one graph was made.
+            RecompilationError: The graph was compiled before and is compiled again, or several graphs are compiled.
         """
         before = compiled()
         torch_xla.sync()
-        made = compiled() - before
-        if made > (name not in self.seen):
+        new = compiled() - before
+        if new > (name not in self.seen):
             known = ", ".join(self.seen) or "none"
             raise RecompilationError(
-                f"{made} graph(s) compiled for {name} at step {step}, where "
+                f"{new} graph(s) compiled for {name} at step {step}, where "
                 f"{'none was' if name in self.seen else 'one was'} expected; known graphs: {known}"
             )
         self.seen.setdefault(name, step)

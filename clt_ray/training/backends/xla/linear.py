@@ -1,9 +1,10 @@
-"""Linear layers that keep rows and tokens apart.
+"""Linear layers that keep rows and tokens as separate dimensions.
 
-PyTorch multiplies (rows, tokens, inputs) with a weight by flattening rows and tokens into one dimension, and XLA loses
-track of which chip holds which rows. An einsum keeps the dimensions, but only outside of automatic differentiation,
-which takes it apart. torch_xla has the same (`apply_xla_patch_to_nn_linear`) as custom operators, whose dispatch
-costs half a millisecond per layer and pass; this one costs a tenth.
+PyTorch multiplies (rows, tokens, inputs) with a weight by flattening rows and tokens into one dimension, after which
+XLA no longer knows which chip holds which rows. An einsum keeps the dimensions, but only inside an autograd function,
+since automatic differentiation would flatten them again. torch_xla has a patch with the same effect
+(`apply_xla_patch_to_nn_linear`), but as custom operators that take half a millisecond per layer and pass to dispatch;
+this function takes a tenth of that.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from torch import Tensor
 
 
 def keep_rows_apart(module: Any) -> None:
-    """Have all linear layers of a model multiply without flattening."""
+    """Makes all linear layers of a model multiply without flattening."""
     for layer in module.modules():
         if isinstance(layer, torch.nn.Linear):
-            setattr(layer, "forward", MethodType(_forward, layer))  # noqa: B010 - a type checker refuses the other way
+            setattr(layer, "forward", MethodType(_forward, layer))  # noqa: B010 - mypy refuses an assignment to a method
 
 
 def _forward(layer: torch.nn.Linear, value: Tensor) -> Tensor:

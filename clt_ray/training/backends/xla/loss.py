@@ -1,4 +1,4 @@
-"""Cross-entropy of completions without ever holding the logits of a batch (see `vocabulary`).
+"""Cross-entropy of completions that never holds the logits of a whole batch (see `vocabulary`).
 
     hidden chunk (rows, tokens / chunks, hidden)       gathered
     logits (rows, tokens / chunks, words / chips)      local, fp32
@@ -6,9 +6,9 @@
     gradient of the head (words / chips, hidden)       local, summed over chunks
     gradient of the hidden chunk                       summed over chips, split by rows again
 
-Gradients are computed in the forward pass, while the logits are there: nothing of the size of the vocabulary is kept
-for the backward pass, and no logits are computed twice. The loss is a sum over tokens, so the gradient that arrives
-from above is one number.
+Gradients are computed in the forward pass, while the logits exist. So no tensor of the size of the vocabulary is kept
+for the backward pass, and no logits are computed twice. The loss is a sum over tokens, so the incoming gradient is one
+number.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from clt_ray.training.backends.xla.vocabulary import BY_WORD, by_word, chunks, e
 
 
 def summed_nll(chips: Slice, hidden: Tensor, head: Tensor, labels: Tensor, scale: float) -> Tensor:
-    """Negative log-likelihood of all labelled tokens, summed: a scalar in fp32, differentiable.
+    """Returns the negative log-likelihood summed over all labelled tokens, a differentiable scalar in fp32.
 
     Args:
-        chips: Of the model.
+        chips: Slice of the model.
         hidden: Output of the last layer, (rows, tokens, hidden).
         head: Language-model head, (words, hidden).
-        labels: (rows, tokens), -100 where no loss is taken; shifted here.
-        scale: Factor of the logits (Cohere's `logit_scale`).
+        labels: Labels of the tokens, (rows, tokens), -100 where there is none; they are shifted here.
+        scale: Factor of the logits.
     """
     total: Tensor = _SummedNll.apply(hidden, head, next_tokens(labels), scale, chips)
     return total
@@ -41,12 +41,12 @@ def summed_nll(chips: Slice, hidden: Tensor, head: Tensor, labels: Tensor, scale
 
 @torch.no_grad()
 def nll_per_row(chips: Slice, hidden: Tensor, head: Tensor, labels: Tensor, scale: float) -> Tensor:
-    """As `summed_nll`, per row: (rows,) in fp32, without gradient."""
-    own, targets = by_word(chips, head), next_tokens(labels)
+    """Returns the sums of `summed_nll` per row, (rows,) in fp32, without gradients."""
+    head_part, targets = by_word(chips, head), next_tokens(labels)
     hidden = chips.annotate(hidden * 1, HIDDEN)
     total = torch.zeros(labels.shape[0], dtype=torch.float32, device=hidden.device)
     for part in chunks(*labels.shape):
-        logits = _logits(chips, on_all_chips(chips, hidden[:, part]), own, scale)
+        logits = _logits(chips, on_all_chips(chips, hidden[:, part]), head_part, scale)
         nll, _, _ = _nll(logits, targets[:, part])
         total = total + nll.sum(dim=1)
         chips.finish([hidden, total])
@@ -54,43 +54,43 @@ def nll_per_row(chips: Slice, hidden: Tensor, head: Tensor, labels: Tensor, scal
 
 
 def next_tokens(labels: Tensor) -> Tensor:
-    """What each position has to predict: labels shifted left, nothing at the last position."""
-    nothing = torch.full_like(labels[:, :1], IGNORED)
-    return torch.cat([labels[:, 1:], nothing], dim=1)
+    """Returns the token to predict at each position: labels shifted left, and none at the last position."""
+    ignored = torch.full_like(labels[:, :1], IGNORED)
+    return torch.cat([labels[:, 1:], ignored], dim=1)
 
 
-def _logits(chips: Slice, hidden: Tensor, own: Tensor, scale: float) -> Tensor:
-    logits = torch.einsum("bsh,vh->bsv", hidden, own).float() * scale
+def _logits(chips: Slice, hidden: Tensor, head_part: Tensor, scale: float) -> Tensor:
+    logits = torch.einsum("bsh,vh->bsv", hidden, head_part).float() * scale
     return chips.annotate(logits, BY_WORD)
 
 
 def _nll(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Per token: its loss (0 without a label); the log-sum-exp; and which word of all is the target."""
+    """Returns per token its loss (0 without a label), the log-sum-exp of its logits, and which word is the target."""
     is_target = equals_word(logits.shape[-1], targets)
     log_total = torch.logsumexp(logits, dim=-1)
-    of_target = torch.where(is_target, logits, torch.zeros_like(logits)).sum(dim=-1)
-    nll = torch.where(targets == IGNORED, torch.zeros_like(log_total), log_total - of_target)
+    target_logit = torch.where(is_target, logits, torch.zeros_like(logits)).sum(dim=-1)
+    nll = torch.where(targets == IGNORED, torch.zeros_like(log_total), log_total - target_logit)
     return nll, log_total, is_target
 
 
 class _SummedNll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor, scale: float, chips: Slice) -> Tensor:
-        own, hidden = by_word(chips, head), chips.annotate(hidden * 1, HIDDEN)
+        head_part, hidden = by_word(chips, head), chips.annotate(hidden * 1, HIDDEN)
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        head_gradient = chips.annotate(torch.zeros_like(own, dtype=torch.float32), VOCABULARY)
+        head_gradient = chips.annotate(torch.zeros_like(head_part, dtype=torch.float32), VOCABULARY)
         hidden_gradients = []
         for part in chunks(*targets.shape):
             gathered = on_all_chips(chips, hidden[:, part])
-            logits = _logits(chips, gathered, own, scale)
+            logits = _logits(chips, gathered, head_part, scale)
             nll, log_total, is_target = _nll(logits, targets[:, part])
             total = total + nll.sum()
             labelled = (targets[:, part] != IGNORED)[:, :, None]
             gradient = (torch.exp(logits - log_total[:, :, None]) - is_target.float()) * scale
             gradient = torch.where(labelled, gradient, torch.zeros_like(gradient)).to(head.dtype)
-            head_part = torch.einsum("bsv,bsh->vh", gradient, gathered).float()
-            head_gradient = chips.annotate(head_gradient + head_part, VOCABULARY)
-            hidden_gradients.append(chips.annotate(torch.einsum("bsv,vh->bsh", gradient, own), HIDDEN))
+            chunk_gradient = torch.einsum("bsv,bsh->vh", gradient, gathered).float()
+            head_gradient = chips.annotate(head_gradient + chunk_gradient, VOCABULARY)
+            hidden_gradients.append(chips.annotate(torch.einsum("bsv,vh->bsh", gradient, head_part), HIDDEN))
             chips.finish([hidden, total, head_gradient, *hidden_gradients])
         ctx.save_for_backward(torch.cat(hidden_gradients, dim=1), head_gradient)
         ctx.head_type = head.dtype

@@ -1,7 +1,7 @@
-"""AdamW whose state lives on the chips, split like the parameters, with fp32 masters of bf16 parameters.
+"""AdamW with its state on the chips, split like the parameters, and with fp32 masters of bf16 parameters.
 
-The update is torch.optim.AdamW's, in fp32, on tensors that belong to the same graph as the gradients. What changes
-from step to step arrives as a small tensor of numbers, so no step needs a graph of its own.
+The update is that of torch.optim.AdamW, in fp32, in the same graph as the gradients. Numbers that change from step to
+step arrive as a small tensor, so all steps use one graph.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from clt_ray.families import Axis, Partition
 from clt_ray.training.backends.xla.slice import Slice
 
 EPSILON = 1e-8
-"""torch.optim.AdamW's default, which the torch backend trains with."""
+"""Default of torch.optim.AdamW, which the torch backend uses."""
 
 
 @dataclass(frozen=True)
 class AdamWSettings:
-    """Constants of a run."""
+    """Constants of the optimizer during a run."""
 
     beta1: float
-    """Decay of the mean of gradients."""
+    """Decay rate of the running mean of gradients."""
     beta2: float
-    """Decay of the mean of squared gradients."""
+    """Decay rate of the running mean of squared gradients."""
     weight_decay: float
-    """Decoupled weight decay; norms and biases have none."""
+    """Decoupled weight decay, which norms and biases are exempt from."""
     max_norm: float
-    """Gradients are scaled down to this norm; infinite leaves them as they are."""
+    """Largest norm of the gradients, to which larger ones are scaled down; infinite for no clipping."""
 
 
 @dataclass
 class Moments:
-    """State of one parameter, each tensor in fp32 and split like it."""
+    """State of one parameter; each tensor is in fp32 and split like the parameter."""
 
     master: Tensor
-    """The parameter's exact value; the parameter itself when that is fp32."""
+    """The value of the parameter in fp32; the parameter itself if it is fp32."""
     mean: Tensor
     """Running mean of gradients."""
     square: Tensor
@@ -47,7 +47,7 @@ class Moments:
 
 
 class AdamW:
-    """Holds and updates the state of all parameters of a model."""
+    """Holds and updates the optimizer state of all parameters of a model."""
 
     def __init__(
         self,
@@ -57,28 +57,36 @@ class AdamW:
         settings: AdamWSettings,
         chips: Slice,
     ) -> None:
-        """State for parameters as they are now; made parameter by parameter, already split."""
+        """Prepares an optimizer without state; `create` or `create_empty` makes it.
+
+        Args:
+            parameters: Parameters by name, on the chips.
+            plan: Partition of each parameter.
+            decayed: Names of the parameters that decay.
+            settings: Constants of the run.
+            chips: Slice of the parameters.
+        """
         self.parameters, self.plan, self.settings, self.chips = dict(parameters), plan, settings, chips
         self.decayed = frozenset(decayed)
         self.state: dict[str, Moments] = {}
 
     def create(self, masters: Mapping[str, Tensor]) -> None:
-        """Zero moments for all parameters.
+        """Creates the state with zero moments, parameter by parameter and already split.
 
         Args:
-            masters: fp32 values on the chips of the parameters that are not fp32 themselves.
+            masters: fp32 values, on the chips, of the parameters that are not fp32 themselves.
         """
         for name, parameter in self.parameters.items():
             master = parameter if parameter.dtype == torch.float32 else masters[name]
             self.state[name] = Moments(master, self._zeros(name), self._zeros(name))
 
     def create_empty(self) -> None:
-        """State of the right shapes, for a checkpoint to be read into."""
+        """Creates state of the right shapes, to read a checkpoint into."""
         narrow = [name for name, parameter in self.parameters.items() if parameter.dtype != torch.float32]
         self.create({name: self._zeros(name) for name in narrow})
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of the state by name (`mean.model.norm.weight`): what a checkpoint holds."""
+        """Returns all tensors of the state by name, such as `mean.model.norm.weight`, as a checkpoint holds them."""
         return {
             f"{kind}.{name}": getattr(moments, kind)
             for name, moments in self.state.items()
@@ -86,11 +94,11 @@ class AdamW:
         }
 
     def is_split(self, name: str) -> bool:
-        """Whether a tensor of the state is split over chips, rather than replicated."""
+        """Returns whether a tensor of the state is split over chips, rather than replicated."""
         return splits(self.plan[name.partition(".")[2]])
 
     def replace(self, name: str, value: Tensor) -> None:
-        """Put a host value in place of a tensor of the state."""
+        """Replaces a tensor of the state by a value from the host."""
         kind, _, parameter = name.partition(".")
         placed = self.chips.put(value, self.plan[parameter])
         old = getattr(self.state[parameter], kind)
@@ -103,21 +111,21 @@ class AdamW:
         return self.chips.put(torch.zeros(1).expand(self.parameters[name].shape), self.plan[name])
 
     def split_gradients(self) -> None:
-        """Cut each gradient to the chips' parts, before anything uses it.
+        """Splits each gradient over the chips before anything uses it.
 
-        Norm and update need no more than parts, and left alone the compiler cuts inside each of the two. The whole
-        gradient of every parameter then stays on every chip from the backward pass to the update: 16 GB for eight
-        billion parameters in bf16, whatever the mesh.
+        The norm and the update need only the parts. Without this the compiler splits inside each of both, and the
+        whole gradient of every parameter stays on every chip from the backward pass to the update: 16 GB for eight
+        billion parameters in bf16, on any mesh.
         """
         for name, parameter in self.parameters.items():
             if splits(self.plan[name]):
                 self.chips.finish([self.chips.annotate(_gradient(parameter), self.plan[name])])
 
     def gradient_norm(self) -> Tensor:
-        """Euclidean norm over all gradients, a scalar in fp32.
+        """Returns the Euclidean norm over all gradients, a scalar in fp32.
 
-        Parameters that are split alike are added up chip by chip first, so chips exchange a few numbers per step
-        instead of one per parameter.
+        The squares of parameters that are split alike are first added chip by chip, so the chips exchange a few
+        numbers per step instead of one per parameter.
         """
         by_chip: dict[Partition, Tensor] = {}
         for name, parameter in self.parameters.items():
@@ -126,7 +134,7 @@ class AdamW:
         return torch.stack([squares.sum() for squares in by_chip.values()]).sum().sqrt()
 
     def _per_chip(self, value: Tensor, partition: Partition) -> tuple[Tensor, Partition]:
-        """Sums of a tensor's parts, one for each place along the mesh axes that split it; and those axes."""
+        """Returns the sums of a tensor's parts, one per position along the mesh axes that split it, and those axes."""
         shape: list[int] = []
         kept: dict[int, Axis] = {}
         for index, size in enumerate(value.shape):
@@ -142,29 +150,29 @@ class AdamW:
 
     @torch.no_grad()
     def update(self, numbers: Tensor, norm: Tensor, allowed: Tensor) -> None:
-        """One step, from the gradients of the parameters, which are dropped.
+        """Takes one step from the gradients of the parameters, and drops them.
 
         Args:
-            numbers: As `step_numbers` gives them, on the device.
+            numbers: The numbers of `step_numbers`, on the device.
             norm: Gradient norm, for clipping.
-            allowed: Boolean scalar; where false everything stays as it is.
+            allowed: Boolean scalar; if false, nothing changes.
         """
         settings = self.settings
-        nothing, one = torch.zeros_like(norm), torch.ones_like(norm)
-        # Where the step is not allowed, these alone make it one that changes nothing.
-        rate = torch.where(allowed, numbers[0] / numbers[1], nothing)
-        taken1 = torch.where(allowed, one * (1 - settings.beta1), nothing)
-        kept2 = torch.where(allowed, one * settings.beta2, one)
-        taken2 = torch.where(allowed, one * (1 - settings.beta2), nothing)
-        shrink = 1 - torch.where(allowed, numbers[0] * settings.weight_decay, nothing)
-        factor = torch.clamp(settings.max_norm / (norm + 1e-6), max=1.0) if math.isfinite(settings.max_norm) else one
+        zero, unit = torch.zeros_like(norm), torch.ones_like(norm)
+        # If the step is not allowed, these factors alone make it one that changes nothing.
+        rate = torch.where(allowed, numbers[0] / numbers[1], zero)
+        mean_weight = torch.where(allowed, unit * (1 - settings.beta1), zero)
+        square_decay = torch.where(allowed, unit * settings.beta2, unit)
+        square_weight = torch.where(allowed, unit * (1 - settings.beta2), zero)
+        shrink = 1 - torch.where(allowed, numbers[0] * settings.weight_decay, zero)
+        factor = torch.clamp(settings.max_norm / (norm + 1e-6), max=1.0) if math.isfinite(settings.max_norm) else unit
         root2 = numbers[2].sqrt()
         for name, parameter in self.parameters.items():
             moments = self.state[name]
-            # A gradient that is not finite stays so however it is scaled.
-            gradient = torch.where(allowed, _gradient(parameter).float() * factor, nothing)
-            mean = moments.mean + (gradient - moments.mean) * taken1
-            square = moments.square * kept2 + gradient * gradient * taken2
+            # A gradient that is not finite stays so under any scaling, so it is replaced rather than scaled.
+            gradient = torch.where(allowed, _gradient(parameter).float() * factor, zero)
+            mean = moments.mean + (gradient - moments.mean) * mean_weight
+            square = moments.square * square_decay + gradient * gradient * square_weight
             value = moments.master
             if name in self.decayed and settings.weight_decay:
                 value = value * shrink
@@ -177,17 +185,17 @@ class AdamW:
 
 
 def splits(partition: Partition) -> bool:
-    """Whether a tensor is split over chips, rather than replicated."""
+    """Returns whether a tensor is split over chips, rather than replicated."""
     return any(axis is not None for axis in partition)
 
 
 def step_numbers(settings: AdamWSettings, rate: float, step: int) -> tuple[float, float, float]:
-    """What an update needs to know of its step: learning rate and AdamW's two bias corrections.
+    """Returns the numbers of a step that its update uses: the learning rate and AdamW's two bias corrections.
 
     Args:
-        settings: Of the optimizer.
+        settings: Constants of the optimizer.
         rate: Learning rate.
-        step: Counted from 1.
+        step: Number of the step, from 1.
     """
     return rate, 1 - settings.beta1**step, 1 - settings.beta2**step
 

@@ -1,4 +1,4 @@
-"""The devices of a slice as one mesh: where tensors are put, and how they are kept there."""
+"""The devices of a slice as one mesh, over which tensors are split."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from clt_ray.training.backends.xla.plan import MeshShape
 
 
 class Slice:
-    """All chips of a slice, seen by each of its hosts as one device.
+    """All chips of a slice, which each of its hosts sees as one device.
 
-    Every host runs the same program on the same values; XLA splits both. So whatever a host computes from a host
-    value (a batch, a learning rate) must be the same on all hosts.
+    Every host runs the same program on the same values, and XLA splits both. So every value that a host sends to the
+    chips (a batch, a learning rate) must be the same on all hosts.
     """
 
     def __init__(self, shape: MeshShape) -> None:
@@ -29,16 +29,16 @@ class Slice:
         self.device = torch_xla.device()
 
     def put(self, value: Tensor, partition: Partition | None = None) -> Tensor:
-        """A host tensor on the chips, each getting only its part; the whole never is on one of them.
+        """Returns a host tensor on the chips; each gets only its part, and none ever holds the whole.
 
         Args:
-            value: On the host, the same on all hosts.
-            partition: How to split it; None or all None replicates.
+            value: Tensor on the host, the same on all hosts.
+            partition: Partition of the tensor; None replicates it.
         """
         return self.put_all({"": value}, {"": partition or ()})[""]
 
     def put_all(self, values: Mapping[str, Tensor], partitions: Mapping[str, Partition]) -> dict[str, Tensor]:
-        """Several host tensors, as `put`."""
+        """Returns several host tensors on the chips, as `put` does."""
         placed = {}
         for name, value in values.items():
             spec = spmd.ShardingSpec(self.mesh, self._complete(partitions[name], value.dim()))
@@ -46,30 +46,33 @@ class Slice:
         return placed
 
     def constrain(self, value: Tensor, partition: Partition) -> Tensor:
-        """The same values, split this way wherever they are used next; gradients are split the same way."""
+        """Returns the same values, split by a partition for every later use; their gradients are split alike."""
         split: Tensor = _Constrained.apply(value, partition, self)
         return split
 
     def annotate(self, value: Tensor, partition: Partition) -> Tensor:
-        """As `constrain`, outside of automatic differentiation."""
+        """Splits a tensor as `constrain` does, but outside of automatic differentiation, and returns it."""
         spec = self.mesh.get_op_sharding(self._complete(partition, value.dim()))
         torch_xla._XLAC._xla_annotate_custom_sharding(value, spec)
         return value
 
     def finish(self, values: Sequence[Tensor]) -> None:
-        """Have whatever uses any of these values later wait for all of them, so that the compiler does not start
-        the next chunk of a computation, with its own large intermediates, before the last one is done."""
+        """Makes every later use of one of these values wait for all of them.
+
+        It keeps the compiler from starting the next chunk of a computation, with its own large intermediates, before
+        the last chunk is complete.
+        """
         xm.optimization_barrier_(list(values))
 
     def read(self, value: Tensor) -> Tensor:
-        """A device tensor on the host. Waits for the device, so training calls it once per log."""
+        """Returns a device tensor on the host. Waits for the device, so training calls it once per log."""
         return value.cpu()
 
     def whole(self, value: Tensor) -> Tensor:
-        """All of a split tensor on the host.
+        """Returns the whole of a split tensor on the host.
 
-        From this host's chips alone when they hold all of it; otherwise all hosts take part and must call this in
-        the same order.
+        It is read from the chips of this host if they hold all of it. Otherwise all hosts take part, and must call
+        this in the same order.
         """
         sharded = spmd.wrap_if_sharded(value)
         if not isinstance(sharded, spmd.XLAShardedTensor):
@@ -84,12 +87,12 @@ class Slice:
             return value.cpu()
         for shard in parts.values():
             place = tuple(shard.indices)
-            # A chip's part of a dimension that does not divide is padded.
+            # Where the chips do not divide a dimension, the last part is padded.
             result[place] = shard.data[tuple(slice(size) for size in result[place].shape)]
         return result
 
     def sync(self) -> None:
-        """Run what has been recorded; returns before the chips have finished."""
+        """Runs the recorded operations; returns before the chips have finished."""
         torch_xla.sync()
 
     def _complete(self, partition: Partition, dimensions: int) -> Partition:
@@ -97,7 +100,7 @@ class Slice:
 
 
 class _Constrained(torch.autograd.Function):
-    """As torch_xla's mark_sharding_with_gradients, which looks for an absent library at every call: 1.3 ms each."""
+    """Does what torch_xla's mark_sharding_with_gradients does, which takes 1.3 ms to look for a library at every call."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, partition: Partition, chips: Slice) -> Tensor:
@@ -110,5 +113,5 @@ class _Constrained(torch.autograd.Function):
 
 
 def computation_type(precision: str) -> torch.dtype:
-    """Number format of parameters and activations."""
+    """Returns the number format of parameters and activations for a precision, `bf16` or `fp32`."""
     return torch.bfloat16 if precision == "bf16" else torch.float32

@@ -1,9 +1,9 @@
-"""One optimizer step as one graph, and one validation batch as another.
+"""One optimizer step as one graph, and the losses of one validation batch as another.
 
     numbers, ids, labels  ->  forward  ->  loss  ->  backward  ->  norm  ->  guard  ->  AdamW  ->  gauges
 
-Nothing in it looks at a value on the host. Whether the loss and the norm are finite is decided on the device: once
-they are not, this and all later updates are suppressed, so whenever the host looks, at the next log, parameters and
+The host reads no value in between. The device decides whether the loss and the norm are finite. Once they are not,
+this update and all later ones are suppressed, so when the host reads the gauges, at the next log, parameters and
 moments are those of the last good step.
 """
 
@@ -23,22 +23,22 @@ from clt_ray.training.backends.xla.plan import BATCH
 
 @dataclass(frozen=True)
 class Gauges:
-    """What the device has measured since the last log."""
+    """Measurements of the device since the last log."""
 
     loss: float
-    """Mean over the steps since the last log of their mean loss per token."""
+    """Mean loss per token, averaged over the steps since the last log."""
     norm: float
     """Gradient norm of the last step, before clipping."""
     updates: int
-    """Updates made in this process; fewer than steps when one was suppressed."""
+    """Number of updates in this process; smaller than the number of steps if one was suppressed."""
     bad_loss: float
-    """Loss of the first suppressed step, 0 if none."""
+    """Loss of the first suppressed step, 0 if there is none."""
     bad_norm: float
-    """Gradient norm of the first suppressed step, 0 if none."""
+    """Gradient norm of the first suppressed step, 0 if there is none."""
 
 
 class TrainStep:
-    """Runs steps on a model and its optimizer."""
+    """Takes training steps with a model and its optimizer."""
 
     def __init__(self, model: ShardedModel, optimizer: AdamW, graphs: GraphBook) -> None:
         self.model, self.optimizer, self.graphs = model, optimizer, graphs
@@ -46,13 +46,13 @@ class TrainStep:
         self._steps_in_mean = 0
 
     def __call__(self, batch: dict[str, Tensor], tokens: int, rate: float, step: int) -> None:
-        """Record and start one step; returns while the chips work.
+        """Records and starts one step; returns while the chips compute it.
 
         Args:
-            batch: `input_ids` and `labels` on the host, (rows, width).
-            tokens: Labelled tokens of the batch.
+            batch: `input_ids` and `labels` on the host, each (rows, width).
+            tokens: Number of labelled tokens of the batch.
             rate: Learning rate.
-            step: Counted from 1.
+            step: Number of the step, from 1.
         """
         chips, model = self.model.chips, self.model
         keep = 0.0 if self._steps_in_mean == 0 else 1.0
@@ -75,12 +75,12 @@ class TrainStep:
         self._steps_in_mean += 1
 
     def read(self) -> Gauges:
-        """Wait for the chips and read what they measured since `restart_mean`."""
+        """Waits for the chips and returns their measurements since `restart_mean`."""
         loss, norm, updates, bad_loss, bad_norm = self.model.chips.read(self.gauges).tolist()
         return Gauges(loss / max(self._steps_in_mean, 1), norm, int(updates), bad_loss, bad_norm)
 
     def restart_mean(self) -> None:
-        """The next step begins a new mean of losses."""
+        """Starts a new mean of losses with the next step."""
         self._steps_in_mean = 0
 
     def _good_so_far(self) -> Tensor:
@@ -97,18 +97,18 @@ class TrainStep:
 
 
 class ValidationStep:
-    """Computes losses of validation batches."""
+    """Computes the losses of validation batches."""
 
     def __init__(self, model: ShardedModel, graphs: GraphBook) -> None:
         self.model, self.graphs = model, graphs
 
     @torch.no_grad()
     def __call__(self, batch: dict[str, Tensor], step: int) -> Tensor:
-        """Summed negative log-likelihood of each row, on the device: (rows,) in fp32.
+        """Returns the summed negative log-likelihood of each row, on the device: (rows,) in fp32.
 
         Args:
-            batch: `input_ids` and `labels` on the host, (rows, width).
-            step: For messages.
+            batch: `input_ids` and `labels` on the host, each (rows, width).
+            step: Step of the run, for messages.
         """
         chips, model = self.model.chips, self.model
         on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))

@@ -27,7 +27,7 @@ from transformers.trainer_utils import TrainOutput
 from clt_ray.data.formatting import IGNORED
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla import checkpoint
-from clt_ray.training.backends.xla.agreement import GradientSketches
+from clt_ray.training.backends.xla.gradient_agreement import GradientSketches
 from clt_ray.training.backends.xla.backend import XlaBackend
 from clt_ray.training.backends.xla.buckets import fit, width_for, widths
 from clt_ray.training.backends.xla.graphs import GraphBook

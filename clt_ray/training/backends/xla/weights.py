@@ -1,8 +1,8 @@
 """Weights in safetensors files, read one tensor at a time and written one file at a time.
 
-Loading, the host holds no more than the tensor in hand and those on their way to the chips (and the part of a file
-that the operating system caches), and the chips no more than their parts. Writing holds one
-file's tensors: each is asked for once and let go of when its file is closed.
+While loading, the host holds the current tensor and those on their way to the chips (and the part of a file that the
+operating system caches), and the chips hold only their parts. Writing holds the tensors of one file: each is asked for
+once and freed when its file is closed.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from transformers.utils.hub import get_checkpoint_shard_files
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 FILE_BYTES = 4 * 2**30
-"""Size at which an exported file is closed and the next one begun."""
+"""Size in bytes of an exported file, from which on the next one is started."""
 
 
 def safetensors_files(location: str, revision: str | None) -> list[str]:
-    """Local paths of a checkpoint's files.
+    """Returns the local paths of a checkpoint's files, downloaded if they are on the hub.
 
     Args:
         location: Directory or hub name.
         revision: Branch, tag or commit of a hub model.
 
     Raises:
-        OSError: It has no safetensors.
+        OSError: The checkpoint has no safetensors.
     """
     single = cached_file(
         location, SINGLE_FILE, revision=revision, _raise_exceptions_for_missing_entries=False
@@ -43,7 +43,7 @@ def safetensors_files(location: str, revision: str | None) -> list[str]:
 
 
 def stream(files: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor of some safetensors files, by name, each read when it is asked for."""
+    """Yields the name and value of every tensor in safetensors files, each read when it is asked for."""
     for path in files:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - not a mapping
@@ -51,12 +51,12 @@ def stream(files: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
 
 
 def write(folder: Path, tensors: Iterable[tuple[str, Tensor]], limit: int = FILE_BYTES) -> None:
-    """Write tensors as a checkpoint that `from_pretrained` reads.
+    """Writes tensors as a checkpoint that `from_pretrained` reads.
 
     Args:
-        folder: Where to; exists.
-        tensors: By name, on the host, whole; each is asked for when those before it are in hand or written.
-        limit: Bytes of a file; at most this much is held here, plus one tensor.
+        folder: An existing folder.
+        tensors: Whole tensors on the host, by name; each is asked for after those before it.
+        limit: Largest size of a file in bytes; no more than this and one tensor are in memory.
     """
     files: list[dict[str, int]] = []
     held: dict[str, Tensor] = {}
@@ -80,7 +80,7 @@ def _part(index: int) -> str:
 
 
 def _name(folder: Path, files: Sequence[Mapping[str, int]]) -> None:
-    """Rename the files to what transformers looks for, which says how many there are."""
+    """Renames the files to the names that transformers expects, which contain the number of files."""
     if len(files) == 1:
         (folder / _part(0)).rename(folder / SINGLE_FILE)
         return

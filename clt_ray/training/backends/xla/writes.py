@@ -1,13 +1,13 @@
-"""Writing in the background, one thing at a time, with no failure lost.
+"""Writes checkpoints in a background thread, one at a time, and reports every failure.
 
-A checkpoint is copied to the host while training waits, and written while training goes on. What is written then is
-no longer the device's, so the writing thread never touches one. Three rules keep this safe:
+A checkpoint is copied to the host while training waits, and written while training continues. The copy is in host
+memory, so the writing thread never uses the device. Three rules make this safe:
 
-* at most one write is in flight: the next save waits for it before it copies anything, so the host holds one copy;
-* a write that failed raises in the training thread, at the next step, the next save or the end, whichever is first;
-* leaving the block joins the write, also when training failed.
+* At most one write is in progress. The next save waits for it before it copies anything, so the host holds one copy.
+* A failed write raises in the training thread, at the next step, the next save or the end, whichever comes first.
+* Leaving the `with` block waits for the write, also if training has failed.
 
-Example: `writes.start(first)` returns at once; `writes.check()` raises what `first` raised once it has; then
+Example: `writes.start(first)` returns at once; `writes.check()` raises the error of `first` if it has failed; then
 `writes.wait(); writes.start(second)`.
 """
 
@@ -22,24 +22,24 @@ log = logging.getLogger(__name__)
 
 
 class Writes:
-    """A thread that writes, for use in a `with` block."""
+    """A thread that writes checkpoints, for use in a `with` block."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
 
     def start(self, write: Callable[[], None]) -> None:
-        """Begin a write; the one before has been waited for."""
+        """Starts a write; the previous one must have been waited for."""
         assert self._pending is None, "one write at a time"
         self._pending = self._thread.submit(write)
 
     def check(self) -> None:
-        """Raise what the write in flight raised, if it has ended; never waits for it."""
+        """Raises the error of the current write, if it has ended with one; does not wait for it."""
         if self._pending is not None and self._pending.done():
             self.wait()
 
     def wait(self) -> None:
-        """Wait for the write in flight, if there is one, and raise what it raised."""
+        """Waits for the current write, if there is one, and raises its error."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
@@ -55,7 +55,7 @@ class Writes:
         except Exception:
             if error is None:
                 raise
-            # What ended training is the reason that counts.
+            # The error that ended training must not be hidden by this one.
             log.exception("the checkpoint that was being written is lost")
         finally:
             self._thread.shutdown()

@@ -16,7 +16,7 @@ from clt_ray.data.formatting import encode
 from clt_ray.data.mixture import build_run_data
 from clt_ray.store import RunDir, Store
 from clt_ray.training.backends.xla import attention
-from clt_ray.training.backends.xla.agreement import GradientSketches
+from clt_ray.training.backends.xla.gradient_agreement import GradientSketches
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import load
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
