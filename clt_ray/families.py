@@ -2,7 +2,7 @@
 
 A checkpoint names its architecture in `config.json` (`model_type`), and a family covers one or more of these names.
 On CPU and GPU any causal language model of transformers trains; on a TPU a family is required, since it says how the
-parameters are split over the chips. A package of a user declares a family of its own and names it in the group of
+parameters are split over the chips. A package of a user declares further families and names them in the group of
 entry points `clt_ray.families`; docs/extend.md does so for Qwen 3 and Gemma 3.
 
 A partition names, for each dimension of a tensor, the axis of the mesh that splits it (`training.backends.xla.plan`):
@@ -62,7 +62,7 @@ def attention_heads(config: Any) -> Heads:
     return Heads(config.num_attention_heads, config.num_key_value_heads or config.num_attention_heads)
 
 
-def one(config: Any) -> float:
+def unscaled(config: Any) -> float:
     """Returns 1, the scale of families that do not scale."""
     return 1.0
 
@@ -86,9 +86,9 @@ class Family:
     match counts, and a dimension that an axis does not divide stays whole."""
     heads: Callable[[Any], Heads] = attention_heads
     """Function of the transformers configuration that returns the numbers of attention heads."""
-    embedding_scale: Callable[[Any], float] = one
+    embedding_scale: Callable[[Any], float] = unscaled
     """Function of the transformers configuration that returns the factor of the embeddings."""
-    logit_scale: Callable[[Any], float] = one
+    logit_scale: Callable[[Any], float] = unscaled
     """Function of the transformers configuration that returns the factor of the logits."""
     padding_token: str | None = None
     """Token that the family reserves for padding, for tokenizers that declare none."""

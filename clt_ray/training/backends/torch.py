@@ -53,7 +53,7 @@ class TorchBackend:
         set_seed(run.seed)
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
-        """Returns a model with fp32 parameters for every precision: bf16 runs compute under autocast on fp32 masters."""
+        """Returns a model with fp32 parameters for every precision; bf16 runs compute under autocast."""
         model: Any = AutoModelForCausalLM.from_pretrained(
             location, revision=revision, dtype=torch.float32, use_safetensors=True
         )

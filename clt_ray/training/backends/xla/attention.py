@@ -27,7 +27,7 @@ HIDDEN_SCORE = torch.finfo(torch.float32).min
 
 
 def register(chips: Slice, kernel: bool) -> None:
-    """Register the attention function with transformers.
+    """Registers the attention function with transformers.
 
     Args:
         chips: Slice whose mesh splits rows and heads.
@@ -58,7 +58,7 @@ def register(chips: Slice, kernel: bool) -> None:
 
 
 def repeat_heads(states: Tensor, heads: int) -> Tensor:
-    """Repeat each head of keys or values (rows, key-value heads, tokens, size) for the queries that share it."""
+    """Repeats each head of keys or values (rows, key-value heads, tokens, size) for the queries that share it."""
     rows, key_value_heads, tokens, size = states.shape
     if key_value_heads == heads:
         return states
@@ -69,7 +69,7 @@ def repeat_heads(states: Tensor, heads: int) -> Tensor:
 def written_out(
     query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None, window: int | None = None
 ) -> Tensor:
-    """Compute softmax(q k^T * scale + mask) v, the softmax in fp32.
+    """Computes softmax(q k^T * scale + mask) v, the softmax in fp32.
 
     Args:
         query, key, value: (rows, heads, tokens, head size); keys may be longer than queries.
@@ -90,7 +90,7 @@ def written_out(
 
 
 def windowed(mask: Tensor, window: int) -> Tensor:
-    """Hide the keys of a mask that are further back than a window.
+    """Hides the keys of a mask that are further back than a window.
 
     Args:
         mask: 0 where a query sees a key and `HIDDEN_SCORE` elsewhere, (rows, 1, queries, keys). The last key that a
@@ -103,7 +103,7 @@ def windowed(mask: Tensor, window: int) -> Tensor:
 
 
 def flash(chips: Slice, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Compute causal attention with torch_xla's Pallas kernel, each chip on its rows and heads."""
+    """Computes causal attention with torch_xla's Pallas kernel, each chip on its rows and heads."""
     from torch_xla.experimental.custom_kernel import flash_attention
 
     out: Tensor = flash_attention(
@@ -113,7 +113,7 @@ def flash(chips: Slice, query: Tensor, key: Tensor, value: Tensor, scale: float)
 
 
 def lower_kernels_for_tpu() -> None:
-    """Let this process trace the TPU's kernels without a TPU, to compile them for one; they cannot run here.
+    """Lets this process trace the TPU's kernels without a TPU, to compile them for one; they cannot run here.
 
     torch_xla lowers a kernel for jax's default platform, and the CPU refuses. It also asks for jax's newest form of
     kernels (version 8 in jax 0.7.1), while libtpu 0.0.21 reads versions up to 7.

@@ -1,4 +1,4 @@
-"""The seam's implementation for TPU slices."""
+"""The backend for TPU slices."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends.generation import end_of_turn_ids, in_batches
 from clt_ray.training.backends.xla import environment
 from clt_ray.training.backends.xla.fit import mesh_of, misfits
 from clt_ray.training.model import recomputes
@@ -20,11 +21,11 @@ from clt_ray.training.schedule import Schedule
 log = logging.getLogger(__name__)
 
 BARRIER_TIMEOUT = timedelta(hours=1)
-"""A host may wait this long for the others: while one of them writes a checkpoint, or compiles."""
+"""Longest time that a host waits for the others, for example while one of them compiles or writes a checkpoint."""
 
 
 class XlaBackend:
-    """One process per host of a slice; all of them run the same program."""
+    """Trains with one process per host of a slice; all of them run the same program."""
 
     name = "xla"
 
@@ -43,18 +44,20 @@ class XlaBackend:
 
     @property
     def every_process_evaluates(self) -> bool:
-        """Generation is one program over all chips, so every host has to run it."""
+        """True: generation is one program over all chips, so every host has to run it."""
         return True
 
     def start(self, run: RunSpec) -> None:
-        """Join the slice.
+        """Joins the slice.
 
         Raises:
-            ConfigurationError: The environment, the devices found or the batch do not fit the run.
+            ConfigurationError: The environment, the devices, the batch or the mesh do not fit the run.
         """
         environment.complete()
         problems = misfits(run) + [
-            Problem("environment", "", None, clause, "start the process with backends.xla.environment")
+            Problem(
+                "environment", "", None, clause, "start the process as clt-ray run does, which sets its environment"
+            )
             for clause in environment.wrong()
         ]
         if problems:
@@ -67,10 +70,10 @@ class XlaBackend:
         cache = os.environ.get(environment.CACHE)
         if cache:
             runtime.initialize_cache(cache, readonly=False)
-        found = runtime.global_runtime_device_count()
-        if found != run.hardware.chips:
-            message = f"the slice has {run.hardware.chips} chips, and torch_xla finds {found}"
-            remedy = "every host of the slice must run one process; to simulate, CPU_NUM_DEVICES says how many"
+        devices = runtime.global_runtime_device_count()
+        if devices != run.hardware.chips:
+            message = f"the slice has {run.hardware.chips} chips, and torch_xla finds {devices}"
+            remedy = "run one process on every host of the slice; to simulate one, set CPU_NUM_DEVICES to its chips"
             raise ConfigurationError([Problem("hardware", "topology", run.hardware.topology, message, remedy)])
         if self.world_size > 1 and not dist.is_initialized():
             dist.init_process_group("gloo", rank=self.rank, world_size=self.world_size, timeout=BARRIER_TIMEOUT)
@@ -86,11 +89,11 @@ class XlaBackend:
         set_seed(run.seed)
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
-        """Parameters are bf16 in bf16 runs; the optimizer holds their fp32 masters."""
+        """Returns a model whose parameters are bf16 in bf16 runs; the optimizer holds their fp32 masters."""
         from clt_ray.training.backends.xla.model import load
         from clt_ray.training.backends.xla.slice import computation_type
 
-        # What an earlier model and its optimizer held on the chips is free before this one arrives.
+        # Frees the memory of an earlier model and its optimizer on the chips before this model needs it.
         self.sharded = None
         gc.collect()
         dtype = computation_type(precision)
@@ -98,7 +101,7 @@ class XlaBackend:
         return self.sharded.module
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
-        # transformers and accelerate keep off the device; accelerate's bf16 would store fp32 masters in bf16.
+        # `use_cpu` keeps transformers and accelerate from the device; accelerate's bf16 would store masters in bf16.
         return {
             "use_cpu": True,
             "bf16": False,
@@ -120,7 +123,6 @@ class XlaBackend:
         max_new_tokens: int,
         batch_size: int,
     ) -> list[list[int]]:
-        from clt_ray.training.backends.torch import end_of_turn_ids
         from clt_ray.training.backends.xla.decode import Decoder
 
         rows = self.rounded_rows(batch_size)
@@ -128,22 +130,17 @@ class XlaBackend:
         longest = max(map(len, prompts), default=1)
         model.eval()
         decoder = Decoder(self.sharded, stops, tokenizer.pad_token_id, rows, max_new_tokens, longest)
-        # Neighbours in length share a batch, so the padding and the longest wait are small.
-        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
-        outputs: dict[int, list[int]] = {}
-        for start in range(0, len(order), rows):
-            chunk = order[start : start + rows]
-            outputs |= dict(zip(chunk, decoder([prompts[index] for index in chunk]), strict=True))
+        continuations = in_batches(decoder, prompts, rows)
         speed = decoder.speed
         log.info("%d tokens in %.1f s, graphs: %s", speed.tokens, speed.seconds, ", ".join(decoder.graphs.seen))
-        return [outputs[index] for index in range(len(prompts))]
+        return continuations
 
     def rounded_rows(self, rows: int) -> int:
         fsdp = self._chips.shape.fsdp
         return -(-rows // fsdp) * fsdp
 
     def peak_device_bytes(self) -> int | None:
-        """torch_xla 2.9 does not report the memory of a slice under SPMD, nor of simulated devices."""
+        """Returns None with torch_xla 2.9, which reports no memory under SPMD."""
         import torch_xla.core.xla_model as xla_model
 
         try:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from clt_ray.families import FSDP, TENSOR
+from clt_ray.training.backends.generation import until_stop
 from clt_ray.training.backends.xla.attention import HIDDEN_SCORE
 from clt_ray.training.backends.xla.buckets import width_for, widths
 from clt_ray.training.backends.xla.graphs import GraphBook

@@ -9,12 +9,12 @@ from clt_ray.training.backends.xla.plan import MeshShape
 
 
 def mesh_of(run: RunSpec) -> MeshShape:
-    """Return the mesh that a run asks for."""
+    """Returns the mesh that a run asks for."""
     return MeshShape(*run.hardware.mesh_shape)
 
 
 def misfits(run: RunSpec) -> list[Problem]:
-    """Return every problem of the hardware section that the run alone shows."""
+    """Returns every problem of the hardware section that the run alone shows."""
     mesh, chips, batch = mesh_of(run), run.hardware.chips, run.training.batch_size
     key, problems = f"{run.model.name}.mesh", []
     if mesh.chips != chips:
@@ -40,7 +40,7 @@ def misfits(run: RunSpec) -> list[Problem]:
 
 
 def head_misfits(heads: Heads, mesh: MeshShape, model: str) -> list[Problem]:
-    """Return the problem of a tensor axis that does not divide the model's attention heads.
+    """Returns the problem of a tensor axis that does not divide the model's attention heads.
 
     Args:
         heads: Numbers of the model's attention heads.

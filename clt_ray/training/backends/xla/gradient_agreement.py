@@ -1,18 +1,18 @@
-"""Gradients of tasks and languages on a slice, each reduced to the numbers that their cosines need.
+"""Gradient agreement on a slice: sketches of the gradients of tasks and languages, from which cosines are computed.
 
-What is measured, and why a sketch: `clt_ray.training.gradient_agreement`. A slice takes another kind of sketch, since
-adding billions of numbers to random places is what chips are slowest at, and the parts of a gradient are on different
-chips. Every element gets a random sign, and the rows of each matrix are added up:
+`clt_ray.training.gradient_agreement` defines the measurement and the reason for sketches. A slice uses another kind of
+sketch, since chips are slow at adding billions of numbers to random places, and the parts of a gradient are on
+different chips. Every element gets a random sign, and the rows of each matrix are added up:
 
     gradient (words, hidden), split over chips    ->    signs * gradient, added over words    ->    (hidden,)
 
-So a bucket is a column of a matrix; vectors (norms) stay as they are. Inner products of sketches are unbiased as
-before. Those of unit vectors have a standard deviation of at most sqrt(2 * sum over columns of s * t), s and t being
-the shares of both squared lengths in a column: 0.002 if a model of eight billion parameters spreads them over half a
-million columns, 0.014 if one column holds a hundredth of both.
+So a bucket is a column of a matrix, and vectors (norms) are kept as they are. Inner products of sketches are unbiased,
+and those of unit vectors have a standard deviation of at most sqrt(2 * sum over columns of s * t), where s and t are
+the shares of both squared lengths in a column: 0.002 if a model of eight billion parameters spreads them evenly over
+half a million columns, 0.014 if one column holds a hundredth of both.
 
-The signs are a hash of row, column and matrix that the chips compute as they go, the same for every gradient of a run
-on every mesh. One graph serves all probes: their rows are padded to one shape.
+The signs are a hash of row, column and matrix that the chips compute on the fly, the same for every gradient of a run
+and on every mesh. All probes are padded to one shape and so share one graph.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from clt_ray.training.backends.xla.plan import BATCH
 from clt_ray.training.gradient_agreement import HASH_SEED, Batch, PairGradient, Probe
 
 _FACTORS: Final = (-2048144789, -1028477387)
-"""Of MurmurHash3's finalizer (Appleby 2011, public domain), as signed 32-bit numbers."""
+"""Factors of MurmurHash3's finalizer (Appleby 2011, public domain), as signed 32-bit numbers."""
 
 
 class GradientSketches:
-    """Measures probes on a model, between the steps of its optimizer.
+    """Measures the gradients of probes on a model, between the steps of its optimizer.
 
     Args:
-        model: On the slice.
-        optimizer: Knows how gradients are split.
-        graphs: Of the run.
-        pad_id: Of the tokenizer.
+        model: Model on the slice.
+        optimizer: Optimizer of the model, which splits the gradients.
+        graphs: Graphs of the run.
+        pad_id: Padding token of the tokenizer.
     """
 
     def __init__(self, model: ShardedModel, optimizer: AdamW, graphs: GraphBook, pad_id: int) -> None:
@@ -59,22 +59,22 @@ class GradientSketches:
     def measure(
         self, probes: Sequence[Probe], rows: int, ladder: Sequence[int], step: int
     ) -> dict[TaskLanguage, PairGradient]:
-        """Gradients of probes whose halves are one batch each.
+        """Returns the gradients of probes whose halves are one batch each.
 
         Args:
-            probes: Of the run.
-            rows: Rows of the graph, for which the largest half is not too large.
+            probes: Probes of the run.
+            rows: Number of rows of the graph, at least that of the largest half.
             ladder: Widths to choose from.
-            step: For messages.
+            step: Step of the run, for messages.
         """
         width = width_for(max(half["input_ids"].shape[1] for probe in probes for half in _halves(probe)), ladder)
-        found = {}
+        gradients = {}
         for probe in probes:
             halves = [fit(half, rows, width, self.pad_id) for half in _halves(probe)]
             tokens = sum(int((half["labels"][:, 1:] != IGNORED).sum()) for half in halves)
             first, second = (self._sketch(half, step) for half in halves)
-            found[probe.pair] = PairGradient((first, second), tokens)
-        return found
+            gradients[probe.pair] = PairGradient((first, second), tokens)
+        return gradients
 
     def _sketch(self, batch: Mapping[str, Tensor], step: int) -> NDArray[np.float64]:
         sums = self.record(batch)
@@ -82,7 +82,7 @@ class GradientSketches:
         return np.asarray(self.model.chips.read(sums).double().numpy())
 
     def record(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """The sketch of the gradient of a batch's summed token losses, to be computed: (columns,) in fp32."""
+        """Records the sketch of the gradient of a batch's summed token losses, and returns it: (columns,) in fp32."""
         model, names = self.model, ("input_ids", "labels")
         on_chips = model.chips.put_all({name: batch[name] for name in names}, dict.fromkeys(names, BATCH))
         hidden = model.hidden_states(on_chips["input_ids"])
@@ -111,13 +111,13 @@ def _halves(probe: Probe) -> tuple[Batch, Batch]:
 
 
 def _words(count: int, bits: torch.Generator) -> Tensor:
-    """Random 32-bit words."""
-    drawn = torch.randint(-(2**31), 2**31, (count,), generator=bits, dtype=torch.int64)
-    return drawn.to(torch.int32)
+    """Returns random 32-bit words."""
+    words = torch.randint(-(2**31), 2**31, (count,), generator=bits, dtype=torch.int64)
+    return words.to(torch.int32)
 
 
 def _signs(words: Tensor) -> Tensor:
-    """1 or -1 by the last bit of each word's hash."""
+    """Returns 1 or -1 by the last bit of each word's hash."""
     first, second = _FACTORS
     words = (words ^ _shifted(words, 16)) * first
     words = (words ^ _shifted(words, 13)) * second
@@ -126,6 +126,6 @@ def _signs(words: Tensor) -> Tensor:
 
 
 def _shifted(words: Tensor, places: int) -> Tensor:
-    """Shifted right, with zeros coming in whatever the sign."""
+    """Shifts words right and fills with zeros, whatever the sign (a logical shift)."""
     shifted: Tensor = (words >> places) & (2 ** (32 - places) - 1)
     return shifted

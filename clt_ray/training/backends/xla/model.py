@@ -49,17 +49,17 @@ class ShardedModel:
         return float(self.family.logit_scale(self.module.config))
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        """Return the parameters by name, a tied one once."""
+        """Returns the parameters by name, a tied one once."""
         return dict(self.module.named_parameters())
 
     def masters(self) -> dict[str, Tensor]:
-        """Return fp32 values of the parameters that are not fp32, read from the model's files and split like them."""
+        """Returns fp32 values of the parameters that are not fp32, read from the model's files and split like them."""
         narrow = {name for name, parameter in self.parameters().items() if parameter.dtype != torch.float32}
         tensors = ((name, value) for name, value in stream(self.files) if name in narrow)
         return {name: self.chips.put(value.float(), self.plan[name]) for name, value in tensors}
 
     def hidden_states(self, input_ids: Tensor) -> Tensor:
-        """Return the output of the last layer, (rows, tokens, hidden), for right-padded rows."""
+        """Returns the output of the last layer, (rows, tokens, hidden), for right-padded rows."""
         vectors = look_up(self.chips, self.module.get_input_embeddings().weight, input_ids)
         scale = float(self.family.embedding_scale(self.module.config))
         if scale != 1:
@@ -72,7 +72,7 @@ class ShardedModel:
 def load(
     location: str, revision: str | None, dtype: torch.dtype, chips: Slice, *, rematerialise: bool, name: str = ""
 ) -> ShardedModel:
-    """Load a pretrained model, reading parameters one by one and sending each chip its parts.
+    """Loads a pretrained model, reading parameters one by one and sending each chip its parts.
 
     Args:
         location: Directory or hub name with config.json and safetensors.
@@ -99,7 +99,7 @@ def load(
 
 
 def empty(config: Any, chips: Slice, name: str) -> tuple[Any, Family]:
-    """Return the module of a configuration, without memory for its parameters, and its family.
+    """Returns the module of a configuration, without memory for its parameters, and its family.
 
     Raises:
         ConfigurationError: No model family covers the architecture, the tensor axis does not divide the heads, or the
@@ -124,7 +124,7 @@ def empty(config: Any, chips: Slice, name: str) -> tuple[Any, Family]:
 def fill(
     module: Any, tensors: Iterable[tuple[str, Tensor]], plan: dict[str, Partition], dtype: torch.dtype, chips: Slice
 ) -> None:
-    """Put values into an empty module: parameters split by the plan, buffers replicated.
+    """Puts values into an empty module: parameters split by the plan, buffers replicated.
 
     Args:
         module: Module from `empty`.
@@ -152,7 +152,7 @@ def fill(
 
 
 def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
-    """Fix how activations are split between layers, and which of them are kept for the backward pass."""
+    """Fixes how activations are split between layers, and which of them are kept for the backward pass."""
 
     def split_by_rows(_module: Any, _inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple):

@@ -54,7 +54,7 @@ class MeshShape:
 
 
 def partition(family: Family, name: str, shape: Sequence[int], mesh: MeshShape) -> Partition:
-    """Return how a parameter is split.
+    """Returns how a parameter is split.
 
     Args:
         family: Family of the model, which has the sharding rules.
@@ -73,7 +73,7 @@ def partition(family: Family, name: str, shape: Sequence[int], mesh: MeshShape) 
 
 
 def sharding_plan(family: Family, shapes: Mapping[str, Sequence[int]], mesh: MeshShape) -> dict[str, Partition]:
-    """Return the partition of every parameter.
+    """Returns the partition of every parameter.
 
     Args:
         family: Family of the model, which has the sharding rules.
@@ -96,12 +96,12 @@ def sharding_plan(family: Family, shapes: Mapping[str, Sequence[int]], mesh: Mes
 
 
 def shard_shape(shape: Sequence[int], partition: Partition, mesh: MeshShape) -> tuple[int, ...]:
-    """Return the shape of the part that one chip holds."""
+    """Returns the shape of the part that one chip holds."""
     return tuple(size // mesh.size(axis) for size, axis in zip(shape, partition, strict=True))
 
 
 def _divisible(axis: Axis, size: int, mesh: MeshShape) -> Axis:
-    """Return the axis without the parts that do not divide the dimension; axes of size 1 split nothing."""
+    """Returns the axis without the parts that do not divide the dimension; axes of size 1 split nothing."""
     names = () if axis is None else (axis,) if isinstance(axis, str) else axis
     kept: list[str] = []
     for name in names:

@@ -100,7 +100,7 @@ class Slice:
 
 
 class _Constrained(torch.autograd.Function):
-    """Does what torch_xla's mark_sharding_with_gradients does, which takes 1.3 ms to look for a library at every call."""
+    """Replaces torch_xla's mark_sharding_with_gradients, which takes 1.3 ms per call to look for an absent library."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, partition: Partition, chips: Slice) -> Tensor:

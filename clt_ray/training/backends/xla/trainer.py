@@ -1,10 +1,10 @@
-"""The run's trainer on a slice: TRL's trainer with its step loop replaced.
+"""The trainer of a run on a slice: TRL's trainer with another training loop.
 
-Arguments, callbacks, trainer state, schedule of validations and records are those of `RunTrainer`. The parent's loop
-is not: it looks at device values several times per step, each look a stall and a cut through the compiled graph.
-Here a step is one graph, and the host looks only when it logs, validates or saves.
+Arguments, callbacks, trainer state, the schedule of validations and the records are those of `RunTrainer`. Its
+training loop reads values from the device several times per step, and each read stalls the chips and splits the
+compiled graph. Here a step is one graph, and the host reads only when it logs, validates or saves.
 
-transformers and accelerate believe to run on a CPU (`use_cpu`), so that neither of them touches the device.
+transformers and accelerate are configured for a CPU (`use_cpu`), so that neither of them uses the device.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from transformers.trainer_utils import TrainOutput
 from clt_ray.data.formatting import IGNORED
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla import checkpoint
-from clt_ray.training.backends.xla.gradient_agreement import GradientSketches
 from clt_ray.training.backends.xla.backend import XlaBackend
 from clt_ray.training.backends.xla.buckets import fit, width_for, widths
+from clt_ray.training.backends.xla.gradient_agreement import GradientSketches
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
@@ -69,12 +69,12 @@ class XlaTrainer(RunTrainer):
         self._widths = widths(self.run.training.max_length)
         # A graph's rows are split over the chips, so a probe's half has at least a row for each.
         self._probe_rows = backend.rounded_rows(PROBE_ROWS // 2)
-        self._validation_rows = backend.rounded_rows(max(len(cells) for cells, _ in self.validation))
+        self._validation_rows = backend.rounded_rows(max(len(pairs) for pairs, _ in self.validation))
         self.graphs = GraphBook()
         self._sketches: GradientSketches | None = None
 
     def _move_model_to_device(self, model: Any, device: Any) -> None:
-        """The model is where it belongs."""
+        """Does nothing: the model is already on the slice."""
 
     def _inner_training_loop(self, *_: Any, resume_from_checkpoint: str | None = None, **__: Any) -> TrainOutput:
         optimizer = self._optimizer(resume_from_checkpoint)
@@ -115,10 +115,10 @@ class XlaTrainer(RunTrainer):
             self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
     def _checked(self) -> Gauges:
-        """What the device measured.
+        """Returns the measurements of the device.
 
         Raises:
-            RunError: A loss or gradient norm was not finite; no update was made from there on.
+            RunError: A loss or gradient norm was not finite; no update was made since.
         """
         gauges = self._step.read()
         steps = self.state.global_step - self._first_step
@@ -140,24 +140,24 @@ class XlaTrainer(RunTrainer):
 
     def validation_losses(self) -> dict[TaskLanguage, tuple[float, int]]:
         step, pending = self.state.global_step, []
-        for cells, batch in self.validation:
+        for pairs, batch in self.validation:
             shaped = self._shaped(batch, self._validation_rows)
             shaped.pop("attention_mask")
-            pending.append((cells, batch["labels"], self._validate(shaped, step)))
+            pending.append((pairs, batch["labels"], self._validate(shaped, step)))
         totals: dict[TaskLanguage, tuple[float, int]] = {}
-        for cells, labels, losses in pending:
+        for pairs, labels, losses in pending:
             tokens = (labels[:, 1:] != IGNORED).sum(dim=1).tolist()
             values = self.sharded.chips.read(losses).double().tolist()
-            for cell, value, count in zip(cells, values, tokens, strict=False):
-                total, seen = totals.get(cell, (0.0, 0))
-                totals[cell] = (total + value, seen + count)
+            for pair, value, count in zip(pairs, values, tokens, strict=False):
+                total, seen = totals.get(pair, (0.0, 0))
+                totals[pair] = (total + value, seen + count)
         return totals
 
     def commit_checkpoint(self, model: Any) -> None:
         self._writes.wait()
         step, writes_weights = self.state.global_step, self.rank == 0
-        own = self.staging / f"host-{self.rank}"
-        weights, state = own / "weights", own / "resume"
+        host_folder = self.staging / f"host-{self.rank}"
+        weights, state = host_folder / "weights", host_folder / "resume"
         for folder in (weights, state):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -170,11 +170,10 @@ class XlaTrainer(RunTrainer):
         self._writes.start(partial(self._write, image, weights, state, step))
 
     def _write(self, image: checkpoint.Image, weights: Path, state: Path, step: int) -> None:
-        """Bring a copied checkpoint into the journal; runs beside training, on all hosts at once.
+        """Writes a copied checkpoint to the journal; runs in a thread beside training, on all hosts at once.
 
-        The hosts meet through a process group that nothing else uses, so whatever training says to the other hosts
-        meanwhile cannot be mistaken for it. The marker is written once all have brought their part, and no host is
-        done before it is there.
+        Collectives match by call order, so the hosts use a process group here that training does not use. The marker
+        is written after all hosts have written their parts, and no host returns before.
         """
         image.write_state(state, self._write_group)
         if self.rank == 0:
@@ -206,7 +205,7 @@ class XlaTrainer(RunTrainer):
 
     def _rate(self, steps_done: int) -> float:
         if not hasattr(self, "_rate_factor"):
-            # The schedulers of transformers are functions of the step; only their constructor wants an optimizer.
+            # The schedulers of transformers are functions of the step; only their constructors require an optimizer.
             unused = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
             warmup = self.args.get_warmup_steps(self.schedule.total_steps)
             scheduler = get_scheduler(self.args.lr_scheduler_type, unused, warmup, self.schedule.total_steps)
@@ -214,7 +213,7 @@ class XlaTrainer(RunTrainer):
         return float(self.args.learning_rate * self._rate_factor(steps_done))
 
     def _global_batches(self) -> Iterator[tuple[Batch, int]]:
-        """Every step's batch in its final shape, and its number of labelled tokens."""
+        """Yields the batch of every step in its final shape, and its number of labelled tokens."""
         for indices in self._batches:
             batch = collate([self.job.rows[index] for index in indices], self.job.pad_id)
             tokens = int((batch["labels"][:, 1:] != IGNORED).sum())

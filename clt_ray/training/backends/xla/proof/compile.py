@@ -70,7 +70,7 @@ class CompiledStep:
 
 
 def compile_step(program: bytes, topology: str) -> CompiledStep:
-    """Compile a program for all chips of a topology.
+    """Compiles a program for all chips of a topology.
 
     Args:
         program: Serialised HLO module with sharding annotations.
@@ -117,7 +117,7 @@ def compile_step(program: bytes, topology: str) -> CompiledStep:
 
 
 def _module(program: bytes) -> tuple[bytes, int]:
-    """Return the program as MLIR bytecode, with arguments donated and results split, and its number of kernels."""
+    """Returns the program as MLIR bytecode, with arguments donated and results split, and its number of kernels."""
     from jax._src.interpreters import mlir
     from jaxlib import xla_client
     from jaxlib.mlir import ir
@@ -146,7 +146,7 @@ def _module(program: bytes) -> tuple[bytes, int]:
 
 
 def _sharding(argument: Any) -> Any:
-    """Return how the program splits an argument, or None; an annotation is a custom call on the argument."""
+    """Returns how the program splits an argument, or None; an annotation is a custom call on the argument."""
     for use in argument.uses:
         operation = use.owner
         if operation.name == "stablehlo.custom_call" and "mhlo.sharding" in operation.attributes:

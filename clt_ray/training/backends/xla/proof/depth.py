@@ -77,7 +77,7 @@ class Step:
 
 
 def affordable_depths(layers: int, available: int) -> tuple[int, ...]:
-    """Return the numbers of layers to compile: all of the model, or the two depths to extrapolate from.
+    """Returns the numbers of layers to compile: all of the model, or the two depths to extrapolate from.
 
     Args:
         layers: Number of layers of the model.
@@ -99,7 +99,7 @@ def affordable_depths(layers: int, available: int) -> tuple[int, ...]:
 
 
 def compile_model(step: Step, depths: Sequence[int]) -> CompiledStep:
-    """Compile a step and return its cost at the full depth of its model.
+    """Compiles a step and returns its cost at the full depth of its model.
 
     Args:
         step: Step of the whole model.
@@ -119,7 +119,7 @@ def compile_model(step: Step, depths: Sequence[int]) -> CompiledStep:
 
 
 def compile_layers(step: Step, layers: int) -> CompiledStep:
-    """Trace and compile a step with the given number of layers, each in a process of its own."""
+    """Traces and compiles a step with the given number of layers, each in a process of its own."""
     shape = {
         "mesh": list(step.mesh), "rows": step.rows, "width": step.width, "rematerialise": step.rematerialise,
         "kernel": step.kernel,
@@ -137,7 +137,7 @@ def compile_layers(step: Step, layers: int) -> CompiledStep:
 
 
 def extrapolate(shallower: CompiledStep, deeper: CompiledStep, depths: tuple[int, int], layers: int) -> CompiledStep:
-    """Extrapolate linearly from the costs at two depths, the number of kernels included.
+    """Extrapolates linearly from the costs at two depths, the number of kernels included.
 
     Args:
         shallower: Cost at the first depth.
@@ -156,7 +156,7 @@ def extrapolate(shallower: CompiledStep, deeper: CompiledStep, depths: tuple[int
 
 
 def _run_module(name: str, *arguments: str, **variables: str) -> str:
-    """Run a module of this folder and return its output; torch_xla and libtpu each need a process of their own."""
+    """Runs a module of this folder and returns its output; torch_xla and libtpu each need a process of their own."""
     module = f"{_FOLDER}.{name}"
     command = [sys.executable, "-m", module, *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables}, check=False)

@@ -22,7 +22,7 @@ _OPTION = "plan --compile"
 
 
 def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list[FitProof]:
-    """Compile the training step of every distinct model, shape and slice; see `clt_ray.training.backends.prove`."""
+    """Compiles the training step of every distinct model, shape and slice; see `clt_ray.training.backends.prove`."""
     groups: dict[tuple[Any, ...], list[RunSpec]] = {}
     for run in {run.run_id: run for run in runs}.values():
         if run.hardware.is_tpu and TPUS[run.hardware.accelerator].compiler_name is not None:
@@ -35,7 +35,7 @@ def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list
 
 
 def _require(groups: object) -> None:
-    """Raise a ConfigurationError that names everything that prevents compilation."""
+    """Raises a ConfigurationError that names everything that prevents compilation."""
     problems = []
     if not groups:
         known = ", ".join(name for name, kind in TPUS.items() if kind.compiler_name)
@@ -54,7 +54,7 @@ def _require(groups: object) -> None:
 
 
 def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProof:
-    """Compile the step that all of these runs share."""
+    """Compiles the step that all of these runs share."""
     run = runs[0]
     hardware, training = run.hardware, run.training
     kind = TPUS[hardware.accelerator]
@@ -96,7 +96,7 @@ def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProo
 
 
 def _configuration(run: RunSpec) -> dict[str, Any]:
-    """Return a model's transformers configuration, from its directory or the hub.
+    """Returns a model's transformers configuration, from its directory or the hub.
 
     Raises:
         ConfigurationError: The configuration cannot be read.

@@ -55,7 +55,7 @@ class StepShape:
 
 
 def trace(config: Any, shape: StepShape, settings: AdamWSettings, dtype: torch.dtype = torch.bfloat16) -> bytes:
-    """Return the step as a serialised HLO module.
+    """Returns the step as a serialised HLO module.
 
     Args:
         config: A transformers configuration.
