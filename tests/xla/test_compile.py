@@ -37,9 +37,9 @@ def compiled() -> Callable[..., CompiledStep]:
 
     @cache
     def compiled(mesh: tuple[int, int] = (4, 1), layers: int = 1, *, kernel: bool = True) -> CompiledStep:
-        found = compile_layers(Step(MODEL, TOPOLOGY, mesh, ROWS, WIDTH, kernel=kernel), layers)
-        assert found.chips == CHIPS
-        return found
+        step = compile_layers(Step(MODEL, TOPOLOGY, mesh, ROWS, WIDTH, kernel=kernel), layers)
+        assert step.chips == CHIPS
+        return step
 
     return compiled
 
@@ -65,10 +65,10 @@ def test_attention_written_out_needs_more_memory_than_the_kernel(compiled: Calla
 def test_more_layers_lie_on_the_line_through_two_depths(compiled: Callable[..., CompiledStep]) -> None:
     # What lives during the step is 20 MB here, mostly room that the compiler has to spare;
     # benchmarks/tpu_compile.py holds it against the line at the sizes of real models.
-    found, expected = extrapolate(compiled(layers=1), compiled(layers=2), (1, 2), layers=3), compiled(layers=3)
-    assert found.arguments_gib == pytest.approx(expected.arguments_gib, rel=1e-3)
-    assert found.flops == pytest.approx(expected.flops, rel=0.02)
-    assert found.kernels == expected.kernels
+    actual, expected = extrapolate(compiled(layers=1), compiled(layers=2), (1, 2), layers=3), compiled(layers=3)
+    assert actual.arguments_gib == pytest.approx(expected.arguments_gib, rel=1e-3)
+    assert actual.flops == pytest.approx(expected.flops, rel=0.02)
+    assert actual.kernels == expected.kernels
 
 
 def test_a_step_that_does_not_fit_a_chip_is_told_from_one_that_cannot_be_compiled() -> None:

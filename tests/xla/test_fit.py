@@ -71,10 +71,10 @@ def test_the_tensor_axis_has_to_divide_the_heads() -> None:
 
 
 def test_a_process_gets_what_it_needs_and_nothing_that_harms() -> None:
-    wanted = environment.worker_environment(3, 16, cache="/cache")
-    assert environment.wrong(wanted) == []
-    assert (wanted[environment.PROCESS_INDEX], wanted[environment.PROCESS_COUNT]) == ("3", "16")
-    assert environment.wrong(wanted | {"XLA_USE_BF16": "1"}) == ["XLA_USE_BF16 is set"]
+    variables = environment.worker_environment(3, 16, cache="/cache")
+    assert environment.wrong(variables) == []
+    assert (variables[environment.PROCESS_INDEX], variables[environment.PROCESS_COUNT]) == ("3", "16")
+    assert environment.wrong(variables | {"XLA_USE_BF16": "1"}) == ["XLA_USE_BF16 is set"]
     assert len(environment.wrong({})) == 2
 
 

@@ -39,15 +39,18 @@ PARAMETERS = {"llama-3.1-8b": 8_030_261_248, "aya-23-8b": 8_028_033_024, "aya-23
 def shapes(model: str) -> dict[str, tuple[int, ...]]:
     """Parameters of a published model by name; tied embeddings once."""
     sizes = SIZES[model]
-    found = {"model.embed_tokens.weight": (sizes["vocab"], sizes["hidden"]), "model.norm.weight": (sizes["hidden"],)}
+    parameters = {
+        "model.embed_tokens.weight": (sizes["vocab"], sizes["hidden"]),
+        "model.norm.weight": (sizes["hidden"],),
+    }
     for layer in range(sizes["layers"]):
         for name, dimensions in LAYER.items():
-            found[f"model.layers.{layer}.{name}"] = tuple(sizes[size] for size in dimensions)
+            parameters[f"model.layers.{layer}.{name}"] = tuple(sizes[size] for size in dimensions)
         if model.startswith("llama"):
-            found[f"model.layers.{layer}.post_attention_layernorm.weight"] = (sizes["hidden"],)
+            parameters[f"model.layers.{layer}.post_attention_layernorm.weight"] = (sizes["hidden"],)
     if model.startswith("llama"):
-        found["lm_head.weight"] = (sizes["vocab"], sizes["hidden"])
-    return found
+        parameters["lm_head.weight"] = (sizes["vocab"], sizes["hidden"])
+    return parameters
 
 
 @pytest.mark.parametrize(
@@ -59,11 +62,11 @@ def shapes(model: str) -> dict[str, tuple[int, ...]]:
     ids=str,
 )  # fmt: skip
 def test_published_models_are_split_over_every_chip(model: str, mesh: MeshShape) -> None:
-    found = shapes(model)
-    assert sum(math.prod(shape) for shape in found.values()) == PARAMETERS[model]
-    plan = sharding_plan(LLAMA, found, mesh)
-    on_one_chip = sum(math.prod(shard_shape(shape, plan[name], mesh)) for name, shape in found.items())
-    norms = sum(math.prod(shape) for shape in found.values() if len(shape) == 1)
+    parameters = shapes(model)
+    assert sum(math.prod(shape) for shape in parameters.values()) == PARAMETERS[model]
+    plan = sharding_plan(LLAMA, parameters, mesh)
+    on_one_chip = sum(math.prod(shard_shape(shape, plan[name], mesh)) for name, shape in parameters.items())
+    norms = sum(math.prod(shape) for shape in parameters.values() if len(shape) == 1)
     assert on_one_chip == (PARAMETERS[model] - norms) // mesh.chips + norms
 
 
@@ -74,12 +77,12 @@ def test_published_models_are_split_over_every_chip(model: str, mesh: MeshShape)
 )
 def test_any_shape_is_split_evenly_and_no_axis_is_used_twice(name: str, size: tuple[int, int], mesh: MeshShape) -> None:
     shape = size[: len(LAYER.get(name.removeprefix("model.layers.3."), (0, 0)))]
-    found = partition(LLAMA, name, shape, mesh)
-    assert len(found) == len(shape)
-    assert all(size % mesh.size(axis) == 0 for size, axis in zip(shape, found, strict=True))
-    used = [axis for entry in found if entry for axis in ((entry,) if isinstance(entry, str) else entry)]
+    axes = partition(LLAMA, name, shape, mesh)
+    assert len(axes) == len(shape)
+    assert all(size % mesh.size(axis) == 0 for size, axis in zip(shape, axes, strict=True))
+    used = [axis for entry in axes if entry for axis in ((entry,) if isinstance(entry, str) else entry)]
     assert len(used) == len(set(used)) and all(mesh.size(axis) > 1 for axis in used)
-    assert math.prod(shard_shape(shape, found, mesh)) * mesh.size(tuple(used)) == math.prod(shape)
+    assert math.prod(shard_shape(shape, axes, mesh)) * mesh.size(tuple(used)) == math.prod(shape)
 
 
 def test_the_batch_is_split_over_one_axis_only() -> None:

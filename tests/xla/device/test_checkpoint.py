@@ -54,11 +54,11 @@ def test_killed_while_writing_the_run_goes_on_from_the_checkpoint_before(tmp_pat
     assert train_run(run, directory, tmp_path / "staging", quiet) == selection
     for log in ("train", "validation"):
         assert recorded(directory, log) == recorded(reference, log)
-    found, expected = (
+    actual, expected = (
         load_file(where.open_tree(weights_tree(selection.chosen.step)) / "model.safetensors")
         for where in (directory, reference)
     )
-    assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    assert actual.keys() == expected.keys() and all(torch.equal(actual[name], expected[name]) for name in expected)
 
 
 @dataclass(frozen=True)

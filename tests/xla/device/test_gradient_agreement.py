@@ -1,4 +1,4 @@
-"""Agreement of gradients on a slice: right cosines on every mesh, one graph, the same training."""
+"""Gradient agreement on a slice: right cosines on every mesh, one graph, the same training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def mixed_run(folder: Path, every: int) -> Any:
 def probes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Probe]]:
     run = mixed_run(tmp_path_factory.mktemp("probes"), 1)
     tokenizer = load_tokenizer(run.model)
-    rows = {cell: [encode(row, tokenizer, 128) for row in own] for cell, own in build_run_data(run).validation.items()}
+    rows = {
+        cell: [encode(row, tokenizer, 128) for row in kept] for cell, kept in build_run_data(run).validation.items()
+    }
     return run, probes_of(run, rows, tokenizer.pad_token_id)
 
 
@@ -60,29 +62,29 @@ def measured(run: Any, probes: list[Probe], mesh: tuple[int, int]) -> tuple[dict
     settings = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=1.0)
     optimizer = AdamW(model.parameters(), model.plan, [], settings, chips)
     sketches = GradientSketches(model, optimizer, graphs, pad_id=2)
-    found = sketches.measure(probes, 4, (128, 256), 1)
+    gradients = sketches.measure(probes, 4, (128, 256), 1)
     assert all(parameter.grad is None for parameter in model.parameters().values())
-    return found, graphs
+    return gradients, graphs
 
 
 def test_cosines_and_norms_are_those_of_the_whole_gradients(probes: tuple[Any, list[Probe]]) -> None:
-    run, wanted = probes
-    found, graphs = measured(run, wanted, (4, 1))
+    run, run_probes = probes
+    gradients, graphs = measured(run, run_probes, (4, 1))
     assert list(graphs.seen) == ["gradient (4, 128)"]
-    metrics = agreement_metrics(found)
+    metrics = agreement_metrics(gradients)
     model = AutoModelForCausalLM.from_pretrained(location(run.model), dtype=torch.float32)
     exact = {}
-    for probe in wanted:
+    for probe in run_probes:
         model.zero_grad()
         for (half,) in probe.halves:
             completion_nll(model, half)[0].sum().backward()
-        gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-        exact[probe.pair] = torch.cat(gradients).double().numpy()
+        parts = [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
+        exact[probe.pair] = torch.cat(parts).double().numpy()
     # A column holds a share of both squared lengths; with equal ones the error would be sqrt(2 / columns).
     columns = sum(parameter.shape[-1] for parameter in model.parameters())
     for place, first in enumerate(exact):
         norm = metrics[f"interference/{'.'.join(first)}/norm"]
-        tokens = found[first].tokens
+        tokens = gradients[first].tokens
         assert norm == pytest.approx(float((exact[first] ** 2).sum() ** 0.5) / tokens, rel=0.1)
         for second in list(exact)[place + 1 :]:
             expected = cosine(exact[first], exact[second])
@@ -90,11 +92,11 @@ def test_cosines_and_norms_are_those_of_the_whole_gradients(probes: tuple[Any, l
 
 
 def test_a_mesh_changes_no_sketch(probes: tuple[Any, list[Probe]]) -> None:
-    run, wanted = probes
-    both = [measured(run, wanted[:2], mesh)[0] for mesh in ((4, 1), (2, 2))]
+    run, run_probes = probes
+    both = [measured(run, run_probes[:2], mesh)[0] for mesh in ((4, 1), (2, 2))]
     for cell, gradient in both[0].items():
-        for one, other in zip(gradient.halves, both[1][cell].halves, strict=True):
-            assert abs(one - other).max() <= 1e-4 * abs(one).max()
+        for half, other in zip(gradient.halves, both[1][cell].halves, strict=True):
+            assert abs(half - other).max() <= 1e-4 * abs(half).max()
 
 
 def test_measuring_changes_no_weight_and_no_metric(tmp_path: Path) -> None:
@@ -104,14 +106,16 @@ def test_measuring_changes_no_weight_and_no_metric(tmp_path: Path) -> None:
         directory = Store(str(tmp_path / str(every) / "store")).run_dir(run.run_id)
         train_run(run, directory, tmp_path / str(every) / "staging", quiet)
         directories.append(directory)
-    silent, spoken = directories
-    assert not silent.exists("interference.jsonl")
-    points = recorded(spoken, "interference")
+    unmeasured, measured_directory = directories
+    assert not unmeasured.exists("interference.jsonl")
+    points = recorded(measured_directory, "interference")
     assert [step for step, _ in points] == [2, 4]
     cells = [f"{task}.{language}" for task in ("math", "summarization") for language in ("en", "es", "ja")]
     assert {f"interference/{cell}/{cell}" for cell in cells} <= set(points[0][1])
     assert all(-1 <= value <= 1 for name, value in points[0][1].items() if not name.endswith("norm"))
     for log in ("train", "validation"):
-        assert recorded(silent, log) == recorded(spoken, log)
-    expected, found = (load_file(one.open_tree(weights_tree(4)) / "model.safetensors") for one in directories)
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
+        assert recorded(unmeasured, log) == recorded(measured_directory, log)
+    expected, actual = (
+        load_file(directory.open_tree(weights_tree(4)) / "model.safetensors") for directory in directories
+    )
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)

@@ -38,12 +38,12 @@ def batch(width: int = 64, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def losses(step: TrainStep, count: int = 4, rate: float = 1e-3) -> list[float]:
-    found = []
+    values = []
     for number in range(1, count + 1):
         step(batch(seed=number), 4 * 54, rate, number)
-        found.append(step.read().loss)
+        values.append(step.read().loss)
         step.restart_mean()
-    return found
+    return values
 
 
 def test_nothing_is_read_from_the_device_until_asked(checkpoints: dict[str, Path]) -> None:

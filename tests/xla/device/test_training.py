@@ -40,8 +40,10 @@ def test_every_planned_validation_is_recorded(unbroken: Any) -> None:
     run, directory, selection = unbroken
     points = recorded(directory, "validation")
     assert [step for step, _ in points] == [2, 4, 6, 8]
-    assert all({f"val/math/{language}/loss" for language in run.eval_languages} <= set(found) for _, found in points)
-    assert selection.chosen.value == min(found["val/loss"] for _, found in points)
+    assert all(
+        {f"val/math/{language}/loss" for language in run.eval_languages} <= set(metrics) for _, metrics in points
+    )
+    assert selection.chosen.value == min(metrics["val/loss"] for _, metrics in points)
     assert points[-1][1]["val/loss"] < points[0][1]["val/loss"]
 
 

@@ -46,15 +46,15 @@ def test_the_loss_and_its_gradients(mesh: MeshShape) -> None:
     chips, labels = Slice(mesh), draw_labels()
     hidden, head = draw(ROWS, TOKENS, HIDDEN_SIZE).requires_grad_(), draw(WORDS, HIDDEN_SIZE).requires_grad_()
     (expected(hidden, head, labels).sum() * 3).backward()
-    own_hidden = chips.put(hidden.detach(), HIDDEN).requires_grad_()
-    own_head = chips.put(head.detach()).requires_grad_()
-    total = summed_nll(chips, own_hidden, own_head, chips.put(labels, BATCH), SCALE)
+    hidden_on_chips = chips.put(hidden.detach(), HIDDEN).requires_grad_()
+    head_on_chips = chips.put(head.detach()).requires_grad_()
+    total = summed_nll(chips, hidden_on_chips, head_on_chips, chips.put(labels, BATCH), SCALE)
     (total * 3).backward()
     torch_xla.sync()
     torch.testing.assert_close(total.cpu(), expected(hidden, head, labels).sum(), rtol=1e-5, atol=1e-5)
-    assert own_hidden.grad is not None and own_head.grad is not None
-    torch.testing.assert_close(own_hidden.grad.cpu(), hidden.grad, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(own_head.grad.cpu(), head.grad, rtol=1e-4, atol=1e-6)
+    assert hidden_on_chips.grad is not None and head_on_chips.grad is not None
+    torch.testing.assert_close(hidden_on_chips.grad.cpu(), hidden.grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(head_on_chips.grad.cpu(), head.grad, rtol=1e-4, atol=1e-6)
 
 
 @MESHES
@@ -71,15 +71,15 @@ def test_looking_up_is_exact_and_its_gradient_adds_up_over_tokens(mesh: MeshShap
     chips, table = Slice(mesh), draw(WORDS, HIDDEN_SIZE).requires_grad_()
     ids = torch.randint(0, WORDS, (ROWS, TOKENS), generator=torch.Generator().manual_seed(5))
     weights = draw(ROWS, TOKENS, HIDDEN_SIZE)
-    found = torch.nn.functional.embedding(ids, table)
-    (found * weights).sum().backward()
-    own = chips.put(table.detach()).requires_grad_()
-    vectors = look_up(chips, own, chips.put(ids, BATCH))
+    vectors_on_host = torch.nn.functional.embedding(ids, table)
+    (vectors_on_host * weights).sum().backward()
+    table_on_chips = chips.put(table.detach()).requires_grad_()
+    vectors = look_up(chips, table_on_chips, chips.put(ids, BATCH))
     (vectors * chips.put(weights, HIDDEN)).sum().backward()
     torch_xla.sync()
-    assert torch.equal(vectors.detach().cpu(), found.detach())
-    assert own.grad is not None
-    torch.testing.assert_close(own.grad.cpu(), table.grad, rtol=1e-5, atol=1e-6)
+    assert torch.equal(vectors.detach().cpu(), vectors_on_host.detach())
+    assert table_on_chips.grad is not None
+    torch.testing.assert_close(table_on_chips.grad.cpu(), table.grad, rtol=1e-5, atol=1e-6)
 
 
 def test_chunks_cover_all_tokens_in_equal_parts() -> None:
