@@ -93,8 +93,12 @@ class Family:
     padding_token: str | None = None
     """Token that the family reserves for padding, for tokenizers that declare none."""
     chat_arguments: Mapping[str, bool | str] = field(default_factory=dict)
-    """Variables to set in the chat format, such as `{"enable_thinking": False}`. The end of a turn needs no
-    declaration: it is read from the chat format."""
+    """Variables to set in the chat format, such as `{"enable_thinking": False}`, for models whose sweep file names the
+    family. The end of a turn needs no declaration: it is read from the chat format."""
+
+    def content(self) -> dict[str, object]:
+        """Returns what of this declaration changes the rows of a run; it enters the run ids of families of others."""
+        return {"chat_arguments": dict(self.chat_arguments)} if self.chat_arguments else {}
 
     def covers(self, architecture: str) -> bool:
         """Whether `architecture` is the name of this family or of one of its model types."""

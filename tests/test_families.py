@@ -11,6 +11,7 @@ import pytest
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.families import COHERE, FAMILIES, LLAMA, Family, attention_heads, find_family, require_family
+from clt_ray.sweep.inputs import plugin_contents
 from clt_ray.sweep.run import ModelSpec
 from clt_ray.training.model import load_tokenizer, with_variables
 from tests.support.tiny_models import BUNDLED
@@ -25,14 +26,14 @@ def qwen3(monkeypatch: pytest.MonkeyPatch) -> Family:
     return QWEN3
 
 
-def tokenizer_of(folder: Path, model_type: str, **changes: Any) -> Any:
+def tokenizer_of(folder: Path, model_type: str, architecture: str | None = None, **changes: Any) -> Any:
     """Loads the bundled tokenizer, with changes to its configuration, as that of a model of some architecture."""
     folder.mkdir()
     shutil.copy(BUNDLED / "tokenizer.json", folder)
     declared = json.loads((BUNDLED / "tokenizer_config.json").read_text()) | changes
     (folder / "tokenizer_config.json").write_text(json.dumps(declared))
     (folder / "config.json").write_text(json.dumps({"model_type": model_type}))
-    return load_tokenizer(ModelSpec(name="local", source=str(folder)))
+    return load_tokenizer(ModelSpec(name="local", source=str(folder), architecture=architecture))
 
 
 def test_a_family_is_found_by_its_name_and_by_its_model_types() -> None:
@@ -72,13 +73,17 @@ def test_only_the_family_that_reserves_a_padding_token_gets_it(tmp_path: Path) -
     assert other.pad_token == other.eos_token
 
 
-def test_the_chat_format_gets_the_variables_of_the_family(qwen3: Family, tmp_path: Path) -> None:
+def test_the_chat_format_gets_the_variables_of_the_family_that_the_sweep_names(qwen3: Family, tmp_path: Path) -> None:
     template = "{% for m in messages %}{{ m.content }}{% endfor %}{% if thinking %}<think>{% endif %}"
-    tokenizer = tokenizer_of(tmp_path / "qwen3", "qwen3", chat_template=template)
-    turns = [{"role": "user", "content": "hello"}]
-    assert tokenizer.apply_chat_template(turns, tokenize=False, thinking=True) == "hello"
-    llama = tokenizer_of(tmp_path / "llama", "llama", chat_template=template)
-    assert llama.apply_chat_template(turns, tokenize=False, thinking=True) == "hello<think>"
+    for architecture, expected in (("qwen3", "hello"), (None, "hello<think>"), ("llama", "hello<think>")):
+        tokenizer = tokenizer_of(tmp_path / f"{architecture}", "qwen3", architecture, chat_template=template)
+        turns = [{"role": "user", "content": "hello"}]
+        assert tokenizer.apply_chat_template(turns, tokenize=False, thinking=True) == expected
+
+
+def test_what_a_family_of_another_package_changes_in_the_rows_enters_the_run_id(qwen3: Family) -> None:
+    assert set(plugin_contents([], [], [], "qwen3")) == {"family qwen3"}
+    assert plugin_contents([], [], [], "llama") == plugin_contents([], [], [], None) == {}
 
 
 def test_no_variables_leave_a_template_as_it_is() -> None:

@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from clt_ray.errors import DataError
+from clt_ray.families import FAMILIES, find_family
 from clt_ray.languages import ENGLISH, LANGUAGES
 from clt_ray.scorers import SCORERS, scorers_for
 from clt_ray.sweep.canonical import canonical_json
@@ -62,14 +63,16 @@ def run_inputs(
         model=model_content(model),
         data={task: data_content(source, task, train_languages, eval_languages) for task, source in data.items()},
         templates=templates_sha256(),
-        plugins=plugin_contents(data, {ENGLISH, *train_languages, *eval_languages}, scorers),
+        plugins=plugin_contents(data, {ENGLISH, *train_languages, *eval_languages}, scorers, model.architecture),
     )
 
 
-def plugin_contents(tasks: Iterable[str], languages: Collection[str], scorers: Iterable[str]) -> dict[str, str]:
+def plugin_contents(
+    tasks: Iterable[str], languages: Collection[str], scorers: Iterable[str], architecture: str | None
+) -> dict[str, str]:
     """Returns the hashes of what other packages declare for a run: `task spelling` -> SHA-256.
 
-    Only what can change the run's rows and scores is hashed. Built-in tasks and languages are left out.
+    Only what can change the run's rows and scores is hashed. Built-in tasks, languages and families are left out.
     """
     contents: dict[str, object] = {}
     for task in tasks:
@@ -80,6 +83,9 @@ def plugin_contents(tasks: Iterable[str], languages: Collection[str], scorers: I
             contents[f"language {code}"] = LANGUAGES[code].content()
     for name in scorers_for(tasks, scorers):
         contents[f"scorer {name}"] = {"version": SCORERS[name].version}
+    family = find_family(architecture) if architecture else None
+    if family is not None and family.name not in FAMILIES.built_in and family.content():
+        contents[f"family {family.name}"] = family.content()
     return {name: hashlib.sha256(canonical_json(content).encode()).hexdigest() for name, content in contents.items()}
 
 

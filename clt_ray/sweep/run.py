@@ -62,7 +62,7 @@ class Inputs(SpecModel):
     templates: Identity[str]
     """SHA-256 of the prompt templates that the package ships."""
     plugins: AddedIdentity[Mapping[str, str]] = Field(default_factory=dict)
-    """SHA-256 of what other packages declare for the run: tasks, languages and scorers, as `task spelling`."""
+    """SHA-256 of what other packages declare for the run (tasks, languages, scorers, families), by `task spelling`."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def parameter_count(model: ModelSpec) -> int | None:
 
 
 def load_tokenizer(model: ModelSpec) -> Any:
-    """Returns the model's tokenizer with a padding token and the chat format of the model's family.
+    """Returns the model's tokenizer with a padding token, and with the chat format of the family that the sweep names.
 
     A tokenizer without a padding token gets the one that the family reserves, such as Llama 3.1's for fine-tuning, or
     else its end of text. Padding carries no label, so either is right for training, but only a token of its own lets
@@ -61,12 +61,15 @@ def load_tokenizer(model: ModelSpec) -> Any:
 
     source, revision = location(model), model.revision
     tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-    family = find_family(AutoConfig.from_pretrained(source, revision=revision).model_type)
-    if tokenizer.pad_token is None:
-        reserved = family.padding_token if family is not None else None
-        tokenizer.pad_token = reserved if reserved in tokenizer.get_vocab() else tokenizer.eos_token
+    # The chat format decides what a run trains on. Only a family that the sweep names can enter the run's identity,
+    # which is computed without the checkpoint.
+    family = find_family(model.architecture) if model.architecture else None
     if family is not None and tokenizer.chat_template:
         tokenizer.chat_template = with_variables(tokenizer.chat_template, family.chat_arguments)
+    if tokenizer.pad_token is None:
+        family = family or find_family(AutoConfig.from_pretrained(source, revision=revision).model_type)
+        reserved = family.padding_token if family is not None else None
+        tokenizer.pad_token = reserved if reserved in tokenizer.get_vocab() else tokenizer.eos_token
     return tokenizer
 
 
