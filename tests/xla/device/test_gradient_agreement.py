@@ -50,7 +50,8 @@ def probes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Probe]]:
     run = mixed_run(tmp_path_factory.mktemp("probes"), 1)
     tokenizer = load_tokenizer(run.model)
     rows = {
-        cell: [encode(row, tokenizer, 128) for row in kept] for cell, kept in build_run_data(run).validation.items()
+        pair: [encode(row, tokenizer, 128) for row in pair_rows]
+        for pair, pair_rows in build_run_data(run).validation.items()
     }
     return run, probes_of(run, rows, tokenizer.pad_token_id)
 
@@ -94,8 +95,8 @@ def test_cosines_and_norms_are_those_of_the_whole_gradients(probes: tuple[Any, l
 def test_a_mesh_changes_no_sketch(probes: tuple[Any, list[Probe]]) -> None:
     run, run_probes = probes
     both = [measured(run, run_probes[:2], mesh)[0] for mesh in ((4, 1), (2, 2))]
-    for cell, gradient in both[0].items():
-        for half, other in zip(gradient.halves, both[1][cell].halves, strict=True):
+    for pair, gradient in both[0].items():
+        for half, other in zip(gradient.halves, both[1][pair].halves, strict=True):
             assert abs(half - other).max() <= 1e-4 * abs(half).max()
 
 
@@ -110,8 +111,8 @@ def test_measuring_changes_no_weight_and_no_metric(tmp_path: Path) -> None:
     assert not unmeasured.exists("interference.jsonl")
     points = recorded(measured_directory, "interference")
     assert [step for step, _ in points] == [2, 4]
-    cells = [f"{task}.{language}" for task in ("math", "summarization") for language in ("en", "es", "ja")]
-    assert {f"interference/{cell}/{cell}" for cell in cells} <= set(points[0][1])
+    pairs = [f"{task}.{language}" for task in ("math", "summarization") for language in ("en", "es", "ja")]
+    assert {f"interference/{pair}/{pair}" for pair in pairs} <= set(points[0][1])
     assert all(-1 <= value <= 1 for name, value in points[0][1].items() if not name.endswith("norm"))
     for log in ("train", "validation"):
         assert recorded(unmeasured, log) == recorded(measured_directory, log)
