@@ -1,7 +1,8 @@
 """Batches as a pure function of (lengths of the rows, seed, epoch, step).
 
-A resumed run asks for step s and gets what an unbroken run gets, without replaying the steps before. The order
-comes from raw Philox output, which numpy keeps fixed across versions, unlike that of its `permutation`.
+A resumed run asks for step s and gets the batch that an uninterrupted run gets, without replaying the earlier steps.
+The order comes from the raw output of the Philox generator, which numpy keeps fixed across versions, unlike the output
+of its `permutation`.
 """
 
 from __future__ import annotations
@@ -16,35 +17,35 @@ from clt_ray.data.formatting import IGNORED, Encoded
 
 
 def epoch_order(n_rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """A permutation of `range(n_rows)`, shape (n_rows,)."""
+    """Returns a permutation of `range(n_rows)`, shape (n_rows,)."""
     key = hashlib.sha256(f"epoch order/{seed}/{epoch}".encode()).digest()[:16]
     draws = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(n_rows)
     return np.argsort(draws, kind="stable")
 
 
 def steps_per_epoch(n_rows: int, batch_size: int) -> int:
-    """Number of batches of one pass; the last may be smaller than the others."""
+    """Returns the number of batches of one epoch; the last may be smaller than the others."""
     return -(-n_rows // batch_size)
 
 
 def epoch_batches(
     lengths: Sequence[int], batch_size: int, seed: int, epoch: int, window: int
 ) -> list[NDArray[np.int64]]:
-    """Row indices of every batch of an epoch: `epoch_order`, with rows of like length put in the same batch.
+    """Returns the row indices of every batch of an epoch: `epoch_order`, with rows of similar length in one batch.
 
         epoch order       | 12 batches of random rows ... | rest |
         window = 4        | 4, by length | 4, by length | 4, by length |
-        batches           in random order, each of rows of like length; the smaller last batch stays last
+        batches           in random order, each of rows of similar length; the smaller last batch stays last
 
-    A batch is as wide as its longest row, so less of it is padding. Every row still comes once, and each window of
-    `window * batch_size` rows is a random sample of the epoch.
+    A batch is as wide as its longest row, so batches of rows of similar length hold less padding. Every row occurs
+    exactly once, and each window of `window * batch_size` rows is a random sample of the epoch.
 
     Args:
-        lengths: Tokens of each row.
+        lengths: Number of tokens of each row.
         batch_size: Rows per batch.
-        seed: Of the run.
-        epoch: From 0.
-        window: Batches whose rows are sorted among themselves; 1 leaves the order random.
+        seed: Random seed of the run.
+        epoch: Number of the epoch, from 0.
+        window: Number of batches whose rows are sorted together; 1 leaves the order random.
     """
     order = epoch_order(len(lengths), seed, epoch)
     count, rest = divmod(len(order), batch_size)
@@ -62,12 +63,12 @@ def epoch_batches(
 
 
 def pad_batch(rows: Sequence[Encoded], pad_id: int, multiple: int = 1) -> dict[str, NDArray[np.int64]]:
-    """Rows as rectangles, padded on the right.
+    """Returns rows as rectangular arrays, padded on the right.
 
     Args:
-        rows: At least one.
-        pad_id: Token that fills `input_ids`.
-        multiple: Round the width up to a multiple of this many tokens.
+        rows: Encoded rows, at least one.
+        pad_id: Token id that fills `input_ids`.
+        multiple: The width is rounded up to a multiple of this number of tokens.
 
     Returns:
         `input_ids`, `attention_mask` (1 on real tokens) and `labels` (-100 on padding), each (rows, width).

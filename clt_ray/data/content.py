@@ -1,4 +1,4 @@
-"""What makes two rows the same: their text, not their position or their file."""
+"""Keys under which two rows count as the same: they depend on the text of the rows, not on its position or file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from clt_ray.data.rows import Row
 
 
 def normalise(text: str) -> str:
-    """Text without differences of width, composition, letter case and white space."""
+    """Returns the text without differences of width, composition, letter case and white space."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return " ".join(text.casefold().split())
 
 
 def digest(*parts: str) -> bytes:
-    """128-bit digest of a sequence of texts; equal sequences only, whatever characters they hold."""
+    """Returns a 128-bit digest of a sequence of texts, which is equal for equal sequences only."""
     hasher = hashlib.blake2b(digest_size=16)
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
@@ -26,10 +26,10 @@ def digest(*parts: str) -> bytes:
 
 
 def prompt_key(row: Row) -> bytes:
-    """Equal for rows that show the model the same text."""
+    """Returns a key that is equal for rows with the same prompt."""
     return digest(normalise(row.prompt))
 
 
 def content_key(row: Row) -> bytes:
-    """Equal for rows that would teach the model the same."""
+    """Returns a key that is equal for rows with the same prompt and completion."""
     return digest(normalise(row.prompt), normalise(row.completion))

@@ -1,13 +1,13 @@
-"""How many tokens a model can attend to."""
+"""The context length of a model."""
 
 from __future__ import annotations
 
 
 def context_length(location: str, revision: str | None = None) -> int | None:
-    """Positions of a model, as its configuration says; None when it names no limit.
+    """Returns the number of positions in a model's configuration; None when it has no limit.
 
     Args:
-        location: Directory or hub name.
+        location: Local directory or hub name of the model.
         revision: Branch, tag or commit of a hub model.
     """
     from transformers import AutoConfig

@@ -6,12 +6,13 @@
     Question: Janet's ducks lay 16 eggs per day. ...
     Answer:
 
-Exemplars are the first rows of a source's `exemplars` split: MGSM's and P-MMEval's own for the hub's math, otherwise
-`<root>/<task>/exemplars/<language>.jsonl`. A source without that split in a language lends the first rows of its
-training file, those left out that ask what a test row asks. They are the same for every test row, run and seed.
+Exemplars are the first rows of a source's `exemplars` split: those of MGSM and P-MMEval for math from the hub, and
+`<root>/<task>/exemplars/<language>.jsonl` of a local root. Where a source has no such split in a language, the first
+rows of its training split are used, without rows whose question is in the test split. Exemplars are the same for every
+test row, run and seed.
 
-A model that was trained on single answers ends its own; one that was not goes on with a question of its own making,
-which `cut_continuation` removes.
+A model that was trained on single answers ends its answer itself. Other models continue with a question that they
+invent, which `cut_continuation` removes.
 """
 
 from __future__ import annotations
@@ -36,36 +37,36 @@ _LABEL = re.compile(r"\s*([^\n:：]{1,40}[:：])\s*")
 
 
 def exemplars(source: DataSource, task: str, language: str, count: int) -> tuple[Row, ...]:
-    """The worked examples of a language.
+    """Returns the worked examples of a language.
 
     Args:
-        source: Where the task's rows come from.
+        source: The source of the task's rows.
         task: Name of the task.
-        language: ISO code.
-        count: How many.
+        language: ISO 639-1 code.
+        count: Number of examples.
 
     Raises:
-        DataError: The source has fewer.
+        DataError: The source has fewer examples.
     """
     if count == 0:
         return ()
-    own = list(load_rows(source, task, language, SPLIT).rows)
+    rows = list(load_rows(source, task, language, SPLIT).rows)
     if source.dataset:
-        own = _without_labels(own, task, language)
-    found = own or _from_training(source, task, language, count)
-    if len(found) < count:
+        rows = _without_labels(rows, task, language)
+    rows = rows or _from_training(source, task, language, count)
+    if len(rows) < count:
         raise DataError(
-            f"{describe(source)}: {task}/{SPLIT}/{language}: {count} worked examples are needed and {len(found)} are "
-            f"there\n    {_remedy(source, task, language)}, or set evaluation.shots to {{{task}: {len(found)}}}"
+            f"{describe(source)}: {task}/{SPLIT}/{language}: {count} worked examples are needed and {len(rows)} are "
+            f"there\n    {_remedy(source, task, language)}, or set evaluation.shots to {{{task}: {len(rows)}}}"
         )
-    return tuple(found[:count])
+    return tuple(rows[:count])
 
 
 def exemplars_of(run: RunSpec, pairs: Iterable[TaskLanguage]) -> dict[TaskLanguage, tuple[Row, ...]]:
-    """Exemplars of a run for each of the (task, language) that it is tested in.
+    """Returns the worked examples of a run for each task-language pair in which it is tested.
 
     Raises:
-        DataError: As `exemplars`.
+        DataError: The source has too few examples in a language.
     """
     return {
         TaskLanguage(task, language): exemplars(
@@ -78,19 +79,19 @@ def exemplars_of(run: RunSpec, pairs: Iterable[TaskLanguage]) -> dict[TaskLangua
 def check_prompts(
     run: RunSpec, test: Mapping[TaskLanguage, Sequence[Row]], tokenizer: Any, context_tokens: int | None
 ) -> None:
-    """Refuse a run whose test prompts with exemplars leave no room for an answer; call it before training.
+    """Refuses a run whose test prompts with exemplars leave no room for an answer, before it is trained.
 
-    A prompt without exemplars is cut to fit instead (`formatting.encode_prompt`). One with exemplars would lose
-    some of them, or half of one, and measure something else in the languages that a tokenizer splits most.
+    A prompt without exemplars is cut to fit instead (`formatting.encode_prompt`). A prompt with exemplars would lose
+    some of them, or a part of one, and would measure something else in the languages that a tokenizer splits most.
 
     Args:
-        run: Its evaluation says how many exemplars there are and how long an answer may be.
-        test: (task, language) -> test rows.
-        tokenizer: The model's.
-        context_tokens: Most tokens that the model can attend to; None when it has no limit.
+        run: The run, whose evaluation gives the number of exemplars and the longest answer.
+        test: Test rows by task and language.
+        tokenizer: The tokenizer of the model.
+        context_tokens: Largest number of tokens that the model can attend to; None when it has no limit.
 
     Raises:
-        DataError: A prompt is too long, or exemplars are missing; names the longest prompt of each such language.
+        DataError: A prompt is too long, or exemplars are missing; the message has the longest prompt per language.
     """
     problems = []
     for pair, shots in exemplars_of(run, test).items():
@@ -109,18 +110,18 @@ def check_prompts(
 
 
 def cut_continuation(text: str, language: str, task: str) -> str:
-    """A model's answer without the further examples that it invents after it.
+    """Returns a model's answer without the further examples that the model invents after it.
 
     >>> cut_continuation("5 + 6 = 11. The answer is 11.\\n\\nQuestion: Olivia has $23. ...", "en", "math")
     '5 + 6 = 11. The answer is 11.'
 
-    Cut at the first line that opens a prompt of the task, in the language or in English; a text that begins with
-    one is left alone. A task whose prompts open with the row's own text has no such words: there the text is cut at
-    the blank line that separates exemplars.
+    The text is cut at the first line that opens a prompt of the task, in the language or in English, unless the text
+    begins with it. The prompts of some tasks open with the row's own text; there the text is cut at the blank line that
+    separates exemplars.
 
     Args:
-        text: What the model wrote.
-        language: ISO code of the prompt.
+        text: The output of the model.
+        language: ISO 639-1 code of the prompt.
         task: Name of the task.
     """
     openings = _openings(task, language)
@@ -132,28 +133,28 @@ def cut_continuation(text: str, language: str, task: str) -> str:
 
 @cache
 def _openings(task: str, language: str) -> tuple[str, ...]:
-    """Words that prompts of a task begin with."""
+    """Returns the words with which prompts of a task begin."""
     texts = [prompt_template(task, code) for code in (language, FALLBACK_LANGUAGE)]
     openings = (text.partition(placeholder(task))[0].strip() for text in texts)
     return tuple(dict.fromkeys(opening for opening in openings if opening))
 
 
 def _from_training(source: DataSource, task: str, language: str, count: int) -> list[Row]:
-    asked = {prompt_key(row) for row in load_rows(source, task, language, "test").rows}
-    found: dict[bytes, Row] = {}
+    test_prompts = {prompt_key(row) for row in load_rows(source, task, language, "test").rows}
+    by_prompt: dict[bytes, Row] = {}
     for row in load_rows(source, task, language, "train").rows:
-        if len(found) == count:
+        if len(by_prompt) == count:
             break
-        if (key := prompt_key(row)) not in asked:
-            found.setdefault(key, row)
-    return list(found.values())
+        if (key := prompt_key(row)) not in test_prompts:
+            by_prompt.setdefault(key, row)
+    return list(by_prompt.values())
 
 
 def _without_labels(rows: Sequence[Row], task: str, language: str) -> list[Row]:
-    """Rows without the words that all their texts begin with, such as MGSM's "Question:" and "Step-by-Step Answer:".
+    """Removes words with which all texts begin, such as MGSM's "Question:" and "Step-by-Step Answer:".
 
-    The template brings its own, and words that a training row never had would only be imitated. Local files are
-    taken as they are: their training rows may begin like that too.
+    The template has such words itself, and a model would imitate words that its training rows never had. Rows of local
+    files are not changed, since their training rows may begin in the same way.
     """
     before, _, after = _template(task, language)
     texts = _stripped([row.prompt.removeprefix(before).removesuffix(after) for row in rows])
@@ -169,7 +170,7 @@ def _template(task: str, language: str) -> tuple[str, str, str]:
 
 
 def _stripped(texts: Sequence[str]) -> list[str]:
-    """Texts without the label that every one of several begins with: up to a colon, at most 40 characters."""
+    """Removes a label of at most 40 characters and a colon with which each of several texts begins."""
     matches = [_LABEL.match(text) for text in texts]
     labels = {match[1] if match else None for match in matches}
     if len(texts) < 2 or len(labels) > 1 or None in labels:

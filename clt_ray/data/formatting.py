@@ -1,18 +1,19 @@
-"""Rows as tokens: the model's chat format when it has one, plain text otherwise.
+"""Encodes rows as tokens: in the model's chat format when it has one, as plain text otherwise.
 
     plain   <s>Question: 3 + 5?\\nAnswer:| The answer is 8.</s>
     chat    <s>[user] Solve this math problem ...\\n\\nQuestion: 3 + 5?\\nAnswer:[end][assistant]|The answer is 8.[end]
 
-The model learns what follows the bar, which is also where generation starts. A chat model is told what to do in the
-row's language (`templates.chat_instruction`); a base model sees the labelled text alone.
+The model learns the tokens after the bar, where generation also starts. A chat model gets an instruction in the row's
+language first (`templates.chat_instruction`); a base model sees the labelled text alone.
 
-The prompt and the completion are tokenised apart and joined as ids. So the prompt's ids are a prefix of the full
-ids by construction, and what is learned after a prompt in training is exactly what follows it in generation; a
-tokenizer that sees both at once may merge characters across the border. In the chat formats of Llama 3 and Aya a
-marker stands at the border and nothing can merge: the ids are those that `apply_chat_template` gives.
+The prompt and the completion are tokenised separately and joined as ids. Therefore the prompt's ids are always a prefix
+of the full ids, and training and generation continue a prompt in the same way; a tokenizer that sees both at once may
+merge characters across the border. In the chat formats of Llama 3 and Aya a marker stands at the border, so that
+nothing merges and the ids are those of `apply_chat_template`.
 
-When a row is too long, the completion keeps at least half of the room, and the middle of the prompt goes: its
-start holds the text's most telling part and the first special token, its end the words that ask for an answer.
+When a row is too long, the completion keeps at least half of the length, and tokens in the middle of the prompt are
+left out: its start has the first special token and usually the most important part of the text, its end the words that
+ask for an answer.
 """
 
 from __future__ import annotations
@@ -26,35 +27,35 @@ from clt_ray.data.rows import Row
 from clt_ray.data.templates import chat_instruction
 
 IGNORED = -100
-"""Label of a token that enters no loss."""
+"""Label of a token that does not enter the loss."""
 KEPT_TAIL = 32
-"""Tokens at the end of a cut prompt that stay: the template's closing words and the chat format's turn markers."""
+"""Number of tokens at the end of a cut prompt that are kept: the template's last words and the markers of turns."""
 CHAT_DATE = "26 Jul 2024"
-"""Today's date for chat formats that mention it, as in Llama 3.1's own; the real one would change a run's rows
-overnight."""
+"""Date for chat formats that contain today's date, the default of Llama 3.1's format. The real date would change the
+rows of a run every day."""
 SHOT_SEPARATOR = "\n\n"
-"""Between exemplars, where there is no chat format to part them."""
+"""Text between exemplars of a prompt without a chat format."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One row as token ids."""
+    """A row as token ids."""
 
     input_ids: list[int]
-    """Prompt followed by completion."""
+    """Ids of the prompt, followed by those of the completion."""
     labels: list[int]
-    """As `input_ids`, with -100 on the prompt."""
+    """The same ids, with -100 in place of the prompt."""
     truncated: bool = False
-    """Whether tokens were left out to fit the length."""
+    """Whether tokens were left out because the row was too long."""
 
 
 def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
-    """Token ids and completion-only labels.
+    """Returns the token ids of a row, with labels for the completion only.
 
     Args:
-        row: With a completion.
+        row: A row with a completion.
         tokenizer: A Hugging Face tokenizer with an end-of-text token.
-        max_length: Most tokens of the result, at least 2.
+        max_length: Largest number of tokens, at least 2.
 
     Raises:
         ValueError: `max_length` leaves no room for both a prompt and a completion.
@@ -70,20 +71,21 @@ def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
 
 
 def encode_prompt(row: Row, tokenizer: Any, max_length: int | None = None, *, shots: Sequence[Row] = ()) -> list[int]:
-    """What generation starts from: the tokens that come before the completion in `encode`.
+    """Returns the tokens from which generation starts: those before the completion in `encode`.
 
     Args:
-        row: Its completion is not read.
+        row: The row; its completion is not used.
         tokenizer: A Hugging Face tokenizer.
-        max_length: Most tokens of the result; None keeps all.
-        shots: Worked examples to show first, with completions: earlier turns of a chat, paragraphs of plain text.
+        max_length: Largest number of tokens; None keeps all.
+        shots: Worked examples that come first, as earlier turns of a chat or as paragraphs of plain text.
     """
     prompt = _prompt(row, tokenizer, shots)[0]
     return prompt if max_length is None else _without_middle(prompt, max_length)
 
 
 def end_of_turn_id(tokenizer: Any) -> int:
-    """The token that ends a reply: the chat format's own, such as Llama 3's `<|eot_id|>`, or the end of text."""
+    """Returns the id of the token that ends a reply: the chat format's, such as Llama 3's `<|eot_id|>`, or the end of
+    text."""
     if has_chat_format(tokenizer):
         turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
         reply = _chat(tokenizer, turns).rpartition("!")[2]
@@ -95,7 +97,7 @@ def end_of_turn_id(tokenizer: Any) -> int:
 
 
 def has_chat_format(tokenizer: Any) -> bool:
-    """Whether the tokenizer says how turns of a conversation are written."""
+    """Returns whether the tokenizer has a chat template."""
     return bool(getattr(tokenizer, "chat_template", None))
 
 
@@ -104,17 +106,17 @@ def _parts(row: Row, tokenizer: Any) -> tuple[list[int], list[int]]:
     if shown is None:
         return prompt, [*_tokens(_separator(row) + row.completion, tokenizer), tokenizer.eos_token_id]
     whole = _chat(tokenizer, [*_user_turn(row), _assistant_turn(row)])
-    # A format that rewrites earlier turns has no common prefix to continue from; the text goes in as it is.
+    # Where a format rewrites earlier turns, the two texts have no common prefix, and the completion is used as it is.
     rest = whole[len(shown) :] if whole.startswith(shown) else row.completion
     completion = _tokens(rest, tokenizer)
-    # Most formats close the turn themselves, some with a line end behind the marker.
+    # Most formats close the turn themselves, some with a line end after the marker.
     if not _special_ids(tokenizer) & set(completion[-2:]):
         completion.append(tokenizer.eos_token_id)
     return prompt, completion
 
 
 def _prompt(row: Row, tokenizer: Any, shots: Sequence[Row] = ()) -> tuple[list[int], str | None]:
-    """Ids of the prompt, and its text in the chat format when there is one."""
+    """Returns the ids of the prompt, and its text in the chat format when there is one."""
     if has_chat_format(tokenizer):
         turns = [turn for shot in shots for turn in (*_user_turn(shot), _assistant_turn(shot))]
         text = _chat(tokenizer, [*turns, *_user_turn(row)], add_generation_prompt=True)
@@ -151,7 +153,7 @@ def _special_ids(tokenizer: Any) -> frozenset[int]:
 
 
 def _tokens(text: str, tokenizer: Any, add_special_tokens: bool = False) -> list[int]:
-    # Not verbose: what is too long for the model is cut or refused here, and told in other words.
+    # The tokenizer's own warning about long texts is switched off, since long rows are cut or refused here.
     return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
 
 

@@ -1,12 +1,12 @@
-"""Usable rows of a hub data set: streamed once, sampled in bounded memory, kept in a cache.
+"""Selects usable rows of a hub data set: streams it once, samples in bounded memory, and keeps the rows in a cache.
 
-mCoT-MATH is 11 GB in one file, and the study needs at most 33,000 of its 580,000 rows per language. So one pass over
-the files selects, for every language in them, the `KEPT_ROWS` rows that come first in a fixed order (by hash of
-their content), and writes those to the cache beside the hub's own. What a run samples, it samples from these, which
-keeps samples nested: the selection depends on the rows alone, not on the run, the seed or the order of the file.
+mCoT-MATH is 11 GB in one file, and the study needs at most 33,000 of its 580,000 rows per language. Therefore one pass
+over the files selects, for every language in them, the first `KEPT_ROWS` rows in a fixed order (by hash of their
+content) and writes them to a cache beside the hub's own. Runs sample from these rows, which keeps samples nested: the
+selection depends on the rows alone, and not on the run, the seed or the order of the file.
 
-The pass drops malformed rows and counts them by reason. The commit that the revision stood for is written beside
-the rows; later runs read the cache, so they see that commit until the cache is deleted or `revision` is changed.
+The pass drops malformed rows and counts them by reason. The commit that the revision named is written beside the rows.
+Later runs read the cache and therefore use that commit until the cache is deleted or `revision` is changed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from clt_ray.data.rows import MalformedRow, Parsed, check_script, parse
 from clt_ray.data.spool import Spool
 
 KEPT_ROWS = 50_000
-"""Most rows of one language and split that a run can draw from. The study's largest wish is 33,000: the equal-volume
-control of its largest mixture."""
+"""Largest number of rows of one language and split that runs sample from. The study needs at most 33,000, for the
+equal-volume control of its largest mixture."""
 NOT_JSON = "not a JSON object"
 DUPLICATE = "duplicate"
 BEYOND = f"beyond the first {KEPT_ROWS:,} in a fixed order"
@@ -39,21 +39,21 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Selected:
-    """Rows of one language."""
+    """The selected rows of one language."""
 
     rows: tuple[Parsed, ...]
-    """In the order of the files."""
+    """Rows in the order of the files."""
     available: int
-    """Raw rows of the language in the files."""
+    """Number of raw rows of the language in the files."""
     dropped: Counter[str]
-    """Reason -> raw rows left out."""
+    """Reason -> number of raw rows that were left out."""
     origin: str
     """`<data set>@<commit>`; a local copy has no commit."""
 
 
 @dataclass
 class _Pass:
-    """What one pass has seen of one language."""
+    """The rows and counts of one language during a pass."""
 
     kept: Spool
     available: int = 0
@@ -61,17 +61,18 @@ class _Pass:
 
 
 def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: bool, training: bool) -> Selected:
-    """The selected rows of a language, from the cache or, the first time, from the files.
+    """Returns the selected rows of a language from the cache, which is filled from the files the first time.
 
     Args:
-        files: Where the split is.
+        files: The files of the split.
         task: Name of the task.
-        language: ISO code.
-        needs_completion: As `rows.parse`.
+        language: ISO 639-1 code.
+        needs_completion: Whether rows without a target are left out.
         training: Whether rows in the wrong script are left out.
 
     Raises:
-        DataError: The data set or its files are not there. Network failures pass through, as they may mend.
+        DataError: The data set or its files do not exist. Network errors are not caught, since a later attempt may
+            succeed.
     """
     from datasets import config
 
@@ -79,25 +80,28 @@ def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: boo
     if not (folder / "manifest.json").is_file():
         _fill(folder, files, task, language, needs_completion, training)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    told = manifest["languages"][language]
+    counts = manifest["languages"][language]
     with (folder / f"{language}.jsonl").open(encoding="utf-8") as lines:
         rows = tuple(Parsed(*json.loads(line)) for line in lines)
     origin = files.dataset + (f"@{manifest['commit']}" if manifest["commit"] else "")
-    return Selected(rows, told["available"], Counter(told["dropped"]), origin)
+    return Selected(rows, counts["available"], Counter(counts["dropped"]), origin)
 
 
 def _key(files: HubFiles, task: str, language: str, needs_completion: bool, training: bool) -> str:
-    """Name of the cache entry: all that decides its content. Files that mix languages have one entry for all."""
+    """Returns the name of the cache entry, which depends on everything that decides its content.
+
+    Files that mix languages have one entry for all of them.
+    """
     place = None if _mixed(files) else language
     local = None
     if is_local(files):
-        # A copy may be edited under the same name; a hub revision is decided by its first load.
+        # A local copy may be edited under the same name; a hub revision means the commit of its first load.
         local = [
             (str(path.relative_to(files.dataset)), path.stat().st_size, path.stat().st_mtime_ns)
             for path in sorted(Path(files.dataset).rglob("*"))
             if path.is_file()
         ]
-    # Names are filled in by now; `languages` has said its part.
+    # `languages` only decides which names are filled in, and these are part of the description.
     described_files = {name: value for name, value in asdict(files).items() if name != "languages"}
     described = [_FORMAT, KEPT_ROWS, described_files, task, place, needs_completion, training, local]
     return digest(json.dumps(described, sort_keys=True)).hex()
@@ -113,7 +117,7 @@ def _fill(folder: Path, files: HubFiles, task: str, language: str, needs_complet
     with ExitStack() as open_files:
         passes = {code: _Pass(open_files.enter_context(Spool(KEPT_ROWS))) for code in codes.values()}
         for index, raw in enumerate(raw_rows(files, language)):
-            # A line that is no object does not say in which language it would have been.
+            # The language of a line that is no JSON object is unknown.
             code = None if raw is None else _language(files, raw, codes, language)
             for seen_code, seen in passes.items():
                 if raw is None:
@@ -143,8 +147,8 @@ def _count(seen: _Pass, reason: str) -> None:
 
 
 def _language(files: HubFiles, raw: Mapping[str, Any], codes: Mapping[str, str], language: str) -> str | None:
-    """Language of a raw row; None when it is none that is asked for, or another variety of it."""
-    if any(raw.get(column) != wanted for column, wanted in files.only.items()):
+    """Returns the language of a raw row; None when it is not among the requested ones, or is another variety."""
+    if any(raw.get(column) != value for column, value in files.only.items()):
         return None
     if files.language_column is None:
         return language
@@ -152,13 +156,13 @@ def _language(files: HubFiles, raw: Mapping[str, Any], codes: Mapping[str, str],
 
 
 def _renamed(files: HubFiles, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The row under our column names; what `only` checked is settled and not read again."""
+    """Returns the row under the task's column names."""
     ours = {theirs: column for column, theirs in files.columns.items()}
     return {ours.get(column, column): value for column, value in raw.items() if column not in files.columns}
 
 
 def _write(folder: Path, passes: Mapping[str, _Pass], manifest: dict[str, Any]) -> None:
-    """Fill the cache entry at once: a process that dies, or two at a time, leave a whole one or none."""
+    """Writes the cache entry and renames it into place, so that no killed process leaves a partial entry."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=folder.parent))
     languages = {}
@@ -172,7 +176,7 @@ def _write(folder: Path, passes: Mapping[str, _Pass], manifest: dict[str, Any]) 
     try:
         os.replace(staging, folder)
     except OSError:
-        # Another process was faster; its entry holds the same rows.
+        # Another process wrote the entry first; it has the same rows.
         shutil.rmtree(staging)
         if not (folder / "manifest.json").is_file():
             raise

@@ -1,4 +1,4 @@
-"""Raw rows of files on the hub, or in a local copy of a repository, one after the other."""
+"""Streams the raw rows of files on the hub, or of files in a local copy of a repository."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ JSON_KINDS = (".json", ".jsonl")
 
 
 def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
-    """Rows of every language that the files of `language` hold, under the data set's own column names.
+    """Yields the rows of every language in the files of `language`, under the data set's own column names.
 
-    JSON is read by `json_stream` because `datasets` takes a whole array into memory and gives up a whole file for
-    one bad line; everything else by `datasets`, streaming, so that nothing is stored but what is selected.
+    JSON is read by `json_stream`, because `datasets` loads a whole array into memory and refuses a whole file for one
+    bad line. All other formats are read by `datasets` in streaming mode, so that only selected rows are stored.
 
     Raises:
-        DataError: The data set, its configuration or its files are not there. Network failures pass through, as
-            they may mend.
+        DataError: The data set, its configuration or its files do not exist. Network errors are not caught, since a
+            later attempt may succeed.
     """
     if files.files is None:
         yield from _by_configuration(files, language)
@@ -43,10 +43,11 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
 
 
 def commit(files: HubFiles) -> str | None:
-    """Commit that the revision of the files stands for now; None for a local copy.
+    """Returns the commit that the revision of the files names at present; None for a local copy.
 
     Raises:
-        DataError: There is no such data set or revision. Network failures pass through, as they may mend.
+        DataError: There is no such data set or revision. Network errors are not caught, since a later attempt may
+            succeed.
     """
     if is_local(files):
         return None
@@ -69,11 +70,11 @@ def _by_configuration(files: HubFiles, language: str) -> Iterator[dict[str, Any]
     from datasets.exceptions import DatasetNotFoundError
 
     try:
-        there = get_dataset_config_names(files.dataset, revision=files.revision)
-        if files.config is None and language not in there:
+        configs = get_dataset_config_names(files.dataset, revision=files.revision)
+        if files.config is None and language not in configs:
             return
-        if files.config is not None and files.config not in there:
-            raise _missing(files, f"configuration {files.config!r}", f"it has {', '.join(there)}")
+        if files.config is not None and files.config not in configs:
+            raise _missing(files, f"configuration {files.config!r}", f"it has {', '.join(configs)}")
         splits = load_dataset(files.dataset, files.config or language, streaming=True, revision=files.revision)
     except (FileNotFoundError, DatasetNotFoundError) as error:
         raise _missing(files, "files", error) from error
@@ -82,17 +83,17 @@ def _by_configuration(files: HubFiles, language: str) -> Iterator[dict[str, Any]
 
 
 def _matching(files: HubFiles, pattern: str) -> list[str]:
-    """Paths inside the repository, sorted."""
+    """Returns the paths of the matching files inside the repository, sorted."""
     if is_local(files):
         root = Path(files.dataset)
-        found = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
+        paths = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
     else:
         from huggingface_hub import HfFileSystem
 
-        found = [str(path) for path in HfFileSystem().glob(_hub_path(files, pattern))]
-    if not found:
+        paths = [str(path) for path in HfFileSystem().glob(_hub_path(files, pattern))]
+    if not paths:
         raise _missing(files, pattern, "no such file")
-    return sorted(found)
+    return sorted(paths)
 
 
 def _open(files: HubFiles, name: str) -> BinaryIO:

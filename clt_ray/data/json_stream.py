@@ -1,7 +1,7 @@
-"""Objects of a JSON-lines file or of one long JSON array, a few at a time.
+"""Reads the objects of a JSON-lines file or of one long JSON array, a few at a time.
 
-Data sets of many gigabytes are published as a single array (mCoT-MATH, ShareGPT); a parser that reads the whole
-file first would need several times its size in memory.
+Data sets of many gigabytes are published as a single array (mCoT-MATH, ShareGPT). A parser that reads the whole file
+at once would need several times the size of the file in memory.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from clt_ray.errors import DataError
 
 CHUNK_BYTES = 1 << 20
 LONGEST_RECORD = 1 << 26
-"""Most characters that one object may have; more without an end means that the array is broken."""
+"""Largest number of characters of one object. An array without the end of an object within them is broken."""
 
 _DECODER = json.JSONDecoder()
 
 
 def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
-    """Every object of an array, or of lines where the file is none, in order; None for an item that is not one.
+    """Yields every object of an array, or of lines where the file is no array; None for an item that is no object.
 
     Args:
         file: Opened for bytes, in UTF-8, at its start.
 
     Raises:
-        DataError: An array holds something that is not JSON, so that what follows cannot be told apart.
+        DataError: An array holds text that is not JSON, so that the objects after it cannot be separated.
     """
     start = b""
     while not start:
@@ -39,11 +39,11 @@ def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
 
 
 def json_lines(file: BinaryIO, start: bytes = b"") -> Iterator[dict[str, Any] | None]:
-    """The object of every line that is not blank; None for a line that holds none.
+    """Yields the object of every line that is not blank; None for a line that holds no object.
 
     Args:
         file: Opened for bytes, in UTF-8.
-        start: What was already read of it.
+        start: The part of the file that was read already.
     """
     rest = start
     while True:
@@ -75,7 +75,7 @@ def _array(file: BinaryIO, start: bytes) -> Iterator[dict[str, Any] | None]:
             return
         try:
             value, end = _DECODER.raw_decode(text, position)
-            # A number at the end of what was read may go on in the next chunk.
+            # A number at the end of the text may continue in the next chunk.
             if end < len(text) or ended:
                 position = end
                 yield value if isinstance(value, dict) else None

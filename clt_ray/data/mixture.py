@@ -1,12 +1,12 @@
-"""All rows of a run: its training mixture, and its validation and test rows per task and language.
+"""Assembles all rows of a run: its training mixture, and its validation and test rows by task and language.
 
 The mixture of a run is, for each of its tasks, `english_samples` English rows and `samples_per_language` rows of
 every other training language. Worked example: math and summarization on es and ja with 10 English and 4 other
 samples give 2 x (10 + 2 x 4) = 36 rows. The 4 Spanish math rows are the same in every run with that seed, and they
-are among the 8 that a run with twice as many uses (`clt_ray.data.sampling`).
+are among the 8 rows of a run with twice as many (`clt_ray.data.sampling`).
 
-The equal-volume control of that run also has 36 rows: of each task the first 10 + 2 x 4 English ones, of which the
-first 10 are the English rows of the run that it controls for.
+The equal-volume control of that run also has 36 rows: the first 10 + 2 x 4 English rows of each task, of which the
+first 10 are the English rows of the run that it is compared with.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ from clt_ray.tasks import TaskLanguage
 
 @dataclass(frozen=True)
 class RunData:
-    """Everything a run reads."""
+    """All rows of a run."""
 
     train: tuple[Row, ...]
-    """Task by task, English first; batches reorder them."""
+    """Training rows, task by task and English first; batches reorder them."""
     validation: dict[TaskLanguage, tuple[Row, ...]]
     """Rows by task and language, for every evaluation language that has some."""
     test: dict[TaskLanguage, tuple[Row, ...]]
     """Rows by task and language, for every evaluation language that has some."""
     dropped: dict[str, dict[str, int]]
-    """`<task>/<split>/<language>` -> reason -> rows of the source left out."""
+    """`<task>/<split>/<language>` -> reason -> number of rows of the source that were left out."""
     origins: tuple[str, ...] = ()
-    """What the rows came from, hub data sets with the commit that was read."""
+    """Sources of the rows; those of hub data sets with the commit that was read."""
 
     def dropped_rows(self) -> dict[str, dict[str, int]]:
-        """`dropped` as plain JSON."""
+        """Returns `dropped` as plain JSON values."""
         return {place: dict(reasons) for place, reasons in self.dropped.items()}
 
 
 def build_run_data(run: RunSpec) -> RunData:
-    """Read the rows of a run.
+    """Reads the rows of a run.
 
-    The result depends on identity fields of the run only; which rows are validated and tested on does not even
-    depend on its seed.
+    The result depends on the identity fields of the run only; its validation and test rows do not depend on the seed
+    either.
 
     Raises:
         DataError: A source cannot be read or has too few rows.
@@ -62,35 +62,35 @@ def build_run_data(run: RunSpec) -> RunData:
     origins: dict[str, None] = {}
     for task in run.tasks:
         for language in _languages(run):
-            wanted = run.rows_in(language)
+            needed = run.rows_in(language)
             pools = load_pools(
-                run.data[task], task, language, run.validation.samples_per_language, with_train=wanted > 0
+                run.data[task], task, language, run.validation.samples_per_language, with_train=needed > 0
             )
-            if len(pools.train) < wanted:
-                short = _shortage(run.data[task], task, language, len(pools.train), wanted, run.replaced_languages > 0)
-                raise DataError(str(short))
-            train += nested_sample(pools.train, wanted, task, language, run.seed)
+            if len(pools.train) < needed:
+                control = run.replaced_languages > 0
+                raise DataError(str(_shortage(run.data[task], task, language, len(pools.train), needed, control)))
+            train += nested_sample(pools.train, needed, task, language, run.seed)
             if language in run.eval_languages:
                 validation[TaskLanguage(task, language)] = pools.validation
                 test[TaskLanguage(task, language)] = pools.test[: run.evaluation.samples_per_language]
             dropped |= _dropped(task, language, pools)
             origins |= dict.fromkeys(pools.origins)
-        if not any(rows for (of, _), rows in test.items() if of == task):
+        if not any(rows for pair, rows in test.items() if pair.task == task):
             raise DataError(str(_no_test(run.data[task], task, run.eval_languages)))
     return RunData(tuple(train), _filled(validation), _filled(test), dropped, tuple(origins))
 
 
 def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
-    """Everything that will be missing, found before the first run starts.
+    """Finds missing rows before the first run starts.
 
-    Reads the bundled corpus and local roots; what the hub has is known only once it is downloaded.
+    It reads the bundled corpus and local roots. The rows of hub data sets are not known before they are downloaded.
 
     Args:
-        runs: Of one sweep or several.
+        runs: Runs of one sweep or of several.
 
     Returns:
-        One problem per source, task and language that is short of rows for the largest run or has no row to select
-        by, and one per source and task without any test row. Empty when all is there.
+        One problem for each source, task and language that has too few rows for the largest run or no validation row
+        for the selection, and one for each source and task without any test row.
     """
     problems: list[Problem] = []
     without_tests: dict[tuple[DataSource, str], list[str]] = {}
@@ -100,7 +100,7 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
         try:
             pools = load_pools(source, task, language, need.validation_rows, with_train=need.train_rows > 0)
         except DataError as error:
-            # One message says it for all languages of an unreadable source.
+            # An unreadable source is reported once for all languages.
             problem = Problem(f"data.{task}", "", None, str(error))
             problems += [problem] if problem not in problems else []
             with_tests.add(place)
@@ -120,19 +120,19 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
 
 @dataclass(frozen=True)
 class _Need:
-    """What the runs of a sweep want of one source, task and language."""
+    """The rows that the runs of a sweep need of one source, task and language."""
 
     train_rows: int = 0
     control: bool = False
-    """Whether the most training rows are an equal-volume control's."""
+    """Whether an equal-volume control needs the most training rows."""
     validation_rows: int = 0
     evaluated: bool = False
     selects: bool = False
-    """Whether a checkpoint is chosen by these validation rows alone."""
+    """Whether some run chooses its checkpoint by these validation rows alone."""
 
 
 def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
-    """The largest wish of any run, for every source on this machine."""
+    """Returns the largest need of any run, for every source on this machine."""
     needs: dict[tuple[DataSource, str, str], _Need] = {}
     for run in runs:
         for task, language in product(run.tasks, _languages(run)):
@@ -151,7 +151,7 @@ def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
 
 
 def _languages(run: RunSpec) -> list[str]:
-    """English, the training languages, then what is only evaluated; each once."""
+    """Returns English, the training languages, then the other evaluation languages; each once."""
     return list(dict.fromkeys((ENGLISH, *run.train_languages, *run.eval_languages)))
 
 

@@ -1,14 +1,14 @@
-"""The rows a run may use for each purpose, with nothing shared between purposes.
+"""Divides the rows of a task and language by purpose, so that no two purposes share a prompt.
 
-For one (task, language) the test rows come first, then validation, then training:
+Test rows are taken first, then validation rows, then training rows:
 
 * test: every row of the test split;
 * validation: rows of the validation split, or, where a source has none, rows held out from the training split;
-* training: what is left, without any row whose prompt also occurs in the test split or in validation.
+* training: the remaining rows, without any row whose prompt also occurs in the test split or in validation.
 
-Prompts decide, not whole rows: a training row that asks a test question with another answer still gives the
-question away. All of it depends on the source and on the number of validation rows, and on nothing else of a run,
-so every run of a sweep leaves out the same rows.
+Prompts are compared, not whole rows: a training row that asks a test question with another answer still reveals the
+question. The division depends on the source and on the number of validation rows and on nothing else of a run, so that
+every run of a sweep leaves out the same rows.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ from clt_ray.data.sources import load_rows
 from clt_ray.sweep.run import DataSource
 
 LARGEST_HELD_OUT_SHARE = 0.2
-"""Most of the training prompts that may be held out for validation when a source has no validation split."""
+"""Largest share of the training prompts that is held out for validation when a source has no validation split."""
 
 
 @dataclass(frozen=True)
 class Pools:
-    """Usable rows of one task and language."""
+    """The usable rows of one task and language."""
 
     train: tuple[Row, ...]
-    """Without duplicates; empty when training rows were not asked for."""
+    """Training rows without duplicates; empty when they were not requested."""
     validation: tuple[Row, ...]
-    """At most the number asked for, in a fixed order."""
+    """Validation rows in a fixed order, at most as many as requested."""
     test: tuple[Row, ...]
-    """The whole test split in a fixed order; its first rows are the test subset."""
+    """All rows of the test split in a fixed order, of which evaluation uses the first ones."""
     dropped: dict[str, Counter[str]]
-    """Split -> reason -> number of rows left out."""
+    """Split -> reason -> number of rows that were left out."""
     available: dict[str, int] = field(default_factory=dict)
-    """Split -> raw rows of the source, for every split that was read."""
+    """Split -> number of raw rows of the source, for every split that was read."""
     origins: tuple[str, ...] = ()
-    """What was read, with the commits of hub data sets."""
+    """Sources that were read, with the commits of hub data sets."""
 
 
 def load_pools(source: DataSource, task: str, language: str, validation_rows: int, *, with_train: bool = True) -> Pools:
-    """Rows of one task and language, sorted by purpose.
+    """Reads the rows of one task and language and divides them by purpose.
 
     Args:
-        source: Where the rows come from.
+        source: The source of the rows.
         task: Name of the task.
-        language: ISO code.
-        validation_rows: Most rows of the validation set.
-        with_train: False skips the training rows where validation does not need them either.
+        language: ISO 639-1 code.
+        validation_rows: Largest number of validation rows.
+        with_train: False skips the training rows where they are not needed for validation either.
 
     Raises:
-        DataError: As `load_rows`.
+        DataError: The source cannot be read, or no row of a split is usable.
     """
-    # The bundled corpus cannot change under a process, and a warm worker reads the same rows for run after run.
+    # The bundled corpus never changes, and a warm worker reads the same rows for one run after another.
     read = _bundled_pools if source.bundled else _read_pools
     return read(source, task, language, validation_rows, with_train)
 
@@ -83,18 +83,17 @@ def _read_pools(source: DataSource, task: str, language: str, validation_rows: i
         _count(dropped[split], reason, len(rows) - len(kept))
         return kept
 
-    # Ordering by name gives parallel data sets the same items in every language.
+    # Ordering by the name of the item gives parallel data sets the same items in every language.
     test = ordered(distinct("test"), "test", by_item)
-    asked = _prompts(test)
-    own_validation = distinct("validation")
-    validation = ordered(without("validation", own_validation, asked, "prompt also in test"), "validation", by_item)[
-        :validation_rows
-    ]
+    test_prompts = _prompts(test)
+    validation_split = distinct("validation")
+    usable = without("validation", validation_split, test_prompts, "prompt also in test")
+    validation = ordered(usable, "validation", by_item)[:validation_rows]
     train: list[Row] = []
-    if with_train or not own_validation:
-        train = without("train", distinct("train"), asked, "prompt also in test")
-        if own_validation:
-            reserved, reason = _prompts(own_validation), "prompt also in validation"
+    if with_train or not validation_split:
+        train = without("train", distinct("train"), test_prompts, "prompt also in test")
+        if validation_split:
+            reserved, reason = _prompts(validation_split), "prompt also in validation"
         else:
             validation = _held_out(train, validation_rows)
             reserved, reason = _prompts(validation), "held out for validation"
@@ -106,7 +105,7 @@ _bundled_pools = functools.lru_cache(maxsize=128)(_read_pools)
 
 
 def _held_out(rows: Sequence[Row], count: int) -> list[Row]:
-    """One row for each of the first `count` prompts in a fixed order."""
+    """Returns one row for each of the first `count` prompts in a fixed order."""
     by_prompt: dict[bytes, Row] = {}
     for row in ordered(rows, "validation", by_item):
         by_prompt.setdefault(prompt_key(row), row)

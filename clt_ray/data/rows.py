@@ -1,4 +1,4 @@
-"""`Row`, the one form in which a training or test example travels, and how raw columns become one."""
+"""`Row`, the form of every training, validation and test example, and its construction from raw columns."""
 
 from __future__ import annotations
 
@@ -21,42 +21,44 @@ _LANGUAGE_COLUMNS = ("lang-id", "language", "lang")
 
 @dataclass(frozen=True)
 class Row:
-    """One example of one task in one language."""
+    """An example of a task in a language."""
 
     id: str
-    """Name of the item; the same in every language when the data set is parallel."""
+    """Name of the item; it is the same in every language when the data set is parallel."""
     task: str
     """Name of the task."""
     language: str
-    """ISO code."""
+    """ISO 639-1 code."""
     prompt: str
-    """What the model is shown, template applied, before any chat format of the model."""
+    """Text that the model is shown: the template filled in, without the chat format of a model."""
     completion: str
-    """What the model should write; empty for a test prompt without a reference."""
+    """Text that the model should write; empty for a test prompt without a reference."""
 
 
 class Parsed(NamedTuple):
-    """A raw row without the columns that nothing reads."""
+    """The parts of a raw row that are used."""
 
     id: str
+    """Name of the item."""
     text: str
-    """The row's own text, before any template."""
+    """The row's own text, without the template."""
     completion: str
+    """The target; empty where a row may have none."""
 
 
 class MalformedRow(ValueError):
-    """A raw row that cannot be used; the message is the reason under which it is counted."""
+    """Raised for a raw row that cannot be used; the message is the reason under which it is counted."""
 
 
 def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str, needs_completion: bool = True) -> Row:
-    """Turn raw columns into a `Row`; arguments and errors as `parse`."""
+    """Returns the row of raw columns; arguments and errors are those of `parse`."""
     return templated(
         parse(raw, task, language, default_id=default_id, needs_completion=needs_completion), task, language
     )
 
 
 def templated(parsed: Parsed, task: str, language: str) -> Row:
-    """The row with the prompt that its task and language give it."""
+    """Returns the row with the prompt of its task and language."""
     prompt = apply_template(task, language, parsed.text)
     return Row(parsed.id, task, language, prompt, parsed.completion)
 
@@ -64,7 +66,7 @@ def templated(parsed: Parsed, task: str, language: str) -> Row:
 def parse(
     raw: Mapping[str, Any], task: str, language: str, *, default_id: str, needs_completion: bool = True
 ) -> Parsed:
-    """Find a row's text and target among its columns.
+    """Returns the name, text and target of a raw row.
 
     Args:
         raw: Columns as the task's declaration names them; where the task allows conversations, a row may instead hold
@@ -75,7 +77,7 @@ def parse(
         needs_completion: False where a target may be missing, as in test prompts for a judge.
 
     Raises:
-        MalformedRow: A column is missing, empty or of the wrong type, or the row says that it is in another language.
+        MalformedRow: A column is missing, empty or of the wrong type, or the row names another language.
     """
     declaration = TASKS[task]
     source, target = declaration.input_column, declaration.target_column
@@ -97,13 +99,13 @@ def parse(
 
 
 def check_script(parsed: Parsed, code: str) -> None:
-    """Refuse a row that cannot be in its language.
+    """Refuses a row that cannot be in its language.
 
     Raises:
         MalformedRow: Nearly all letters are in another script.
     """
-    written = writing(parsed.text, code) + writing(parsed.completion, code)
-    if written.share < WRONG_SCRIPT_SHARE:
+    letters = writing(parsed.text, code) + writing(parsed.completion, code)
+    if letters.share < WRONG_SCRIPT_SHARE:
         script = language(code).script
         raise MalformedRow(f"wrong language: fewer than {WRONG_SCRIPT_SHARE:.0%} of the letters are {script}")
 
@@ -166,6 +168,6 @@ def _identifier(raw: Mapping[str, Any], default_id: str) -> str:
     if raw.get("id") not in (None, ""):
         return str(raw["id"])
     if isinstance(raw.get("lang-id"), str):
-        # mCoT-MATH names an item `es-123`; without the language the name is common to all its translations.
+        # mCoT-MATH names an item `es-123`; without the language the name is the same for all translations.
         return str(raw["lang-id"]).partition("-")[2] or default_id
     return default_id

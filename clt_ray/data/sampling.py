@@ -1,9 +1,9 @@
-"""Nested samples: n rows are always the first n of one fixed order.
+"""Nested samples: a sample of n rows is always the first n rows of one fixed order.
 
-The order sorts rows by a hash of (key, row). Worked example: with hashes 3, 9, 1 the rows a, b, c come in the order
-c, a, b. One sample is {c}, two are {c, a}; each sample is inside every larger one, in any process, since nothing
-but the rows and the key enters the hash. A row d appended later with hash 5 slips in between a and b and moves
-nothing else, and reordering the file changes nothing at all. A shuffle by a seeded generator would draw an
+The order sorts rows by a hash of (key, row). Worked example: with the hashes 3, 9, 1 the rows a, b, c have the order
+c, a, b. The sample of one row is {c}, the sample of two is {c, a}. Each sample is part of every larger one, in any
+process, because only the rows and the key enter the hash. A row d that is appended later with hash 5 is placed between
+a and b and moves no other row, and reordering the file changes nothing. A shuffle by a seeded generator would give an
 unrelated order as soon as the number of rows changed.
 """
 
@@ -17,22 +17,22 @@ from clt_ray.data.rows import Row
 
 
 def ordered(rows: Sequence[Row], key: str, identity: Callable[[Row], bytes] = content_key) -> list[Row]:
-    """All rows in the pseudo-random order that belongs to `key`.
+    """Returns all rows in the pseudo-random order of `key`.
 
     Args:
-        rows: In any order.
-        key: Names the order.
-        identity: What of a row enters the hash. Rows that it cannot tell apart keep their given order.
+        rows: Rows in any order.
+        key: Name of the order.
+        identity: Returns the part of a row that enters the hash. Rows with equal parts keep their relative order.
     """
     secret = digest(key)
     return sorted(rows, key=lambda row: hashlib.blake2b(identity(row), key=secret, digest_size=16).digest())
 
 
 def nested_sample(rows: Sequence[Row], count: int, task: str, language: str, seed: int) -> list[Row]:
-    """The first `count` rows in the order of (task, language, seed); fewer when there are fewer."""
+    """Returns the first `count` rows in the order of (task, language, seed); all of them when there are fewer."""
     return ordered(rows, f"{task}/{language}/{seed}")[:count]
 
 
 def by_item(row: Row) -> bytes:
-    """Identity by name, so that parallel data sets give the same items in every language."""
+    """Identifies a row by its name, so that parallel data sets give the same items in every language."""
     return digest(row.id)

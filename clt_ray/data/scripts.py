@@ -1,12 +1,12 @@
-"""In which script a text is written, and whether that is the script of its language.
+"""Measures the share of a text's letters that are in the script of its language.
 
     >>> writing("Quantos livros tem a Ana?", "pt").share
     1.0
     >>> writing("How many books does Ana have now?", "ko").share
     0.0
 
-It tells scripts apart, not languages: Portuguese in a Spanish file looks right here. Japanese and Chinese share
-characters, so kana decide between them: a Japanese text of some length has some, a Chinese one has none.
+It distinguishes scripts, not languages: Portuguese in a Spanish file is not noticed. Japanese and Chinese share
+characters, so kana decide between them: a Japanese text of some length has kana, a Chinese one has none.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from functools import lru_cache
 from clt_ray.languages import LATIN, language
 
 READ_CHARACTERS = 400
-"""Characters of a text that are looked at: enough to tell, and millions of texts are read."""
+"""Number of characters of a text that are counted; they suffice, and millions of texts are read."""
 FEW_LETTERS = 20
-"""A text with fewer letters (a bare number, a formula, a name) proves nothing about its language."""
+"""Smallest number of letters that decide. A text with fewer (a number, a formula, a name) shows no language."""
 WRONG_SCRIPT_SHARE = 0.2
-"""A training row with a smaller share of letters in its language's script is left out. Well under one half, since
-rows about code, foreign names and translations mix scripts for a reason."""
+"""Smallest share of letters in the script of its language that a training row must have. It is well below one half,
+since rows with code, foreign names and translations legitimately mix scripts."""
 _MUCH_KANA = 0.1
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-"""A block of program code, which is in English in every language."""
+"""A block of program code, which uses English words in every language."""
 
 _HAN = frozenset({"CJK", "IDEOGRAPHIC"})
 _KANA = frozenset({"HIRAGANA", "KATAKANA"})
@@ -38,16 +38,16 @@ _NAMES = {LATIN: frozenset({"LATIN"}), "Han": _HAN, "Japanese": _HAN | _KANA}
 
 @dataclass(frozen=True)
 class Writing:
-    """Letters of a text."""
+    """Counts of the letters of a text."""
 
     letters: int
-    """All of them, digits and signs not counted."""
+    """Number of letters, without digits and signs."""
     in_script: int
-    """Those in the script of the text's language."""
+    """Number of letters in the script of the text's language."""
 
     @property
     def share(self) -> float:
-        """Part of the letters in the script of the language; 1 for a text with too few letters to tell."""
+        """Share of the letters in the script of the language; 1 for a text with too few letters."""
         return self.in_script / self.letters if self.letters >= FEW_LETTERS else 1.0
 
     def __add__(self, other: Writing) -> Writing:
@@ -55,27 +55,29 @@ class Writing:
 
 
 def writing(text: str, code: str) -> Writing:
-    """Letters of the start of a text, all and in the script of the language `code`; fenced program code is skipped.
+    """Counts the letters at the start of a text, in total and in the script of a language.
+
+    Fenced program code is skipped.
 
     Raises:
-        UnknownLanguageError: No such language.
+        UnknownLanguageError: There is no such language.
     """
     script = language(code).script
-    found: Counter[str] = Counter()
+    by_script: Counter[str] = Counter()
     for character, count in Counter(_FENCED.sub("", text)[:READ_CHARACTERS]).items():
-        found[_script_of(character)] += count
-    letters = found.total() - found[""]
-    kana = sum(found[name] for name in _KANA)
+        by_script[_script_of(character)] += count
+    letters = by_script.total() - by_script[""]
+    kana = sum(by_script[name] for name in _KANA)
     chinese_for_japanese = script == "Japanese" and letters >= FEW_LETTERS and kana == 0
     japanese_for_chinese = script == "Han" and kana > _MUCH_KANA * letters
     if chinese_for_japanese or japanese_for_chinese:
         return Writing(letters, 0)
-    return Writing(letters, sum(found[name] for name in _NAMES.get(script, frozenset({script.upper()}))))
+    return Writing(letters, sum(by_script[name] for name in _NAMES.get(script, frozenset({script.upper()}))))
 
 
 @lru_cache(maxsize=1 << 16)
 def _script_of(character: str) -> str:
-    """First word of a letter's Unicode name that names a script; empty for what is no letter."""
+    """Returns the first word of a letter's Unicode name that names a script; empty for other characters."""
     if not character.isalpha():
         return ""
     name = unicodedata.name(character, "UNKNOWN")

@@ -1,4 +1,4 @@
-"""Rows of one task, language and split from wherever a sweep file says they are."""
+"""Reads the rows of one task, language and split from the source that a sweep file names."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from clt_ray.sweep.run import DataSource
 from clt_ray.tasks import TASKS
 
 TRAINING_SPLITS = ("train", "validation")
-"""Splits whose rows are left out when they are in the wrong script; a benchmark stays as it was published."""
+"""Splits whose rows are left out when they are in the wrong script; test sets are used as they were published."""
 
 
 @dataclass(frozen=True)
 class LoadedRows:
-    """What a source gave, and what of it could not be used."""
+    """The usable rows of a source, and counts of those that could not be used."""
 
     rows: tuple[Row, ...]
-    """Well-formed rows in the order of the source."""
+    """Usable rows in the order of the source."""
     dropped: Counter[str]
-    """Reason -> number of raw rows left out for it."""
+    """Reason -> number of raw rows that were left out."""
     available: int = 0
-    """Raw rows of the source, the dropped ones included."""
+    """Number of raw rows of the source, including the dropped ones."""
     origin: str = ""
-    """What was read, with the commit of a hub data set; empty where there was nothing to read."""
+    """Name of the source, with the commit of a hub data set; empty where there was nothing to read."""
 
 
 def load_rows(source: DataSource, task: str, language: str, split: str) -> LoadedRows:
-    """Every well-formed row; none when the source has nothing for this language and split.
+    """Returns every usable row; none when the source has no rows for this language and split.
 
     Args:
         source: The bundled corpus, a local root or a hub data set.
         task: Name of the task.
-        language: ISO code.
+        language: ISO 639-1 code.
         split: train, validation, test or exemplars.
 
     Raises:
-        DataError: The local root has no folder for the task, the hub has no such data set, or no row of a split
-            that has some is usable.
+        DataError: The local root has no folder for the task, the hub has no such data set, or the split has rows of
+            which none is usable.
     """
     needs_completion = TASKS[task].test_needs_reference or split != "test"
     training = split in TRAINING_SPLITS
@@ -54,21 +54,21 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
         files = hub.files_for(source.dataset, language, split, config=source.config, revision=source.revision)
         if files is None:
             return LoadedRows((), Counter())
-        found = hub_rows(files, task, language, needs_completion=needs_completion, training=training)
+        selected = hub_rows(files, task, language, needs_completion=needs_completion, training=training)
     else:
-        found = _parsed(source, task, language, split, needs_completion, training)
-    if found.available and not found.rows:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.most_common())
+        selected = _parsed(source, task, language, split, needs_completion, training)
+    if selected.available and not selected.rows:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in selected.dropped.most_common())
         raise DataError(
-            f"{found.origin}: {task}/{split}/{language}: none of {found.available:,} rows is usable: {reasons}\n"
+            f"{selected.origin}: {task}/{split}/{language}: none of {selected.available:,} rows is usable: {reasons}\n"
             f"    rows of {task} have the columns {_columns(task)}"
         )
-    rows = tuple(templated(parsed, task, language) for parsed in found.rows)
-    return LoadedRows(rows, found.dropped, found.available, found.origin if found.available else "")
+    rows = tuple(templated(parsed, task, language) for parsed in selected.rows)
+    return LoadedRows(rows, selected.dropped, selected.available, selected.origin if selected.available else "")
 
 
 def describe(source: DataSource) -> str:
-    """The source as a person would name it."""
+    """Returns the name of the source in messages."""
     if source.bundled:
         return "bundled corpus"
     return f"local root {source.root}" if source.root else f"data set {source.dataset}"
@@ -114,7 +114,7 @@ def _local_rows(root: Path, task: str, language: str, split: str) -> Iterator[di
             f"{folder}: no such folder\n"
             f"    a local root holds {task}/<split>/<language>.jsonl (or .parquet) with the columns {_columns(task)}"
         )
-    # The same look-up as identity's, so the bytes that are hashed are the bytes that are read.
+    # The identity of the run uses the same look-up, so that the bytes that are hashed are the bytes that are read.
     file = source_file(root, task, split, language)
     if file is None:
         return

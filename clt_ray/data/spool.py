@@ -1,4 +1,4 @@
-"""The n records with the smallest keys of a stream of any length, in the memory of n keys.
+"""Keeps the n records with the smallest keys of a stream of any length, in the memory of n keys.
 
     >>> with Spool(2) as kept:
     ...     for key, record in ((b"m", "A"), (b"c", "B"), (b"x", "C"), (b"a", "D")):
@@ -6,8 +6,8 @@
     ...     list(kept)
     ['B', 'D']
 
-With hashes as keys this is a sample that depends on the records alone: not on their order, not on when the stream
-is cut into chunks, not on a random state. A larger n keeps all that a smaller one keeps.
+With hashes as keys this is a sample that depends on the records alone, and not on their order, on the boundaries of
+chunks, or on a random state. A larger n keeps all records that a smaller n keeps.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from typing import IO, Any
 
 
 class Spool:
-    """Keeps the records of the `limit` smallest keys; equal keys are one record, the first."""
+    """Keeps the records with the `limit` smallest keys; of several records with one key, the first."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.duplicates = 0
-        """Records left out because a kept one has the same key."""
+        """Number of records that were left out because a kept record has the same key."""
         self.beyond = 0
-        """Records left out because `limit` others have smaller keys."""
+        """Number of records that were left out because `limit` others have smaller keys."""
         self._largest_first: list[int] = []
         self._kept: set[int] = set()
         self._file: IO[str] | None = None
 
     def add(self, key: bytes, record: Any) -> None:
-        """Offer a record.
+        """Adds a record, which is kept while its key is among the smallest.
 
         Args:
-            key: Of the same length for all records.
-            record: Anything that JSON can hold.
+            key: Sort key, of the same length for all records.
+            record: A value that JSON can represent.
         """
         number = int.from_bytes(key, "big")
         if number in self._kept:
@@ -55,21 +55,21 @@ class Spool:
         self._file.write(f"{number:x} {json.dumps(record, ensure_ascii=True)}\n")
 
     def __iter__(self) -> Iterator[Any]:
-        """The kept records in the order they came."""
+        """Yields the kept records in the order in which they were added."""
         assert self._file is not None, "a spool is used inside `with`"
         self._file.flush()
         self._file.seek(0)
-        told: set[int] = set()
+        yielded: set[int] = set()
         for line in self._file:
             number, _, record = line.partition(" ")
             key = int(number, 16)
-            # A record that was displaced and offered again is in the file twice.
-            if key in self._kept and key not in told:
-                told.add(key)
+            # A record that was displaced and then added again is in the file twice.
+            if key in self._kept and key not in yielded:
+                yielded.add(key)
                 yield json.loads(record)
 
     def __enter__(self) -> Spool:
-        # A record that is kept for a while is written once; for n of N records that is about n (1 + ln(N / n)) of them.
+        # Every record that is kept for a while is written: about n (1 + ln(N / n)) records for n kept ones of N.
         self._file = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="clt-ray-")
         return self
 

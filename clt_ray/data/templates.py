@@ -50,8 +50,8 @@ def prompt_template(task: str, language: str) -> str:
         language: ISO 639-1 code of the row's language.
     """
     by_language = prompts(task)
-    own = LANGUAGES[language].prompts if language in LANGUAGES else {}
-    return own.get(task) or by_language.get(language, by_language[FALLBACK_LANGUAGE])
+    declared = LANGUAGES[language].prompts if language in LANGUAGES else {}
+    return declared.get(task) or by_language.get(language, by_language[FALLBACK_LANGUAGE])
 
 
 def apply_template(task: str, language: str, text: str) -> str:
@@ -76,5 +76,5 @@ def chat_instruction(task: str, language: str) -> str:
         The instruction; empty for a task that has none, since its rows are instructions themselves.
     """
     by_language = {**_file().get(_CHAT + task, {}), **TASKS[task].chat_instructions}
-    own = LANGUAGES[language].chat_instructions if language in LANGUAGES else {}
-    return own.get(task) or by_language.get(language, by_language.get(FALLBACK_LANGUAGE, ""))
+    declared = LANGUAGES[language].chat_instructions if language in LANGUAGES else {}
+    return declared.get(task) or by_language.get(language, by_language.get(FALLBACK_LANGUAGE, ""))

@@ -1,7 +1,7 @@
-"""Scores of generated answers during training: the test's own prompts, decoding and scorers, on validation rows.
+"""Scores generated answers during training: validation rows with the prompts, decoding and scorers of the test.
 
-The rows are the first of every validation set, so they are the same at every step, in every run of a sweep and after
-a resume. Greedy decoding draws no random number: training goes on as if nothing had been asked.
+The rows are the first ones of every validation set, so they are the same at every step, in every run of a sweep and
+after a resume. Greedy decoding draws no random numbers, so that training continues as without it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.tasks import TaskLanguage
 
 Means = dict[TaskLanguage, dict[str, float]]
-"""Task-language pair -> metric -> mean over the rows."""
+"""Task and language -> metric -> mean over the rows."""
 
 
 def answer_scorer(
     run: RunSpec, validation: Mapping[TaskLanguage, Sequence[Row]], tokenizer: Any, generator: Generator
 ) -> Callable[[Any], Means] | None:
-    """What scores a model's answers to some of the validation rows; None when the run asks for no answers.
+    """Returns a function that scores a model's answers to some validation rows.
 
     Args:
-        run: `validation.generate` says how many rows of which tasks.
-        validation: Rows per (task, language).
-        tokenizer: The model's.
-        generator: Decodes greedily.
+        run: The run, whose `validation.generate` gives the number of rows and the tasks.
+        validation: Validation rows by task and language.
+        tokenizer: The tokenizer of the model.
+        generator: Decodes prompts greedily.
+
+    Returns:
+        A function from a model to means by task and language; None when the run generates no answers.
 
     Raises:
         DataError: A language has too few worked examples for the prompts.
@@ -41,16 +44,16 @@ def answer_scorer(
     tasks = generate.tasks or run.tasks
     scored = {pair: rows for pair, rows in validation.items() if pair[0] in tasks}
     shown = {prompt_key(shot) for shots in exemplars_of(run, scored).values() for shot in shots}
-    # A row that a prompt shows as a worked example would be answered by copying it.
-    asked = {
+    # A model could copy the answer to a row that its prompt shows as a worked example.
+    answered = {
         pair: [row for row in rows if prompt_key(row) not in shown][: generate.samples_per_language]
         for pair, rows in scored.items()
     }
-    return lambda model: means(evaluate(run, asked, model, tokenizer, generator))
+    return lambda model: means(evaluate(run, answered, model, tokenizer, generator))
 
 
 def means(generations: Sequence[Generation]) -> Means:
-    """Mean of every metric per task and language."""
+    """Returns the mean of every metric by task and language."""
     values: dict[TaskLanguage, dict[str, list[float]]] = {}
     for generation in generations:
         by_metric = values.setdefault(TaskLanguage(generation.task, generation.language), {})

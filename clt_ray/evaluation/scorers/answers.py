@@ -1,4 +1,4 @@
-"""Where a solution states its answer: the words that announce it, language by language.
+"""Finds the places where a solution announces its answer, by the words of its language.
 
 An announcement is one of
 
@@ -6,8 +6,8 @@ An announcement is one of
 * a *label*: the noun with a colon (`Answer:`), or alone on its line as a heading;
 * a *mark*: `####` before a number that ends the line, or a LaTeX box.
 
-English ones count in every language, since models mix these in. A noun that is only looked for (`to find the
-answer`, 答えを求める) announces nothing.
+The words are in the declarations of the languages (`Language.answers`). English announcements count in every language,
+since models mix them in. A noun that is only looked for (`to find the answer`, 答えを求める) announces nothing.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ _NO_WORDS = Answers("", "")
 
 @dataclass(frozen=True)
 class Announcement:
-    """A place where a text says that its answer follows."""
+    """A place where a text announces its answer."""
 
     start: int
     """Index of its first character."""
     end: int
-    """Index where the answer itself should follow."""
+    """Index at which the answer should follow."""
     kind: Literal["phrase", "label", "mark", "box"]
-    """How it is announced."""
+    """Kind of the announcement."""
 
 
 _BETWEEN = r"[^\d\n.,;:=。、!?।৷،]{0,50}?"
-"""Words between the noun and the link: `the answer to this question is`."""
+"""Pattern of the words between the noun and the link: `the answer to this question is`."""
 _NEAR = 60
-"""Characters before a word in which what changes its meaning is looked for."""
+"""Number of characters before a word in which words that change its meaning are searched."""
 _BOX = re.compile(r"(?:boxed|fbox)\s*\{")
 _HASHES = re.compile(r"^[^\S\n]*####[^\S\n]*(?=[^\w\n]{0,4}(?!\d{1,2}[.)]\s)\d[^\n]{0,24}$)", re.MULTILINE)
 
 
 def announcements(text: str, language: str) -> list[Announcement]:
-    """Every announcement of a text in NFKC, in order.
+    """Returns every announcement of a text in NFKC, in order.
 
     Args:
         text: A solution that went through `numerals.simplified`.
         language: ISO code.
     """
-    found = [Announcement(match.start(), match.end(), "box") for match in _BOX.finditer(text)]
-    found += [Announcement(match.start(), match.end(), "mark") for match in _HASHES.finditer(text)]
+    places = [Announcement(match.start(), match.end(), "box") for match in _BOX.finditer(text)]
+    places += [Announcement(match.start(), match.end(), "mark") for match in _HASHES.finditer(text)]
     for code in dict.fromkeys((language, ENGLISH)):
         if _answers(code) is None:
             continue
@@ -63,15 +63,15 @@ def announcements(text: str, language: str) -> list[Announcement]:
                 continue
             if seeking and (seeking.match(words) or seeking.match(text, match.end())):
                 continue
-            found.append(Announcement(match.start(), match.end(), "phrase" if match["phrase"] else "label"))
-    return sorted(found, key=lambda announcement: announcement.end)
+            places.append(Announcement(match.start(), match.end(), "phrase" if match["phrase"] else "label"))
+    return sorted(places, key=lambda announcement: announcement.end)
 
 
 def negated(text: str, begin: int, start: int, end: int, language: str) -> bool:
-    """Whether the number at `start` to `end` is one that the text from `begin` on says it is not."""
-    own, english = _answers(language) or _NO_WORDS, _answers(ENGLISH) or _NO_WORDS
-    after = unicodedata.normalize("NFKC", own.denied_after)
-    for words in (unicodedata.normalize("NFKC", own.denied_before), english.denied_before):
+    """Returns whether the text from `begin` on denies the number from `start` to `end`: `not 7 but 8`."""
+    answers, english = _answers(language) or _NO_WORDS, _answers(ENGLISH) or _NO_WORDS
+    after = unicodedata.normalize("NFKC", answers.denied_after)
+    for words in (unicodedata.normalize("NFKC", answers.denied_before), english.denied_before):
         if words and re.search(rf"(?:{words})\s*[$€£¥₹]?\Z", text[max(begin, start - _NEAR) : start], re.IGNORECASE):
             return True
     return bool(after and re.match(rf"[^\d.,;。，!?।\n]{{0,10}}?(?:{after})", text[end:]))
@@ -84,7 +84,7 @@ def next_question(text: str, language: str) -> int:
 
 
 def remarks(text: str, language: str, start: int) -> int:
-    """Index of the first check, note or explanation at or after `start`, or the end of the text."""
+    """Returns the index of the first check, note or explanation at or after `start`, or the end of the text."""
     match = _remarks(language).search(text, start)
     return match.start() if match else len(text)
 
@@ -104,15 +104,14 @@ def sentences(text: str, language: str) -> list[tuple[int, int]]:
 
 @functools.cache
 def _patterns(code: str) -> tuple[re.Pattern[str], re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Announcements of a language; words before and after a noun that is only looked for."""
+    """Returns the patterns of announcements, and of words before and after a noun that is only looked for."""
     words = _answers(code)
     assert words is not None
-    # Texts arrive in NFKC, which takes letters such as the Thai vowel am apart.
+    # Texts arrive in NFKC, which decomposes letters such as the Thai vowel am.
     nouns, links, labels, sought, seeking = (
         unicodedata.normalize("NFKC", field)
         for field in (words.nouns, words.links, words.labels, words.sought, words.seeking)
     )
-    # A word border is known only where words are separated by spaces and letters need no marks.
     start, stop = (r"(?<!\w)", r"(?!\w)") if LANGUAGES[code].has_word_borders else ("", "")
     noun = f"{start}(?:{nouns}){stop}"
     parts = [
@@ -136,9 +135,9 @@ def _patterns(code: str) -> tuple[re.Pattern[str], re.Pattern[str] | None, re.Pa
 
 @functools.cache
 def _remarks(language: str) -> re.Pattern[str]:
-    """A check is recognised where it is announced like a heading: `Check:`, `Let's verify the answer.`"""
-    own = (_answers(code) for code in dict.fromkeys((language, ENGLISH)))
-    words = "|".join(answers.remarks for answers in own if answers is not None)
+    """Returns the pattern of a check or note, which starts like a heading: `Check:`, `Let's verify the answer.`"""
+    declared = (_answers(code) for code in dict.fromkeys((language, ENGLISH)))
+    words = "|".join(answers.remarks for answers in declared if answers is not None)
     openings = "|".join(_of_all(language, "remark_openings"))
     return re.compile(
         rf"(?:^|(?<=[.!?。।৷]))[^\w\n]*(?:(?:{openings}) )?"

@@ -1,7 +1,7 @@
-"""chrF against the reference: the score of instruction following where no judge is at hand.
+"""chrF against the reference: the score of instruction following that needs no judge.
 
-It measures overlap of characters with one of many good replies, so it compares models on the same prompts and says
-little about a reply's worth. Hence the metric is named `reference_chrf`.
+It measures the overlap of characters with one of many good replies. It can compare models on the same prompts, but is a
+weak measure of the quality of a single reply, which is why the metric is named `reference_chrf`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
-    """Sentence-level chrF (Popovic 2015; character 6-grams, beta 2) as sacrebleu computes it, over 100.
+    """Returns sentence-level chrF (Popovic 2015; character 6-grams, beta 2) as sacrebleu computes it, divided by 100.
 
     Args:
         prediction: The model's reply.
-        reference: A reply to compare with; without one there is no score.
-        language: Not read: characters need no segmentation.
+        reference: A reply to compare with; without a reference there is no score.
+        language: Not used, since characters need no segmentation.
 
     Returns:
         `reference_chrf` from 0 to 1, or nothing when the reference is empty.

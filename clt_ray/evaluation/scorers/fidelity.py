@@ -1,22 +1,22 @@
-"""Whether a text is in the language it should be in, line by line.
+"""Checks line by line whether a text is in the language it should be in.
 
-A text passes when no line speaks against it. A line speaks when at least five of its words do, where two characters
-of Chinese, Japanese or Thai count as a word and numbers, code, addresses and capitalised words (names) do not count:
+A text passes when no line is in another language. Only lines of at least five words are checked. Two characters of
+Chinese, Japanese or Thai count as a word; numbers, code, addresses and capitalised words (names) do not count:
 
     >>> passes("La respuesta es 20.", "es"), passes("42", "ja"), passes("東京都千代田区永田町一丁目七番一号", "ja")
     (True, True, True)
     >>> passes("Claro.\\nThe answer to your question is twenty.", "es")
     False
 
-The rule is the line-level pass rate of Marchisio et al. 2024 (arXiv 2406.20052), from which the study takes its
-binary pass rate: every line of five or more words must be in the language. Two things differ here. Scripts decide
-first, so Korean is never mistaken. And where languages share a script, lines are identified by lingua, whose models
-come with its package, in place of a fastText model from the network: by its trigram models, which load in 0.2 s and
-30 MB for the 24 Latin-script languages and read a line in 0.2 ms. They are over-confident on short lines, and odd
-rivals win then, so a rival that models hardly drift into counts for little (`RARE`), and a line that is doubted but
-not refuted passes when the whole text does.
+The rule is the line-level pass rate of Marchisio et al. 2024 (arXiv 2406.20052), from which the study takes its binary
+pass rate: every line of five or more words must be in the language. Two things differ here. First, scripts decide where
+they can, so Korean is always recognised. Second, where languages share a script, lines are identified by the trigram
+models of lingua, which come with its package, instead of a fastText model from the network. They load in 0.2 s and
+30 MB for the 24 Latin-script languages and identify a line in 0.2 ms. On short lines they are over-confident and prefer
+unlikely languages. Therefore a rival into which models rarely drift has a small weight (`RARE`), and a doubtful line
+passes when the whole text does.
 
-A language that lingua does not know (Hausa), or that is alone in its script here, is checked by script only.
+A language that lingua does not know (Hausa), or that is the only one of its script, is checked by script only.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ import regex
 from clt_ray.languages import LANGUAGES, built_in_and, language
 
 MIN_WORDS = 5
-"""Words that a line needs to be judged; the threshold of Marchisio et al."""
+"""Smallest number of words of a line that is checked; the threshold of Marchisio et al."""
 DENSE_PER_WORD = 2
-"""Characters that stand for a word in a script that puts no space between words."""
+"""Number of characters that count as a word in scripts without spaces between words."""
 IN_SCRIPT = 0.3
-"""Smallest share of a line's words in the script of the language: quotations and terms may be in another."""
+"""Smallest share of a line's words in the script of the language; quotations and terms may be in another script."""
 MUCH_KANA = 0.1
-"""Share of kana above which a line is Japanese, not Chinese."""
+"""Share of kana above which a line is Japanese and not Chinese."""
 CHINESE_MARKS = 2
-"""Han characters typical of Chinese prose that a line without kana needs to be Chinese, not Japanese."""
+"""Number of Han characters typical of Chinese prose from which a line without kana is Chinese and not Japanese."""
 
 LIKELY, UNLIKELY = 0.01, 1e-5
-"""Probability of the language from which a line passes, and below which it fails whatever surrounds it.
+"""Probability of the language from which a line passes, and probability below which it fails in any text.
 
 Set on messages of free software translated into 24 Latin-script languages, 300 lines each, of mostly 5 to 10 words
 and full of foreign terms: docs/tasks/instruction.md has the rates."""
 TEXT_LIKELY = 0.5
-"""Probability by the whole text from which a doubted line of it passes."""
+"""Probability of the language of the whole text from which a doubtful line passes."""
 RARE = 0.01
 """Weight of a language as a rival that is not declared `common`, relative to a common one."""
 
@@ -58,14 +58,14 @@ _SKIPPED = regex.compile(
     r"|\\\[.*?\\\]|\\\(.*?\\\)|\\[A-Za-z]+",
     regex.DOTALL,
 )
-"""Code, addresses, markup, formulas."""
+"""Code, addresses, markup and formulas, which are left out."""
 
 _CODE_SIGN = regex.compile(
     r"^\s*(?:\$ |>>> |#!|#include|import |from \w+ import|def |class |return |const |let |var |public |SELECT )"
     r"|[A-Za-z_]\w*\(|[{};]\s*$|==|=>|->|::|\+=|!=|&&|\|\||</|\w_\w|\w\.\w+\(|\w=\w|\s--?\w"
 )
 _CODE_SIGNS = 2
-"""Signs of a programming language in one line from which it counts as code outside a fence."""
+"""Number of signs of a programming language in a line from which it counts as code."""
 
 _DENSE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}ー"
 _WORD = regex.compile(
@@ -76,22 +76,22 @@ _DENSE_LETTER = regex.compile(f"[{_DENSE}]")
 _IDENTIFIER = regex.compile(r"[!-~]*[0-9_/\\@=][!-~]*")
 
 _SCRIPTS = {"Japanese": r"[\p{Han}\p{Hiragana}\p{Katakana}ー]"}
-"""Letters of a script, where they are not Unicode's script of that name."""
+"""Script -> pattern of its letters, where Unicode has no script of that name."""
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 _HAN = regex.compile(r"\p{Han}")
 _CHINESE = frozenset("的了是在不我你他她這這个個们們您很嗎吗呢吧沒没說说會会還还讓让給给為为")
-"""Frequent in Chinese of either script, and rare or absent in Japanese runs of kanji."""
+"""Characters that are frequent in Chinese (simplified or traditional) and rare or absent in Japanese runs of kanji."""
 
 
 def passes(text: str, language: str) -> bool:
-    """Whether no line of a text is in another language.
+    """Returns whether no line of a text is in another language.
 
     Args:
-        text: Any text; one with nothing to judge passes.
+        text: Any text; one without a line to check passes.
         language: ISO 639-1 code of the language it should be in.
 
     Raises:
-        UnknownLanguageError: No such language.
+        UnknownLanguageError: There is no such language.
     """
     script = _script(language)
     lines = [line for line in map(_words, _SKIPPED.sub(" ", text).splitlines()) if _judged(line)]
@@ -108,7 +108,7 @@ def passes(text: str, language: str) -> bool:
 
 
 def score(prediction: str, language: str) -> dict[str, float]:
-    """`fidelity` of an output: 1 when it passes, else 0; an empty output is in no language and gets 0."""
+    """Returns the `fidelity` of an output: 1 when it passes and is not empty, else 0."""
     return {"fidelity": float(bool(prediction.strip()) and passes(prediction, language))}
 
 
@@ -117,19 +117,22 @@ def _script(code: str) -> str:
 
 
 def _words(line: str) -> list[str]:
-    """Runs of letters in order, one script each where a script has no spaces; none when the line is code."""
+    """Returns the words of a line; runs of letters of one script where it has no spaces; none when the line is code."""
     if len(list(islice(_CODE_SIGN.finditer(line), _CODE_SIGNS))) == _CODE_SIGNS:
         return []
     return [match.group() for match in _WORD.finditer(_IDENTIFIER.sub(" ", line))]
 
 
 def _judged(words: Sequence[str]) -> bool:
-    """Whether a line has enough words; capitalised ones may be names, which are the same in every language."""
+    """Returns whether a line has enough words to check.
+
+    Capitalised words may be names, which are the same in every language, and do not count.
+    """
     return sum(_weight(word) for word in words) >= MIN_WORDS
 
 
 def _weight(word: str) -> float:
-    """How many words a run of letters counts as."""
+    """Returns the number of words as which a run of letters counts."""
     if word[0].isupper():
         return 0.0
     return len(word) / DENSE_PER_WORD if _DENSE_LETTER.match(word) else 1.0
@@ -146,17 +149,17 @@ def _written_in(words: Sequence[str], script: str) -> bool:
 
 
 def _kana_share(letters: str) -> float:
-    """Share of kana among Han characters and kana."""
+    """Returns the share of kana among Han characters and kana."""
     kana = len(_KANA.findall(letters))
     return kana / max(1, kana + len(_HAN.findall(letters)))
 
 
 def _is_chinese(letters: str) -> bool:
-    """Whether Han characters and kana cannot be Japanese.
+    """Returns whether Han characters and kana cannot be Japanese.
 
-    Japanese prose always has kana, but a list of names or an address may be kanji alone. Such a line counts as
-    Chinese only for what Japanese does not write: simplified characters, which its character set lacks, or several
-    of the words that Chinese prose is made with.
+    Japanese prose always has kana, but a list of names or an address may consist of kanji. Such a line counts as
+    Chinese only if it has characters that Japanese does not use: simplified ones, which its character set lacks, or
+    several of the characters that are typical of Chinese prose.
     """
     share = _kana_share(letters)
     if share:
@@ -170,16 +173,16 @@ def _is_chinese(letters: str) -> bool:
 
 
 def _probability(line: str, code: str) -> float:
-    """Probability that a line is in a language rather than in another of its script."""
+    """Returns the probability that a line is in a language rather than in another language of its script."""
     known = _lingua_codes()
-    own = others = 0.0
+    expected = others = 0.0
     for confidence in _detector(_rivals(code)).compute_language_confidence_values(line):
         rival = known[confidence.language]
         if rival == code:
-            own += confidence.value
+            expected += confidence.value
         else:
             others += confidence.value * (1.0 if LANGUAGES[rival].common else RARE)
-    return own / (own + others) if own else 0.0
+    return expected / (expected + others) if expected else 0.0
 
 
 @cache
@@ -197,7 +200,7 @@ def _rivals(code: str) -> tuple[str, ...]:
 
 @cache
 def _detector(codes: tuple[str, ...]) -> Any:
-    """Lingua's detector for these languages; it loads their models at its first line."""
+    """Returns lingua's detector for these languages, which loads their models at its first line."""
     from lingua import LanguageDetectorBuilder
 
     languages = [identified for identified, code in _lingua_codes().items() if code in codes]

@@ -1,6 +1,6 @@
-"""Exact match of the final number of a solution.
+"""Scores solutions by exact match of the final number.
 
-Which number is final, by the first rule that applies:
+The final number is numerals by the first of these rules that applies:
 
 1. *Stated*: the one that the last announcement in the language or in English leads to (`answers`). In
    `The answer is 3 + 5 = 8 apples out of 12` that is 8: the value an equation arrives at, else the first number. A
@@ -38,79 +38,80 @@ from clt_ray.evaluation.scorers.number_words import leading_number
 from clt_ray.evaluation.scorers.numerals import Numeral, find, simplified
 
 TOLERANCE = Decimal("0.001")
-"""Numbers closer than this are equal, so that 33.3333 is a third of a hundred; as the scorers of mCoT and of
-MathOctopus have it."""
+"""Numbers that differ by less are equal, so that 33.3333 is a third of a hundred. The scorers of mCoT and MathOctopus
+use the same tolerance."""
 
 _CONNECTED = re.compile(
     r"(?:[^\d\n.,;:()。，、؛=]{0,24}?\s)??\s*(?:[=≈+*/×÷·]|[-x](?=\s)|(?<!\w)[-x])\s*[$€£¥₹]?\s*\(?"
 )
-"""Text between two numbers that makes them parts of one equation, the units of the first included."""
+"""Text between two numbers that makes them parts of one equation, including units of the first."""
 _ENUMERATION = re.compile(r"^[^\w\n]*(\d{1,2})[.)][^\S\n]+(?=\S)", re.MULTILINE)
 _BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)\*\*")
 _EQUALITY = "=≈"
 _DIRECT = re.compile(r"[\W_]*(?:[^\W\d_\u0e00-\u0e7f\u3000-\u9fff]+[\W_]*)?")
-"""At most one word (`about`, `dola`) between a label and a number that it leads to; none in scripts without spaces."""
+"""At most one word (`about`, `dola`) between a label and its number; none in scripts without spaces."""
 _TRIED = 20
-"""Announcements looked at, from the last: output that repeats itself forever is read in bounded time."""
+"""Number of announcements that are read, from the last, which bounds the time for outputs that repeat themselves."""
 _FEW_CHARACTERS = 24
-"""Most characters after a number that may be its unit."""
+"""Largest number of characters after a number that may be its unit."""
 
 
 @dataclass(frozen=True)
 class _Solution:
-    """A text made ready for the rules."""
+    """A text that is prepared for the rules."""
 
     text: str
     """The text in one spelling (`numerals.simplified`), up to a further question."""
     language: str
-    """ISO code."""
+    """ISO 639-1 code."""
     numbers: tuple[Numeral, ...]
-    """Its numbers, in order."""
+    """The numbers of the text, in order."""
     bold: tuple[tuple[int, int], ...]
-    """(start, end) of what was in bold type and is no label."""
+    """(start, end) of passages that were in bold type and are no labels."""
 
     def within(self, start: int, end: int) -> list[Numeral]:
-        """The numbers that begin from `start` to before `end`."""
+        """Returns the numbers that begin at or after `start` and before `end`."""
         return [number for number in self.numbers if start <= number.start < end]
 
 
 def final_number(text: str, language: str) -> Decimal | None:
-    """The number that a solution gives as its answer, or None.
+    """Returns the number that a solution gives as its answer, or None.
 
     Args:
         text: A solution, or only its answer. A text that is nothing but a number with a comma before three digits is
             read as data sets write references: `2,125` is 2125 in every language.
-        language: ISO code; decides what separators mean and how answers are announced.
+        language: ISO 639-1 code, which decides what separators mean and how answers are announced.
     """
     readings = _final_readings(text, language)
     return readings[0] if readings else None
 
 
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
-    """Whether the final numbers of two solutions are equal, up to `TOLERANCE`.
+    """Scores whether the final numbers of two solutions are equal, up to `TOLERANCE`.
 
-    A prediction whose spelling two conventions read differently (`numerals`) is right if either reading is: no
-    model misses by exactly a factor of 1000.
+    A prediction that two conventions read differently (`numerals`) is right if one of the readings is right, since a
+    wrong answer is hardly ever wrong by exactly a factor of 1000.
 
     Args:
         prediction: The model's solution.
         reference: A solution with the right number, or just the number.
-        language: ISO code of both.
+        language: ISO 639-1 code of both.
 
     Returns:
         `accuracy`, 1 or 0; 0 when either text has no final number.
     """
-    right = final_number(reference, language)
-    if right is None:
+    expected = final_number(reference, language)
+    if expected is None:
         return {"accuracy": 0.0}
-    return {"accuracy": float(any(abs(got - right) < TOLERANCE for got in _final_readings(prediction, language)))}
+    readings = _final_readings(prediction, language)
+    return {"accuracy": float(any(abs(reading - expected) < TOLERANCE for reading in readings))}
 
 
 def _final_readings(text: str, language: str) -> tuple[Decimal, ...]:
     solution = _prepared(text, language)
-    found = solution.numbers
-    if len(found) == 1 and solution.text.strip() == solution.text[found[0].start : found[0].end]:
-        return tuple(sorted(found[0].readings, reverse="," in text)) if "," in text else found[0].readings
+    numerals = solution.numbers
+    if len(numerals) == 1 and solution.text.strip() == solution.text[numerals[0].start : numerals[0].end]:
+        return tuple(sorted(numerals[0].readings, reverse="," in text)) if "," in text else numerals[0].readings
     announced = announcements(solution.text, language)
     for announcement in reversed(announced[-_TRIED:]):
         readings = _stated(solution, announcement)
@@ -135,27 +136,32 @@ def _prepared(text: str, language: str) -> _Solution:
         position = match.end()
     whole = "".join([*pieces, simplified(text[position:])])
     solution = _Solution(whole, language, _without_list_numbers(whole, find(whole, language)), tuple(bold))
-    # A base model likes to go on with a question of its own; one that it repeats before it answers is no such end.
+    # A base model may continue with a question of its own, where the text ends. A question that it repeats before its
+    # answer does not end the text.
     end = next_question(whole, language)
     head = tuple(solution.within(0, end))
     answered = head or announcements(whole[:end], language)
     return replace(solution, text=whole[:end], numbers=head) if answered else solution
 
 
-def _without_list_numbers(text: str, found: Sequence[Numeral]) -> tuple[Numeral, ...]:
-    """Without the numbers that count the items of a list: 1 at the start of a line, then 2, and so on."""
+def _without_list_numbers(text: str, numerals: Sequence[Numeral]) -> tuple[Numeral, ...]:
+    """Removes the numbers that count the items of a list: 1 at the start of a line, then 2, and so on."""
     listed: list[tuple[int, int]] = []
     last = 0
     for match in _ENUMERATION.finditer(text):
         if int(match[1]) in (1, last + 1):
             last = int(match[1])
             listed.append(match.span())
-    kept = tuple(number for number in found if not any(start <= number.start < end for start, end in listed))
-    return kept or tuple(found)
+    kept = tuple(number for number in numerals if not any(start <= number.start < end for start, end in listed))
+    return kept or tuple(numerals)
 
 
 def _stated(solution: _Solution, announcement: Announcement) -> tuple[Decimal, ...] | None:
-    """What an announcement leads to; empty if to numbers that make no value, None if to no number."""
+    """Returns the readings of the number that an announcement states.
+
+    Returns:
+        No reading where numbers follow that make no value; None where no number follows.
+    """
     text, start = solution.text, announcement.end
     end = _statement_end(solution, announcement)
     stated = solution.within(start, end)
@@ -179,7 +185,7 @@ def _stated(solution: _Solution, announcement: Announcement) -> tuple[Decimal, .
 def _derives(
     solution: _Solution, announcement: Announcement, stated: Sequence[Numeral], end: int, direct: bool
 ) -> bool:
-    """Whether a label that opens the text (`Answer: She starts with 5. ...`) is followed by a derivation."""
+    """Returns whether a label that opens the text (`Answer: She starts with 5. ...`) precedes a derivation."""
     text = solution.text
     if solution.within(0, announcement.start):
         return False
@@ -191,7 +197,7 @@ def _derives(
 
 
 def _statement_end(solution: _Solution, announcement: Announcement) -> int:
-    """End of the box, line or sentence that states the answer; a full stop inside a number ends nothing."""
+    """Returns the end of the box, line or sentence that states the answer."""
     text, start = solution.text, announcement.end
     if announcement.kind == "box":
         return _closing_brace(text, start)
@@ -213,31 +219,31 @@ def _closing_brace(text: str, start: int) -> int:
     return len(text)
 
 
-def _affirmed(solution: _Solution, found: Sequence[Numeral], start: int) -> list[Numeral]:
-    """Without the numbers that the text says it is not: `not 7 but 8`."""
+def _affirmed(solution: _Solution, numerals: Sequence[Numeral], start: int) -> list[Numeral]:
+    """Removes the numbers that the text denies: `not 7 but 8`."""
     text, language = solution.text, solution.language
-    return [number for number in found if not negated(text, start, number.start, number.end, language)]
+    return [number for number in numerals if not negated(text, start, number.start, number.end, language)]
 
 
-def _settle(found: Sequence[Numeral], text: str) -> Numeral | None:
-    """The number that a statement arrives at, going along from its first number."""
-    if not found:
+def _settle(numerals: Sequence[Numeral], text: str) -> Numeral | None:
+    """Returns the result of the equation that begins with the first number, or that number itself."""
+    if not numerals:
         return None
     index, equated, joined = 0, False, False
-    while index + 1 < len(found):
-        between = text[found[index].end : found[index + 1].start]
+    while index + 1 < len(numerals):
+        between = text[numerals[index].end : numerals[index + 1].start]
         if not _CONNECTED.fullmatch(between):
             break
         equated = _equates(between)
         joined = True
         index += 1
     if not joined or equated:
-        return found[index]
-    return found[index + 1] if index + 1 < len(found) else None
+        return numerals[index]
+    return numerals[index + 1] if index + 1 < len(numerals) else None
 
 
 def _concluded(solution: _Solution, start: int, end: int) -> tuple[Decimal, ...]:
-    """The number that the last sentence of a part of the text arrives at."""
+    """Returns the readings of the number that the last sentence of a part of the text concludes with."""
     text = solution.text
     counted = _affirmed(solution, solution.within(start, end), start)
     if not counted:
@@ -273,11 +279,11 @@ def _of_sentence(solution: _Solution, start: int, end: int, inside: Sequence[Num
     return None if _is_operand(plain, text) else plain[-1]
 
 
-def _is_operand(found: Sequence[Numeral], text: str) -> bool:
-    """Whether the last number is the end of an expression without a result."""
-    if len(found) < 2:
+def _is_operand(numerals: Sequence[Numeral], text: str) -> bool:
+    """Returns whether the last number is the end of an expression without a result."""
+    if len(numerals) < 2:
         return False
-    between = text[found[-2].end : found[-1].start]
+    between = text[numerals[-2].end : numerals[-1].start]
     return _CONNECTED.fullmatch(between) is not None and not _equates(between)
 
 

@@ -1,8 +1,8 @@
-"""Numbers as people write them in different languages, found in running text.
+"""Finds numbers in running text, as people write them in different languages.
 
-`find` returns every number of a text with its place and its value. Some spellings mean different numbers by
-different conventions: `2,125` in a Spanish text is 2125 for a Mexican and 2.125 for a Spaniard. Such a number has
-two *readings*, the likelier first:
+`find` returns every number of a text with its place and its value. Some spellings mean different numbers in different
+conventions: `2,125` in a Spanish text is 2125 in Mexico and 2.125 in Spain. Such a number has two *readings*, the
+likelier one first:
 
     find("kosten 1.234,50 €", "de")     ->  1234.50
     find("১,২৩,৪৫৬ টাকা", "bn")            ->  123456
@@ -73,27 +73,27 @@ class Numeral:
     """A number in a text."""
 
     start: int
-    """Index of its first character, the sign included."""
+    """Index of the first character, including the sign."""
     end: int
-    """Index after its last character."""
+    """Index after the last character."""
     readings: tuple[Decimal, ...]
-    """Its value, and after it what it is by another convention."""
+    """Value of the number, followed by its value in another convention."""
 
 
 def simplified(text: str) -> str:
-    """The text with one spelling of digits, minus, fractions and LaTeX, as `find` expects it."""
+    """Returns the text with one spelling of digits, minus signs, fractions and LaTeX, as `find` expects it."""
     for pattern, replacement in _REWRITTEN:
         text = pattern.sub(replacement, text)
     return unicodedata.normalize("NFKC", "".join(_simple_character(character) for character in text))
 
 
 def find(text: str, language: str) -> list[Numeral]:
-    """Every number in a text that went through `simplified`, in order.
+    """Returns every number in a text that went through `simplified`, in order.
 
     Ordinals (`2nd`) and digits of names (`x2`) are left out.
     """
     decimal_comma = _decimal_comma(text, language)
-    found: list[Numeral] = []
+    numerals: list[Numeral] = []
     position = 0
     for match in _NUMBER.finditer(text):
         if match.start() < position or _is_name_or_ordinal(text, match, language):
@@ -101,9 +101,9 @@ def find(text: str, language: str) -> list[Numeral]:
         for start, raw in _split_lists(match):
             readings = _readings(raw, decimal_comma, _numbers(language).decimal_comma)
             numeral = _complete(text, start, start + len(raw), readings, language)
-            found.append(numeral)
+            numerals.append(numeral)
             position = numeral.end
-    return found
+    return numerals
 
 
 def _numbers(language: str) -> Numbers:
@@ -139,9 +139,10 @@ def _attached_scale(language: str) -> re.Pattern[str]:
 
 
 def _decimal_comma(text: str, language: str) -> bool:
-    """Whether a comma starts decimals in this text: the language's convention, unless the text shows the English one.
+    """Returns whether a comma separates the decimals in this text.
 
-    Models often write `$1,250.50` in Spanish.
+    This is the convention of the language, unless the text shows the English one: models often write `$1,250.50` in
+    Spanish.
     """
     if not _numbers(language).decimal_comma:
         return False
@@ -173,7 +174,7 @@ def _is_name_or_ordinal(text: str, match: re.Match[str], language: str) -> bool:
 
 
 def _split_lists(match: re.Match[str]) -> list[tuple[int, str]]:
-    """`1,2,3` is three numbers and `12.05.2020` no single one; grouped digits are one."""
+    """Splits `1,2,3` and `12.05.2020` into their numbers; grouped digits are one number."""
     raw = match[0]
     separators = re.findall(r"[.,'٫٬ ]", raw)
     if len(separators) < 2 or _is_grouped(raw):
@@ -182,7 +183,7 @@ def _split_lists(match: re.Match[str]) -> list[tuple[int, str]]:
 
 
 def _is_grouped(raw: str) -> bool:
-    """Whether all separators but a last, different one group digits: by three, or in the Indian way."""
+    """Returns whether all separators, except a last one of another kind, group digits by three or in the Indian way."""
     separators = re.findall(r"[.,'٫٬ ]", raw)
     if separators[-1] != separators[0]:
         raw = raw[: raw.rindex(separators[-1])]
@@ -196,12 +197,12 @@ def _is_grouped(raw: str) -> bool:
 
 
 def _readings(raw: str, decimal_comma: bool, either: bool) -> tuple[Decimal, ...]:
-    """Values of digits with separators, the likelier first.
+    """Returns the values of digits with separators, the likelier one first.
 
     Args:
         raw: The digits.
-        decimal_comma: Whether a comma starts decimals and a point groups.
-        either: Whether the language knows both conventions, so that a doubtful spelling has two readings.
+        decimal_comma: Whether a comma separates the decimals and a point groups digits.
+        either: Whether both conventions occur in the language, so that an ambiguous spelling has two readings.
     """
     separators = re.findall(r"[.,'٫٬ ]", raw)
     if not separators:
@@ -218,13 +219,13 @@ def _readings(raw: str, decimal_comma: bool, either: bool) -> tuple[Decimal, ...
         return (joined,)
     if not either:
         return (joined,) if last == "," else (decimal,)
-    # Nobody writes a third decimal that is zero, so `42,480` is the thousands of English-style numbers.
+    # A third decimal that is zero is not written, so `42,480` is a number with English grouping.
     decimals_first = (last == ",") == decimal_comma and not rest.endswith("0")
     return (decimal, joined) if decimals_first else (joined, decimal)
 
 
 def _complete(text: str, start: int, end: int, readings: tuple[Decimal, ...], language: str) -> Numeral:
-    """Add what stands around the digits: scale words, a fraction, the sign."""
+    """Adds the parts around the digits: scale words, a fraction, the sign."""
     end, readings = _with_fraction(text, end, readings)
     end, readings = _with_scale(text, end, readings, language)
     numbers = _numbers(language)
@@ -237,12 +238,12 @@ def _complete(text: str, start: int, end: int, readings: tuple[Decimal, ...], la
 
 
 def _subtracts(text: str, at: int) -> bool:
-    """Whether the minus at `at` stands between operands (`10-5`, `10 -5`) rather than before a negative number."""
+    """Returns whether the minus at `at` stands between operands (`10-5`, `10 -5`) and not before a negative number."""
     if text[:at].rstrip(" ")[-1:].isdigit():
         return True
     before = text[at - 1 : at]
     if before.isalpha() and before.lower() == before.upper():
-        # Scripts without letter case set no space before a number: 18個-10個 subtracts, 答えは-5 does not.
+        # Scripts without letter case have no space before a number: 18個-10個 is a subtraction, 答えは-5 is not.
         return re.search(r"\d\D{1,2}$", text[:at]) is not None
     return before.isalpha() or before == ")"
 
@@ -269,12 +270,12 @@ def _with_scale(text: str, end: int, readings: tuple[Decimal, ...], language: st
     factor = numbers.scale_words.get(word[0].lower()) if word else None
     if word is None or factor is None:
         return end, readings
-    # In front of a scale word every separator starts decimals: 2,125 millones is not thousands of millions.
+    # Before a scale word every separator separates decimals: 2,125 millones is not thousands of millions.
     return word.end(), (min(readings) * factor,)
 
 
 def _with_myriads(text: str, end: int, readings: tuple[Decimal, ...]) -> tuple[int, tuple[Decimal, ...]]:
-    """Read on through `1万2千` and `3만 5000`: each part is smaller than the scale before it."""
+    """Reads numbers such as `1万2千` and `3만 5000`, where each part is smaller than the scale before it."""
     scale = _SCALE.match(text, end)
     if scale is None:
         return end, readings

@@ -14,31 +14,30 @@ from clt_ray.evaluation.scorers.segmentation import words
 
 
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
-    """F-measures of unigrams, bigrams and the longest common subsequence.
+    """Returns the F-measures of unigrams, bigrams and the longest common subsequence.
 
     Args:
         prediction: The model's summary.
-        reference: The human one.
-        language: ISO code; decides how both are split into words.
+        reference: The reference summary.
+        language: ISO 639-1 code, which decides how both are split into words.
 
     Returns:
         `rouge1`, `rouge2`, `rougeL` from 0 to 1; all 0 when either text has no word, all 1 for the same words (in
         English `rouge2` of a single word is 0, as in the package).
     """
-    got, wanted = words(prediction, language), words(reference, language)
-    if got and got == wanted and language != "en":
-        # One word has no bigrams, and where words are not set apart a whole headline may be one. English keeps the
-        # package's 0.
+    predicted, expected = words(prediction, language), words(reference, language)
+    if predicted and predicted == expected and language != "en":
+        # A single word has no bigrams, and in some scripts a whole headline is one word. English keeps the package's 0.
         return {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
     return {
-        "rouge1": _ngram_f(got, wanted, 1),
-        "rouge2": _ngram_f(got, wanted, 2),
-        "rougeL": _f_measure(common_subsequence(got, wanted), len(got), len(wanted)),
+        "rouge1": _ngram_f(predicted, expected, 1),
+        "rouge2": _ngram_f(predicted, expected, 2),
+        "rougeL": _f_measure(common_subsequence(predicted, expected), len(predicted), len(expected)),
     }
 
 
 def common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
-    """Length of the longest common subsequence.
+    """Returns the length of the longest common subsequence.
 
     Bit-parallel: bit i of `row` is 0 where the i-th token of `first` lengthens the subsequence (H. Hyyrö,
     "Bit-parallel LCS-length computation revisited", 2004), one big-integer operation per token of `second`.
@@ -54,16 +53,16 @@ def common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
     return len(first) - row.bit_count()
 
 
-def _ngram_f(got: Sequence[str], wanted: Sequence[str], size: int) -> float:
-    got_counts, wanted_counts = _ngrams(got, size), _ngrams(wanted, size)
-    common = (got_counts & wanted_counts).total()
-    return _f_measure(common, got_counts.total(), wanted_counts.total())
+def _ngram_f(predicted: Sequence[str], expected: Sequence[str], size: int) -> float:
+    predicted_counts, reference_counts = _ngrams(predicted, size), _ngrams(expected, size)
+    common = (predicted_counts & reference_counts).total()
+    return _f_measure(common, predicted_counts.total(), reference_counts.total())
 
 
 def _ngrams(tokens: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(tokens[start : start + size]) for start in range(len(tokens) - size + 1))
 
 
-def _f_measure(common: int, got: int, wanted: int) -> float:
-    """Harmonic mean of common / got and common / wanted."""
-    return 2 * common / (got + wanted) if common else 0.0
+def _f_measure(common: int, predicted: int, expected: int) -> float:
+    """Returns the harmonic mean of precision (common / predicted) and recall (common / expected)."""
+    return 2 * common / (predicted + expected) if common else 0.0
