@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine, each started as an operator would start it."""
+"""A Ray cluster with several nodes on this machine, each started with `ray start`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
-# A token that some other local cluster left in the home directory would switch authentication on for the head only.
+# A token in the home directory, left by another local cluster, would turn authentication on for the head node only.
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -22,23 +22,24 @@ V5E = "TPU-V5LITEPOD"
 
 
 def free_port() -> int:
+    """Returns a port of 127.0.0.1 that no process uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Cluster:
-    """A head, and nodes that may be added and lost."""
+    """A head node, and nodes that can be added and killed."""
 
     def __init__(self, folder: Path, *, cpus: int, dashboard: bool = False) -> None:
         port, dashboard_port = free_port(), free_port()
         self.address = f"127.0.0.1:{port}"
         self.dashboard = f"http://127.0.0.1:{dashboard_port}"
-        shown = ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
+        dashboard_options = ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
         self._nodes = [
             _start(
                 "--head", f"--port={port}", f"--num-cpus={cpus}", f"--temp-dir={folder}", "--disable-usage-stats",
-                *(shown if dashboard else ["--include-dashboard=false"]),
+                *(dashboard_options if dashboard else ["--include-dashboard=false"]),
             )
         ]  # fmt: skip
 
@@ -50,6 +51,7 @@ class Cluster:
         labels: Mapping[str, str],
         environment: Mapping[str, str],
     ) -> subprocess.Popen[str]:
+        """Starts a node and returns its process."""
         node = _start(
             f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(dict(resources))}",
             f"--labels={','.join(f'{name}={value}' for name, value in labels.items())}",
@@ -59,7 +61,7 @@ class Cluster:
         return node
 
     def add_slice(self, name: str, environment: Mapping[str, str]) -> list[subprocess.Popen[str]]:
-        """The four hosts of a v5e-16 slice, topology 4x4, as Ray describes such hosts to itself."""
+        """Starts the four hosts of a v5e-16 slice with topology 4x4, with the labels and resources that Ray gives them."""
         hosts = []
         for index in range(4):
             host = self.add(
@@ -84,13 +86,14 @@ class Cluster:
         return hosts
 
     def stop(self) -> None:
+        """Kills all nodes."""
         for node in reversed(self._nodes):
             kill(node)
 
 
 @contextlib.contextmanager
 def cluster(folder: Path, *, cpus: int, dashboard: bool = False) -> Iterator[Cluster]:
-    """A cluster for the length of the block."""
+    """Provides a cluster until the block ends."""
     started = Cluster(folder, cpus=cpus, dashboard=dashboard)
     try:
         yield started
@@ -99,14 +102,14 @@ def cluster(folder: Path, *, cpus: int, dashboard: bool = False) -> Iterator[Clu
 
 
 def kill(node: subprocess.Popen[str]) -> None:
-    """SIGKILL to a node and all its processes, as a machine that is taken away."""
+    """Kills a node with all its processes, as when its machine is lost."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(node.pid, signal.SIGKILL)
     node.wait(timeout=60)
 
 
 def _start(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start a node and wait until it is part of the cluster."""
+    """Starts a node and waits until it is part of the cluster."""
     node = subprocess.Popen(
         [*RAY, "start", "--block", "--node-ip-address=127.0.0.1", f"--object-store-memory={2**27}", *arguments],
         stdout=subprocess.PIPE,
@@ -116,9 +119,9 @@ def _start(*arguments: str, environment: Mapping[str, str] | None = None) -> sub
         env={**os.environ, **ENVIRONMENT, **(environment or {})},
     )
     assert node.stdout is not None
-    told = ""
+    output = ""
     for line in node.stdout:
-        told += line
+        output += line
         if "Ray runtime started" in line:
             return node
-    raise AssertionError(f"a Ray node did not start:\n{told}")
+    raise AssertionError(f"a Ray node did not start:\n{output}")

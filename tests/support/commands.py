@@ -1,4 +1,4 @@
-"""Run the command line as a user does: in a process of its own."""
+"""Runs the command line in a process of its own, as a user does."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ POLL = threading.Event()
 def clt_ray(
     *arguments: str, storage: Path | None = None, timeout_seconds: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a verb to its end, in a storage where the verb takes one."""
+    """Runs a verb to its end, with a storage where the verb takes one."""
     command = [sys.executable, "-m", "clt_ray", *arguments, *(["--storage", str(storage)] if storage else [])]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
 
 
 class Killable:
-    """A verb in a session of its own, all of whose processes can be killed at once."""
+    """A running verb in a session of its own, so that all its processes can be killed together."""
 
     def __init__(self, *arguments: str, storage: Path) -> None:
         command = [sys.executable, "-m", "clt_ray", *arguments, "--storage", str(storage)]
@@ -32,8 +32,13 @@ class Killable:
         )
 
     def wait_for_stage(self, stage: str, storage: Path, run_id: str = "*") -> str:
-        """Wait until some run, or one of this id, has reached a stage (data, train, evaluate) or the state `finished`;
-        its id."""
+        """Waits until a run has reached a stage (data, train, evaluate) or the state `finished`, and returns its id.
+
+        Args:
+            stage: The stage or the state.
+            storage: The storage of the verb.
+            run_id: The run to wait for; by default any run.
+        """
         while self.process.poll() is None:
             store = Store(str(storage))
             for candidate in store.run_ids() if run_id == "*" else [run_id]:
@@ -44,14 +49,16 @@ class Killable:
         raise AssertionError(f"ended before any run was at {stage}:\n{self.output()}")
 
     def output(self) -> str:
+        """Waits until the verb ends, and returns what it printed."""
         return self.process.communicate(timeout=300)[0]
 
     def kill_driver(self) -> None:
+        """Kills the process of the verb only."""
         self.process.kill()
         self.process.wait()
 
     def kill_everything(self) -> None:
-        """SIGKILL to every process of the session, as a machine that loses power would."""
+        """Kills every process of the session, as when the machine loses power."""
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
@@ -65,7 +72,7 @@ class Killable:
 
 
 class Holder:
-    """A process that has taken a run and does nothing with it."""
+    """A process that holds the lease of a run and does nothing with it."""
 
     def __init__(self, storage: Path, run_id: str) -> None:
         program = (
@@ -88,7 +95,7 @@ class Holder:
 
 
 def kill_lease_holder(storage: Path, run_id: str) -> None:
-    """SIGKILL the process that executes a run."""
+    """Kills the process that executes a run."""
     path = storage / "runs" / run_id / LeaseDocument.FILE
     _kill(LeaseDocument.decode(path.read_bytes(), str(path)).owner.pid)
 
