@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
+import typer.core
 
 from clt_ray.errors import CltRayError, ConfigurationError
 from clt_ray.verbs.options import Verbose, flattened
@@ -22,17 +23,43 @@ from clt_ray.verbs.options import Verbose, flattened
 FAILED, WRONG, INCOMPLETE = 1, 2, 3
 
 VERBS = {
-    "Look before you spend": ("validate", "data", "plan"),
-    "Run a sweep": ("run", "status"),
-    "Use the results": ("best", "export", "judge", "report", "advise", "ui"),
-    "Housekeeping": ("clean",),
+    "Look before you spend": {
+        "validate": "Report every error of a sweep file at once.",
+        "data": "Show rows per task and language, and prompts as models see them.",
+        "plan": "Show what a run would do with each cell, why, and its cost.",
+    },
+    "Run a sweep": {
+        "run": "Execute what is missing; run it again to resume.",
+        "status": "Show where each run is, why it failed, and the time left.",
+    },
+    "Use the results": {
+        "best": "Show the chosen checkpoint of each run and the runner-up.",
+        "export": "Write a run's chosen checkpoint as a Hugging Face directory.",
+        "judge": "Rate the answers of finished runs by a judge model.",
+        "report": "Write one HTML page with figures, tables and findings.",
+        "advise": "Say how many samples per language to buy, with the odds.",
+        "ui": "Open the MLflow UI on this sweep.",
+    },
+    "Housekeeping": {"clean": "List what could be deleted; delete it with --apply."},
 }
-"""Verbs by the group that the help shows them in."""
+"""Verbs and what each does, by the group that the help shows them in."""
 
 NOISY_LOGGERS = ("ray", "mlflow", "alembic", "matplotlib", "fontTools", "transformers", "datasets")
 
+
+class LazyVerbs(typer.core.TyperGroup):
+    """Loads the module of a verb when that verb is called, so that no verb waits for the libraries of another."""
+
+    def resolve_command(self, context: Any, arguments: list[str]) -> Any:
+        """Replaces the verb that was called, until then a name and a line of help, by its command."""
+        if arguments and arguments[0] in self.commands:
+            self.commands[arguments[0]] = _command(arguments[0])
+        return super().resolve_command(context, arguments)
+
+
 app = typer.Typer(
     name="clt-ray",
+    cls=LazyVerbs,
     help="Sweeps of full fine-tunings on Ray for the study of cross-lingual transfer.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 incomplete.",
     no_args_is_help=True,
@@ -54,10 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _add(verb: str, group: str) -> None:
-    """Adds a verb's command to the application."""
-    command = import_module(f"clt_ray.verbs.{verb}").command
-    parameters, call = flattened(command)
+def _command(verb: str) -> Any:
+    """Returns the command of a verb: its options as Typer parses them, and the function that it calls."""
+    parameters, call = flattened(import_module(f"clt_ray.verbs.{verb}").command)
     if "verbose" not in {parameter.name for parameter in parameters}:
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter("verbose", keyword, default=False, annotation=Verbose))
@@ -68,7 +94,9 @@ def _add(verb: str, group: str) -> None:
 
     run_verb.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run_verb.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(verb, help=command.__doc__, rich_help_panel=group)(run_verb)
+    single = typer.Typer(add_completion=False)
+    single.command(verb, help=_HELP[verb])(run_verb)
+    return typer.main.get_command(single)
 
 
 def _exit_code(call: Callable[[dict[str, Any]], int], values: dict[str, Any]) -> int:
@@ -99,9 +127,11 @@ def _set_verbosity(verbose: bool) -> None:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+_HELP = {verb: line for verbs in VERBS.values() for verb, line in verbs.items()}
+
 for _group, _verbs in VERBS.items():
-    for _verb in _verbs:
-        _add(_verb, _group)
+    for _verb, _line in _verbs.items():
+        app.command(_verb, help=_line, rich_help_panel=_group)(lambda: None)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -70,10 +71,11 @@ def test_what_the_page_shows_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(commands) == 5 and len(published) == 3
     for command in published:
         assert main(command) == 0
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     for verb, *arguments in commands:
         # Parsed only: the page's own sweeps are not there.
-        assert group.commands[verb].make_context(verb, arguments).params["task"]
+        _, command, rest = group.resolve_command(group.context_class(group), [verb, *arguments])
+        assert command.make_context(verb, rest).params["task"]
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     exec(compile(program, "docs/advice.md", "exec"), {})
     assert "1 degree of freedom" in capsys.readouterr().out

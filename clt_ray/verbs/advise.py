@@ -6,68 +6,44 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite, isnan
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-import typer
-
-from clt_ray.verbs.options import Json, Overrides, Storage
-
-if TYPE_CHECKING:
-    from clt_ray.analysis.advice import Advice, ThinEvidence
-    from clt_ray.analysis.needed_runs import NeededRun
-    from clt_ray.analysis.options import Option, Quantity
-    from clt_ray.analysis.saturation import Plateau
-    from clt_ray.analysis.study import Study
-    from clt_ray.opened import OpenSweep
-    from clt_ray.tasks import Metric
-    from clt_ray.verbs.terminal import Justify
+from clt_ray.analysis.advice import Advice, ThinEvidence
+from clt_ray.analysis.advice import advise as advise_on
+from clt_ray.analysis.loading import load_items, load_scores
+from clt_ray.analysis.needed_runs import NeededRun
+from clt_ray.analysis.options import Option, Quantity
+from clt_ray.analysis.reference import reference_scores
+from clt_ray.analysis.saturation import Plateau
+from clt_ray.analysis.study import Study
+from clt_ray.evidence import item_rows, no_finished_run, score_rows
+from clt_ray.opened import OpenSweep, open_sweeps
+from clt_ray.tasks import Metric
+from clt_ray.verbs.options import Json, Overrides, Storage, argument, value_option
+from clt_ray.verbs.terminal import CELL_COLUMNS, Justify, argument_error, console, print_json, print_lines, table
 
 INCOMPLETE = 3
 
-EvidenceSweeps = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[SWEEP]", help="Sweeps with finished runs to go by (default: reference study).", show_default=False
-    ),
-]
+EvidenceSweeps = Annotated[list[str] | None, argument("[SWEEP]", "Sweeps to go by (default: reference study).")]
 
 
 @dataclass(frozen=True)
 class Question:
     """What is asked of `advise`. Scores are in the unit of the scores file: accuracy 0.35, not 35."""
 
-    task: Annotated[
-        str, typer.Option("--task", metavar="T", help="Task: summarization, instruction, math.", show_default=False)
-    ]
+    task: Annotated[str, value_option("--task", "T", "Task: summarization, instruction, math.")]
     """Name of the task."""
-    model: Annotated[
-        str, typer.Option("--model", metavar="M", help="Name of the model in the scores.", show_default=False)
-    ]
+    model: Annotated[str, value_option("--model", "M", "Name of the model in the scores.")]
     """Name of the model, as in the scores."""
-    setting: Annotated[
-        Literal["single", "multi"] | None,
-        typer.Option("--setting", metavar="S", help="single or multi: only alone, or only mixed.", show_default=False),
-    ] = None
+    setting: Annotated[Literal["single", "multi"] | None, value_option("--setting", "S", "single or multi.")] = None
     """Consider only training the task alone (`single`) or mixed with others (`multi`)."""
-    target: Annotated[
-        float | None,
-        typer.Option("--target", metavar="SCORE", help="Score to reach: 0.35, not 35.", show_default=False),
-    ] = None
+    target: Annotated[float | None, value_option("--target", "SCORE", "Score to reach: 0.35, not 35.")] = None
     """Score to reach."""
-    budget: Annotated[
-        int | None,
-        typer.Option("--budget", metavar="SAMPLES", help="Non-English rows that can be had.", show_default=False),
-    ] = None
+    budget: Annotated[int | None, value_option("--budget", "SAMPLES", "Non-English rows that can be had.")] = None
     """Non-English rows of the task that can be had, instead of a target."""
-    tolerance: Annotated[
-        float | None,
-        typer.Option("--tolerance", metavar="SCORE", help="What counts as no difference.", show_default=False),
-    ] = None
+    tolerance: Annotated[float | None, value_option("--tolerance", "SCORE", "What counts as no difference.")] = None
     """Difference of scores that counts as none."""
-    scores: Annotated[
-        str | None,
-        typer.Option("--scores", metavar="FILE.csv", help="Go by a scores file instead.", show_default=False),
-    ] = None
+    scores: Annotated[str | None, value_option("--scores", "FILE.csv", "Go by a scores file instead.")] = None
     """A CSV file in the tidy scores format as the evidence, instead of sweeps."""
 
 
@@ -83,8 +59,6 @@ def advise(question: Question, sweeps: Sequence[OpenSweep] = ()) -> Advice:
         ConfigurationError: A value of the question is wrong, the scores file is malformed, or no run is finished.
         ThinEvidence: The runs cannot answer; names those that would.
     """
-    from clt_ray.analysis.advice import advise as advise_on
-
     return advise_on(
         _evidence(question, sweeps),
         question.task,
@@ -97,12 +71,6 @@ def advise(question: Question, sweeps: Sequence[OpenSweep] = ()) -> Advice:
 
 
 def _evidence(question: Question, sweeps: Sequence[OpenSweep]) -> Study:
-    from clt_ray.analysis.loading import load_items, load_scores
-    from clt_ray.analysis.reference import reference_scores
-    from clt_ray.analysis.study import Study
-    from clt_ray.evidence import item_rows, no_finished_run, score_rows
-    from clt_ray.verbs.terminal import argument_error
-
     items = None
     if sweeps and question.scores:
         raise argument_error("advise", "--scores", question.scores, "is given beside sweeps", "ask of one of the two")
@@ -134,11 +102,6 @@ def command(
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> int:
-    """Say how many samples per language to buy, with the odds."""
-    from clt_ray.analysis.advice import ThinEvidence
-    from clt_ray.opened import open_sweeps
-    from clt_ray.verbs.terminal import argument_error, print_json
-
     if not sweeps:
         for option, value in (("--set", overrides), ("--storage", storage)):
             if value:
@@ -161,8 +124,6 @@ def command(
 
 def _print(advice: Advice) -> None:
     """Prints the recommendation, then all options, then the evidence of the recommended one."""
-    from clt_ray.verbs.terminal import console, print_lines, table
-
     output = console()
     recommended, metric = advice.options[0], advice.metric
     print_lines(f"[bold]{headline(advice)}[/bold]", *details(advice), "")
@@ -227,16 +188,12 @@ def details(advice: Advice) -> list[str]:
 
 def _print_refusal(refusal: ThinEvidence) -> None:
     """Prints why there is no advice, and the runs that would settle the question."""
-    from clt_ray.verbs.terminal import print_lines
-
     title = f"[bold]no advice on {refusal.task} for {refusal.model}: the evidence is too thin[/bold]"
     print_lines(title, *(f"  {reason}" for reason in refusal.reasons))
     _print_runs("runs that would settle it:", refusal.runs)
 
 
 def _print_runs(title: str, runs: Sequence[NeededRun]) -> None:
-    from clt_ray.verbs.terminal import CELL_COLUMNS, console, table
-
     if not runs:
         return
     output = console()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clt_ray.errors import RunError
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.store import RunDir
+from clt_ray.sweep.grid import Cell
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.selection import Selection
+from clt_ray.training.checkpoints import weights_tree
+from clt_ray.training.selection import select
 from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile
-
-if TYPE_CHECKING:
-    from clt_ray.opened import OpenSweep
-    from clt_ray.store import RunDir
-    from clt_ray.sweep.grid import Cell
-    from clt_ray.sweep.run import RunSpec
-    from clt_ray.sweep.selection import Selection
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, print_json, table
 
 SHORTEST_PREFIX = 8
 """Digits of a run id that the table shows, more where runs would be mistaken for each other."""
@@ -70,8 +72,6 @@ def best(sweep: OpenSweep) -> BestCheckpoints:
     Raises:
         DataError: A local data root or model directory cannot be read.
     """
-    from clt_ray.training.checkpoints import weights_tree
-
     choices = []
     for run in sweep.runs:
         directory = sweep.store.run_dir(run.run_id)
@@ -83,9 +83,6 @@ def best(sweep: OpenSweep) -> BestCheckpoints:
 
 def _selection(run: RunSpec, directory: RunDir) -> tuple[Selection | None, bool]:
     """Returns the selection and whether it is final."""
-    from clt_ray.errors import RunError
-    from clt_ray.training.selection import select
-
     result = directory.result()
     if result:
         return result.selection, True
@@ -97,10 +94,6 @@ def _selection(run: RunSpec, directory: RunDir) -> tuple[Selection | None, bool]
 
 
 def command(sweep: SweepFile, storage: Storage = None, overrides: Overrides = None, as_json: Json = False) -> int:
-    """Show the chosen checkpoint of each run and the runner-up."""
-    from clt_ray.opened import open_sweep
-    from clt_ray.verbs.terminal import print_json
-
     choices = best(open_sweep(sweep, overrides=overrides or (), storage=storage))
     if as_json:
         print_json(choices.to_json())
@@ -111,8 +104,6 @@ def command(sweep: SweepFile, storage: Storage = None, overrides: Overrides = No
 
 def _print(choices: BestCheckpoints) -> None:
     """Prints one row per run: chosen step and value, and the best of the others."""
-    from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, table
-
     grid = table(*CELL_COLUMNS, ("run", "left"), ("step", "right"), ("value", "right"), ("runner-up", "left"))
     for column in grid.columns:
         column.no_wrap = True

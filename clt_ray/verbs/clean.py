@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile
-
-if TYPE_CHECKING:
-    from clt_ray.opened import OpenSweep
-    from clt_ray.store import RunDir
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.store import RunDir
+from clt_ray.training.checkpoints import resume_tree, steps_of, weights_tree
+from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, next_command
+from clt_ray.verbs.terminal import console, print_json, size, table
 
 Apply = Annotated[bool, typer.Option("--apply", help="Delete what is listed.")]
 
@@ -66,8 +66,6 @@ def clean(sweep: OpenSweep, *, apply: bool = False) -> CleanUp:
 
 
 def _deletable(run_id: str, directory: RunDir) -> Iterator[Deletable]:
-    from clt_ray.training.checkpoints import resume_tree, steps_of, weights_tree
-
     result = directory.result()
     if result is None:
         return
@@ -83,10 +81,6 @@ def _deletable(run_id: str, directory: RunDir) -> Iterator[Deletable]:
 def command(
     sweep: SweepFile, storage: Storage = None, overrides: Overrides = None, apply: Apply = False, as_json: Json = False
 ) -> int:
-    """List what could be deleted; delete it with --apply."""
-    from clt_ray.opened import open_sweep
-    from clt_ray.verbs.terminal import print_json
-
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage)
     result = clean(opened, apply=apply)
     if as_json:
@@ -97,9 +91,6 @@ def command(
 
 
 def _print(result: CleanUp, sweep: OpenSweep) -> None:
-    from clt_ray.verbs.options import next_command
-    from clt_ray.verbs.terminal import console, size, table
-
     output = console()
     if not result.trees:
         output.print("nothing to delete", highlight=False)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-from clt_ray.verbs.options import Json, Overrides, SweepFile
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from clt_ray.data.summary import Example, ModelTokenizer, SplitSummary
-    from clt_ray.opened import OpenSweep
-    from clt_ray.sweep.run import ModelSpec
+from clt_ray.data.context import context_length
+from clt_ray.data.summary import DataSummaries, Example, ModelTokenizer, SplitSummary, data_needs
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.sweep.run import ModelSpec
+from clt_ray.training.model import load_tokenizer, location
+from clt_ray.verbs.options import Json, Overrides, SweepFile, next_command
+from clt_ray.verbs.terminal import console, print_json, print_lines, table
 
 FAILED = 1
 SHOWN_CHARACTERS = 500
@@ -54,8 +55,6 @@ def summarize_data(sweep: OpenSweep) -> DataSummary:
     Raises:
         DataError: A local data root or model directory cannot be read.
     """
-    from clt_ray.data.summary import DataSummaries, data_needs
-
     problems: list[str] = []
     summaries = DataSummaries(list(_tokenizers((run.model for run in sweep.runs), problems)), [], {}, problems)
     for need in data_needs(sweep.runs):
@@ -68,10 +67,6 @@ def summarize_data(sweep: OpenSweep) -> DataSummary:
 
 
 def _tokenizers(models: Iterable[ModelSpec], problems: list[str]) -> Iterator[ModelTokenizer]:
-    from clt_ray.data.context import context_length
-    from clt_ray.data.summary import ModelTokenizer
-    from clt_ray.training.model import load_tokenizer, location
-
     for model in {model.name: model for model in models}.values():
         try:
             context = context_length(location(model), model.revision)
@@ -82,11 +77,6 @@ def _tokenizers(models: Iterable[ModelSpec], problems: list[str]) -> Iterator[Mo
 
 
 def command(sweep: SweepFile, overrides: Overrides = None, examples: AllExamples = False, as_json: Json = False) -> int:
-    """Show rows per task and language, and prompts as models see them."""
-    from clt_ray.opened import open_sweep
-    from clt_ray.verbs.options import next_command
-    from clt_ray.verbs.terminal import print_json
-
     opened = open_sweep(sweep, overrides=overrides or ())
     summary = summarize_data(opened)
     if as_json:
@@ -99,10 +89,6 @@ def command(sweep: SweepFile, overrides: Overrides = None, examples: AllExamples
 
 
 def _print(summary: DataSummary, *, all_examples: bool) -> None:
-    from rich.markup import escape
-
-    from clt_ray.verbs.terminal import console, print_lines
-
     output = console()
     for task in dict.fromkeys(split.task for split in summary.splits):
         splits = [split for split in summary.splits if split.task == task]
@@ -115,10 +101,6 @@ def _print(summary: DataSummary, *, all_examples: bool) -> None:
 
 
 def _print_task(output: Console, task: str, splits: Sequence[SplitSummary]) -> None:
-    from rich.markup import escape
-
-    from clt_ray.verbs.terminal import table
-
     models: list[str | None] = list(dict.fromkeys(tokens.model for split in splits for tokens in split.tokens))
     output.print(f"\n[bold]{task}[/bold]  {escape(splits[0].source)}", highlight=False, soft_wrap=True)
     for model in models or [None]:
@@ -173,8 +155,6 @@ def _token_columns(split: SplitSummary, model: str | None) -> list[str]:
 
 
 def _print_dropped(output: Console, splits: Sequence[SplitSummary]) -> None:
-    from rich.markup import escape
-
     lines = [
         f"  {split.split}/{split.language}: " + ", ".join(f"{n:,} {reason}" for reason, n in split.dropped.items())
         for split in splits
@@ -197,8 +177,6 @@ def _print_scripts(output: Console, splits: Sequence[SplitSummary]) -> None:
 
 
 def _print_examples(output: Console, splits: Sequence[SplitSummary], all_examples: bool) -> None:
-    from rich.markup import escape
-
     for split, example in _every_example(splits) if all_examples else _three_examples(splits):
         shots = f", {split.shots} worked examples" if split.shots else ""
         completion = "what it learns" if split.split != "test" else "reference"

@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from clt_ray.locations import locate
+from clt_ray.store import Store
+from clt_ray.store.documents import MarkerDocument
+from clt_ray.training.checkpoints import weights_tree
+from clt_ray.verbs.options import Storage, argument
+from clt_ray.verbs.terminal import argument_error
 
-from clt_ray.verbs.options import Storage
-
-RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="Id of a run, or its first digits.", show_default=False)]
-Folder = Annotated[str, typer.Argument(metavar="DIR", help="New folder for the checkpoint.", show_default=False)]
+RunId = Annotated[str, argument("RUN_ID", "Id of a run, or its first digits.")]
+Folder = Annotated[str, argument("DIR", "New folder for the checkpoint.")]
 
 
 def export(run_id: str, folder: str | Path, storage: str | None = None) -> Path:
@@ -29,12 +32,6 @@ def export(run_id: str, folder: str | Path, storage: str | None = None) -> Path:
         ConfigurationError: The run is unknown or not finished, or the folder is not empty.
         TornTreeError: The stored files do not match their recorded hashes.
     """
-    from clt_ray.locations import locate
-    from clt_ray.store import Store
-    from clt_ray.store.documents import MarkerDocument
-    from clt_ray.training.checkpoints import weights_tree
-    from clt_ray.verbs.terminal import argument_error
-
     store = Store(locate(storage).storage)
     matches = [candidate for candidate in store.run_ids() if candidate.startswith(run_id)]
     if len(matches) != 1:
@@ -55,6 +52,5 @@ def export(run_id: str, folder: str | Path, storage: str | None = None) -> Path:
 
 
 def command(run_id: RunId, folder: Folder, storage: Storage = None) -> int:
-    """Write a run's chosen checkpoint as a Hugging Face directory."""
     print(export(run_id, folder, storage))
     return 0

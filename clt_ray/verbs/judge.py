@@ -9,17 +9,24 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri
+from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.judging.cache import Settings
+from clt_ray.judging.endpoint import Endpoint, endpoint
+from clt_ray.judging.rate import Pace
+from clt_ray.judging.record import judge_key
+from clt_ray.judging.spending import Tokens
+from clt_ray.judging.verdicts import TASK
+from clt_ray.judging.work import Judge, JudgedRun
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.sweep.run import RunSpec
+from clt_ray.tracking import TrackerUnavailable
+from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri, next_command, value_option
+from clt_ray.verbs.terminal import print_json, print_lines
 
 if TYPE_CHECKING:
-    from clt_ray.judging.cache import Settings
     from clt_ray.judging.client import Client
-    from clt_ray.judging.endpoint import Endpoint
-    from clt_ray.judging.spending import Tokens
-    from clt_ray.judging.work import Judge, JudgedRun
-    from clt_ray.opened import OpenSweep
-    from clt_ray.sweep.run import RunSpec
 
 INCOMPLETE = 3
 
@@ -35,8 +42,7 @@ class JudgeOptions:
     concurrency: Annotated[int, typer.Option("--concurrency", metavar="N", help="Requests at a time.")] = 8
     """Requests that may be open at a time."""
     requests_per_minute: Annotated[
-        float | None,
-        typer.Option("--requests-per-minute", metavar="N", help="Most requests in a minute.", show_default=False),
+        float | None, value_option("--requests-per-minute", "N", "Most requests in a minute.")
     ] = None
     """Most requests in a minute, repetitions included; None sets no limit."""
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; count requests and tokens.")] = False
@@ -67,8 +73,6 @@ class JudgeOutcome:
     @property
     def tokens(self) -> Tokens:
         """Tokens spent now on all runs; in a dry run, a rough estimate."""
-        from clt_ray.judging.spending import Tokens
-
         return sum((run.tokens for run in self.runs), Tokens())
 
     @property
@@ -101,11 +105,6 @@ def judge(
         DataError: The answers of a run are missing or malformed.
         JudgeStopped: The judge refuses every request; the ratings that it has given are kept.
     """
-    from clt_ray.judging.cache import Settings
-    from clt_ray.judging.endpoint import endpoint
-    from clt_ray.judging.record import judge_key
-    from clt_ray.judging.work import Judge
-
     _check(options)
     judge_endpoint = endpoint(os.environ if environment is None else environment)
     settings = Settings(judge_endpoint.model, options.temperature)
@@ -151,9 +150,6 @@ def _judged_runs(sweep: OpenSweep) -> list[RunSpec]:
     Raises:
         ConfigurationError: There is none.
     """
-    from clt_ray.errors import ConfigurationError, Problem
-    from clt_ray.judging.verdicts import TASK
-
     runs = [run for run in sweep.runs if TASK in run.tasks]
     if not runs:
         remedy = f"only runs of {TASK} are judged: add {TASK} to grid.task"
@@ -167,9 +163,6 @@ def _finished(sweep: OpenSweep, runs: Sequence[RunSpec]) -> list[RunSpec]:
     Raises:
         ConfigurationError: There is none.
     """
-    from clt_ray.errors import ConfigurationError, Problem
-    from clt_ray.judging.verdicts import TASK
-
     states = sweep.store.states([run.run_id for run in runs])
     finished = [run for run in runs if states[run.run_id].kind == "finished"]
     if not finished:
@@ -184,15 +177,11 @@ def _client(judge_endpoint: Endpoint, settings: Settings, requests_per_minute: f
     Raises:
         ConfigurationError: The libraries that it needs are not installed.
     """
-    from clt_ray.errors import ConfigurationError, Problem
-
     try:
         from clt_ray.judging.client import Client
     except ImportError as error:
         remedy = "pip install 'clt-ray[judge]'"
         raise ConfigurationError([Problem("clt-ray judge", "", None, f"needs {error.name}", remedy)]) from error
-    from clt_ray.judging.rate import Pace
-
     return Client(judge_endpoint, settings, Pace(requests_per_minute))
 
 
@@ -202,8 +191,6 @@ def _check(options: JudgeOptions) -> None:
     Raises:
         ConfigurationError: Names every such option.
     """
-    from clt_ray.errors import ConfigurationError, Problem
-
     rate = options.requests_per_minute
     checks = (
         ("--temperature", options.temperature, "from 0 to 2", 0 <= options.temperature <= 2),
@@ -221,8 +208,6 @@ def _check(options: JudgeOptions) -> None:
 
 def _track(sweep: OpenSweep, runs: Sequence[RunSpec]) -> str | None:
     """Brings the ratings to MLflow; returns why not when that fails."""
-    from clt_ray.tracking import TrackerUnavailable
-
     try:
         sweep.tracker.sync(runs)
     except TrackerUnavailable as error:
@@ -238,10 +223,6 @@ def command(
     options: JudgeOptions = JudgeOptions(),
     as_json: Json = False,
 ) -> int:
-    """Rate the answers of finished runs by a judge model."""
-    from clt_ray.opened import open_sweep
-    from clt_ray.verbs.terminal import print_json
-
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage, tracking_uri=tracking_uri)
 
     def show(run: JudgedRun) -> None:
@@ -271,11 +252,6 @@ def _print_run(run: JudgedRun, dry_run: bool) -> None:
 
 def _print(outcome: JudgeOutcome, sweep: OpenSweep) -> None:
     """Prints totals, what could not be rated and why, and the next command."""
-    from rich.markup import escape
-
-    from clt_ray.verbs.options import next_command
-    from clt_ray.verbs.terminal import print_lines
-
     requests = sum(run.requests for run in outcome.runs)
     judge_at_host = f"judge {outcome.judge} at {outcome.host}"
     if outcome.dry_run:
@@ -306,6 +282,4 @@ def _tokens(tokens: Tokens) -> str:
 
 
 def _counts(reasons: Mapping[str, int]) -> str:
-    from rich.markup import escape
-
     return escape(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))

@@ -16,50 +16,32 @@ import shlex
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-if TYPE_CHECKING:
-    from clt_ray.opened import OpenSweep
+from clt_ray.opened import OpenSweep
 
-SweepFile = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="Sweep file, such as sweeps/smoke.yaml.", show_default=False)
-]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        "--storage",
-        metavar="URI",
-        help="Path or URI of the runs (default: $CLT_RAY_STORAGE, else ./clt-runs).",
-        show_default=False,
-    ),
-]
-TrackingUri = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow (default: $MLFLOW_TRACKING_URI, else an SQLite file in the storage).",
-        show_default=False,
-    ),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override a key of the sweep file, such as training.epochs=2; may be repeated.",
-        show_default=False,
-    ),
-]
-Pilot = Annotated[
-    bool,
-    typer.Option(
-        "--pilot",
-        help="The sweep's pilot: the smallest and the largest run of every model and task, for two validations.",
-    ),
-]
+
+def argument(metavar: str, help: str) -> Any:
+    """Returns a positional argument for Typer, without the default value in the help."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False)
+
+
+def value_option(name: str, metavar: str, help: str, **limits: Any) -> Any:
+    """Returns an option that takes a value for Typer, without the default in the help."""
+    return typer.Option(name, metavar=metavar, help=help, show_default=False, **limits)
+
+
+SweepFile = Annotated[str, argument("SWEEP", "Sweep file, such as sweeps/smoke.yaml.")]
+STORAGE_HELP = "Path or URI of the runs (default: $CLT_RAY_STORAGE, else ./clt-runs)."
+Storage = Annotated[str | None, value_option("--storage", "URI", STORAGE_HELP)]
+TRACKING_HELP = "MLflow (default: $MLFLOW_TRACKING_URI, else an SQLite file in the storage)."
+TrackingUri = Annotated[str | None, value_option("--tracking-uri", "URI", TRACKING_HELP)]
+SET_HELP = "Override a key of the sweep file, such as training.epochs=2; may be repeated."
+Overrides = Annotated[list[str] | None, value_option("--set", "KEY=VALUE", SET_HELP)]
+PILOT_HELP = "The sweep's pilot: the smallest and the largest run of every model and task, for two validations."
+Pilot = Annotated[bool, typer.Option("--pilot", help=PILOT_HELP)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show what libraries print.")]
 

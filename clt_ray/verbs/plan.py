@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from clt_ray.verbs.options import Json, Overrides, Pilot, Storage
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from clt_ray.opened import OpenSweep
-    from clt_ray.sweep.plan import Plan, PlannedCell
-    from clt_ray.training.backends.fit_proof import FitProof
+from clt_ray.opened import OpenSweep, open_sweeps
+from clt_ray.sweep.cost import assumptions
+from clt_ray.sweep.plan import NOT_STARTED, Plan, PlannedCell, make_plan
+from clt_ray.training.backends.fit_proof import FitProof
+from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, next_command
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
 
 FAILED = 1
 
@@ -41,8 +40,6 @@ def plan(*sweeps: OpenSweep) -> Plan:
     Raises:
         DataError: A local data root or model directory cannot be read.
     """
-    from clt_ray.sweep.plan import make_plan
-
     run_ids = list(dict.fromkeys(run.run_id for sweep in sweeps for run in sweep.runs))
     states = sweeps[0].store.states(run_ids) if sweeps else {}
     return make_plan([(sweep.name, sweep.cells) for sweep in sweeps], states)
@@ -73,10 +70,6 @@ def command(
     compile_steps: Compile = False,
     as_json: Json = False,
 ) -> int:
-    """Show what a run would do with each cell, why, and its cost."""
-    from clt_ray.opened import open_sweeps
-    from clt_ray.verbs.terminal import print_json
-
     opened = open_sweeps(sweeps, overrides=overrides or (), storage=storage, pilot=pilot)
     planned = plan(*opened)
     if not as_json:
@@ -95,10 +88,6 @@ def command(
 
 def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
     """Prints one row per cell, a totals line, the assumptions of the estimates, and the next command."""
-    from clt_ray.sweep.cost import assumptions
-    from clt_ray.verbs.options import next_command
-    from clt_ray.verbs.terminal import console
-
     output = console()
     names = dict.fromkeys(cell.sweep for cell in planned.cells)
     for name in names:
@@ -119,8 +108,6 @@ def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
 
 
 def _table(cells: Sequence[PlannedCell]) -> Table:
-    from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, table
-
     grid = table(
         *CELL_COLUMNS, ("action", "left"), ("rows", "right"), ("Mtok", "right"), ("steps", "right"),
         ("chip-h", "right"), ("why", "left"),
@@ -140,8 +127,6 @@ def _table(cells: Sequence[PlannedCell]) -> Table:
 
 def _reason(cell: PlannedCell) -> str:
     """Returns the plan's reason in few words; of a shared cell, the place of the cell that executes its run."""
-    from clt_ray.sweep.plan import NOT_STARTED
-
     if cell.shared_with is None:
         return "new" if cell.reason == NOT_STARTED else cell.reason
     place = cell.shared_with
@@ -172,8 +157,6 @@ def _announce(proof: FitProof) -> None:
 
 def _print_proofs(proofs: Sequence[FitProof]) -> None:
     """Prints the GiB of a chip that every distinct step needs, and whether the chip has them."""
-    from clt_ray.verbs.terminal import console, duration, table
-
     grid = table(
         ("model", "left"), ("slice", "left"), ("mesh", "right"), ("batch", "right"), ("runs", "right"),
         ("layers", "right"), ("state", "right"), ("step", "right"), ("of a chip", "right"), ("took", "right"),

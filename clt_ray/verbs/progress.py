@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
 from clt_ray.verbs.terminal import duration, loss
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
     from clt_ray.orchestration.monitor import RunSnapshot, SweepSnapshot
 
     Show = Callable[[SweepSnapshot], None]
@@ -52,7 +54,6 @@ def event(run: RunSnapshot) -> str:
 
 @contextlib.contextmanager
 def _live_table() -> Iterator[Show]:
-    from rich.console import Console
     from rich.live import Live
 
     # The table goes when the sweep ends. What remains are the lines of the runs and the summary.
@@ -69,10 +70,6 @@ def _live_table() -> Iterator[Show]:
 
 
 def _table(snapshot: SweepSnapshot) -> Group:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     summary = Text(f"{headline(snapshot)}, {duration(snapshot.elapsed_seconds)} so far", style="bold")
     if not snapshot.running:
         return Group(summary)

@@ -8,44 +8,40 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from clt_ray.verbs.options import Overrides, Storage, TrackingUri
-
-if TYPE_CHECKING:
-    from clt_ray.locations import Locations
-    from clt_ray.opened import OpenSweep
+from clt_ray.analysis.loading import load_items, load_scores
+from clt_ray.analysis.reference import reference_scores
+from clt_ray.evidence import item_rows, no_finished_run, run_logs, score_rows
+from clt_ray.html_report import Heading, ReportData, build_report
+from clt_ray.locations import Locations, locate
+from clt_ray.opened import OpenSweep, open_sweeps
+from clt_ray.tracking import TrackerUnavailable, read_scores
+from clt_ray.verbs.options import Overrides, Storage, TrackingUri, argument, value_option
+from clt_ray.verbs.status import status
+from clt_ray.verbs.terminal import argument_error
 
 log = logging.getLogger(__name__)
 
 REFERENCE_TITLE = "Reference study: cross-lingual transfer in post-training"
 
-OptionalSweepFiles = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[SWEEP]", help="Sweep files whose finished runs are reported.", show_default=False),
-]
+OptionalSweepFiles = Annotated[list[str] | None, argument("[SWEEP]", "Sweep files whose finished runs are reported.")]
 
 
 @dataclass(frozen=True)
 class ReportOptions:
     """What a report is on, beside sweeps, and where it goes."""
 
-    scores: Annotated[
-        str | None,
-        typer.Option("--scores", metavar="FILE.csv", help="Report on a scores file instead.", show_default=False),
-    ] = None
+    scores: Annotated[str | None, value_option("--scores", "FILE.csv", "Report on a scores file instead.")] = None
     """A CSV file in the tidy scores format, instead of sweeps."""
     reference: Annotated[
         bool,
         typer.Option("--reference", help="Report on the reference study; with sweeps or scores, show it beside them."),
     ] = False
     """Report on the published scores of the reference study, or show them beside the sweeps or the scores file."""
-    out: Annotated[
-        str | None,
-        typer.Option("--out", metavar="DIR", help="Folder (default: STORAGE/reports/NAME).", show_default=False),
-    ] = None
+    out: Annotated[str | None, value_option("--out", "DIR", "Folder (default: STORAGE/reports/NAME).")] = None
     """Folder of the report; None is `reports/<name>` in the storage."""
 
 
@@ -69,13 +65,6 @@ def report(
     Raises:
         ConfigurationError: There is nothing to report on, or a scores file is malformed.
     """
-    from clt_ray.analysis.loading import load_items, load_scores
-    from clt_ray.analysis.reference import reference_scores
-    from clt_ray.evidence import item_rows, no_finished_run, run_logs
-    from clt_ray.html_report import Heading, ReportData, build_report
-    from clt_ray.locations import locate
-    from clt_ray.verbs.terminal import argument_error
-
     if (sweeps and options.scores) or not (sweeps or options.scores or options.reference):
         message = "name sweeps, or --scores FILE, or --reference"
         raise argument_error("report", "SWEEP", None, message, "clt-ray report --help")
@@ -111,9 +100,6 @@ def _folder(options: ReportOptions, locations: Locations, name: str) -> Path:
 
 def _score_rows(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:
     """Returns the scores of the finished runs from MLflow, brought up to date; from the store where it is down."""
-    from clt_ray.evidence import score_rows
-    from clt_ray.tracking import TrackerUnavailable, read_scores
-
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for sweep in sweeps:
         run_ids = {run.run_id for run in sweep.runs}
@@ -130,16 +116,12 @@ def _score_rows(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:
 
 
 def _run_descriptions(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:
-    from clt_ray.verbs.status import status
-
     runs = {run.run_id: asdict(run) for sweep in sweeps for run in status(sweep).runs}
     return list(runs.values())
 
 
 def _log_to_tracker(sweeps: Sequence[OpenSweep], folder: Path) -> None:
     """Keeps a copy of the report with each sweep's parent run in MLflow."""
-    from clt_ray.tracking import TrackerUnavailable
-
     for sweep in sweeps:
         try:
             sweep.tracker.log_report(folder)
@@ -154,11 +136,6 @@ def command(
     overrides: Overrides = None,
     options: ReportOptions = ReportOptions(),
 ) -> int:
-    """Write one HTML page with figures, tables and findings."""
-    from clt_ray.locations import locate
-    from clt_ray.opened import open_sweeps
-    from clt_ray.verbs.terminal import argument_error
-
     if not sweeps:
         for option, value in (("--set", overrides), ("--tracking-uri", tracking_uri)):
             if value:

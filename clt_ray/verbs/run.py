@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clt_ray.verbs.options import Overrides, Pilot, Storage, SweepFile, TrackingUri
+from clt_ray.errors import ConfigurationError
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.pilot import SECONDS_PER_HOUR, PilotSummary, summarise
+from clt_ray.redaction import redacted
+from clt_ray.store import Store
+from clt_ray.sweep.plan import Plan
+from clt_ray.sweep.run import RunSpec
+from clt_ray.tracking import BestEffortTracker, TerminalStatus
+from clt_ray.verbs.options import Overrides, Pilot, Storage, SweepFile, TrackingUri, next_command, value_option
+from clt_ray.verbs.plan import plan, totals
+from clt_ray.verbs.progress import progress
+from clt_ray.verbs.status import SweepStatus, status
+from clt_ray.verbs.terminal import console, duration, size, table
 
 if TYPE_CHECKING:
-    from clt_ray.opened import OpenSweep
     from clt_ray.orchestration.monitor import SweepSnapshot
-    from clt_ray.pilot import PilotSummary
     from clt_ray.run_order import StoreOrder
-    from clt_ray.store import Store
-    from clt_ray.sweep.plan import Plan
-    from clt_ray.sweep.run import RunSpec
-    from clt_ray.tracking import BestEffortTracker, TerminalStatus
-    from clt_ray.verbs.status import SweepStatus
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +40,12 @@ class RunOptions:
     """How a sweep is executed. None of it changes a run's numbers."""
 
     address: Annotated[
-        str | None,
-        typer.Option(
-            "--address",
-            metavar="RAY",
-            help="A running Ray cluster (default: $RAY_ADDRESS, else a local one).",
-            show_default=False,
-        ),
+        str | None, value_option("--address", "RAY", "Ray cluster (default: $RAY_ADDRESS, else local).")
     ] = None
     """Address of a running Ray cluster; None is the one that RAY_ADDRESS names, else a local one."""
-    max_concurrent: Annotated[
-        int | None,
-        typer.Option("--max-concurrent", metavar="N", min=1, help="At most N runs at a time.", show_default=False),
-    ] = None
+    max_concurrent: Annotated[int | None, value_option("--max-concurrent", "N", "At most N runs at a time.", min=1)] = (
+        None
+    )
     """Most runs at a time; None is as many as the cluster carries."""
     order: Annotated[
         Literal["grid", "informative"],
@@ -106,11 +104,6 @@ def run(
     Raises:
         ConfigurationError: The data or the hardware of the sweep cannot work; nothing was started.
     """
-    from clt_ray.pilot import summarise
-    from clt_ray.tracking import BestEffortTracker
-    from clt_ray.verbs.plan import plan
-    from clt_ray.verbs.status import status
-
     started = time.monotonic()
     tracker = BestEffortTracker(sweep.tracker)
     order = _order(sweep, options)
@@ -182,7 +175,6 @@ def preflight(runs: Sequence[RunSpec]) -> None:
         ConfigurationError: Every problem of hardware and of local data.
     """
     from clt_ray.data.mixture import check_availability
-    from clt_ray.errors import ConfigurationError
     from clt_ray.training.backends import unsupported
 
     hardware_problems = {problem for run in runs if (problem := unsupported(run)) is not None}
@@ -213,11 +205,6 @@ def command(
     pilot: Pilot = False,
     options: RunOptions = RunOptions(),
 ) -> int:
-    """Execute what is missing; run it again to resume."""
-    from clt_ray.opened import open_sweep
-    from clt_ray.verbs.plan import totals
-    from clt_ray.verbs.progress import progress
-
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage, tracking_uri=tracking_uri, pilot=pilot)
 
     def announce(planned: Plan) -> None:
@@ -231,9 +218,6 @@ def command(
 
 def _print(outcome: RunOutcome, sweep: OpenSweep) -> None:
     """Prints how a sweep ended, with the real error lines, and what to do next."""
-    from clt_ray.redaction import redacted
-    from clt_ray.verbs.terminal import duration
-
     sweep_status = outcome.status
     for run in sweep_status.runs:
         if run.state == "failed":
@@ -256,8 +240,6 @@ def _print(outcome: RunOutcome, sweep: OpenSweep) -> None:
 
 
 def _next(outcome: RunOutcome, sweep: OpenSweep) -> str:
-    from clt_ray.verbs.options import next_command
-
     if outcome.pilot and sweep.pilot_of:
         return f"{next_command(sweep.pilot_of, 'run')}   (the full sweep)"
     report = next_command(sweep, "report")
@@ -270,9 +252,6 @@ def _next(outcome: RunOutcome, sweep: OpenSweep) -> str:
 
 def _print_pilot(summary: PilotSummary) -> None:
     """Prints what the pilot measured, and what the full sweep will take by it."""
-    from clt_ray.pilot import SECONDS_PER_HOUR
-    from clt_ray.verbs.terminal import console, duration, size, table
-
     grid = table(
         ("model", "left"), ("task", "left"), ("runs", "right"), ("s/step", "right"), ("planned", "right"),
         ("tokens/s", "right"), ("host memory", "right"), ("device memory", "right"),

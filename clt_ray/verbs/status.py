@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, SweepFile
+from rich.markup import escape
 
-if TYPE_CHECKING:
-    from clt_ray.opened import OpenSweep
-    from clt_ray.sweep.grid import Cell
-    from clt_ray.sweep.plan import RunStatus
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.sweep.grid import Cell
+from clt_ray.sweep.plan import RunStatus
+from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, SweepFile, next_command
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
 
 FAILED, INCOMPLETE = 1, 3
 
@@ -111,10 +112,6 @@ def command(
     pilot: Pilot = False,
     as_json: Json = False,
 ) -> int:
-    """Show where each run is, why it failed, and the time left."""
-    from clt_ray.opened import open_sweep
-    from clt_ray.verbs.terminal import print_json
-
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage, pilot=pilot)
     sweep_status = status(opened)
     if as_json:
@@ -126,11 +123,6 @@ def command(
 
 def _print(sweep_status: SweepStatus, sweep: OpenSweep) -> None:
     """Prints one row per run, the counts, the time left, and the next command."""
-    from rich.markup import escape
-
-    from clt_ray.verbs.options import next_command
-    from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, table
-
     grid = table(*CELL_COLUMNS, ("state", "left"), ("done", "right"), ("error", "left"))
     series = RepeatedCells()
     for run in sweep_status.runs:

@@ -6,11 +6,11 @@ import json
 import sys
 from typing import TYPE_CHECKING, Literal
 
+from clt_ray.errors import ConfigurationError, Problem
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-    from clt_ray.errors import ConfigurationError
 
 WIDTH = 100
 """Columns that tables fit in when the output is not a terminal."""
@@ -18,12 +18,8 @@ WIDTH = 100
 Justify = Literal["left", "right"]
 
 CELL_COLUMNS: tuple[tuple[str, Justify], ...] = (
-    ("model", "left"),
-    ("task", "left"),
-    ("group", "left"),
-    ("n", "right"),
-    ("seed", "right"),
-)
+    ("model", "left"), ("task", "left"), ("group", "left"), ("n", "right"), ("seed", "right")
+)  # fmt: skip
 """Columns that name a cell: model, task, language group, samples per language, seed."""
 
 
@@ -93,8 +89,6 @@ def argument_error(verb: str, argument: str, value: object, message: str, remedy
         message: What is wrong with it, as a clause.
         remedy: What to write instead.
     """
-    from clt_ray.errors import ConfigurationError, Problem
-
     return ConfigurationError([Problem(f"clt-ray {verb}", argument, value, message, remedy)])
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.tracking import experiment_url, ui_command
 from clt_ray.verbs.options import Overrides, Storage, SweepFile, TrackingUri
-
-if TYPE_CHECKING:
-    from clt_ray.opened import OpenSweep
 
 DEFAULT_PORT = 5000
 
@@ -31,8 +30,6 @@ def ui(sweep: OpenSweep, port: int = DEFAULT_PORT) -> int:
         ConfigurationError: The tracker is a server, which has an interface of its own.
         TrackerUnavailable: MLflow does not answer.
     """
-    from clt_ray.tracking import experiment_url, ui_command
-
     uri = sweep.locations.tracking_uri
     serve = ui_command(uri, port)
     print(f"MLflow UI of {sweep.name}: {experiment_url(uri, sweep.name, port)}  (Ctrl-C ends it)", flush=True)
@@ -49,7 +46,4 @@ def command(
     overrides: Overrides = None,
     port: Port = DEFAULT_PORT,
 ) -> int:
-    """Open the MLflow UI on this sweep."""
-    from clt_ray.opened import open_sweep
-
     return ui(open_sweep(sweep, overrides=overrides or (), storage=storage, tracking_uri=tracking_uri), port)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from clt_ray.verbs.options import Json, Overrides
+from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.sweep.spec import json_schema
+from clt_ray.verbs.options import Json, Overrides, argument
+from clt_ray.verbs.terminal import argument_error, print_json
 
-if TYPE_CHECKING:
-    from clt_ray.opened import OpenSweep
-
-OptionalSweepFile = Annotated[
-    str | None,
-    typer.Argument(metavar="SWEEP", help="Sweep file, such as sweeps/smoke.yaml.", show_default=False),
-]
+OptionalSweepFile = Annotated[str | None, argument("SWEEP", "Sweep file, such as sweeps/smoke.yaml.")]
 Schema = Annotated[
     bool, typer.Option("--schema", help="Print the JSON schema of sweep files, for editors; takes no SWEEP.")
 ]
@@ -49,11 +46,6 @@ def validate(sweep: OpenSweep) -> Validation:
 def command(
     sweep: OptionalSweepFile = None, overrides: Overrides = None, schema: Schema = False, as_json: Json = False
 ) -> int:
-    """Report every error of a sweep file at once."""
-    from clt_ray.opened import open_sweep
-    from clt_ray.sweep.spec import json_schema
-    from clt_ray.verbs.terminal import argument_error, print_json
-
     if schema:
         if sweep or overrides or as_json:
             message = "takes neither a SWEEP nor other options"

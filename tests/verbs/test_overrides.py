@@ -42,7 +42,7 @@ def test_the_ui_opens_the_overridden_experiment(
 ) -> None:
     renamed.tracker.sync(renamed.runs)
     # The server itself is not started: any command that ends stands for it.
-    monkeypatch.setattr("clt_ray.tracking.ui_command", lambda uri, port: [sys.executable, "-c", ""])
+    monkeypatch.setattr("clt_ray.verbs.ui.ui_command", lambda uri, port: [sys.executable, "-c", ""])
     arguments = [renamed.file, "--set", "name=renamed", "--storage", renamed.locations.storage]
     assert main(["ui", *arguments]) == 0
     client = connect(renamed.locations.tracking_uri)
