@@ -1,4 +1,4 @@
-"""The model families of docs/extend.md: from an installed package to a report on a CPU, and their released chat formats."""
+"""The model families of docs/extend.md: a run to its report on a CPU, and the chat formats of the released models."""
 
 from __future__ import annotations
 
