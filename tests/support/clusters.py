@@ -61,7 +61,7 @@ class Cluster:
         return node
 
     def add_slice(self, name: str, environment: Mapping[str, str]) -> list[subprocess.Popen[str]]:
-        """Starts the four hosts of a v5e-16 slice with topology 4x4, with the labels and resources that Ray gives them."""
+        """Starts the four hosts of a v5e-16 slice (topology 4x4), with the labels and resources that Ray gives them."""
         hosts = []
         for index in range(4):
             host = self.add(
