@@ -19,6 +19,7 @@ from clt_ray.data.hub_rows import NOT_JSON, Selected, hub_rows
 from clt_ray.data.rows import Row, templated
 from clt_ray.data.sources import load_rows
 from clt_ray.errors import DataError
+from clt_ray.languages import LANGUAGES, Language
 from clt_ray.sweep.run import DataSource
 from clt_ray.tasks.summarization import CONVERTED
 
@@ -268,3 +269,11 @@ def test_a_missing_data_set_is_a_data_error(copy: Path, pattern: str) -> None:
     copy.mkdir()
     with pytest.raises(DataError, match=r"\*\.(parquet|json)(.|\n)*set `revision`"):
         hub_rows(HubFiles(str(copy), {"es": "es"}, pattern), "math", "es", needs_completion=True, training=True)
+
+
+def test_a_language_of_another_package_is_read_under_its_hub_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    welsh = Language("cy", "Welsh", "Cymraeg", "Latin", "Celtic", hub_names={"csebuetnlp/xlsum": "welsh"})
+    assert files_for("csebuetnlp/xlsum", "cy", "test") is None
+    monkeypatch.setattr(LANGUAGES, "_all", {**LANGUAGES.built_in, "cy": welsh})
+    files = files_for("csebuetnlp/xlsum", "cy", "test")
+    assert files is not None and files.names["cy"] == "welsh"
