@@ -11,24 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from clt_ray.errors import CltRayError
-from clt_ray.languages import (
-    arabic,
-    bengali,
-    chinese,
-    english,
-    french,
-    german,
-    japanese,
-    korean,
-    portuguese,
-    russian,
-    spanish,
-    swahili,
-    telugu,
-    thai,
-)
-from clt_ray.languages.declaration import Answers, Language, Numbers
-from clt_ray.languages.others import OTHERS
+from clt_ray.languages.declaration import Answers, Language, Numbers, read, read_many
 from clt_ray.plugins import Registry
 from clt_ray.suggest import nearest
 
@@ -51,16 +34,16 @@ ENGLISH = "en"
 
 LATIN = "Latin"
 
-_STUDY = (english, spanish, french, japanese, chinese, arabic, korean, portuguese)
-_MGSM = (bengali, german, russian, swahili, telugu, thai)
+STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
+"""The evaluation languages of arXiv 2504.16677: English, those that it trains on, and those that it does not."""
+
+_MGSM_LANGUAGES = ("bn", "de", "ru", "sw", "te", "th")
+"""Languages of MGSM beyond those of the study."""
 
 LANGUAGES: Registry[Language] = Registry(
-    "clt_ray.languages", Language, (*(module.LANGUAGE for module in (*_STUDY, *_MGSM)), *OTHERS), key="code"
+    "clt_ray.languages", Language, (*map(read, (*STUDY_LANGUAGES, *_MGSM_LANGUAGES)), *read_many("others")), key="code"
 )
 """All known languages by code, those of the reference study first."""
-
-STUDY_LANGUAGES = tuple(module.LANGUAGE.code for module in _STUDY)
-"""The evaluation languages of arXiv 2504.16677: English, those that it trains on, and those that it does not."""
 
 
 class UnknownLanguageError(CltRayError, LookupError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from importlib import resources
+from typing import Any, Literal
 
 _CODE = re.compile(r"[a-z]{2,3}")
 
@@ -135,3 +137,25 @@ class Language:
         """Returns what of the declaration can change rows or scores, as plain values."""
         left_out = {"name", "native_name", "family", "aliases", "split_words"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+def read(code: str) -> Language:
+    """Returns a language of the package from its file `<code>.toml`, whose keys are the fields of `Language`."""
+    return _language(_table(code))
+
+
+def read_many(name: str) -> tuple[Language, ...]:
+    """Returns the languages of a file of the package that lists several in the array `languages`."""
+    return tuple(map(_language, _table(name)["languages"]))
+
+
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _language(table: dict[str, Any]) -> Language:
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    for key, kind in (("numbers", Numbers), ("answers", Answers)):
+        if key in values:
+            values[key] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values[key].items()})
+    return Language(**values)
