@@ -154,7 +154,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _language(table: dict[str, Any]) -> Language:
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     for key, kind in (("numbers", Numbers), ("answers", Answers)):
         if key in values:
             values[key] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values[key].items()})
