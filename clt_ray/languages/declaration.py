@@ -154,8 +154,14 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _language(table: dict[str, Any]) -> Language:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    for key, kind in (("numbers", Numbers), ("answers", Answers)):
-        if key in values:
-            values[key] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values[key].items()})
+    values = _tuples(table)
+    if "numbers" in values:
+        values["numbers"] = Numbers(**_tuples(values["numbers"]))
+    if "answers" in values:
+        values["answers"] = Answers(**_tuples(values["answers"]))
     return Language(**values)
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a table with tuples in place of arrays."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
