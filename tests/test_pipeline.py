@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from torch.multiprocessing.spawn import spawn
 
 from clt_ray.pipeline import execute
 from clt_ray.store import Store, TornTreeError
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
+from clt_ray.sweep.run import RunSpec
 from tests.support.sweeps import sweep, write
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -44,6 +48,26 @@ def test_a_torn_chosen_checkpoint_is_trained_again(tmp_path: Path) -> None:
     assert again.selection == result.selection
     assert again.peak_memory is not None and again.peak_memory.host_bytes > 50_000_000
     assert again.peak_memory.device_bytes is None
+
+
+def _execute_as(rank: int, run: RunSpec, folder: Path) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2")
+    torch.distributed.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    assert execute(run, Store(str(folder / "store")), rank=rank) == "finished"
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_execute_one_run_and_the_first_records_it(tmp_path: Path) -> None:
+    run = expand(load_sweep(write(tmp_path / "sweep.yaml", sweep())))[-1]
+    spawn(_execute_as, (run, tmp_path), nprocs=2)
+    directory = Store(str(tmp_path / "store")).run_dir(run.run_id)
+    status, result = directory.status(), directory.result()
+    assert status is not None and result is not None
+    assert (status.state, status.attempt, status.step) == ("finished", 1, run.steps)
+    assert directory.complete_trees("checkpoints/") == [f"checkpoints/weights-{result.selection.chosen.step:06d}"]
+    scores = pd.read_csv(Path(directory.uri) / "scores.csv")
+    assert set(scores.eval_language) == set(run.eval_languages)
+    assert not directory.exists("lease.json")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="real rows are not beside this checkout")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal
 from clt_ray.training.model import load_tokenizer
 from clt_ray.training.train import train
+from tests.support.store_cases import ManualClock
 from tests.support.sweeps import sweep, write
 
 
@@ -67,6 +69,28 @@ def interrupt_at(step: int) -> Callable[..., Any]:
             raise Interrupted
 
     return progress
+
+
+@dataclass(frozen=True)
+class SlowJournal:
+    """A run directory in which validations and checkpoints advance a clock."""
+
+    directory: RunDir
+    clock: ManualClock
+    validation_seconds: float
+    checkpoint_seconds: float
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.directory, name)
+
+    def append_metrics(self, log: Log, step: int, metrics: Mapping[str, float]) -> None:
+        if log == "validation":
+            self.clock.now += self.validation_seconds
+        self.directory.append_metrics(log, step, metrics)
+
+    def commit_tree(self, staging: Path, name: str) -> None:
+        self.clock.now += self.checkpoint_seconds
+        self.directory.commit_tree(staging, name)
 
 
 def recorded(directory: RunDir, log: Log) -> list[tuple[int, dict[str, float]]]:

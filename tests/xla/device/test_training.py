@@ -17,7 +17,8 @@ from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla.graphs import compiled
 from clt_ray.training.checkpoints import weights_tree
 from tests.support.slice_runs import make_run
-from tests.support.trained import Interrupted, interrupt_at, quiet, recorded, train_run
+from tests.support.store_cases import ManualClock
+from tests.support.trained import Interrupted, SlowJournal, interrupt_at, quiet, recorded, train_run
 
 STABLE = {"learning_rate": 1e-5}
 """At the tests' usual rate the tiny model amplifies rounding within a few steps; at this one it does not."""
@@ -120,3 +121,14 @@ def test_a_slice_of_another_size_is_refused_before_anything_is_loaded(tmp_path: 
     run = make_run(tmp_path, "8x1")
     with pytest.raises(ConfigurationError, match="8 chips, and torch_xla finds 4"):
         train_run(run, fresh(tmp_path, run), tmp_path / "staging", quiet)
+
+
+def test_validations_do_not_count_as_time_of_the_steps(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "4x1", training=STABLE)
+    directory, clock = fresh(tmp_path, run), ManualClock()
+
+    def progress(**_: Any) -> None:
+        clock.now += 3
+
+    train_run(run, SlowJournal(directory, clock, 1_000.0, 0.0), tmp_path / "staging", progress, clock)
+    assert [point.metrics["perf/step_seconds"] for point in directory.metrics("train")] == [0.0, 1.5, 1.5, 1.5]
