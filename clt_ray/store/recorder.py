@@ -1,4 +1,4 @@
-"""What the processes of a run write about its course: status.json, the files of its evaluation, result.json.
+"""Records the course of a run: status.json, the files of its evaluation, and result.json.
 
 Process 0 has a `RunRecorder` and writes. The other processes have a `NoRecorder`, which has the same methods and does
 nothing, so that the stages of a run are the same code in all processes.
