@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from clt_ray.cli import INCOMPLETE, WRONG, app, main
-from tests.support import synthetic_scores
+from tests.support.scores import smoke_sweep
 
 
 def test_the_reference_study_answers_by_default(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +36,7 @@ def test_json_has_the_same_answer_without_numbers_that_json_lacks(capsys: pytest
 
 
 def test_thin_evidence_is_no_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scores, _ = synthetic_scores.sweep()
+    scores, _ = smoke_sweep()
     path = tmp_path / "scores.csv"
     scores.to_csv(path, index=False)
     question = ["advise", "--task", "math", "--model", "tiny", "--scores", str(path)]

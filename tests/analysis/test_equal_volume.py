@@ -6,7 +6,7 @@ import pytest
 
 from clt_ray.analysis.equal_volume import equal_volume, is_control
 from clt_ray.analysis.study import Study
-from tests.support.made_runs import run, scores
+from tests.support.scores import run, scores
 
 START = {"en": 0.6, "es": 0.2, "ja": 0.1, "ko": 0.1}
 GROUP = {"en": 0.6, "es": 0.5, "ja": 0.4, "ko": 0.2}

@@ -9,7 +9,7 @@ from clt_ray.analysis.fidelity import fidelity
 from clt_ray.analysis.loading import load_scores
 from clt_ray.analysis.metrics import primary_scores
 from clt_ray.analysis.uncertainty import wilson
-from tests.support.made_runs import run, scores
+from tests.support.scores import run, scores
 
 
 def test_fidelity_rows_have_their_wilson_interval_in_reading_order() -> None:

@@ -20,19 +20,19 @@ from clt_ray.analysis.plots.estimate_rows import MOST_LINES
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError
-from tests.support import rich_sweep
+from tests.support.scores import full_sweep
 
 Make = Callable[[Study], pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
 def scores() -> pd.DataFrame:
-    return load_scores(rich_sweep.sweep()[0])
+    return load_scores(full_sweep()[0])
 
 
 @pytest.fixture(scope="module")
 def rich(scores: pd.DataFrame) -> Study:
-    return Study.of(scores, load_items(rich_sweep.sweep()[1]), draws=200)
+    return Study.of(scores, load_items(full_sweep()[1]), draws=200)
 
 
 @pytest.fixture(scope="module")

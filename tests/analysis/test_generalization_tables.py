@@ -9,7 +9,7 @@ from clt_ray.analysis.generalization_tables import boundary, follow_rates, scale
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.script_effect import script_by_task
 from clt_ray.analysis.study import Study
-from tests.support.made_runs import run, scores
+from tests.support.scores import run, scores
 
 START = {"en": 0.6, "es": 0.2, "ja": 0.2, "ko": 0.2}
 RATED = {"en": 3.0, "es": 2.0, "ja": 2.0, "ko": 2.0}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clt_ray.analysis.leave_one_language_out import leave_one_out
 from clt_ray.analysis.study import Study
-from tests.support.made_runs import run, scores
+from tests.support.scores import run, scores
 
 LANGUAGES = ("es", "ja", "ko", "ar")
 

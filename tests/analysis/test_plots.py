@@ -19,7 +19,7 @@ from clt_ray.analysis.display_order import count_label, natural_sort_key
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.plots.style import fitted, spread
 from clt_ray.analysis.study import Study
-from tests.support import synthetic_scores
+from tests.support.scores import smoke_sweep
 
 positions = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=8)
 
@@ -60,7 +60,7 @@ def test_curve_labels_name_only_what_differs() -> None:
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    scores, items = synthetic_scores.sweep(items_per_language=20)
+    scores, items = smoke_sweep(items_per_language=20)
     return Study.of(load_scores(scores), load_items(items))
 
 

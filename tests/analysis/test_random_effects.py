@@ -10,7 +10,7 @@ from scipy import stats
 
 from clt_ray.analysis.random_effects import LANGUAGES, LANGUAGES_AND_RUNS, gain_over_languages
 from clt_ray.analysis.study import Study
-from tests.support.made_runs import run, scores
+from tests.support.scores import run, scores
 
 START = {"en": 0.6, "es": 0.1, "fr": 0.1, "ja": 0.1, "ko": 0.1}
 

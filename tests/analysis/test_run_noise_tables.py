@@ -12,7 +12,7 @@ from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_no
 from clt_ray.analysis.run_noise_tables import NEIGHBOURS, REPEATS, gain_over_runs, noise, peaks
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.uncertainty import BOOTSTRAP, NORMAL, Estimate, ResampledValue
-from tests.support.made_runs import items_of, run, scores
+from tests.support.scores import items_of, run, scores
 
 
 def flat(*values: float) -> list[dict[str, float]]:

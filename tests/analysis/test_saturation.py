@@ -22,7 +22,7 @@ from clt_ray.analysis.saturation import (
 )
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import Study
-from tests.support import synthetic_scores
+from tests.support.scores import smoke_sweep
 
 STUDY = (0, 100, 200, 400, 800, 1000, 2000, 5000)
 ERROR = 0.008
@@ -147,7 +147,7 @@ def test_equal_arguments_give_equal_results_and_a_tolerance_of_0_is_refused() ->
 
 
 def test_a_series_of_a_study_averages_languages_and_keeps_the_pairing() -> None:
-    frame, items = synthetic_scores.sweep()
+    frame, items = smoke_sweep()
     study = Study.of(load_scores(frame), load_items(items))
     math_curve = next(c for c in study.curves if (c.task, c.setting, c.language_group) == ("math", "single", "all"))
     seen = Series.of(study, math_curve, "seen")

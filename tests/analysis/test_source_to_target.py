@@ -6,7 +6,7 @@ import pytest
 
 from clt_ray.analysis.source_to_target import DIRECT, TRANSFER, source_to_target
 from clt_ray.analysis.study import Study
-from tests.support.made_runs import run, scores
+from tests.support.scores import run, scores
 
 START = {"en": 0.6, "es": 0.2, "ja": 0.1}
 

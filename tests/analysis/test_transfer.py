@@ -15,7 +15,7 @@ from clt_ray.analysis import rank_correlation, tables, transfer
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError
-from tests.support import synthetic_scores
+from tests.support.scores import smoke_sweep
 
 
 def scores(*runs: tuple[str, int, int, dict[str, float]], trained: str = "es+ja") -> pd.DataFrame:
@@ -113,7 +113,7 @@ def test_different_mixtures_are_different_curves() -> None:
 
 
 def test_items_of_another_evaluation_are_refused() -> None:
-    frame, items = synthetic_scores.sweep(items_per_language=10)
+    frame, items = smoke_sweep(items_per_language=10)
     items["score"] = items["score"] * 0.9
     with pytest.raises(ConfigurationError, match="must come from the same evaluation"):
         Study.of(load_scores(frame), load_items(items))
@@ -121,7 +121,7 @@ def test_items_of_another_evaluation_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def sweep() -> Study:
-    frame, items = synthetic_scores.sweep(seeds=(0, 1), items_per_language=120)
+    frame, items = smoke_sweep(seeds=(0, 1), items_per_language=120)
     return Study.of(load_scores(frame), load_items(items))
 
 
@@ -136,7 +136,7 @@ def test_known_gains_are_recovered(sweep: Study) -> None:
 
 
 def test_numbers_do_not_depend_on_other_runs() -> None:
-    frame, items = synthetic_scores.sweep(items_per_language=20)
+    frame, items = smoke_sweep(items_per_language=20)
     scored, known = load_scores(frame), load_items(items)
     few = scored[(scored["task"] == "math") & (scored["setting"] == "single") & (scored["language_group"] != "latin")]
     columns = ["samples_per_language", "eval_language", "exposure", "gain", "low", "high"]

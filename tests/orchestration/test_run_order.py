@@ -18,7 +18,7 @@ from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
 from tests.support.commands import clt_ray
-from tests.support.fabricated import result
+from tests.support.run_dirs import result
 from tests.support.sweeps import sweep, write
 
 SIZES = [0, 2, 4, 8, 16, 32]

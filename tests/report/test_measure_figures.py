@@ -13,7 +13,7 @@ from clt_ray.html_report.figures import Exhibit
 from clt_ray.html_report.measure_figures import measure_exhibits
 from clt_ray.html_report.sections import COMPARISONS, frames, optional_sections
 from clt_ray.html_report.verdicts import headline_curves
-from tests.support import rich_sweep, synthetic_scores
+from tests.support.scores import FULL_MODELS, full_sweep, smoke_sweep
 
 
 def figures(scores: pd.DataFrame, items: pd.DataFrame) -> list[Exhibit]:
@@ -28,7 +28,7 @@ def figures(scores: pd.DataFrame, items: pd.DataFrame) -> list[Exhibit]:
 
 @pytest.fixture(scope="module")
 def rich() -> list[Exhibit]:
-    return figures(*rich_sweep.sweep())
+    return figures(*full_sweep())
 
 
 def test_a_sweep_that_allows_every_measure_has_all_figures(rich: list[Exhibit]) -> None:
@@ -43,10 +43,10 @@ def test_a_sweep_that_allows_every_measure_has_all_figures(rich: list[Exhibit]) 
 def test_a_figure_that_would_be_too_long_is_split_by_model(rich: list[Exhibit]) -> None:
     places = [exhibit.place for exhibit in rich if exhibit.place.table == "follow_rates"]
     names = [place.name for place in places]
-    assert names == ["follow_rates"] or names == [f"follow_rates_{model}" for model in rich_sweep.MODELS]
+    assert names == ["follow_rates"] or names == [f"follow_rates_{model}" for model in FULL_MODELS]
     assert [place.folded for place in places] == [index > 0 for index in range(len(places))]
 
 
 def test_mixed_runs_have_a_figure_of_interference() -> None:
-    exhibits = figures(*synthetic_scores.sweep(items_per_language=20))
+    exhibits = figures(*smoke_sweep(items_per_language=20))
     assert [exhibit.place.section for exhibit in exhibits if exhibit.place.table == "interference"] == [COMPARISONS]

@@ -15,7 +15,7 @@ from clt_ray.analysis.loading import SCORE_COLUMNS, load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.errors import ConfigurationError
 from clt_ray.html_report import Heading, ReportData, build_report
-from tests.support import synthetic_scores
+from tests.support.scores import smoke_runs, smoke_sweep
 
 EVIL = "<script>alert('$x_1$')</script>--><b>&\"日本語"
 
@@ -54,8 +54,8 @@ HEADING = Heading("smoke", "clt-ray report sweeps/smoke.yaml")
 
 def data(**changes: object) -> ReportData:
     """Returns a finished synthetic sweep with some fields replaced."""
-    scores, items = synthetic_scores.sweep()
-    whole = ReportData(load_scores(scores), load_items(items), synthetic_scores.runs())
+    scores, items = smoke_sweep()
+    whole = ReportData(load_scores(scores), load_items(items), smoke_runs())
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 
@@ -152,11 +152,11 @@ def test_runs_are_listed_in_natural_order_with_their_links(page: Page) -> None:
 
 
 def test_missing_and_failed_runs_are_listed(tmp_path: Path) -> None:
-    runs = synthetic_scores.runs()
+    runs = smoke_runs()
     failed, waiting = runs[4]["run_id"], runs[8]["run_id"]
     runs[4] |= {"state": "failed", "error": "RuntimeError: loss is not finite at step 40"}
     runs[8] |= {"state": "waiting"}
-    scores, items = synthetic_scores.sweep()
+    scores, items = smoke_sweep()
     left = ~scores["run_id"].isin([failed, waiting])
     kept = items[~items["run_id"].isin([failed, waiting])]
     page = build(tmp_path, ReportData(load_scores(scores[left]), load_items(kept), runs))
@@ -167,8 +167,8 @@ def test_missing_and_failed_runs_are_listed(tmp_path: Path) -> None:
 
 
 def test_text_from_models_and_files_is_never_markup(tmp_path: Path) -> None:
-    scores, items = synthetic_scores.sweep(model="tiny")
-    runs = synthetic_scores.runs()
+    scores, items = smoke_sweep(model="tiny")
+    runs = smoke_runs()
     groups = scores["language_group"].where(scores["language_group"] == "none", scores["language_group"] + EVIL)
     runs[0] |= {"state": "failed", "error": EVIL, "url": "javascript:alert(1)"}
     page = build(
@@ -186,7 +186,7 @@ def test_text_from_models_and_files_is_never_markup(tmp_path: Path) -> None:
 
 
 def test_no_secret_of_a_uri_enters_the_report(tmp_path: Path) -> None:
-    runs = synthetic_scores.runs()
+    runs = smoke_runs()
     runs[0] |= {"url": "https://clt:hush1@mlflow.lab/#/experiments/1/runs/a"}
     runs[1] |= {"state": "failed", "error": "MLflow at https://clt:hush2@mlflow.lab: refused"}
     command = "clt-ray report sweeps/smoke.yaml --tracking-uri 'postgresql://clt:hush3@db.lab/mlflow?sslkey=hush4'"
@@ -208,7 +208,7 @@ def test_the_report_on_the_reference_study(tmp_path: Path) -> None:
 
 
 def test_a_single_run_has_a_page(tmp_path: Path) -> None:
-    scores, _ = synthetic_scores.sweep()
+    scores, _ = smoke_sweep()
     run_scores = scores[scores["run_id"] == "tiny-math-none-0-0"]
     page = build(tmp_path, ReportData(load_scores(run_scores)))
     assert "the effect of other languages cannot be estimated yet" in page.words
@@ -221,8 +221,8 @@ def test_the_reference_study_is_drawn_behind_other_runs(tmp_path: Path) -> None:
 
 
 def test_several_seeds_are_pooled_and_listed(tmp_path: Path) -> None:
-    scores, items = synthetic_scores.sweep(seeds=(0, 1, 2), items_per_language=20)
-    page = build(tmp_path, ReportData(load_scores(scores), load_items(items), synthetic_scores.runs((0, 1, 2))))
+    scores, items = smoke_sweep(seeds=(0, 1, 2), items_per_language=20)
+    page = build(tmp_path, ReportData(load_scores(scores), load_items(items), smoke_runs((0, 1, 2))))
     assert "3 (0, 1, 2)" in page.words
     assert "Every run was trained with one seed" not in page.words
 

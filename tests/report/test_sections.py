@@ -15,14 +15,14 @@ from clt_ray.html_report import Heading, ReportData, build_report
 from clt_ray.html_report.general_tables import source_matrices
 from clt_ray.html_report.robustness_tables import left_out
 from clt_ray.html_report.sections import Section, frames, optional_sections
-from tests.support import rich_sweep, synthetic_scores
+from tests.support.scores import full_sweep, smoke_sweep
 
 ALL = ("chance", "leave-one-out", "volume", "sources", "scale", "boundary", "fidelity")
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    scores, items = rich_sweep.sweep()
+    scores, items = full_sweep()
     known = load_scores(scores)
     study = Study.of(known, load_items(items), draws=400)
     return frames(study, known) | {"gain": gain(study)}
@@ -40,7 +40,7 @@ def test_a_sweep_that_allows_every_section_shows_every_section(shown: dict[str, 
 
 
 def test_a_sweep_of_one_model_size_without_controls_has_no_sections_on_them() -> None:
-    scores, items = synthetic_scores.sweep()
+    scores, items = smoke_sweep()
     study = Study.of(load_scores(scores), load_items(items), draws=200)
     names = {section.name for section in optional_sections(frames(study, load_scores(scores)) | {"gain": gain(study)})}
     assert not names & {"volume", "sources", "scale", "fidelity"}
@@ -48,7 +48,7 @@ def test_a_sweep_of_one_model_size_without_controls_has_no_sections_on_them() ->
 
 
 def test_a_single_run_has_no_optional_sections() -> None:
-    scores, _ = synthetic_scores.sweep()
+    scores, _ = smoke_sweep()
     run_scores = load_scores(scores[scores["run_id"] == "tiny-math-none-0-0"])
     study = Study.of(run_scores)
     assert optional_sections(frames(study, run_scores) | {"gain": gain(study)}) == []
@@ -85,7 +85,7 @@ def test_the_whole_gap_lies_between_the_gaps_with_one_language_left_out(tables: 
 
 
 def test_the_page_contains_all_sections_and_tinted_cells(tmp_path: Path) -> None:
-    scores, items = rich_sweep.sweep(seeds=1)
+    scores, items = full_sweep(seeds=1)
     data = ReportData(load_scores(scores), load_items(items))
     page = build_report(data, Heading("all", command="c"), tmp_path).read_text("utf-8")
     assert all(f'<section id="{name}"' in page and f'href="#{name}"' in page for name in ALL)

@@ -12,7 +12,7 @@ from clt_ray.evaluation.files import csv_text
 from clt_ray.opened import open_sweep
 from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.run import RunSpec
-from tests.support.fabricated import result
+from tests.support.run_dirs import result
 from tests.support.sweeps import sweep, write
 
 QUESTIONS = {

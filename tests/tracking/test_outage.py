@@ -20,8 +20,8 @@ import pytest
 from clt_ray.store import Store
 from clt_ray.tracking import SweepTracker, TrackerUnavailable, read_scores
 from clt_ray.tracking.client import connect, quiet_environment
-from tests.support.fabricated import SWEEP, Training, finished, spec
 from tests.support.lookups import assert_each_step_once, runs, steps
+from tests.support.run_dirs import SWEEP, Training, finished, spec
 
 TIMEOUT_SECONDS = 60.0
 QUICK_SECONDS = 5.0
@@ -145,7 +145,7 @@ def test_a_server_that_is_killed_during_a_sync(server: Server, store: Store) -> 
 
 SYNC_PROGRAM = """
 import sys
-from tests.support.fabricated import SWEEP, spec
+from tests.support.run_dirs import SWEEP, spec
 from clt_ray.store import Store
 from clt_ray.tracking import SweepTracker
 uri, storage, runs = sys.argv[1:]

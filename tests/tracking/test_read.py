@@ -9,7 +9,7 @@ from typing import Any
 
 from clt_ray.store import Store
 from clt_ray.tracking import SweepTracker, read_items, read_scores, read_validation
-from tests.support.fabricated import COLUMNS, ITEMS, SWEEP, Training, finished, spec
+from tests.support.run_dirs import COLUMNS, ITEMS, SWEEP, Training, finished, spec
 
 
 def rows(store: Store, run_id: str) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from clt_ray.tracking import (
     ui_command,
 )
 from clt_ray.tracking.client import reachable
-from tests.support.fabricated import SWEEP, finished, spec
+from tests.support.run_dirs import SWEEP, finished, spec
 
 SECRET = "s3cret"
 

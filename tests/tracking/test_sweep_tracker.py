@@ -15,8 +15,8 @@ import pytest
 from clt_ray.store import JudgeDocument, JudgeTokens, RunDir, Store
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import SweepTracker, TrackerUnavailable
-from tests.support.fabricated import BEGAN, EVAL_LANGUAGES, SWEEP, Training, finished, spec
 from tests.support.lookups import assert_each_step_once, only_run, runs, steps
+from tests.support.run_dirs import BEGAN, EVAL_LANGUAGES, SWEEP, Training, finished, spec
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from clt_ray.errors import ConfigurationError
 from clt_ray.store import Store
 from clt_ray.tracking import SweepTracker, TrackerUnavailable, experiment_url, ui_command
 from clt_ray.tracking.view import SAVED_VIEW_TAG
-from tests.support.fabricated import SWEEP, finished, spec
+from tests.support.run_dirs import SWEEP, finished, spec
 
 
 def test_the_command_serves_on_the_loopback_address(tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ import clt_ray
 from clt_ray.cli import main
 from clt_ray.tracking.client import connect
 from clt_ray.verbs import ui
-from tests.support.fabricated import Training
 from tests.support.lookups import runs as mlflow_runs
+from tests.support.run_dirs import Training
 from tests.support.sweeps import sweep, write
 
 

@@ -12,8 +12,8 @@ import pytest
 import clt_ray
 from clt_ray.cli import VERBS, main
 from clt_ray.verbs.advise import advice_json
-from tests.support.fabricated import Training
 from tests.support.judged_runs import study
+from tests.support.run_dirs import Training
 from tests.support.sweeps import sweep, write
 
 Opened = clt_ray.OpenSweep

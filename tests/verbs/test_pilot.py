@@ -11,8 +11,8 @@ import clt_ray
 from clt_ray.pilot import summarise
 from clt_ray.tracking.client import connect
 from tests.support.commands import clt_ray as run_verb
-from tests.support.fabricated import Training
 from tests.support.lookups import runs as mlflow_runs
+from tests.support.run_dirs import Training
 from tests.support.sweeps import sweep, write
 
 GRID = {"samples_per_language": [0, 4, 8]}

@@ -1,23 +1,26 @@
-"""Run directories as real runs leave them, without the training.
+"""Makes run directories as real runs leave them, without the training.
 
-    python tests/tracking/fabricated.py FOLDER [--running]
+`Training` writes a run directory step by step, so that tests see runs in every state. The command
 
-fills `FOLDER/runs` with the grid of a small study and mirrors it into `FOLDER/mlflow.db`, to look at in the MLflow
-interface.
+    python -m tests.support.run_dirs FOLDER [--running]
+
+fills `FOLDER/runs` with the grid of a small study and brings `FOLDER/mlflow.db` up to date with it, to look at in the
+MLflow interface.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from clt_ray.evaluation.files import csv_text
 from clt_ray.store import ErrorRecord, ResultDocument, RunDir, StageSeconds, StatusDocument, Store
 from clt_ray.store.documents import State
+from clt_ray.store.run_dir import Log
 from clt_ray.sweep.run import (
     DataSource,
     EvaluationSpec,
@@ -60,7 +63,7 @@ COLUMNS = [
 
 
 def spec(task: str = "math", group: str = "all", samples: int = 100, seed: int = 0) -> RunSpec:
-    """One cell of the study."""
+    """Returns one run of the study."""
     tasks = tuple(task.split("+"))
     return RunSpec(
         model=ModelSpec(name="tiny", source="bundled"),
@@ -75,21 +78,21 @@ def spec(task: str = "math", group: str = "all", samples: int = 100, seed: int =
         training=TrainingSpec(batch_size=32, learning_rate=1e-3, epochs=2, eval_every=10, precision="fp32"),
         validation=ValidationSpec(samples_per_language=20),
         selection=SelectionSpec(),
-        evaluation=EvaluationSpec(samples_per_language=ITEMS, max_new_tokens=48),
+        evaluation=EvaluationSpec(samples_per_language=ITEMS, max_new_tokens=dict.fromkeys(tasks, 48)),
         hardware=HardwareSpec(),
         inputs=Inputs(model="bundled:0", data=dict.fromkeys(tasks, "bundled:0"), templates="0"),
     )
 
 
 def study() -> list[RunSpec]:
-    """Sixteen runs: three tasks, two language groups, three sizes, one mixed cell."""
+    """Returns sixteen runs: three tasks, two language groups, three sizes, and one mixture."""
     cells = [(task, "all", 0) for task in TASKS]
     cells += [(task, group, n) for task in TASKS for group in ("all", "latin") for n in (50, 200)]
     return [spec(*cell) for cell in [*cells, ("+".join(TASKS), "all", 200)]]
 
 
 class Training:
-    """A run that goes on step by step. Its numbers depend on the step alone, as after a resume."""
+    """A run that trains step by step. Its numbers depend only on the step, as those of a resumed run do."""
 
     def __init__(self, store: Store, run: RunSpec) -> None:
         self.run, self.directory = run, store.run_dir(run.run_id)
@@ -98,7 +101,7 @@ class Training:
         self.status("running")
 
     def advance(self, to_step: int) -> Training:
-        """Train up to a step, with a log line for each and a validation at every tenth and at the last."""
+        """Trains up to a step, logs every step, and validates at every tenth step and at the last one."""
         while self.step < to_step:
             self.step += 1
             self.now += 0.4
@@ -106,9 +109,12 @@ class Training:
             train = {"train/loss": loss, "train/grad_norm": 1.5, "train/learning_rate": 1e-3}
             log(self.directory, "train", self.step, train | {"perf/tokens_per_second": 9000.0}, self.now)
             if self.step % 10 == 0 or self.step == self.run.steps:
-                cells = [(task, code) for task in self.run.tasks for code in EVAL_LANGUAGES]
-                by_cell = {f"val/{task}/{code}/loss": loss + 0.05 * len(code + task) for task, code in cells}
-                log(self.directory, "validation", self.step, {"val/loss": loss + 0.1} | by_cell, self.now)
+                losses = {
+                    f"val/{task}/{code}/loss": loss + 0.05 * len(code + task)
+                    for task in self.run.tasks
+                    for code in EVAL_LANGUAGES
+                }
+                log(self.directory, "validation", self.step, {"val/loss": loss + 0.1} | losses, self.now)
         self.status("running")
         return self
 
@@ -130,18 +136,18 @@ class Training:
         self.status("failed", ErrorRecord(type="RunError", message="non-finite loss at step 7", permanent=True))
 
     def finish(self) -> None:
-        """The rest of the training, and its test."""
+        """Trains the remaining steps and evaluates the run."""
         self.advance(self.run.steps)
         self.now += 6.0
         scores = list(score_rows(self.run))
-        self.directory.write_text("scores.csv", table(COLUMNS, scores))
+        self.directory.write_text("scores.csv", csv_text(COLUMNS, scores))
         items = [
             (self.run.run_id, row[3], row[8], row[9], f"{row[3]}-{index}", row[10])
             for row in scores
             for index in range(ITEMS)
         ]
         header = ("run_id", "task", "eval_language", "metric", "item_id", "score")
-        self.directory.write_text("items.csv", table(header, items))
+        self.directory.write_text("items.csv", csv_text(header, items))
         for task in self.run.tasks:
             for code in EVAL_LANGUAGES:
                 self.directory.write_text(f"generations/{task}.{code}.jsonl", '{"output": "42"}\n' * ITEMS)
@@ -151,7 +157,7 @@ class Training:
 
 
 def result(run: RunSpec, chosen_step: int, seconds: StageSeconds) -> ResultDocument:
-    """The result of a run whose checkpoint of a step was chosen, at a validation loss of 1."""
+    """Returns the result of a run whose checkpoint at a step was selected, with a validation loss of 1."""
     return ResultDocument(
         run_id=run.run_id,
         name=run.name,
@@ -167,18 +173,18 @@ def result(run: RunSpec, chosen_step: int, seconds: StageSeconds) -> ResultDocum
 
 
 def finished(store: Store, run: RunSpec) -> RunSpec:
-    """A run that is done."""
+    """Finishes a run and returns it."""
     Training(store, run).finish()
     return run
 
 
-def log(directory: RunDir, name: str, step: int, metrics: dict[str, float], now: float) -> None:
-    """Record a point at a time of the test's choosing."""
-    RunDir(directory._files, lambda: now).append_metrics(name, step, metrics)  # type: ignore[arg-type]
+def log(directory: RunDir, name: Log, step: int, metrics: dict[str, float], now: float) -> None:
+    """Records a point at a given time."""
+    RunDir(directory._files, lambda: now).append_metrics(name, step, metrics)
 
 
-def score_rows(run: RunSpec) -> Iterator[tuple]:
-    """Scores that grow with the samples, faster in languages trained on."""
+def score_rows(run: RunSpec) -> Iterator[tuple[Any, ...]]:
+    """Yields scores that grow with the samples, faster in the languages that the run trains on."""
     draw = random.Random(run.run_id)
     for task in run.tasks:
         for code in EVAL_LANGUAGES:
@@ -190,14 +196,6 @@ def score_rows(run: RunSpec) -> Iterator[tuple]:
                     run.samples_per_language, run.seed, code, metric, level, math.sqrt(level * (1 - level) / ITEMS),
                     ITEMS,
                 )  # fmt: skip
-
-
-def table(header: tuple | list, rows: list[tuple]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def main(folder: Path, running: bool) -> None:
