@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clt_ray.data.bundled import corpus
 from clt_ray.tasks import TASKS, Metric, TaskLanguage, UnknownTaskError, in_canonical_order, task_of
 
 
@@ -14,6 +15,10 @@ def test_tasks_are_listed_in_canonical_order() -> None:
     assert list(TASKS.built_in) == ["summarization", "instruction", "math"]
     assert in_canonical_order(("math", "summarization")) == ("summarization", "math")
     assert task_of("math") is TASKS["math"]
+
+
+def test_the_declarations_say_which_tasks_the_bundled_corpus_has() -> None:
+    assert {name for name, task in TASKS.built_in.items() if task.bundled} == set(corpus.TASKS)
 
 
 def test_a_task_that_nothing_declares_is_refused_with_the_remedy() -> None:
