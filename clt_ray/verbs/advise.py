@@ -31,7 +31,7 @@ EvidenceSweeps = Annotated[list[str] | None, argument("[SWEEP]", "Sweeps to go b
 class Question:
     """What is asked of `advise`. Scores are in the unit of the scores file: accuracy 0.35, not 35."""
 
-    task: Annotated[str, value_option("--task", "T", "Task: summarization, instruction, math.")]
+    task: Annotated[str, value_option("--task", "T", "Task, such as summarization, instruction or math.")]
     """Name of the task."""
     model: Annotated[str, value_option("--model", "M", "Name of the model in the scores.")]
     """Name of the model, as in the scores."""
