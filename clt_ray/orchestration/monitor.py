@@ -23,13 +23,19 @@ class RunSnapshot:
     """State of one run when its directory was read last."""
 
     run: RunSpec
+    """The run."""
     state: str
     """`waiting`, `running`, `finished` or `failed`."""
     stage: str = ""
+    """`start`, `data`, `train` or `evaluate`; empty before the run has started."""
     step: int = 0
+    """Last optimizer step that was logged."""
     total_steps: int = 0
+    """Optimizer steps of the whole run; 0 while unknown."""
     loss: float | None = None
+    """Training loss at that step, in nats per token; None before the first log."""
     error: str | None = None
+    """Message of the error that ended a failed run."""
 
     @property
     def name(self) -> str:
@@ -46,10 +52,13 @@ class SweepSnapshot:
     done: int
     """Number of finished runs."""
     running: tuple[RunSnapshot, ...]
+    """Runs that are executed now."""
     failed: tuple[RunSnapshot, ...]
+    """Runs that have failed."""
     waiting: int
     """Number of runs that have not started."""
     elapsed_seconds: float
+    """Seconds since the execution began."""
     eta_seconds: float | None
     """Expected seconds until the last run ends; None before a run has finished."""
     changed: tuple[RunSnapshot, ...] = field(default=())
