@@ -69,17 +69,17 @@ def test_finished_runs_become_logs(finished: OpenSweep) -> None:
 
 
 def test_their_tables_compare_the_mixed_run_with_its_twins(finished: OpenSweep) -> None:
-    found = mechanisms([finished])
-    mixed = found.trajectories[found.trajectories["setting"] == "multi"]
+    tables = mechanisms([finished])
+    mixed = tables.trajectories[tables.trajectories["setting"] == "multi"]
     assert mixed["alone_run_id"].nunique() == 2 and (mixed["alone_run_id"] != "").all()
     # Both reach the same rows of the task at their ends.
     last = mixed[mixed["step"] == mixed["step"].max()]
     assert np.isfinite(last["difference"]).all() and len(last) == 2 * 4
-    agreement = found.gradient_agreement[found.gradient_agreement["setting"] == "multi"].set_index("relation")
+    agreement = tables.gradient_agreement[tables.gradient_agreement["setting"] == "multi"].set_index("relation")
     assert agreement["n"].to_dict() == {"within task": 6, "within language": 3, "across both": 6}
     assert np.isfinite(agreement[["cosine", "low", "high"]].to_numpy()).all()
-    assert set(found.pulls["exposure"]) == {"english", "seen"} and len(found.pulls) == 4
-    assert found.pulls[["cosine", "loss_difference", "interference"]].notna().all().all()
+    assert set(tables.pulls["exposure"]) == {"english", "seen"} and len(tables.pulls) == 4
+    assert tables.pulls[["cosine", "loss_difference", "interference"]].notna().all().all()
 
 
 def test_their_figures_are_whole(finished: OpenSweep) -> None:
@@ -96,15 +96,15 @@ def test_their_figures_are_whole(finished: OpenSweep) -> None:
 
 
 def test_their_section_states_what_the_tables_show(finished: OpenSweep) -> None:
-    found = mechanisms([finished])
-    (section,) = mechanism_sections(found)
+    tables = mechanisms([finished])
+    (section,) = mechanism_sections(tables)
     assert section.statement.startswith("Of 6 validation losses in languages of the training data, ")
     assert "gradients of one task in two languages have a mean cosine similarity of" in section.statement
     assert [table.name for table in section.tables] == ["loss_differences", "gradient_agreement", "association"]
-    frames = mechanism_frames(found)
+    frames = mechanism_frames(tables)
     for table in section.tables:
         assert table.name in frames and table.rows and all(len(row) == len(table.heads) for row in table.rows)
-    places = [exhibit.place for exhibit in mechanism_exhibits(found)]
+    places = [exhibit.place for exhibit in mechanism_exhibits(tables)]
     assert all(place.table in frames and place.section == section.name for place in places)
 
 
@@ -114,17 +114,17 @@ def test_their_section_states_what_the_tables_show(finished: OpenSweep) -> None:
 def test_the_section_concludes_no_more_than_the_interval(
     finished: OpenSweep, low: float, high: float, words: str
 ) -> None:
-    found = mechanisms([finished])
-    (section,) = mechanism_sections(replace(found, association=found.association.assign(low=low, high=high)))
+    tables = mechanisms([finished])
+    (section,) = mechanism_sections(replace(tables, association=tables.association.assign(low=low, high=high)))
     assert words in section.statement.rpartition(". ")[2]
 
 
 def test_runs_without_measurements_have_trajectories_only(finished: OpenSweep) -> None:
     logs = [replace(log, interference=()) for log in run_logs([finished])]
-    found = measured.mechanisms(logs)
-    assert found.gradient_pairs.empty and found.pulls.empty and len(found.trajectories)
-    assert [exhibit.place.name.partition("_")[0] for exhibit in mechanism_exhibits(found)] == ["trajectories"] * 2
-    assert all(section.statement for section in mechanism_sections(found))
+    tables = measured.mechanisms(logs)
+    assert tables.gradient_pairs.empty and tables.pulls.empty and len(tables.trajectories)
+    assert [exhibit.place.name.partition("_")[0] for exhibit in mechanism_exhibits(tables)] == ["trajectories"] * 2
+    assert all(section.statement for section in mechanism_sections(tables))
     assert mechanism_exhibits(measured.mechanisms([])) == []
     assert mechanism_sections(measured.mechanisms([])) == [] and mechanism_frames(measured.mechanisms([])) == {}
 
@@ -133,10 +133,10 @@ def test_the_program_of_the_page_runs(finished: OpenSweep, monkeypatch: pytest.M
     page = (Path(__file__).parents[1] / "docs" / "mechanisms.md").read_text("utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     monkeypatch.setenv("CLT_RAY_STORAGE", finished.locations.storage)
-    made: dict[str, Any] = {}
-    exec(compile(program.replace("sweeps/smoke.yaml", finished.file), "docs/mechanisms.md", "exec"), made)
+    names: dict[str, Any] = {}
+    exec(compile(program.replace("sweeps/smoke.yaml", finished.file), "docs/mechanisms.md", "exec"), names)
     assert capsys.readouterr().out.count("run_id") == 3
-    for table in vars(made["found"]).values():
+    for table in vars(names["found"]).values():
         assert len(table)
 
 
@@ -144,6 +144,6 @@ def test_the_page_names_what_is_recorded(finished: OpenSweep) -> None:
     page = (Path(__file__).parents[1] / "docs" / "mechanisms.md").read_text("utf-8")
     (mixed,) = (run for run in finished.runs if run.task == MIXED)
     point = finished.store.run_dir(mixed.run_id).metrics("interference")[0]
-    told = set(re.findall(r"^\| `((?:interference|perf)/[^`]+)` \|", page, re.MULTILINE))
-    assert len(told) == 4 and told <= set(point.metrics)
+    documented = set(re.findall(r"^\| `((?:interference|perf)/[^`]+)` \|", page, re.MULTILINE))
+    assert len(documented) == 4 and documented <= set(point.metrics)
     assert f"{BUCKETS:,} numbers" in page and f"first {PROBE_ROWS} of its validation rows" in page

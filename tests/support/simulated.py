@@ -12,19 +12,19 @@ from clt_ray.analysis.study import Study
 
 LANGUAGES = ("en", "es", "ja", "ko", "ar")
 SPREAD = 0.25
-"""Items' chances to be solved lie this far around a language's mean."""
+"""Largest deviation of an item's probability of being solved from the mean of its language."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """One run of the design and what it is expected to score."""
+    """One run of the design with its expected scores."""
 
     name: str
     group: str
     trained: str
     samples: int
     expected: Sequence[float]
-    """Per language of `LANGUAGES`."""
+    """Expected accuracy in each language of `LANGUAGES`."""
     setting: str = "single"
     seed: int = 0
 
@@ -39,33 +39,35 @@ def simulate(
     draws: int = 600,
     languages: Sequence[str] = LANGUAGES,
 ) -> Study:
-    """One evaluation.
+    """Returns a study of one simulated evaluation.
 
     Args:
         designs: The runs.
-        rng: Of everything random.
-        items: Per language, translated: the same ones in every language.
-        run_noise: Standard deviation of what a run scores in all languages.
-        effect_spread: Standard deviation over items of what training with n > 0 does to them.
-        draws: Resamples.
-        languages: Evaluated.
+        rng: Random generator of everything.
+        items: Number of items per language; they are translated, so all languages share them.
+        run_noise: Standard deviation of a run's deviation, which is common to all of its languages.
+        effect_spread: Standard deviation over items of the effect of training with n > 0.
+        draws: Number of bootstrap resamples.
+        languages: Evaluation languages.
     """
     difficulty = rng.uniform(-SPREAD, SPREAD, items)
     effect = rng.normal(0, effect_spread, items)
     ids = [f"i{place}" for place in range(items)]
     scores, tables = [], []
     for design in designs:
-        luck = rng.normal(0, run_noise) if run_noise else 0.0
-        moved = difficulty + (effect if design.samples else 0.0) + luck
-        chance = np.asarray(design.expected)[:, None] + moved
-        assert run_noise or effect_spread or (chance.min() >= 0 and chance.max() <= 1)
-        values = (rng.random(chance.shape) < chance).astype(float)
-        about = {"run_id": design.name, "model": "m", "setting": design.setting, "task": "math", "seed": design.seed,
-                 "language_group": design.group, "train_languages": design.trained,
-                 "samples_per_language": design.samples, "metric": "accuracy", "stderr": 0.1,
-                 "n_items": items}  # fmt: skip
+        run_deviation = rng.normal(0, run_noise) if run_noise else 0.0
+        deviations = difficulty + (effect if design.samples else 0.0) + run_deviation
+        probability = np.asarray(design.expected)[:, None] + deviations
+        assert run_noise or effect_spread or (probability.min() >= 0 and probability.max() <= 1)
+        values = (rng.random(probability.shape) < probability).astype(float)
+        run = {
+            "run_id": design.name, "model": "m", "setting": design.setting, "task": "math", "seed": design.seed,
+            "language_group": design.group, "train_languages": design.trained, "metric": "accuracy", "stderr": 0.1,
+            "samples_per_language": design.samples, "n_items": items,
+        }  # fmt: skip
         scores += [
-            about | {"eval_language": code, "score": own.mean()} for code, own in zip(languages, values, strict=True)
+            run | {"eval_language": code, "score": answers.mean()}
+            for code, answers in zip(languages, values, strict=True)
         ]
         tables.append(
             {"run_id": np.repeat(design.name, values.size), "eval_language": np.repeat(languages, items),
