@@ -148,7 +148,7 @@ def _no_runs(study: Study, task: str, model: str, setting: str | None) -> str:
     models = sorted({curve.model for curve in study.curves if curve.task == task and _is_option(curve)})
     restriction = f" in setting {setting}" if setting else ""
     existing = f"; there are runs of {', '.join(models)}" if models else f"; there are runs of {', '.join(study.tasks)}"
-    return f"there is no run of it with non-English rows{restriction}{existing}"
+    return f"no run of this model trains on non-English rows of the task{restriction}{existing}"
 
 
 def _check_question(task_metric: Metric, target: float | None, budget: int | None, tolerance: float | None) -> None:
