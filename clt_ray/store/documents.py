@@ -1,17 +1,17 @@
 """The JSON documents of a run directory: their fields, and how they are written and read.
 
-    run.json                               the run's specification, a `RunSpec`
-    status.json             StatusDocument  where the run is, rewritten whenever training logs
-    lease.json              LeaseDocument   which process may write the directory
+    run.json                     RunSpec         the specification of the run
+    status.json                  StatusDocument  the progress of the run, rewritten whenever training logs
+    lease.json                   LeaseDocument   the process that may write the directory
     checkpoints/*/COMPLETE.json  MarkerDocument  the files of a checkpoint, written after them
-    result.json             ResultDocument  the outcome, written last: a run that has one is finished
-    judge/judge.json        JudgeDocument   the judge that rated the run's answers
+    result.json                  ResultDocument  the outcome, written last: a run that has a result is finished
+    judge/judge.json             JudgeDocument   the judge that rated the answers of the run
 
-Nothing else of the project knows a key of these files: `RunDir`, `Lease` and `trees` write and read them through
-this module. A file that none of the classes can describe raises `StoreError`, which names the file and the key.
+No other module knows the keys of these files: `RunDir`, `Lease` and `trees` write and read them through this module.
+A file that does not match its class raises `StoreError`, which names the file and the key.
 
 Keys are written in the order of the fields. Keys that a release adds are optional, and are left out while their value
-is None, so a directory of an older release reads, and is written again, as it was.
+is None, so that the documents of an older release are read, and written again, unchanged.
 """
 
 from __future__ import annotations
