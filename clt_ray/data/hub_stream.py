@@ -61,7 +61,7 @@ def commit(files: HubFiles) -> str | None:
 
 
 def is_local(files: HubFiles) -> bool:
-    """Whether the data set is a directory on this machine."""
+    """Returns whether the data set is a directory on this machine."""
     return Path(files.dataset).is_dir()
 
 

@@ -125,7 +125,7 @@ def claimed_language(raw: Mapping[str, Any], expected: str) -> str | None:
 
 @lru_cache(maxsize=64)
 def _codes(expected: str) -> dict[str, str]:
-    """Names, ISO 639-1 and ISO 639-3 codes of languages, in lower case -> ISO 639-1 code."""
+    """Returns name, ISO 639-1 or ISO 639-3 code of a language, in lower case -> ISO 639-1 code."""
     return {
         name: known.code
         for known in built_in_and(expected)

@@ -90,7 +90,7 @@ def evaluate(
         rows = [row for pair, pair_rows in test.items() if pair[0] == task for row in pair_rows]
         # A prompt may not crowd out the tokens that the answer needs.
         room = run.training.max_length
-        # Cutting would take whole exemplars out; `fewshot.check_prompts` has made sure that they fit the model.
+        # Prompts with examples are not cut: `fewshot.check_prompts` has made sure that they fit the model.
         row_shots = [shots[TaskLanguage(task, row.language)] for row in rows]
         prompts = [
             encode_prompt(row, tokenizer, None if examples else room, shots=examples)

@@ -173,7 +173,7 @@ class Task:
         return self.primary or tuple(metric.name for metric in self.metrics[:1])
 
     def content(self, languages: Collection[str]) -> dict[str, object]:
-        """What of the declaration can change the rows or scores of a run in some languages, as plain values."""
+        """Returns what of the declaration can change the rows or scores of a run in some languages, as plain values."""
         return {
             "columns": [self.input_column, self.target_column],
             "metrics": [metric.name for metric in self.metrics],
@@ -191,5 +191,5 @@ class Task:
 
 
 def _in_languages(texts: Mapping[str, str], languages: Collection[str]) -> dict[str, str]:
-    """The texts that rows in these languages use; the English one stands in for missing ones."""
+    """Returns the texts that rows in these languages use, including the English one, which replaces missing ones."""
     return {code: texts[code] for code in sorted({"en", *languages}) if code in texts}

@@ -1,4 +1,4 @@
-"""The bundled corpus: complete, parallel, disjoint, and written as its languages are written."""
+"""The bundled corpus is complete, parallel and disjoint, and follows the spelling of its languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of agreement and the number words, on forms that a reader of each language can check."""
+"""Agreement rules and number words of the bundled grammar, on forms that a reader of each language can check."""
 
 from __future__ import annotations
 

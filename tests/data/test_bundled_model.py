@@ -1,4 +1,4 @@
-"""The shipped base model: what its manifest says, within its size, and innocent of the tasks."""
+"""The bundled base model has the fingerprint and size of its manifest and has not been trained on the tasks."""
 
 from __future__ import annotations
 

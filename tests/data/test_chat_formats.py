@@ -1,4 +1,4 @@
-"""In a chat format, rows are exactly what the tokenizer's own template makes of the conversation."""
+"""In a chat format, the ids of a row are those of the tokenizer's own chat template."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_without_a_chat_format_the_end_of_text_ends_a_reply() -> None:
 
 def test_the_instruction_is_in_the_language_of_the_row() -> None:
     tokenizer = TOKENIZERS["aya", True]
-    told = {}
+    prompts = {}
     for code in LANGUAGES:
         row = to_row({"text": "…", "summary": "…"}, "summarization", code, default_id="0")
-        told[code] = tokenizer.decode(encode_prompt(row, tokenizer))
-    assert "una o dos frases" in told["es"] and "要約してください" in told["ja"] and "ملخص" in told["ar"]
-    assert len(set(told.values())) == len(LANGUAGES)
+        prompts[code] = tokenizer.decode(encode_prompt(row, tokenizer))
+    assert "una o dos frases" in prompts["es"] and "要約してください" in prompts["ja"] and "ملخص" in prompts["ar"]
+    assert len(set(prompts.values())) == len(LANGUAGES)
 
 
 def test_the_date_of_a_prompt_is_not_the_date_of_the_run() -> None:

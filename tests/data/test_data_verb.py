@@ -1,4 +1,4 @@
-"""`clt-ray data`: what it counts, what it refuses to call fine, and what it prints."""
+"""`clt-ray data`: its counts, its problems and its output."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_counts_are_those_of_the_largest_run(tmp_path: Path, root: Path) -> None
             : used > 0
         ]
         for split, cells in (("validation", rows.validation), ("test", rows.test)):
-            there = [each.used for each in summary.splits if (each.language, each.split) == (code, split)]
-            assert there == ([len(cells[TaskLanguage("math", code)])] if ("math", code) in cells else [])
+            used_rows = [each.used for each in summary.splits if (each.language, each.split) == (code, split)]
+            assert used_rows == ([len(cells[TaskLanguage("math", code)])] if ("math", code) in cells else [])
     train = of(summary, "es", "train")
     assert (train.available, train.usable, train.used) == (80, 74, 8)
     assert train.dropped == {"held out for validation": 6}
@@ -79,9 +79,9 @@ def test_lengths_are_those_of_the_rows_that_are_trained_on(tmp_path: Path, root:
     tokenizer = load_tokenizer(run.model)
     trained = [row for row in build_run_data(run).train if row.language == "ja"]
     lengths = sorted(len(encode(row, tokenizer, 9_999).input_ids) for row in trained)
-    (told,) = of(data(path), "ja", "train").tokens
-    assert (told.p50, told.p90, told.p99, told.max) == (lengths[3], lengths[7], lengths[7], lengths[7])
-    assert told.limit == 16 and told.over_limit == sum(length > 16 for length in lengths) > 0
+    (stats,) = of(data(path), "ja", "train").tokens
+    assert (stats.p50, stats.p90, stats.p99, stats.max) == (lengths[3], lengths[7], lengths[7], lengths[7])
+    assert stats.limit == 16 and stats.over_limit == sum(length > 16 for length in lengths) > 0
 
 
 def test_bad_rows_are_told_with_their_reasons(tmp_path: Path, root: Path) -> None:

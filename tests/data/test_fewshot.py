@@ -1,4 +1,4 @@
-"""Worked examples: where they come from, how they are shown, and what is refused."""
+"""Worked examples: their sources, their place in the prompt, and the cases that are refused."""
 
 from __future__ import annotations
 

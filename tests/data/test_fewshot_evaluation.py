@@ -1,4 +1,4 @@
-"""Evaluation shows worked examples and scores the answer without what the model invents after it."""
+"""Evaluation shows worked examples, and scores the answer without further examples that the model invents."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def test_exemplars_in_and_continuation_out(tmp_path: Path) -> None:
     run = run_on(DataSource(root=str(root)), evaluation=evaluation)
     tokenizer = AutoTokenizer.from_pretrained(location(ModelSpec(name="tiny", source="bundled")))
     generator = Talkative(tokenizer)
-    told = evaluate(run, build_run_data(run).test, None, tokenizer, generator)
-    assert [one.output for one in told] == ["The answer is 1001."] * 4
-    assert [one.scores["accuracy"] for one in told] == [1.0] * 4
-    for generation, prompt in zip(told, generator.prompts, strict=True):
+    generations = evaluate(run, build_run_data(run).test, None, tokenizer, generator)
+    assert [generation.output for generation in generations] == ["The answer is 1001."] * 4
+    assert [generation.scores["accuracy"] for generation in generations] == [1.0] * 4
+    for generation, prompt in zip(generations, generator.prompts, strict=True):
         text = str(tokenizer.decode(prompt))
         assert text.count(f"{generation.language}: 200") == 2 and text.endswith(generation.prompt)

@@ -1,4 +1,4 @@
-"""Prompt ids are a prefix of the full ids, only the completion has labels, and cutting keeps some of it."""
+"""Prompt ids are a prefix of the full ids, only the completion has labels, and cutting keeps a part of it."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_a_cut_row_fits_and_keeps_completion(name: str, row: Row, length: int) -
     assert len(cut.input_ids) == len(cut.labels) == min(length, len(whole.input_ids))
     assert cut.truncated == (len(whole.input_ids) > length)
     learned = [label for label in cut.labels if label != IGNORED]
-    wanted = [label for label in whole.labels if label != IGNORED]
-    assert learned == wanted[: len(learned)] and len(learned) >= min(len(wanted), length // 2)
+    expected = [label for label in whole.labels if label != IGNORED]
+    assert learned == expected[: len(learned)] and len(learned) >= min(len(expected), length // 2)
     assert len(encode_prompt(row, tokenizer, length)) <= length
 
 
@@ -90,8 +90,8 @@ def test_plain_text_reads_naturally() -> None:
     tokenizer = TOKENIZERS["plain"]
     asked = encode(Row("0", "math", "en", "Question: 1?\nAnswer:", "1"), tokenizer, 100)
     assert tokenizer.decode(asked.input_ids) == "Question: 1?\nAnswer: 1</s>"
-    told = encode(Row("0", "instruction", "en", "Say hi\n", "hi"), tokenizer, 100)
-    assert tokenizer.decode(told.input_ids) == "Say hi\nhi</s>"
+    encoded = encode(Row("0", "instruction", "en", "Say hi\n", "hi"), tokenizer, 100)
+    assert tokenizer.decode(encoded.input_ids) == "Say hi\nhi</s>"
 
 
 def test_no_room_is_an_error() -> None:

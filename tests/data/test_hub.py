@@ -1,4 +1,4 @@
-"""The hub loader on local copies with the layout and the columns of the real data sets."""
+"""The hub loader reads local copies with the layout and the columns of the real data sets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Where a local copy of a repository goes; the cache is not inside it."""
+    """Returns the folder of a local copy of a repository, which does not contain the cache."""
     return tmp_path / "copy"
 
 
@@ -97,9 +97,9 @@ def test_xlsum_over_several_files_with_malformed_rows(copy: Path) -> None:
     good = {"id": "1", "text": SPANISH, "summary": "Manzanas"}
     parquet(copy / "spanish/train/0000.parquet", [good, {**good, "text": "  "}, {**good, "summary": None}])
     parquet(copy / "spanish/train/0001.parquet", [{**good, "text": JAPANESE, "summary": JAPANESE}, good])
-    found = select(XLSUM, "es", "train", copy)
-    assert [parsed.id for parsed in found.rows] == ["1"] and found.available == 5
-    assert found.dropped == {
+    selected = select(XLSUM, "es", "train", copy)
+    assert [parsed.id for parsed in selected.rows] == ["1"] and selected.available == 5
+    assert selected.dropped == {
         "empty 'text'": 1,
         "no column 'summary'": 1,
         "wrong language: fewer than 20% of the letters are Latin": 1,
@@ -121,9 +121,9 @@ def test_mcot_math_counts_what_it_cannot_use(copy: Path) -> None:
     rows += [{"question": ["x"], "answer": "1", "lang-id": "es-9"}, {"answer": "1", "lang-id": "es-10"}, "oops"]
     rows += [{"question": JAPANESE, "answer": "答えは三つです。", "lang-id": "es-11"}, {"question": "?", "answer": "1"}]
     mcot(copy, rows)
-    found = select(MCOT, "es", "train", copy)
-    assert len(found.rows) == 3 and found.available == 7
-    assert found.dropped == {
+    selected = select(MCOT, "es", "train", copy)
+    assert len(selected.rows) == 3 and selected.available == 7
+    assert selected.dropped == {
         "'question' is not text but list": 1,
         "no column 'question'": 1,
         NOT_JSON: 1,
@@ -157,9 +157,9 @@ def test_a_large_set_is_sampled_by_content_alone(copy: Path, monkeypatch: pytest
     for limit, order in ((30, 1), (30, -1), (60, 1)):
         monkeypatch.setattr(module, "KEPT_ROWS", limit)
         mcot(copy, rows[::order])
-        found = select(MCOT, "es", "train", copy)
-        assert (found.available, len(found.rows), found.dropped[module.BEYOND]) == (200, limit, 200 - limit)
-        selections.append({parsed.id for parsed in found.rows})
+        selected = select(MCOT, "es", "train", copy)
+        assert (selected.available, len(selected.rows), selected.dropped[module.BEYOND]) == (200, limit, 200 - limit)
+        selections.append({parsed.id for parsed in selected.rows})
     assert selections[0] == selections[1] < selections[2]
 
 
@@ -185,8 +185,8 @@ def test_mgsm_takes_the_number_for_the_test_and_the_solution_for_exemplars(copy:
 @pytest.mark.parametrize(("split", "folder"), [("test", "test"), ("exemplars", "val")])
 def test_p_mmeval_serves_what_mgsm_lacks(copy: Path, split: str, folder: str) -> None:
     text(copy / f"mgsm/{folder}/ko.jsonl", lines([{"question": "몇 개?", "answer": "3"}]) + "{torn")
-    found = select(MCOT, "ko", split, copy)
-    assert [row.completion for row in found.rows] == ["3"] and found.dropped == {NOT_JSON: 1}
+    selected = select(MCOT, "ko", split, copy)
+    assert [row.completion for row in selected.rows] == ["3"] and selected.dropped == {NOT_JSON: 1}
 
 
 def test_tagengo_is_filtered_by_language_name(copy: Path) -> None:
@@ -214,9 +214,9 @@ def test_sharegpt_is_one_array_of_conversations(copy: Path) -> None:
         {"id": "d", "conversations": [{"from": "human", "value": JAPANESE}, {"from": "gpt", "value": JAPANESE}]},
     ]
     text(copy / "ShareGPT_V3_unfiltered_cleaned_split.json", json.dumps(talks, indent=1))
-    found = select(SHAREGPT, "en", "train", copy)
-    assert [(row.id, row.completion) for row in found.rows] == [("a", "hello")]
-    assert found.dropped == {"no user turn": 2, "wrong language: fewer than 20% of the letters are Latin": 1}
+    selected = select(SHAREGPT, "en", "train", copy)
+    assert [(row.id, row.completion) for row in selected.rows] == [("a", "hello")]
+    assert selected.dropped == {"no user turn": 2, "wrong language: fewer than 20% of the letters are Latin": 1}
 
 
 def test_dolly_takes_edited_texts_where_there_are_some_and_simplified_chinese(copy: Path) -> None:

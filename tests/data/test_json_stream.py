@@ -1,4 +1,4 @@
-"""JSON arrays and lines come out object by object, however the file is cut into chunks."""
+"""JSON arrays and lines are read object by object, wherever the chunks of the file end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_lines_give_theirs(items: list[dict[str, Any]], size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "records"),
     [
         ("", []),
         (" \n ", []),
@@ -54,8 +54,8 @@ def test_lines_give_theirs(items: list[dict[str, Any]], size: int) -> None:
         ('[1.5, {"a": 1}]\n', [None, {"a": 1}]),
     ],
 )
-def test_what_is_no_object_is_counted(text: str, found: list[Any]) -> None:
-    assert list(json_records(io.BytesIO(text.encode()))) == found
+def test_what_is_no_object_is_counted(text: str, records: list[Any]) -> None:
+    assert list(json_records(io.BytesIO(text.encode()))) == records
 
 
 def test_a_broken_array_is_an_error_and_not_a_full_memory(monkeypatch: pytest.MonkeyPatch) -> None:

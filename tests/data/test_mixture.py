@@ -1,4 +1,4 @@
-"""Runs get the rows they should: nested, disjoint, fixed, and as many as asked."""
+"""The rows of a run are nested, disjoint and fixed, and as many as its specification says."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def test_purposes_stay_disjoint_however_splits_overlap(
     tmp_path_factory: pytest.TempPathFactory, leaked: set[int], copied: set[int], doubled: set[int]
 ) -> None:
     root = tmp_path_factory.mktemp("overlap")
-    own = problems("en", range(60))
+    train = problems("en", range(60))
     # The same test question typed differently and answered otherwise still gives the question away.
     disguised = [{"question": f"EN:  {n} + 1?", "answer": "Let me think."} for n in leaked]
-    write_split(root, "math", "train", "en", [*own, *(own[n] for n in doubled)])
-    write_split(root, "math", "validation", "en", [*problems("en", range(500, 520)), *(own[n] for n in copied)])
+    write_split(root, "math", "train", "en", [*train, *(train[n] for n in doubled)])
+    write_split(root, "math", "validation", "en", [*problems("en", range(500, 520)), *(train[n] for n in copied)])
     write_split(root, "math", "test", "en", [*problems("en", range(1000, 1005)), *disguised])
     left = 60 - len(leaked | copied)
     run = run_on(
@@ -157,8 +157,8 @@ def test_too_few_rows_name_place_have_and_need(source: DataSource) -> None:
 def test_availability_reports_every_shortage_once(source: DataSource, tmp_path: Path) -> None:
     runs = [run_on(source, samples_per_language=n, english_samples=100, seed=seed) for n in (0, 40, 70)
             for seed in (0, 1)]  # fmt: skip
-    found = check_availability(runs)
-    assert [(problem.key, problem.value) for problem in found] == [
+    shortages = check_availability(runs)
+    assert [(problem.key, problem.value) for problem in shortages] == [
         ("math/train/en", 55), ("math/train/es", 55), ("math/train/ja", 55),
     ]  # fmt: skip
     assert check_availability([run_on(source)]) == []

@@ -1,4 +1,4 @@
-"""Mixtures of groups and of their equal-volume controls, on rows: nested, distinct, and as many as planned."""
+"""Rows of language groups and of their equal-volume controls are nested, distinct, and as many as planned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
 
 
 def control_of(run: RunSpec, **changes: Any) -> RunSpec:
-    """The equal-volume control of a run."""
+    """Returns the equal-volume control of a run."""
     values = {**vars(run), "train_languages": ("en",), "replaced_languages": len(run.train_languages)}
     fields = {name: values[name] for name in RunSpec.__dataclass_fields__}
     return RunSpec(**{**fields, "selection": SelectionSpec(), **changes})
@@ -63,11 +63,11 @@ def test_every_language_has_n_rows_and_english_its_own_number(
     source: DataSource, base: int, samples: int, seed: int
 ) -> None:
     run = run_on(source, english_samples=base, samples_per_language=samples, seed=seed)
-    for one in (run, control_of(run)):
-        data = build_run_data(one)
-        assert len(data.train) == one.train_rows == base + 2 * samples
+    for either in (run, control_of(run)):
+        data = build_run_data(either)
+        assert len(data.train) == either.train_rows == base + 2 * samples
         for code in ("en", "es", "ja"):
-            assert sum(row.language == code for row in data.train) == one.rows_in(code)
+            assert sum(row.language == code for row in data.train) == either.rows_in(code)
 
 
 def test_a_mixed_control_extends_every_task() -> None:
@@ -76,9 +76,9 @@ def test_a_mixed_control_extends_every_task() -> None:
     data, control = build_run_data(treated), build_run_data(control_of(treated))
     assert len(control.train) == len(data.train) == 3 * (20 + 2 * 30)
     for task in tasks:
-        own = [row for row in control.train if row.task == task]
-        assert len(own) == 80
-        assert own[:20] == [row for row in english(data) if row.task == task]
+        task_rows = [row for row in control.train if row.task == task]
+        assert len(task_rows) == 80
+        assert task_rows[:20] == [row for row in english(data) if row.task == task]
 
 
 def test_english_must_reach_for_the_control_before_anything_starts(source: DataSource) -> None:

@@ -1,4 +1,4 @@
-"""Raw columns become rows, or a reason why not."""
+"""Raw columns become rows, or an error with the reason."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def test_study_languages_have_native_templates() -> None:
 
 def test_study_languages_are_told_what_to_do_in_their_own_words() -> None:
     for task in ("math", "summarization"):
-        told = {code: chat_instruction(task, code) for code in STUDY_LANGUAGES}
-        assert len(set(told.values())) == len(STUDY_LANGUAGES)
-        for code, text in told.items():
+        instructions = {code: chat_instruction(task, code) for code in STUDY_LANGUAGES}
+        assert len(set(instructions.values())) == len(STUDY_LANGUAGES)
+        for code, text in instructions.items():
             assert writing(text, code).share > 0.9 and text[-1] in ".。"
     assert chat_instruction("instruction", "ja") == ""
     assert chat_instruction("math", "fi") == chat_instruction("math", "en")

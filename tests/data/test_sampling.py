@@ -1,4 +1,4 @@
-"""Samples are nested, whatever the order of the file and the process."""
+"""Samples are nested, in any order of the file and in any process."""
 
 from __future__ import annotations
 

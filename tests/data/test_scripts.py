@@ -1,4 +1,4 @@
-"""The letters of a text tell whether it can be in its language."""
+"""The letters of a text show whether it can be in its language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows come out of local files as they went in, and what does not is counted."""
+"""Rows of local files are read unchanged, and unusable ones are counted."""
 
 from __future__ import annotations
 

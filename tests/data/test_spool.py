@@ -1,4 +1,4 @@
-"""The smallest keys of a stream, whatever its order, in little memory."""
+"""A spool keeps the smallest keys of a stream, in any order and in little memory."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_it_keeps_the_first_of_each_smallest_key(numbers: list[int], limit: int)
             spool.add(key(number), [number, position])
         kept = list(spool)
         counted = len(kept) + spool.duplicates + spool.beyond
-    wanted = sorted(set(numbers), key=key)[:limit]
-    assert {number for number, _ in kept} == set(wanted)
+    expected = sorted(set(numbers), key=key)[:limit]
+    assert {number for number, _ in kept} == set(expected)
     assert [position for _, position in kept] == sorted(position for _, position in kept)
     assert counted == len(numbers)
 

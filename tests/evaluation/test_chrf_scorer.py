@@ -1,4 +1,4 @@
-"""chrF is sacrebleu's, as a fraction."""
+"""chrF equals that of sacrebleu, divided by 100."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The final number is found however a language writes it, and no other number passes for it."""
+"""The final number is found in the notation of every language, and no other number is taken for it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NATIVE_ZERO = {"ar": "٠", "bn": "০", "th": "๐", "te": "౦", "ja": "０"}
 
 
 def written(value: Decimal, language: str, grouped: bool) -> str:
-    """A number by the conventions of a language."""
+    """Returns a number in the notation of a language."""
     text = f"{value:,f}" if grouped else f"{value:f}"
     if language in COMMA:
         return text.translate(str.maketrans(",.", ".," if language in ("de", "es", "pt") else "\u202f,"))

@@ -1,4 +1,4 @@
-"""Small numbers in words are read, words that only look like numbers are not."""
+"""Small numbers in words are read, and words that only resemble numbers are not."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_positional_numerals_are_read_back(value: int) -> None:
 
 
 def chinese(value: int) -> str:
-    """A number in Chinese numerals, zeros left out."""
+    """Returns a number in Chinese numerals without zeros."""
     above, below = divmod(value, 10_000)
     digits = zip("千百十 ", f"{below:04}", strict=True)
     text = "".join("零一二三四五六七八九"[int(digit)] + scale for scale, digit in digits if digit != "0")

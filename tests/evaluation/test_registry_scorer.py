@@ -1,4 +1,4 @@
-"""Every task has a scorer, found without loading anything heavy."""
+"""Every task has a scorer, which is found without loading heavy libraries."""
 
 from __future__ import annotations
 

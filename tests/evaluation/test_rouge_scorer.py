@@ -1,4 +1,4 @@
-"""ROUGE agrees with the published package in English and means the same in every language."""
+"""ROUGE equals the published package in English and behaves alike in every language."""
 
 from __future__ import annotations
 

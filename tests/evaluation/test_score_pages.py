@@ -1,4 +1,4 @@
-"""What the pages about scores show is what happens."""
+"""The examples of the pages about scores are true."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def fenced(page: str, kind: str) -> list[str]:
-    """The code blocks of one kind on a page."""
+    """Returns the code blocks of one kind on a page."""
     return re.findall(rf"```{kind}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -40,7 +40,7 @@ def test_the_example_of_summarization_is_true() -> None:
 
 
 def examples(block: str) -> list[str]:
-    """The values of the lines that show one, after checking that they show it."""
+    """Returns the values of the lines that show one, and checks that each line shows its value."""
     names: dict[str, Any] = {}
     values = []
     for line in block.splitlines():

@@ -49,7 +49,7 @@ def announcements(text: str, language: str) -> list[Announcement]:
 
     Args:
         text: A solution that went through `numerals.simplified`.
-        language: ISO code.
+        language: ISO 639-1 code.
     """
     places = [Announcement(match.start(), match.end(), "box") for match in _BOX.finditer(text)]
     places += [Announcement(match.start(), match.end(), "mark") for match in _HASHES.finditer(text)]

@@ -59,9 +59,9 @@ def _vocabulary(language: str) -> dict[str, int]:
 
 def _word_value(word: str, numbers: Numbers, vocabulary: Mapping[str, int]) -> int | None:
     if numbers.units_first is not None and word not in vocabulary:
-        joiner, one = numbers.units_first
+        joiner, word_for_one = numbers.units_first
         unit, joined, tens = word.partition(joiner)
-        units = {**vocabulary, one: 1}
+        units = {**vocabulary, word_for_one: 1}
         return units[unit] + vocabulary[tens] if joined and tens in vocabulary and unit in units else None
     if numbers.conjunction:
         return vocabulary.get(word.removeprefix(numbers.conjunction), vocabulary.get(word))

@@ -32,7 +32,7 @@ _UNSPACED = re.compile(
 )
 _ARABIC_VARIANTS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": None})
 _PIECE = 2000
-"""Characters given to a segmenter at a time; the Japanese one refuses texts above 49 149 bytes."""
+"""Number of characters that a segmenter gets at a time; the Japanese one refuses texts above 49,149 bytes."""
 
 
 def words(text: str, language: str) -> list[str]:
@@ -97,7 +97,7 @@ def _ascii_digit(character: str) -> str:
 
 
 def _letters_only(text: str) -> str:
-    """Letters, marks and digits; everything else becomes a space, except invisible joiners, which vanish."""
+    """Returns letters, marks and digits; other characters become spaces, and invisible joiners are left out."""
     kinds = ((character, unicodedata.category(character)) for character in text)
     return "".join(character if kind[0] in "LMN" else "" if kind == "Cf" else " " for character, kind in kinds)
 
@@ -107,7 +107,7 @@ def _split(text: str) -> list[str]:
     for word in text.split():
         start = 0
         for index in range(1, len(word)):
-            # A mark stays with its character; a border is where a character of an unspaced script begins or ends.
+            # A mark belongs to its character; words end before and after each character of an unspaced script.
             if unicodedata.category(word[index])[0] != "M" and (
                 _UNSPACED.match(word[index]) or _UNSPACED.match(word[start])
             ):
@@ -118,7 +118,7 @@ def _split(text: str) -> list[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Lines, cut where they are longer than a segmenter takes."""
+    """Returns the lines, cut into pieces where they are longer than a segmenter accepts."""
     return [line[start : start + _PIECE] for line in text.splitlines() for start in range(0, len(line), _PIECE)]
 
 
