@@ -34,7 +34,7 @@ COMMANDS: Final = (("plan sweeps/smoke.yaml", None), ("advise --task math --mode
 REPORT: Final = ROOT / "clt-runs" / "reports" / "smoke" / "index.html"
 PAGE_SIZE: Final = (1080, 2400)
 """Width and height of the browser's window, in pixels of the page."""
-EXCERPT: Final = "section:not(#findings, #english), #findings figure, nav { display: none !important }"
+EXCERPT: Final = "section:not(#findings, #english), #findings :is(figure, h3), nav { display: none !important }"
 """Style that leaves the findings and the first figures of the report."""
 MARGIN: Final = 30
 """Pixels of the picture that are kept below its content."""
