@@ -58,9 +58,7 @@ def test_the_committed_findings_are_not_stale(committed: Any, executed: Any) -> 
     ]
     assert len(pairs) == 1
     for old, new in pairs:
-        assert text(old).split() == text(new).split(), (
-            "stale: execute docs/notebook.ipynb and commit it"
-        )
+        assert text(old).split() == text(new).split(), "stale: execute docs/notebook.ipynb and commit it"
 
 
 def test_it_is_small_and_does_not_reveal_the_machine_on_which_it_ran(committed: Any) -> None:
