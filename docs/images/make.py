@@ -32,13 +32,15 @@ COLUMNS: Final = 100
 COMMANDS: Final = (("plan sweeps/smoke.yaml", None), ("advise --task math --model aya-23-7b", 12))
 """Arguments of `clt-ray`, and how many lines of the output are shown (all of them if None)."""
 REPORT: Final = ROOT / "clt-runs" / "reports" / "smoke" / "index.html"
-PAGE_SIZE: Final = (1080, 2400)
+PAGE_SIZE: Final = (880, 2400)
 """Width and height of the browser's window, in pixels of the page."""
-EXCERPT: Final = "section:not(#findings, #english), #findings :is(figure, h3), nav { display: none !important }"
-"""Style that leaves the findings and the first figures of the report."""
+EXCERPT: Final = (
+    "section:not(#findings, #english), #findings :is(figure, h3), #english figure ~ *, nav { display: none !important }"
+)
+"""Style that leaves the findings and the first figure of the report."""
 MARGIN: Final = 30
 """Pixels of the picture that are kept below its content."""
-SCALE: Final = 1.3
+SCALE: Final = 1.6
 """Pixels of the picture per pixel of the page."""
 COLOURS: Final = 192
 """Colours that the picture of the report keeps, which make it a fraction of the size."""
@@ -97,7 +99,7 @@ def terminal_output(command: list[str], storage: str) -> str:
 
 
 def screenshot(page: Path, picture: Path) -> None:
-    """Writes a picture of the findings and the first figures of a report."""
+    """Writes a picture of the findings and the first figure of a report."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         raise SystemExit("Chromium is not installed: apt-get install chromium")
