@@ -30,7 +30,7 @@ from clt_ray.store import (
     Store,
     TornTreeError,
 )
-from clt_ray.store.recorder import NoRecorder, Recorder, RunRecorder
+from clt_ray.store.recorder import Recorder, RunRecorder
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
 
@@ -70,7 +70,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
     if directory.is_finished():
         return "finished"
     if rank != 0:
-        _stages(run, directory, NoRecorder())
+        _stages(run, directory, Recorder())
         return "finished"
     try:
         lease = _hold_lease(directory)

@@ -3,11 +3,9 @@
     protocol.py   the prompt: question and answer -> messages
     rating.py     the judge's reply -> a rating from 1 to 5, or the reason why there is none
     endpoint.py   address, model and key of the judge, from the environment
-    rate.py       the rate limit that all requests share
-    client.py     one request with its retries
+    client.py     one request with its retries, and the rate limit that all requests share
     cache.py      replies by the content of the request, so that nothing is asked twice
     judging.py    many concurrent requests
-    spending.py   tokens spent and estimated
     verdicts.py   replies -> ratings and scores
     record.py     files of the run directory that hold the ratings
     work.py       judges a whole run with all of the above

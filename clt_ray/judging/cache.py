@@ -5,15 +5,13 @@ arrives, so no reply is paid for twice, even if the process is killed. Runs, swe
 share the cache. The address of the server is not part of the name, so different models need different names.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from clt_ray.judging.protocol import Message
-from clt_ray.store.opening import open_files
+from clt_ray.store.objects import open_files
 
 FOLDER = "judge-cache"
 
@@ -23,7 +21,6 @@ class Settings:
     """What determines a judge's reply besides the messages."""
 
     model: str
-    """Model that is requested."""
     temperature: float = 0.0
     """Sampling temperature; 0 requests the most likely reply."""
     max_tokens: int = 1024
@@ -35,7 +32,6 @@ class Reply:
     """A server's reply to one request."""
 
     text: str
-    """Text of the reply."""
     finish_reason: str
     """Why the judge stopped: `stop`, `length` or `content_filter`."""
     model: str
@@ -43,9 +39,8 @@ class Reply:
     fingerprint: str
     """The server's `system_fingerprint`; empty when it sends none."""
     prompt_tokens: int | None
-    """Tokens of the request; None when the server does not count them."""
+    """Tokens of the request; None, also below, when the server does not count them."""
     completion_tokens: int | None
-    """Tokens of the reply; None when the server does not count them."""
 
 
 def request_key(settings: Settings, messages: Sequence[Message]) -> str:
@@ -58,11 +53,7 @@ class Cache:
     """The stored replies of a storage."""
 
     def __init__(self, storage: str) -> None:
-        """Opens the cache of a storage.
-
-        Args:
-            storage: Path or URI of the store.
-        """
+        """Opens the cache of the store at a path or URI."""
         self._files = open_files(f"{storage.rstrip('/')}/{FOLDER}")
 
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:

@@ -12,21 +12,19 @@ requests. The openai library can retry by itself, but its retries would not coun
 minute, and it accepts a malformed body as an answer.
 """
 
-from __future__ import annotations
-
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import openai
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_base, wait_random_exponential
+from tenacity.wait import wait_random_exponential
 
 from clt_ray.judging.cache import Reply, Settings
 from clt_ray.judging.endpoint import API_KEY, BASE_URL, MODEL, OPENAI_API_KEY, Endpoint
-from clt_ray.judging.errors import JudgeStopped, Unanswered
+from clt_ray.judging.judging import JudgeStopped, Unanswered
 from clt_ray.judging.protocol import Message
-from clt_ray.judging.rate import Pace
 
 ATTEMPTS = 8
 """Number of times that a request is sent; with doubling pauses this spans about two minutes of server downtime."""
@@ -55,6 +53,34 @@ class _PassingError(Unanswered):
         self.retry_after = retry_after
 
 
+class Pace:
+    """A rate limit for all requests to a server, including retries.
+
+    Requests are spread evenly over the minute, because servers also count over much shorter windows.
+    """
+
+    def __init__(
+        self,
+        per_minute: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Creates the rate limit: None for no limit; `sleep` waits for a number of seconds of `clock`."""
+        self._interval = 60.0 / per_minute if per_minute else 0.0
+        self._clock, self._sleep = clock, sleep
+        self._free_at = clock()
+
+    async def turn(self) -> None:
+        """Returns when the caller may send one request."""
+        while (wait := self._free_at - self._clock()) > 0:
+            await self._sleep(wait)
+        self._free_at = self._clock() + self._interval
+
+    def pause(self, seconds: float) -> None:
+        """Delays all requests until `seconds` from now."""
+        self._free_at = max(self._free_at, self._clock() + seconds)
+
+
 class Client:
     """A client of the judge at an endpoint."""
 
@@ -76,7 +102,7 @@ class Client:
             pace: Rate limit that all requests share.
             timeout_seconds: Longest time for one reply.
             attempts: Maximum number of times that a request is sent.
-            first_pause_seconds: Longest pause before the first retry; the mean is half of it.
+            first_pause_seconds: Longest pause before the first retry.
         """
         self._endpoint, self._settings, self._pace = endpoint, settings, pace
         self._timeout_seconds = timeout_seconds
@@ -86,7 +112,7 @@ class Client:
         pauses = wait_random_exponential(multiplier=first_pause_seconds, max=LONGEST_PAUSE_SECONDS)
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
-            wait=_AtLeastRetryAfter(pauses),
+            wait=lambda state: _retry_after_of(state) + pauses(state),
             stop=stop_after_attempt(attempts),
             reraise=True,
         )
@@ -103,7 +129,6 @@ class Client:
         return await self._retrying.copy()(self._ask_once, messages)
 
     async def close(self) -> None:
-        """Closes all connections."""
         await self._client.close()
 
     async def _ask_once(self, messages: Sequence[Message]) -> Reply:
@@ -127,7 +152,6 @@ class Client:
         return _reply(completion)
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
-        """Returns the error to raise for an error status."""
         reason = _line(error)
         if error.status_code in _HOPELESS:
             return JudgeStopped(f"the judge at {self._endpoint.host}: {reason}\n    {_HOPELESS[error.status_code]}")
@@ -145,24 +169,13 @@ class Client:
         return _PassingError(reason, seconds)
 
 
-class _AtLeastRetryAfter(wait_base):
-    """Waits at least as long as the server asked for."""
-
-    def __init__(self, pauses: wait_base) -> None:
-        self._pauses = pauses
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        retry_after = error.retry_after if isinstance(error, _PassingError) else 0.0
-        return retry_after + self._pauses(retry_state)
+def _retry_after_of(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after if isinstance(error, _PassingError) else 0.0
 
 
 def _reply(completion: Any) -> Reply:
-    """Returns a chat completion as a reply; the library builds its object from any JSON without checking it.
-
-    Raises:
-        _PassingError: The JSON is no chat completion.
-    """
+    """Returns a chat completion as a reply; the library builds its object from any JSON without checking it."""
     try:
         choice = completion.choices[0]
         text, refusal = choice.message.content or "", getattr(choice.message, "refusal", None)
@@ -193,5 +206,4 @@ def _retry_after(headers: Any) -> float:
 
 
 def _line(error: BaseException) -> str:
-    """Returns the first line of an error's message."""
     return next(iter(str(error).splitlines()), "")[:300]

@@ -1,7 +1,5 @@
 """Address, model and key of the judge, from the environment only, so that no file or command line contains a key."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit

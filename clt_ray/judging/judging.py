@@ -1,12 +1,10 @@
 """Sends many requests concurrently and stores every reply as soon as it arrives."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from clt_ray.errors import CltRayError
 from clt_ray.judging.cache import Reply
-from clt_ray.judging.errors import JudgeStopped, Unanswered
 from clt_ray.judging.protocol import Message
 
 Ask = Callable[[Sequence[Message]], Awaitable[Reply]]
@@ -15,11 +13,16 @@ GIVE_UP_AFTER = 16
 """After this many consecutive requests without a reply, each with its retries, no more are sent."""
 
 
+class JudgeStopped(CltRayError):
+    """The judge refuses every request, so no more are sent."""
+
+
+class Unanswered(Exception):
+    """A single request got no reply, for the reason in the message."""
+
+
 async def ask_all(
-    requests: Mapping[str, Sequence[Message]],
-    ask: Ask,
-    keep: Callable[[str, Reply], None],
-    concurrency: int,
+    requests: Mapping[str, Sequence[Message]], ask: Ask, keep: Callable[[str, Reply], None], concurrency: int
 ) -> tuple[dict[str, Reply], dict[str, str]]:
     """Sends every request once.
 

@@ -11,8 +11,6 @@ The code is a hash of the question and the answer. A text cannot contain its own
 enclosing lines. The same pair always gives the same prompt, so replies can be cached.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
@@ -55,12 +53,7 @@ PROTOCOL_SHA256 = hashlib.sha256(f"{SYSTEM}\0{USER}".encode()).hexdigest()
 
 
 def messages(question: str, answer: str) -> list[Message]:
-    """Returns the conversation that asks for a rating.
-
-    Args:
-        question: The instruction as the user wrote it.
-        answer: The output to be judged, which may be empty.
-    """
+    """Returns the conversation that asks for a rating of an answer, which may be empty."""
     user = USER.format(code=code(question, answer), question=question, answer=answer)
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
 

@@ -15,8 +15,6 @@ and are ignored; otherwise an answer could prevent its own rating:
     Verdict(rating=1, why='')
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
@@ -37,7 +35,7 @@ REASONS = (EMPTY, CUT_OFF, REFUSED, NO_RATING, NOT_LAST, SEVERAL, NOT_WHOLE, OUT
 _FORM = re.compile(r"Rating:\s*\[\[([^\[\]\n]*)\]\]")
 _LAST_LINE = re.compile(rf"[*_\s]*{_FORM.pattern}[*_\s.]*")
 _NUMBER = re.compile(r"[+-]?[0-9]+")
-_LENGTH, _FILTER = "length", "content_filter"
+_FINISHED_EARLY = {"content_filter": REFUSED, "length": CUT_OFF}
 
 
 @dataclass(frozen=True)
@@ -51,17 +49,9 @@ class Verdict:
 
 
 def parse(reply: str, answer: str = "", finish_reason: str = "stop") -> Verdict:
-    """Returns the rating in a judge's reply.
-
-    Args:
-        reply: The whole text of the reply.
-        answer: The text that was judged; where the judge repeats a rating from it, this is a quotation.
-        finish_reason: Why the judge stopped, as the OpenAI API names it.
-    """
-    if finish_reason == _FILTER:
-        return Verdict(None, REFUSED)
-    if finish_reason == _LENGTH:
-        return Verdict(None, CUT_OFF)
+    """Returns the rating in a judge's reply to an answer; `finish_reason` is as the OpenAI API names it."""
+    if finish_reason in _FINISHED_EARLY:
+        return Verdict(None, _FINISHED_EARLY[finish_reason])
     if not reply.strip():
         return Verdict(None, EMPTY)
     ratings = _FORM.findall(reply)
@@ -73,11 +63,7 @@ def parse(reply: str, answer: str = "", finish_reason: str = "stop") -> Verdict:
         return Verdict(None, SEVERAL)
     if not _LAST_LINE.fullmatch(reply.strip().splitlines()[-1]):
         return Verdict(None, NOT_LAST)
-    return _in_range(last.strip())
-
-
-def _in_range(text: str) -> Verdict:
-    if not _NUMBER.fullmatch(text):
+    if not _NUMBER.fullmatch(last.strip()):
         return Verdict(None, NOT_WHOLE)
-    rating = int(text)
+    rating = int(last)
     return Verdict(rating) if LOW <= rating <= HIGH else Verdict(None, OUT_OF_RANGE)

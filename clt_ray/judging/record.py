@@ -8,8 +8,6 @@
 Another judge adds its own `.jsonl` file and replaces the other files, so the scores are always those of one judge.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
@@ -17,15 +15,14 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 
 from clt_ray.evaluation.evaluate import Generation, Score
-from clt_ray.judging.cache import Settings
+from clt_ray.judging.cache import Reply, Settings
 from clt_ray.judging.endpoint import Endpoint
 from clt_ray.judging.protocol import PROTOCOL_SHA256
-from clt_ray.judging.spending import spent
 from clt_ray.judging.verdicts import TASK, JudgedItem, scores, unparsable
 from clt_ray.store import JudgeDocument, JudgeTokens, RunDir
 from clt_ray.sweep.run import RunSpec
@@ -60,15 +57,7 @@ def write(
     items: Sequence[JudgedItem],
     facts: JudgeDocument,
 ) -> None:
-    """Writes the outcome of judging a run.
-
-    Args:
-        run: The run that was judged.
-        directory: Directory of the run.
-        generations: The answers.
-        items: The ratings in the same order.
-        facts: Content of judge.json, from `describe`.
-    """
+    """Writes the outcome of judging a run: the ratings of its answers in the same order, and `facts` as judge.json."""
     lines = (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
     directory.write_text(f"{FOLDER}/{facts.judge}.jsonl", "".join(lines))
     rows = [
@@ -77,20 +66,13 @@ def write(
         for metric, value in item.ratings.items()
     ]
     directory.write_text(ITEMS, _table(_ITEM_COLUMNS, rows))
-    means = [asdict(score) for score in scores(run, generations, items)]
+    means = [asdict(score) for score in scores(run, answers, items)]
     directory.write_text(SCORES, _table([field.name for field in fields(Score)], [row.values() for row in means]))
     directory.write_judge(facts)
 
 
 def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem], now: float) -> JudgeDocument:
-    """Returns the content of judge.json: the judge, its settings, and a summary of the outcome.
-
-    Args:
-        endpoint: Address and model of the judge.
-        settings: Settings of the requests.
-        items: The ratings.
-        now: Current time in Unix seconds.
-    """
+    """Returns the content of judge.json: the judge, its settings, and the outcome; `now` is in Unix seconds."""
     return JudgeDocument(
         judge=judge_key(settings),
         model=settings.model,
@@ -104,10 +86,19 @@ def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem]
         rated=sum(item.judge_rating is not None for item in items),
         unparsable=unparsable(items),
         wrong_language=sum(not item.in_language for item in items),
-        tokens=JudgeTokens(**asdict(spent({item.request: item for item in items}.values()))),
+        tokens=spent({item.request: item for item in items}.values()),
         requests_sha256=_digest([item.request for item in items]),
         judged=now,
         versions={name: version(name) for name in ("clt-ray", "openai")},
+    )
+
+
+def spent(replies: Collection[Reply | JudgedItem]) -> JudgeTokens:
+    """Returns the tokens of replies as the servers counted them."""
+    return JudgeTokens(
+        prompt=sum(reply.prompt_tokens or 0 for reply in replies),
+        completion=sum(reply.completion_tokens or 0 for reply in replies),
+        uncounted=sum(None in (reply.prompt_tokens, reply.completion_tokens) for reply in replies),
     )
 
 

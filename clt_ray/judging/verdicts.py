@@ -1,11 +1,9 @@
 """Turns stored generations and a judge's replies into ratings of items, and into scores."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from clt_ray.errors import DataError
 from clt_ray.evaluation.evaluate import Generation, Score, summarise
@@ -25,7 +23,6 @@ class JudgedItem:
     """A test item with the judge's rating and reply."""
 
     id: str
-    """Id of the test item."""
     language: str
     """Language that the answer should be in."""
     judge_rating: int | None
@@ -37,17 +34,12 @@ class JudgedItem:
     why_unparsable: str
     """Why the reply has no rating; empty when it has one."""
     reply: str
-    """Text of the judge's reply."""
+    """Text of the judge's reply; the five fields below are those of the same names in `Reply`."""
     finish_reason: str
-    """Why the judge stopped: `stop`, `length` or `content_filter`."""
     model: str
-    """Model snapshot that answered, as the server named it."""
     fingerprint: str
-    """The server's `system_fingerprint`; empty when it sent none."""
     prompt_tokens: int | None
-    """Tokens of the request; None when the server did not count them."""
     completion_tokens: int | None
-    """Tokens of the reply; None when the server did not count them."""
     request: str
     """Key of the request in the cache."""
 
@@ -91,6 +83,7 @@ def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedIte
     answer, is rated 1.
     """
     verdict = parse(reply.text, generation.output, reply.finish_reason)
+    facts = {name: value for name, value in asdict(reply).items() if name != "text"}
     in_language = bool(fidelity.score(generation.output, generation.language)["fidelity"])
     return JudgedItem(
         id=generation.id,
@@ -100,12 +93,8 @@ def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedIte
         in_language=in_language,
         why_unparsable=verdict.why,
         reply=reply.text,
-        finish_reason=reply.finish_reason,
-        model=reply.model,
-        fingerprint=reply.fingerprint,
-        prompt_tokens=reply.prompt_tokens,
-        completion_tokens=reply.completion_tokens,
         request=request,
+        **facts,
     )
 
 

@@ -1,7 +1,5 @@
 """Judges runs: reads their answers, sends the requests that have no reply yet, and writes the ratings."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +11,16 @@ from clt_ray.judging.cache import Cache, Reply, Settings, request_key
 from clt_ray.judging.endpoint import Endpoint
 from clt_ray.judging.judging import Ask, ask_all
 from clt_ray.judging.protocol import Message, messages
-from clt_ray.judging.record import describe, recorded, write
-from clt_ray.judging.spending import Tokens, estimate, spent
+from clt_ray.judging.record import describe, recorded, spent, write
 from clt_ray.judging.verdicts import judged_item, read_generations
-from clt_ray.store import JudgeDocument, RunDir, Store
+from clt_ray.store import JudgeDocument, JudgeTokens, RunDir, Store
 from clt_ray.sweep.run import RunSpec
+
+BYTES_PER_TOKEN = 4.0
+"""Approximate number of UTF-8 bytes per token of large multilingual models, in every script: Latin, Arabic, Korean and
+Chinese characters have 1, 2, 3 and 3 bytes, and tokens have fewer characters the more bytes each of them has."""
+REPLY_TOKENS = 150
+"""Approximate length in tokens of a reply: an explanation of a few sentences and the rating."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,7 @@ class JudgedRun:
     """Outcome of judging one run."""
 
     run_id: str
-    """Id of the run."""
     name: str
-    """Name of the run for people."""
     items: int
     """Number of test items in all languages."""
     requests: int
@@ -38,7 +39,7 @@ class JudgedRun:
     """Number of items whose reply has no rating, by language and reason."""
     unanswered: Mapping[str, int]
     """Number of requests without a reply, by reason; if there are any, no scores are written."""
-    tokens: Tokens
+    tokens: JudgeTokens
     """Tokens of the requests that were sent; in a preview, an estimate."""
 
     @property
@@ -56,11 +57,8 @@ class _Material:
     """A run's answers and the requests to judge them."""
 
     run: RunSpec
-    """The run."""
     directory: RunDir
-    """Directory of the run."""
     generations: Sequence[Generation]
-    """Answers of the run."""
     keys: Sequence[str]
     """Key of the request of each answer; equal questions with equal answers share a request."""
     requests: Mapping[str, Sequence[Message]]
@@ -69,14 +67,11 @@ class _Material:
 
 @dataclass(frozen=True)
 class Judge:
-    """A judge of the runs in a storage."""
+    """A judge of the runs in a storage, with the settings of its requests."""
 
     store: Store
-    """Where the runs are."""
     endpoint: Endpoint
-    """Address and model of the judge."""
     settings: Settings
-    """Settings of every request."""
 
     @cached_property
     def _cache(self) -> Cache:
@@ -91,18 +86,13 @@ class Judge:
             known = set(material.keys) if self._recorded(material) else set(self._cache.get(material.requests))
             new = material.requests.keys() - known - planned
             planned |= new
-            tokens = sum((estimate(material.requests[key]) for key in new), Tokens())
+            tokens = _estimate([material.requests[key] for key in new])
             previews.append(JudgedRun(run.run_id, run.name, len(material.keys), len(new), 0, {}, {}, tokens))
             show(previews[-1])
         return tuple(previews)
 
     async def judge(self, run: RunSpec, ask: Ask, concurrency: int) -> JudgedRun:
-        """Sends the requests that have no reply yet, and writes the run's ratings when all have one.
-
-        Args:
-            run: A finished run.
-            ask: Sends one request.
-            concurrency: Maximum number of requests in flight.
+        """Sends a finished run's requests that have no reply yet, and writes the ratings when all have one.
 
         Raises:
             DataError: The run's generations are missing or malformed.
@@ -149,3 +139,9 @@ class Judge:
 
     def _recorded(self, material: _Material) -> JudgeDocument | None:
         return recorded(material.directory, self.settings, material.keys)
+
+
+def _estimate(requests: Sequence[Sequence[Message]]) -> JudgeTokens:
+    sizes = [sum(len(message["content"].encode()) for message in messages) for messages in requests]
+    prompt_tokens = sum(round(size / BYTES_PER_TOKEN) for size in sizes)
+    return JudgeTokens(prompt=prompt_tokens, completion=REPLY_TOKENS * len(requests), uncounted=0)

@@ -14,18 +14,15 @@ Keys are written in the order of the fields. Keys that a release adds are option
 is None, so that the documents of an older release are read, and written again, unchanged.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from clt_ray.errors import CltRayError
-from clt_ray.store.errors import StoreError
 from clt_ray.store.owner import Owner
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
@@ -35,6 +32,10 @@ RUN = "run.json"
 State = Literal["running", "failed", "finished"]
 
 _LEFT_OUT_WHEN_NONE = frozenset({"traceback", "updated", "total_steps", "peak_memory", "device_bytes"})
+
+
+class StoreError(CltRayError):
+    """A stored document that clt-ray cannot have written."""
 
 
 class Document:
@@ -51,17 +52,11 @@ class Document:
     def decode(cls, data: bytes, uri: str) -> Self:
         """Returns the document that `encode` wrote; keys that this release does not know are ignored.
 
-        Args:
-            data: Content of the file.
-            uri: Where the file is, for the error message.
-
         Raises:
             StoreError: The content is not such a document.
         """
-        kind: Any = cls
         try:
-            document: Self = _adapter(kind).validate_json(data, strict=True)
-            return document
+            return cast(Self, _adapter(cls).validate_json(data, strict=True))
         except ValidationError as error:
             raise StoreError(f"{uri} is not a document that clt-ray has written: {_reason(error)}") from error
 
@@ -76,7 +71,6 @@ class ErrorRecord:
     type: str
     """Name of the exception's class."""
     message: str
-    """Text of the exception."""
     permanent: bool
     """Whether repeating the run would fail in the same way."""
     traceback: str | None = None
@@ -125,11 +119,9 @@ class StageSeconds:
 
     @property
     def total(self) -> float:
-        """Seconds of all stages."""
         return self.train + self.evaluate
 
     def by_stage(self) -> dict[str, float]:
-        """Returns the seconds of each stage by its name."""
         return asdict(self)
 
 
@@ -150,13 +142,10 @@ class ResultDocument(Document):
     FILE: ClassVar[str] = "result.json"
 
     run_id: str
-    """Identity of the run."""
     name: str
-    """The run's name for people."""
     selection: Selection
     """The chosen checkpoint and the other candidates."""
     steps: int
-    """Optimizer steps of the run."""
     train_rows: int
     """Training rows of one epoch."""
     dropped_rows: Mapping[str, Mapping[str, int]]
@@ -164,13 +153,12 @@ class ResultDocument(Document):
     data: tuple[str, ...]
     """Where the rows were read from, with the commits of Hub data sets."""
     seconds: StageSeconds
-    """Wall-clock seconds by stage."""
     generated_tokens_per_second: float
     """Tokens generated for the test rows per second of evaluation."""
     versions: Mapping[str, str]
     """Version of each package that can change the run's numbers."""
     peak_memory: PeakMemory | None = None
-    """Most memory used, in bytes; None in results of release 0.1."""
+    """None in results of release 0.1."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +168,6 @@ class LeaseDocument(Document):
     FILE: ClassVar[str] = "lease.json"
 
     owner: Owner
-    """The process that holds the lease."""
     token: str
     """Names this one acquisition of the lease."""
     acquired: float
@@ -206,7 +193,6 @@ class FileRecord:
     size: int
     """Size in bytes."""
     sha256: str
-    """SHA-256 of the content, in hexadecimal."""
 
 
 @dataclass(frozen=True)
@@ -216,23 +202,29 @@ class MarkerDocument(Document):
     FILE: ClassVar[str] = "COMPLETE.json"
 
     files: Mapping[str, FileRecord]
-    """Record of every file of the tree, by path inside it."""
+    """By path inside the tree."""
 
     def encode(self) -> bytes:
         """Returns the content of the file, with sorted keys: its hash names the content of the tree."""
         return json.dumps(self._values(), ensure_ascii=False, indent=1, sort_keys=True).encode()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class JudgeTokens:
     """Tokens of a judge's requests and replies."""
 
     prompt: int
-    """Tokens sent."""
     completion: int
-    """Tokens received."""
     uncounted: int
     """Replies whose server did not report tokens."""
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self,
+            prompt=self.prompt + other.prompt,
+            completion=self.completion + other.completion,
+            uncounted=self.uncounted + other.uncounted,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +236,6 @@ class JudgeDocument(Document):
     judge: str
     """Name of the judge: its model, and a hash over everything that decides its ratings."""
     model: str
-    """Model that was requested."""
     answered_by: Mapping[str, int]
     """Items by the model snapshot that answered, as its server named it."""
     fingerprints: Mapping[str, int]
@@ -266,7 +257,7 @@ class JudgeDocument(Document):
     wrong_language: int
     """Answers that are not in the language of their prompt."""
     tokens: JudgeTokens
-    """Tokens of the distinct requests."""
+    """Of the distinct requests."""
     requests_sha256: str
     """SHA-256 over the keys of all requests in order, in hexadecimal."""
     judged: float
@@ -305,7 +296,6 @@ def _without_absent(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reason(error: ValidationError) -> str:
-    """The first problem: the key, what is wrong with its value, and the value."""
     problem = error.errors(include_url=False)[0]
     key = ".".join(map(str, problem["loc"]))
     if problem["type"] in ("missing", "json_invalid"):

@@ -5,12 +5,10 @@ Paths are relative to the root of the place, with `/` between their parts. Diffe
 implementations: a disk replaces a file by renaming and an object store by a single put; only a disk can append.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 TEMPORARY = ".tmp-"
 """Prefix of the names of files that are being written; listings leave them out."""
@@ -23,7 +21,7 @@ class Files(Protocol):
     def uri(self) -> str:
         """The root, as a user would write it."""
 
-    def under(self, path: str) -> Files:
+    def under(self, path: str) -> Self:
         """Returns the same place with `path` as its root."""
 
     def read(self, path: str) -> bytes | None:
@@ -33,11 +31,7 @@ class Files(Protocol):
         """Returns the contents of those of the files that exist, by path."""
 
     def write(self, path: str, data: bytes) -> None:
-        """Replaces a file atomically and durably.
-
-        A reader sees the old content or the new content, whichever process dies when; once this has returned, the
-        new content.
-        """
+        """Replaces a file atomically and durably: a reader sees the old or the new content, whoever dies when."""
 
     def create(self, path: str, data: bytes) -> bool:
         """Writes a new file. Returns False, and writes nothing, when there already is a file."""
@@ -66,9 +60,7 @@ class Files(Protocol):
     def get_tree(self, path: str, checksum: str) -> Path:
         """Returns a local folder with the files of a tree: the tree itself where it is local, a copy otherwise.
 
-        Args:
-            path: Folder of the tree.
-            checksum: Identifies the content; a process copies each content once.
+        `checksum` identifies the content; a process copies each content once.
         """
 
     def exclusive(self, path: str) -> AbstractContextManager[None]:

@@ -18,18 +18,16 @@ succeeds once; two machines that take over the same stale lease in the same inst
 until the next heartbeat of one of them. The clocks of the machines have to agree to within a small part of 60 s.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
+from typing import Self
 from uuid import uuid4
 
-from clt_ray.store.documents import LeaseDocument
-from clt_ray.store.errors import LeaseHeld, LeaseLost, StoreError
+from clt_ray.errors import CltRayError
+from clt_ray.store.documents import LeaseDocument, StoreError
 from clt_ray.store.files import Files
 from clt_ray.store.owner import Owner
 
@@ -42,24 +40,25 @@ HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 
 
+class LeaseHeld(CltRayError):
+    """Another process holds the lease."""
+
+
+class LeaseLost(CltRayError):
+    """This process no longer holds the lease that it acquired, so it must not write any more."""
+
+
 class Lease:
     """A lease that this process holds until it leaves the `with` block or calls `release`."""
 
     def __init__(self, files: Files, holding: LeaseDocument, clock: Clock) -> None:
-        """Describes a lease that `acquire` has just written.
-
-        Args:
-            files: The directory.
-            holding: Content of lease.json.
-            clock: Unix seconds.
-        """
+        """Describes a lease that `acquire` has just written as `holding` to the directory `files`."""
         self._files, self._holding, self._clock = files, holding, clock
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.lost = threading.Event()
         """Set once another process has taken the lease over."""
         self.released = False
-        """Whether this process has released the lease."""
 
     def start(self, heartbeat_seconds: float) -> None:
         """Renews the heartbeat from a background thread, every `heartbeat_seconds` seconds."""
@@ -83,13 +82,7 @@ class Lease:
             self._files.write(LeaseDocument.FILE, self._holding.encode())
 
     def check(self) -> None:
-        """Raises an error if this process may no longer write.
-
-        A process that was suspended for long reads the file before it goes on.
-
-        Raises:
-            LeaseLost: Another process has taken the lease over.
-        """
+        """Raises `LeaseLost` if another process has taken the lease over; after a long suspension, reads the file."""
         if self._clock() - self._holding.heartbeat > self._holding.stale_seconds / 2:
             self.beat()
         if self.lost.is_set():
@@ -112,12 +105,10 @@ class Lease:
                 self.lost.set()
         return not self.lost.is_set()
 
-    def __enter__(self) -> Lease:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 
@@ -134,8 +125,8 @@ def acquire(
         files: The directory.
         owner: The process that will hold the lease; by default this process.
         clock: Unix seconds.
-        heartbeat_seconds: Seconds between heartbeats; None leaves them to the caller.
-        stale_seconds: Age of the last heartbeat in seconds from which on others may take the lease over.
+        heartbeat_seconds: Time between heartbeats; None leaves them to the caller.
+        stale_seconds: Age of the last heartbeat from which on others may take the lease over.
 
     Raises:
         LeaseHeld: Another process holds it.
@@ -153,8 +144,8 @@ def acquire(
         holding = LeaseDocument(owner or Owner.current(), uuid4().hex, now, now, stale_seconds)
         if data is not None:
             files.write(LeaseDocument.FILE, holding.encode())
-        elif not files.create(LeaseDocument.FILE, holding.encode()):
-            raise LeaseHeld(f"another process has just acquired {files.uri}")
+        else:
+            files.create(LeaseDocument.FILE, holding.encode())
         written = holding_of(files.read(LeaseDocument.FILE))
         if written is None or written.token != holding.token:
             raise LeaseHeld(f"another process has just acquired {files.uri}")
@@ -165,10 +156,7 @@ def acquire(
 
 
 def holding_of(data: bytes | None) -> LeaseDocument | None:
-    """Returns what the content of a lease.json says, None when there is no file.
-
-    A file that is no lease counts as none: no process can be honouring it.
-    """
+    """Returns the content of a lease.json; None without a file, and for a file that is no lease."""
     try:
         return None if data is None else LeaseDocument.decode(data, LeaseDocument.FILE)
     except StoreError:

@@ -1,7 +1,5 @@
 """Files on a disk, replaced by renaming, made durable by fsync, and locked by the kernel."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os
@@ -9,8 +7,9 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 from clt_ray.store.files import TEMPORARY
@@ -30,8 +29,8 @@ class LocalFiles:
     def uri(self) -> str:
         return str(self.root)
 
-    def under(self, path: str) -> LocalFiles:
-        return LocalFiles(self.root / path)
+    def under(self, path: str) -> Self:
+        return replace(self, root=self.root / path)
 
     def read(self, path: str) -> bytes | None:
         try:
@@ -57,7 +56,10 @@ class LocalFiles:
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
-                return _create_in_place(self.root / path, data)
+                try:
+                    _write_new(self.root / path, data)
+                except FileExistsError:
+                    return False
         return True
 
     def append_line(self, path: str, line: bytes) -> None:
@@ -151,25 +153,18 @@ class LocalFiles:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.parent / f"{TEMPORARY}{uuid4().hex}-{target.name}"
         try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            _write_new(temporary, data)
             yield temporary
         finally:
             temporary.unlink(missing_ok=True)
         _sync(target.parent)
 
 
-def _create_in_place(target: Path, data: bytes) -> bool:
-    try:
-        with open(target, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        return False
-    return True
+def _write_new(target: Path, data: bytes) -> None:
+    with open(target, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _share(path: Path, beside: Path) -> None:

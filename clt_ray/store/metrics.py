@@ -6,14 +6,13 @@ A line counts once its newline is written. Numbers that JSON cannot express are 
 and "-inf", so that other programs can parse every line.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
-from clt_ray.store.errors import StoreError
+from clt_ray.store.documents import StoreError
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,14 @@ class MetricPoint:
 
     def encode(self) -> bytes:
         """Returns the point as a line of a log."""
-        metrics = {name: _to_json(float(value)) for name, value in self.metrics.items()}
+        values = {name: float(value) for name, value in self.metrics.items()}
+        metrics = {name: value if math.isfinite(value) else str(value) for name, value in values.items()}
         document = {"step": int(self.step), "metrics": metrics, "time": self.time}
         return json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
     @classmethod
-    def decode(cls, line: bytes) -> MetricPoint:
-        """Returns the point that `encode` wrote.
-
-        Raises:
-            ValueError, TypeError, KeyError: The line is not a point.
-        """
+    def decode(cls, line: bytes) -> Self:
+        """Returns the point that `encode` wrote."""
         document = json.loads(line)
         metrics = {str(name): float(value) for name, value in document["metrics"].items()}
         return cls(int(document["step"]), metrics, float(document["time"]))
@@ -47,10 +43,6 @@ class MetricPoint:
 
 def decode_log(data: bytes, uri: str) -> list[MetricPoint]:
     """Returns all points of a log in the order of appending, without an incomplete last line.
-
-    Args:
-        data: Content of the log.
-        uri: Where the log is, for the error message.
 
     Raises:
         StoreError: A complete line is not a point.
@@ -62,7 +54,3 @@ def decode_log(data: bytes, uri: str) -> list[MetricPoint]:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"{uri}: line {number} is not a metric point: {line[:80]!r}") from error
     return points
-
-
-def _to_json(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)

@@ -1,6 +1,4 @@
-"""Files in an object store, or in any other file system that fsspec supports."""
-
-from __future__ import annotations
+"""Files in an object store, or in any other file system that fsspec supports; opens the place behind any URI."""
 
 import tempfile
 import threading
@@ -8,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from clt_ray.store.files import TEMPORARY
+from clt_ray.store.files import TEMPORARY, Files
+from clt_ray.store.local import LocalFiles
 
 PARALLEL_READS = 16
 
@@ -31,20 +30,12 @@ class ObjectFiles:
     """Path of the root, without the protocol."""
     scheme: str
 
-    @classmethod
-    def open(cls, uri: str) -> ObjectFiles:
-        """Returns the files under a URI, with the credentials and options that fsspec is configured with."""
-        from fsspec.core import url_to_fs
-
-        system, path = url_to_fs(uri)
-        return cls(system, path.rstrip("/"), uri.partition("://")[0])
-
     @property
     def uri(self) -> str:
         return f"{self.scheme}://{self.root.lstrip('/')}"
 
-    def under(self, path: str) -> ObjectFiles:
-        return ObjectFiles(self.system, self._at(path), self.scheme)
+    def under(self, path: str) -> Self:
+        return replace(self, root=self._at(path))
 
     def read(self, path: str) -> bytes | None:
         try:
@@ -112,7 +103,7 @@ class ObjectFiles:
         key = (self._at(path), checksum)
         if key not in _copies:
             remote = sorted(self.sizes(path))
-            folder = Path(tempfile.mkdtemp(dir=_scratch()))
+            folder = Path(tempfile.mkdtemp(dir=_scratch_folder().name))
             local = [folder / name.removeprefix(f"{path}/") for name in remote]
             for file in local:
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -135,5 +126,15 @@ def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="clt-ray-trees-")
 
 
-def _scratch() -> str:
-    return _scratch_folder().name
+def open_files(uri: str) -> Files:
+    """Returns the files under a local path or any URI that fsspec knows; nothing is created before the first write.
+
+    Credentials and options are those that fsspec is configured with.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme in ("file", "local"):
+        return LocalFiles(Path(rest if separator else uri).expanduser().absolute())
+    from fsspec.core import url_to_fs
+
+    system, path = url_to_fs(uri)
+    return ObjectFiles(system, path.rstrip("/"), scheme)

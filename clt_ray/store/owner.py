@@ -5,14 +5,13 @@ process namespace, an id identifies one process for ever. A machine therefore kn
 it is dead, and has to wait for the heartbeat to become stale only when the holder ran on another machine.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 _PROC = Path("/proc")
 _START_TIME_FIELD = 19
@@ -25,18 +24,16 @@ class Owner:
     """One process of one machine."""
 
     host: str
-    """Host name of the machine."""
     boot: str
     """Identifier of the machine's current boot; empty when unknown."""
     namespace: str
     """Process namespace that `pid` belongs to, since each container of a machine has its own process ids."""
     pid: int
-    """Process id."""
     started: str
     """Start time of the process, as the operating system reports it."""
 
     @classmethod
-    def current(cls) -> Owner:
+    def current(cls) -> Self:
         """Returns the identity of this process."""
         pid = os.getpid()
         return cls(socket.gethostname(), _boot(), _namespace(), pid, _started(pid) or "")
@@ -68,7 +65,6 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Start time of a process, None when there is no such process."""
     if not (_PROC / "self/stat").exists():
         return _output("ps", "-o", "lstart=", "-p", str(pid)) or None
     try:

@@ -1,16 +1,13 @@
 """Records the course of a run: status.json, the files of its evaluation, and result.json.
 
-Process 0 has a `RunRecorder` and writes. The other processes have a `NoRecorder`, which has the same methods and does
-nothing, so that the stages of a run are the same code in all processes.
+Process 0 has a `RunRecorder`. The other processes have a plain `Recorder`, which writes nothing, so that the stages of
+a run are the same code in all processes.
 """
-
-from __future__ import annotations
 
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from clt_ray.store.documents import ErrorRecord, ResultDocument, StatusDocument
 from clt_ray.store.lease import Clock
@@ -18,8 +15,8 @@ from clt_ray.store.run_dir import RunDir
 from clt_ray.sweep.run import RunSpec
 
 
-class Recorder(Protocol):
-    """Records the course of one attempt of a run."""
+class Recorder:
+    """Records the course of one attempt of a run: this base class nowhere, `RunRecorder` in the run directory."""
 
     def progress(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
         """Records the position of training: stage, steps taken and planned, and the loss in nats per token."""
@@ -34,17 +31,11 @@ class Recorder(Protocol):
         """Writes the files of the evaluation, by name, then the status, then the result."""
 
 
-class RunRecorder:
+class RunRecorder(Recorder):
     """Writes to the run directory, of which this process holds the lease."""
 
     def __init__(self, directory: RunDir, run: RunSpec, clock: Clock = time.time) -> None:
-        """Begins the next attempt of a run; nothing is written before a method is called.
-
-        Args:
-            directory: Directory of the run.
-            run: The run.
-            clock: Unix seconds.
-        """
+        """Begins the next attempt of a run; nothing is written before a method is called."""
         self._directory, self._clock = directory, clock
         previous = directory.status()
         attempt = (previous.attempt if previous is not None else 0) + 1
@@ -66,36 +57,11 @@ class RunRecorder:
         self._directory.write_result(result)
 
     def fail(self, error: BaseException, permanent: bool) -> None:
-        """Records the error that ended this attempt.
-
-        Args:
-            error: The error.
-            permanent: Whether repeating the run would fail in the same way.
-        """
-        record = ErrorRecord(
-            type=type(error).__name__,
-            message=str(error),
-            permanent=permanent,
-            traceback="".join(traceback.format_exception(error)),
-        )
+        """Records the error that ended this attempt; `permanent` if repeating the run would fail in the same way."""
+        text = "".join(traceback.format_exception(error))
+        record = ErrorRecord(type=type(error).__name__, message=str(error), permanent=permanent, traceback=text)
         self._write(replace(self._status, state="failed", error=record))
 
     def _write(self, status: StatusDocument) -> None:
         self._status = replace(status, updated=self._clock())
         self._directory.write_status(self._status)
-
-
-class NoRecorder:
-    """Writes nothing: the recorder of all processes but the first."""
-
-    def progress(self, *, stage: str, step: int, total_steps: int, loss: float | None) -> None:
-        pass
-
-    def enter_stage(self, stage: str) -> None:
-        pass
-
-    def discard_tree(self, name: str) -> None:
-        pass
-
-    def finish(self, files: Mapping[str, str], result: ResultDocument) -> None:
-        pass

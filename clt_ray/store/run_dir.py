@@ -1,7 +1,5 @@
 """The directory of one run: JSON documents, text files, metric logs, directory trees, and the lease to write them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,10 +13,10 @@ from clt_ray.store.documents import (
     JudgeDocument,
     ResultDocument,
     StatusDocument,
+    StoreError,
     decode_run,
     encode_run,
 )
-from clt_ray.store.errors import StoreError
 from clt_ray.store.files import Files
 from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, acquire
 from clt_ray.store.metrics import MetricPoint, decode_log
@@ -38,18 +36,12 @@ class RunDir:
     """
 
     def __init__(self, files: Files, clock: Clock = time.time) -> None:
-        """Describes a directory, which need not exist yet.
-
-        Args:
-            files: The files under the directory.
-            clock: Unix seconds.
-        """
+        """Describes the directory at the root of `files`, which need not exist yet."""
         self._files, self._clock = files, clock
         self._lease: Lease | None = None
 
     @property
     def uri(self) -> str:
-        """Path or URI of the directory."""
         return self._files.uri
 
     def exists(self, name: str) -> bool:
@@ -90,10 +82,7 @@ class RunDir:
         self._replace(document.FILE, document.encode())
 
     def is_finished(self) -> bool:
-        """Returns whether there is a result, which is written last.
-
-        A damaged result counts as none, as in `Store.states`: executing the run again writes it again.
-        """
+        """Returns whether there is a result. A damaged one counts as none, since executing the run writes it again."""
         try:
             return self.result() is not None
         except StoreError:
@@ -132,11 +121,7 @@ class RunDir:
         self._files.append_line(f"{log}.jsonl", MetricPoint(step, metrics, self._clock()).encode())
 
     def metrics(self, log: Log) -> list[MetricPoint]:
-        """Returns all points of a log in the order of recording.
-
-        Raises:
-            StoreError: A complete line is not a point.
-        """
+        """Returns all points of a log in the order of recording; see `metrics.decode_log`."""
         return decode_log(self._files.read(f"{log}.jsonl") or b"", f"{self.uri}/{log}.jsonl")
 
     def truncate_metrics(self, after_step: int) -> None:
@@ -149,24 +134,14 @@ class RunDir:
                 self._files.write(f"{log}.jsonl", b"".join(point.encode() for point in kept))
 
     def commit_tree(self, staging: Path, name: str) -> None:
-        """Moves a local folder into the directory as tree `name`, replacing an older tree; see `trees.commit`.
-
-        Raises:
-            ValueError: The folder is missing, is empty, or holds something other than regular files.
-        """
+        """Moves a local folder into the directory as tree `name`, replacing an older tree; see `trees.commit`."""
         self._may_write()
         trees.commit(self._files, staging, _checked(name))
 
     def put_part(self, staging: Path, name: str) -> dict[str, FileRecord]:
-        """Moves one machine's files of tree `name` into the directory; see `trees.put_part`.
+        """Moves one machine's files of tree `name` into the directory, and returns their records by path.
 
         Machines without the lease may do this, since the tree does not count before the holder calls `seal_tree`.
-
-        Returns:
-            The record of each file by its path.
-
-        Raises:
-            ValueError: As `commit_tree`.
         """
         return trees.put_part(self._files, staging, _checked(name))
 
@@ -183,15 +158,11 @@ class RunDir:
         """Returns a local folder with the files of a tree after comparing the hash of every file.
 
         The folder is the tree itself or, when the store is remote, a copy that exists as long as this process. It must
-        not be written to.
-
-        Raises:
-            TornTreeError: A file is missing, was changed, or does not belong to the tree.
+        not be written to. A damaged tree raises `TornTreeError`.
         """
         return trees.open_tree(self._files, _checked(name))
 
     def delete_tree(self, name: str) -> None:
-        """Deletes a tree, which stops counting before its first file is deleted."""
         self._may_write()
         trees.delete(self._files, _checked(name))
 
@@ -206,11 +177,7 @@ class RunDir:
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
         stale_seconds: float = STALE_SECONDS,
     ) -> Lease:
-        """Acquires the right to write this directory; arguments as `lease.acquire`.
-
-        Raises:
-            LeaseHeld: Another process holds it.
-        """
+        """Acquires the right to write this directory; arguments and errors as `lease.acquire`."""
         self._lease = acquire(self._files, owner, clock or self._clock, heartbeat_seconds, stale_seconds)
         return self._lease
 

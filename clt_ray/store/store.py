@@ -1,16 +1,13 @@
 """The run directories of one storage location."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from clt_ray.store.documents import Document, LeaseDocument, ResultDocument, StatusDocument
-from clt_ray.store.errors import StoreError
+from clt_ray.store.documents import Document, LeaseDocument, ResultDocument, StatusDocument, StoreError
 from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, acquire, holding_of
-from clt_ray.store.opening import open_files
+from clt_ray.store.objects import open_files
 from clt_ray.store.run_dir import RunDir
 from clt_ray.sweep.plan import MISSING, RunStatus
 
@@ -30,12 +27,7 @@ class Store:
     """Run directories under `<uri>/runs/`."""
 
     def __init__(self, uri: str, clock: Clock = time.time) -> None:
-        """Opens a store; nothing is created before the first write.
-
-        Args:
-            uri: A local path, or any URI that fsspec knows (`gs://bucket/path`).
-            clock: Unix seconds.
-        """
+        """Opens a store at a local path or any URI that fsspec knows (`gs://bucket/path`), and creates nothing yet."""
         self._files, self._clock = open_files(uri), clock
 
     @property
@@ -64,15 +56,7 @@ class Store:
         return {run_id: self._state(run_id, contents) if run_id in started else MISSING for run_id in run_ids}
 
     def lease(self, name: str, stale_seconds: float = STALE_SECONDS) -> Lease:
-        """Acquires a lease that belongs to no run, such as the right to update MLflow.
-
-        Args:
-            name: Name of the lease.
-            stale_seconds: Age of its last heartbeat in seconds from which on others may take it over.
-
-        Raises:
-            LeaseHeld: Another process holds it.
-        """
+        """Acquires a lease that belongs to no run, such as the right to update MLflow; errors as `lease.acquire`."""
         return acquire(self._files.under(f"{LEASES}/{_plain(name)}"), clock=self._clock, stale_seconds=stale_seconds)
 
     def _state(self, run_id: str, contents: Mapping[str, bytes]) -> RunStatus:
@@ -91,7 +75,6 @@ class Store:
 
 
 def _readable(kind: type[D], folder: str, contents: Mapping[str, bytes]) -> D | None:
-    """A document of a run, None when it is missing or damaged."""
     path = f"{folder}/{kind.FILE}"
     try:
         return kind.decode(contents[path], path) if path in contents else None

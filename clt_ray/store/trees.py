@@ -12,15 +12,13 @@ process died when:
 Both reject a tree with a file that its marker does not name.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from clt_ray.store.documents import FileRecord, MarkerDocument
-from clt_ray.store.errors import StoreError, TornTreeError
+from clt_ray.errors import CltRayError
+from clt_ray.store.documents import FileRecord, MarkerDocument, StoreError
 from clt_ray.store.files import Files
 
 MARKER = MarkerDocument.FILE
@@ -28,16 +26,23 @@ MARKER = MarkerDocument.FILE
 Records = Mapping[str, FileRecord]
 
 
+class TornTreeError(CltRayError, OSError):
+    """A stored tree whose files differ from the files that its marker names.
+
+    It is also an `OSError`, because to a reader of the tree it is a file that cannot be read.
+    """
+
+    def __init__(self, tree: str, file: str, reason: str) -> None:
+        """Describes the damage: URI of the tree, path of the first differing file in it, and what is wrong with it."""
+        self.tree, self.file, self.reason = tree, file, reason
+        super().__init__(f"{tree}/{file}: {reason}")
+
+
 def commit(files: Files, staging: Path, name: str) -> None:
     """Moves a local folder into the store as tree `name`, replacing an older tree of that name.
 
-    Args:
-        files: The run directory.
-        staging: The local folder, which no longer exists afterwards.
-        name: Path of the tree.
-
     Raises:
-        ValueError: The folder is missing, is empty, or holds something other than regular files.
+        ValueError: As `put_part`; the older tree is left as it was.
     """
     _regular_files(staging)
     delete(files, name)
@@ -49,16 +54,11 @@ def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
 
     Several machines may each put a part, with different files. The tree counts once one of them has sealed it.
 
-    Args:
-        files: The run directory.
-        staging: The local folder, which no longer exists afterwards.
-        name: Path of the tree.
-
     Returns:
         The record of each file by its path, for `seal`.
 
     Raises:
-        ValueError: As `commit`.
+        ValueError: The folder is missing, is empty, or holds something other than regular files.
     """
     (staging / MARKER).unlink(missing_ok=True)
     records = {path: _record(staging / path) for path in _regular_files(staging)}
@@ -68,13 +68,7 @@ def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
 
 
 def seal(files: Files, name: str, records: Records) -> None:
-    """Declares a tree complete by writing its marker.
-
-    Args:
-        files: The run directory.
-        name: Path of the tree.
-        records: Records of all files of all parts, by path.
-    """
+    """Declares a tree complete by writing its marker, with the records of all files of all parts."""
     files.write(f"{name}/{MARKER}", MarkerDocument(records).encode())
 
 
@@ -151,7 +145,6 @@ def _record(path: Path) -> FileRecord:
 
 
 def _recorded(content: bytes | None) -> Records | None:
-    """Records of a marker, None when the file is missing or is not a marker."""
     try:
         return None if content is None else MarkerDocument.decode(content, MARKER).files
     except StoreError:

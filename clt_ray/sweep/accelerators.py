@@ -1,7 +1,5 @@
 """Accelerators by the names that Ray uses, with the properties of TPU chips that planning needs."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cache

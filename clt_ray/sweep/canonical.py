@@ -5,8 +5,6 @@ Keys are sorted, no whitespace is written, text is escaped to ASCII, and equal n
 number changes the identity of a run.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Names that a sweep file may use without defining them: models, language groups, controls and sets of tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any

@@ -13,8 +13,6 @@ With one short row per chip and step, the transfer of the weights takes longer t
 costs less.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from clt_ray.sweep.accelerators import TPUS

@@ -4,8 +4,6 @@ The file is read as YAML 1.2: only `true` and `false` are booleans, so `no` is t
 number; dates and `12:30` are text. Reading runs no code: only mappings, sequences and scalars are built.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Base class and field types of the configuration models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Self

@@ -8,8 +8,6 @@ equal-volume controls of two groups with the same number of languages train on t
     2 groups x n in (0, 100) x 1 seed  ->  4 cells, 3 runs
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache

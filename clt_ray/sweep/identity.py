@@ -11,8 +11,6 @@ Example: a run keeps its id on another topology, in a larger grid, and in a file
 one more evaluation language it gets another id, because its results have one more column.
 """
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 from typing import Any

@@ -4,8 +4,6 @@ A hub model or data set is identified by its name and revision, bundled content 
 local files by a hash of their bytes, so that a folder keeps its identity under another path or on another machine.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Collection, Iterable

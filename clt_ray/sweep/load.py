@@ -1,7 +1,5 @@
 """Loads a sweep file: a SweepSpec that can be expanded into runs, or all problems of the file at once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

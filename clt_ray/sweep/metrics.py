@@ -9,8 +9,6 @@
 Scores have no mean over tasks, because scores of different tasks are different quantities.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Literal
 

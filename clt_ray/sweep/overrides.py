@@ -4,8 +4,6 @@ Values are YAML. Where a key itself contains dots, as the names of models do, th
 `hardware.llama-3.1-8b.topology=8x8`. A new key that contains dots is quoted: `models."mini-1.0".source=bundled`.
 """
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Mapping, Sequence

@@ -11,13 +11,11 @@ A sweep is resumed by planning it again. Several sweeps are planned together as 
 of an earlier sweep is shared by the later ones.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from clt_ray.sweep import cost
 from clt_ray.sweep.grid import Cell
@@ -124,7 +122,7 @@ class Amount:
     """Estimated chip-hours; None when no run has an estimate."""
 
     @classmethod
-    def of(cls, planned: Iterable[PlannedCell]) -> Amount:
+    def of(cls, planned: Iterable[PlannedCell]) -> Self:
         """Sums the work of planned cells, leaving out those that share the run of an earlier cell."""
         first_cells = [cell for cell in planned if not cell.shared]
         hours = [cell.chip_hours for cell in first_cells if cell.chip_hours is not None]

@@ -9,8 +9,6 @@ Every field has a role, which `tests/sweep/test_roles.py` enforces: a field that
 different runs look the same, and a field that does not belong there repeats finished runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum

@@ -9,13 +9,11 @@ names are not.
 the same `run_id` without reading a file.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -207,7 +205,7 @@ class RunSpec:
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RunSpec:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Returns the run that `to_dict` wrote. The derived keys `name` and `run_id` are ignored.
 
         Raises:

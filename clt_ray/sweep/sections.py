@@ -1,7 +1,5 @@
 """The sections of a sweep file that describe a run, from its model to its hardware."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -1,7 +1,5 @@
 """The result of the choice of a checkpoint, which training decides and the run directory stores."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -4,8 +4,6 @@
 field cannot express (a batch size that fits the mesh, a language that exists) are in `checks`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 

@@ -4,8 +4,6 @@ A refused value is replaced by one that leads to no further problem: its default
 typed nevertheless, so that the checks see it and one wrong value hides no other.
 """
 
-from __future__ import annotations
-
 import copy
 import types
 import typing

@@ -14,12 +14,11 @@ from rich.markup import escape
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.judging.cache import Settings
 from clt_ray.judging.endpoint import Endpoint, endpoint
-from clt_ray.judging.rate import Pace
 from clt_ray.judging.record import judge_key
-from clt_ray.judging.spending import Tokens
 from clt_ray.judging.verdicts import TASK
 from clt_ray.judging.work import Judge, JudgedRun
 from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.store import JudgeTokens
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import TrackerUnavailable
 from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri, next_command, value_option
@@ -71,9 +70,9 @@ class JudgeOutcome:
     """Why MLflow is not up to date; None when it is, or in a dry run."""
 
     @property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> JudgeTokens:
         """Tokens spent now on all runs; in a dry run, a rough estimate."""
-        return sum((run.tokens for run in self.runs), Tokens())
+        return sum((run.tokens for run in self.runs), JudgeTokens(0, 0, 0))
 
     @property
     def complete(self) -> bool:
@@ -178,7 +177,7 @@ def _client(judge_endpoint: Endpoint, settings: Settings, requests_per_minute: f
         ConfigurationError: The libraries that it needs are not installed.
     """
     try:
-        from clt_ray.judging.client import Client
+        from clt_ray.judging.client import Client, Pace
     except ImportError as error:
         remedy = "pip install 'clt-ray[judge]'"
         raise ConfigurationError([Problem("clt-ray judge", "", None, f"needs {error.name}", remedy)]) from error
@@ -276,7 +275,7 @@ def _next_verb(outcome: JudgeOutcome) -> str:
     return "run" if outcome.unfinished else "report"
 
 
-def _tokens(tokens: Tokens) -> str:
+def _tokens(tokens: JudgeTokens) -> str:
     uncounted = f" and {tokens.uncounted:,} replies that the server did not count" if tokens.uncounted else ""
     return f"{tokens.prompt:,} tokens sent and {tokens.completion:,} received{uncounted}"
 

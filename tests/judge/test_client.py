@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from clt_ray.judging.cache import Reply, Settings
-from clt_ray.judging.client import Client
+from clt_ray.judging.client import Client, Pace
 from clt_ray.judging.endpoint import endpoint
-from clt_ray.judging.errors import JudgeStopped, Unanswered
-from clt_ray.judging.judging import GIVE_UP_AFTER, ask_all
+from clt_ray.judging.judging import GIVE_UP_AFTER, JudgeStopped, Unanswered, ask_all
 from clt_ray.judging.protocol import messages
-from clt_ray.judging.rate import Pace
 from clt_ray.judging.rating import parse
 from tests.support.judge_server import (
     KEY,

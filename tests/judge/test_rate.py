@@ -7,7 +7,7 @@ import heapq
 
 import pytest
 
-from clt_ray.judging.rate import Pace
+from clt_ray.judging.client import Pace
 
 
 class Time:

@@ -18,7 +18,7 @@ import pytest
 
 from clt_ray.store import ErrorRecord, RunDir, StatusDocument, Store
 from clt_ray.store.files import Files
-from clt_ray.store.opening import open_files
+from clt_ray.store.objects import open_files
 from tests.support.store_cases import RUN_ID, make_staging
 
 KILLS = 20

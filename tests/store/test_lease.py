@@ -73,7 +73,7 @@ def test_late_heartbeat_of_an_untouched_lease_keeps_it(store: Store, clock: Manu
 
 def test_heartbeat_never_brings_back_a_removed_lease(store: Store, uri: str) -> None:
     lease = store.run_dir(RUN_ID).acquire_lease(heartbeat_seconds=None)
-    from clt_ray.store.opening import open_files
+    from clt_ray.store.objects import open_files
 
     open_files(uri).delete(f"runs/{RUN_ID}/lease.json")
     lease.beat()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clt_ray.store import MetricPoint, RunDir, Store, StoreError
 from clt_ray.store.metrics import decode_log
-from clt_ray.store.opening import open_files
+from clt_ray.store.objects import open_files
 
 finite_or_not = st.floats(allow_nan=True, allow_infinity=True)
 points = st.builds(

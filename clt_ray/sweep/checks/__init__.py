@@ -4,8 +4,6 @@ A check takes the typed sweep and yields findings. This module turns them into p
 leaves out findings about values that were refused already, and checks that compare with such a value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from clt_ray.errors import Problem

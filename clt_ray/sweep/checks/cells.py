@@ -1,7 +1,5 @@
 """Checks the cells: `include` adds some, `exclude` removes some, some are left, and each has rows to train on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from clt_ray.sweep.checks.findings import Finding, used_tasks

@@ -1,7 +1,5 @@
 """Checks models and data: each has one well-defined source, and local files exist."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The findings that checks yield, and functions that several checks use."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, NamedTuple
 

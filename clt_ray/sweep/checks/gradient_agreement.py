@@ -1,7 +1,5 @@
 """Checks that gradient agreement is measured on enough validation rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from clt_ray.sweep.checks.findings import Finding

@@ -1,7 +1,5 @@
 """Checks the hardware: slices exist, meshes cover them, and the batch divides over them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from clt_ray.suggest import remedy

@@ -1,7 +1,5 @@
 """Checks names that must exist and lists that must not repeat themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any

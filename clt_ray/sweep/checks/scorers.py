@@ -1,7 +1,5 @@
 """Checks the scorers of other packages that a sweep adds to its evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from clt_ray.scorers import scorer_of, scorers_for

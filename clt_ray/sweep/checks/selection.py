@@ -1,7 +1,5 @@
 """Checks the choice of the checkpoint: by a metric that every run logs, over languages that are evaluated."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Checks the answers that are generated and scored at validations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from clt_ray.sweep.checks.findings import Finding, duplicates

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clt_ray.store.files import Files
-from clt_ray.store.opening import open_files
+from clt_ray.store.objects import open_files
 from clt_ray.store.run_dir import RunDir
 from clt_ray.training.checkpoints import resume_tree
 from tests.support.slice_runs import make_run

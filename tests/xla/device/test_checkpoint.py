@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from clt_ray.store import RunDir, Store
 from clt_ray.store.files import Files
-from clt_ray.store.opening import open_files
+from clt_ray.store.objects import open_files
 from clt_ray.training.backends.xla import attention, checkpoint
 from clt_ray.training.backends.xla.graphs import device_reads
 from clt_ray.training.backends.xla.model import ShardedModel, load
