@@ -8,9 +8,7 @@
 Another judge adds its own `.jsonl` file and replaces the other files, so the scores are always those of one judge.
 """
 
-import csv
 import hashlib
-import io
 import json
 import math
 import re
@@ -20,6 +18,7 @@ from dataclasses import asdict, fields
 from importlib.metadata import version
 
 from clt_ray.evaluation.evaluate import Generation, Score
+from clt_ray.evaluation.files import csv_text
 from clt_ray.judging.cache import Reply, Settings
 from clt_ray.judging.endpoint import Endpoint
 from clt_ray.judging.protocol import PROTOCOL_SHA256
@@ -51,11 +50,7 @@ def recorded(directory: RunDir, settings: Settings, requests: Sequence[str]) -> 
 
 
 def write(
-    run: RunSpec,
-    directory: RunDir,
-    generations: Sequence[Generation],
-    items: Sequence[JudgedItem],
-    facts: JudgeDocument,
+    run: RunSpec, directory: RunDir, answers: Sequence[Generation], items: Sequence[JudgedItem], facts: JudgeDocument
 ) -> None:
     """Writes the outcome of judging a run: the ratings of its answers in the same order, and `facts` as judge.json."""
     lines = (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
@@ -108,8 +103,6 @@ def _digest(requests: Sequence[str]) -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """Returns CSV text in which an unknown number is an empty field."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(["" if isinstance(value, float) and math.isnan(value) else value for value in row] for row in rows)
-    return buffer.getvalue()
+    return csv_text(
+        header, [["" if isinstance(item, float) and math.isnan(item) else item for item in row] for row in rows]
+    )

@@ -56,7 +56,7 @@ class Document:
             StoreError: The content is not such a document.
         """
         try:
-            return cast(Self, _adapter(cls).validate_json(data, strict=True))
+            return cast(Self, _adapter(cast(Any, cls)).validate_json(data, strict=True))
         except ValidationError as error:
             raise StoreError(f"{uri} is not a document that clt-ray has written: {_reason(error)}") from error
 

@@ -18,7 +18,7 @@ from clt_ray.store.documents import (
     encode_run,
 )
 from clt_ray.store.files import Files
-from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, acquire
+from clt_ray.store.lease import HEARTBEAT_SECONDS, Clock, Lease, acquire
 from clt_ray.store.metrics import MetricPoint, decode_log
 from clt_ray.store.owner import Owner
 from clt_ray.sweep.run import RunSpec
@@ -175,10 +175,9 @@ class RunDir:
         owner: Owner | None = None,
         clock: Clock | None = None,
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
-        stale_seconds: float = STALE_SECONDS,
     ) -> Lease:
         """Acquires the right to write this directory; arguments and errors as `lease.acquire`."""
-        self._lease = acquire(self._files, owner, clock or self._clock, heartbeat_seconds, stale_seconds)
+        self._lease = acquire(self._files, owner, clock or self._clock, heartbeat_seconds)
         return self._lease
 
     def _read(self, kind: type[D]) -> D | None:

@@ -53,12 +53,9 @@ def parse_shape(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: The text is not positive whole numbers joined by `x`.
     """
-    if not all(part.isascii() and part.isdigit() for part in text.split("x")):
+    if not all(part.isascii() and part.isdigit() and int(part) for part in text.split("x")):
         raise ValueError(text)
-    sizes = tuple(int(part) for part in text.split("x"))
-    if not all(sizes):
-        raise ValueError(text)
-    return sizes
+    return tuple(int(part) for part in text.split("x"))
 
 
 def chips(text: str) -> int:

@@ -22,21 +22,9 @@ BUNDLED = "bundled"
 MODELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "tiny": {"source": BUNDLED, "architecture": "llama"},
-        "llama-3.1-8b": {
-            "source": "meta-llama/Llama-3.1-8B",
-            "parameters": 8_030_261_248,
-            "architecture": "llama",
-        },
-        "aya-23-8b": {
-            "source": "CohereLabs/aya-23-8B",
-            "parameters": 8_028_033_024,
-            "architecture": "cohere",
-        },
-        "aya-23-35b": {
-            "source": "CohereLabs/aya-23-35B",
-            "parameters": 34_980_831_232,
-            "architecture": "cohere",
-        },
+        "llama-3.1-8b": {"source": "meta-llama/Llama-3.1-8B", "parameters": 8_030_261_248, "architecture": "llama"},
+        "aya-23-8b": {"source": "CohereLabs/aya-23-8B", "parameters": 8_028_033_024, "architecture": "cohere"},
+        "aya-23-35b": {"source": "CohereLabs/aya-23-35B", "parameters": 34_980_831_232, "architecture": "cohere"},
     }
 )
 """Built-in models by their name in sweep files. The numbers of parameters are computed from the published

@@ -61,14 +61,8 @@ def training_flops(parameters: int, tokens: int) -> float:
 def chip_hours(run: RunSpec, tokens: int) -> float | None:
     """Estimates the chip-hours of training, from computation or from transfer of weights, whichever takes longer.
 
-    Validation, evaluation, start-up and compilation are not counted.
-
-    Args:
-        run: The run.
-        tokens: Training tokens of the run.
-
-    Returns:
-        Chip-hours; None where the chip's peak FLOP/s or the model's size is unknown.
+    Validation, evaluation, start-up and compilation are not counted. The result is None where the chip's peak FLOP/s
+    or the model's size is unknown.
     """
     kind = TPUS.get(run.hardware.accelerator)
     if kind is None or run.model.parameters is None:

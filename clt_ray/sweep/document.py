@@ -45,8 +45,7 @@ class Document:
 
     def has(self, *path: str | int) -> bool:
         """Returns whether the file has a value at a path."""
-        missing = object()
-        return self.get(*path, default=missing) is not missing
+        return self.get(*path, default=...) is not ...
 
     def where(self, path: KeyPath) -> str:
         """Returns `file:line` of a key, or of the nearest key above it that the file has."""
@@ -56,14 +55,7 @@ class Document:
         return self.file
 
     def problem(self, path: KeyPath, message: str, remedy: str = "", value: Any = ...) -> Problem:
-        """Returns a problem with the value at a path.
-
-        Args:
-            path: Where the value is in the file.
-            message: What is wrong, as a clause.
-            remedy: What is allowed instead.
-            value: The value to show; by default the one in the file.
-        """
+        """Returns a problem with the value at a path; it shows `value`, by default the one in the file."""
         shown = self.get(*path) if value is ... else value
         return Problem(self.where(path), dotted(path), shown, message, remedy)
 
@@ -89,15 +81,13 @@ class _Yaml12Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
 
+_FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
     ("bool", r"true|True|TRUE|false|False|FALSE", tuple("tTfF")),
     ("int", r"[-+]?[0-9][0-9_]*", tuple("-+0123456789")),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        tuple("-+0123456789."),
-    ),
+    ("float", _FLOAT, tuple("-+0123456789.")),
     ("merge", r"<<", ("<",)),
 ):
     _Yaml12Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
@@ -120,15 +110,10 @@ def read_document(file: str | Path) -> Document:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigurationError(
-            [Problem(str(file), "", None, f"cannot be read: {reason}", _siblings(file))]
-        ) from error
+        siblings = ", ".join(sorted(map(str, Path(file).parent.glob("*.yaml"))))
+        remedy = f"sweep files in that folder: {siblings}" if siblings else "give the path of a sweep file"
+        raise ConfigurationError([Problem(str(file), "", None, f"cannot be read: {reason}", remedy)]) from error
     return parse_document(text, str(file), Path(file).parent)
-
-
-def _siblings(file: str | Path) -> str:
-    siblings = sorted(str(path) for path in Path(file).parent.glob("*.yaml"))
-    return f"sweep files in that folder: {', '.join(siblings)}" if siblings else "give the path of a sweep file"
 
 
 def parse_document(text: str, file: str, folder: Path) -> Document:
@@ -176,17 +161,15 @@ class _Reader:
             if isinstance(node, yaml.MappingNode) and node.tag == _Yaml12Loader.DEFAULT_MAPPING_TAG:
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode) and node.tag == _Yaml12Loader.DEFAULT_SEQUENCE_TAG:
-                return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
+                lines = [f"{self._file}:{child.start_mark.line + 1}" for child in node.value]
+                self.origins |= {(*path, index): line for index, line in enumerate(lines)}
+                return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
             # Scalars, and nodes with an explicit tag, which the safe loader refuses.
             return self._loader.construct_object(node)
         except ValueError as error:
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
         finally:
             self._open.discard(id(node))
-
-    def _item(self, node: yaml.Node, path: KeyPath) -> Any:
-        self.origins[path] = f"{self._file}:{node.start_mark.line + 1}"
-        return self.value(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         written_nodes = {id(key) for key, _ in node.value}
@@ -201,8 +184,7 @@ class _Reader:
                 self.problems.append(Problem(line, shown, None, "the key is not text", f'quote it: "{key}"'))
                 continue
             if key in written_keys:
-                first = self.origins[(*path, key)]
-                remedy = f"keep one of the two; the first is at {first}"
+                remedy = f"keep one of the two; the first is at {self.origins[(*path, key)]}"
                 self.problems.append(Problem(line, dotted((*path, key)), None, "the key occurs twice", remedy))
                 continue
             # Keys that a merge (`<<`) added come first, and the keys that the mapping itself writes may replace them.

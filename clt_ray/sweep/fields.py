@@ -1,6 +1,6 @@
 """Base class and field types of the configuration models."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -11,7 +11,7 @@ from pydantic_core import PydanticKnownError
 from clt_ray.languages import LANGUAGES
 from clt_ray.scorers import SCORERS
 from clt_ray.sweep.canonical import canonical_json
-from clt_ray.sweep.roles import identity_fields, silent_defaults
+from clt_ray.sweep.roles import identity_values
 from clt_ray.tasks import TASKS
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -38,18 +38,18 @@ class SpecModel(BaseModel):
 
 def _identity(value: object) -> object:
     if isinstance(value, SpecModel):
-        silent = silent_defaults(type(value))
-        values = {name: getattr(value, name) for name in identity_fields(type(value))}
-        return {name: _identity(item) for name, item in values.items() if name not in silent or item != silent[name]}
+        return {name: _identity(item) for name, item in identity_values(value).items()}
     return value
 
 
-def _list_languages(schema: JsonDict) -> None:
-    schema["enum"] = list(LANGUAGES)
+def _list_names(known: Mapping[str, Any]) -> Callable[[JsonDict], None]:
+    """Returns what lists the names in the schema, when it is made: importing this module loads no plug-in."""
 
+    def extend(schema: JsonDict) -> None:
+        if known:
+            schema["enum"] = list(known)
 
-def _list_tasks(schema: JsonDict) -> None:
-    schema["enum"] = list(TASKS)
+    return extend
 
 
 def _give_examples_of_tasks(schema: JsonDict) -> None:
@@ -62,11 +62,6 @@ def _known_task(name: str) -> str:
         *names, last = (repr(task) for task in TASKS)
         raise PydanticKnownError("literal_error", {"expected": f"{', '.join(names)} or {last}"})
     return name
-
-
-def _list_scorers(schema: JsonDict) -> None:
-    if SCORERS:
-        schema["enum"] = list(SCORERS)
 
 
 def _known_scorer(name: str) -> str:
@@ -85,13 +80,13 @@ PositiveFloat = Annotated[float, Field(strict=True, gt=0)]
 FloatOrZero = Annotated[float, Field(strict=True, ge=0)]
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 
-LanguageCode = Annotated[str, Field(strict=True, json_schema_extra=_list_languages)]
+LanguageCode = Annotated[str, Field(strict=True, json_schema_extra=_list_names(LANGUAGES))]
 """Language code of ISO 639-1. The schema lists the known codes; `checks` refuses others and suggests the closest."""
 
-TaskName = Annotated[str, AfterValidator(_known_task), Field(strict=True, json_schema_extra=_list_tasks)]
-"""Name of a declared task. The schema lists them when it is made, so that importing this module loads no plug-in."""
+TaskName = Annotated[str, AfterValidator(_known_task), Field(strict=True, json_schema_extra=_list_names(TASKS))]
+"""Name of a declared task."""
 
-ScorerName = Annotated[str, AfterValidator(_known_scorer), Field(strict=True, json_schema_extra=_list_scorers)]
+ScorerName = Annotated[str, AfterValidator(_known_scorer), Field(strict=True, json_schema_extra=_list_names(SCORERS))]
 """Name of a scorer that an installed package declares in the group `clt_ray.scorers`."""
 
 TaskCell = Annotated[str, Field(strict=True, json_schema_extra=_give_examples_of_tasks)]

@@ -10,7 +10,7 @@ equal-volume controls of two groups with the same number of languages train on t
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import NamedTuple
 
@@ -62,11 +62,7 @@ class Cell:
 
 
 def expand(spec: SweepSpec) -> tuple[RunSpec, ...]:
-    """Returns the distinct runs of a sweep, in the order of its grid.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
-    """
+    """Returns the distinct runs of a sweep, in the order of its grid; raises `DataError` like `cells`."""
     return distinct_runs(cells(spec))
 
 
@@ -84,8 +80,13 @@ def cells(spec: SweepSpec) -> tuple[Cell, ...]:
     Raises:
         DataError: A local data root or model directory cannot be read.
     """
-    build = _RunBuilder(spec)
-    return tuple(Cell(key, tuple(sorted(spec.languages_of(key.language_group))), build(key)) for key in cell_keys(spec))
+    cached_template = cache(partial(_template, spec))
+    result = []
+    for key in cell_keys(spec):
+        template = cached_template(key.model, key.tasks, key.language_group, key.samples_per_language > 0)
+        run = replace(template, samples_per_language=key.samples_per_language, seed=key.seed)
+        result.append(Cell(key, tuple(sorted(spec.languages_of(key.language_group))), run))
+    return tuple(result)
 
 
 def cell_keys(axes: Axes) -> tuple[CellKey, ...]:
@@ -93,8 +94,6 @@ def cell_keys(axes: Axes) -> tuple[CellKey, ...]:
     keys = dict.fromkeys(product_keys(axes))
     for pattern in axes.include:
         keys.update(dict.fromkeys(pattern_keys(axes, pattern)))
-    if not axes.exclude:
-        return tuple(keys)
     return tuple(key for key in keys if not any(matches(pattern, key) for pattern in axes.exclude))
 
 
@@ -105,23 +104,16 @@ def product_keys(axes: Axes) -> Iterator[CellKey]:
 
 def pattern_keys(axes: Axes, pattern: CellPattern) -> Iterator[CellKey]:
     """Returns the cells that an `include` entry names; an axis that it leaves out takes the grid's values."""
-    grid = axes.grid
-    models = grid.model if pattern.model is None else pattern.model
-    tasks = grid.task if pattern.task is None else pattern.task
-    groups = grid.language_group if pattern.language_group is None else pattern.language_group
-    samples = grid.samples_per_language if pattern.samples_per_language is None else pattern.samples_per_language
-    seeds = axes.seeds if pattern.seed is None else pattern.seed
-    return map(CellKey._make, product(models, _parsed(tasks), groups, samples, seeds))
+    defaults = {**dict(axes.grid), "seed": axes.seeds}
+    values = {axis: defaults[axis] if listed is None else listed for axis, listed in pattern}
+    return map(CellKey._make, product(*(values | {"task": _parsed(values["task"])}).values()))
 
 
 def matches(pattern: CellPattern, key: CellKey) -> bool:
     """Returns whether an `exclude` entry names a cell: each of its axes lists the cell's value."""
-    return (
-        (pattern.model is None or key.model in pattern.model)
-        and (pattern.task is None or key.tasks in _parsed(pattern.task))
-        and (pattern.language_group is None or key.language_group in pattern.language_group)
-        and (pattern.samples_per_language is None or key.samples_per_language in pattern.samples_per_language)
-        and (pattern.seed is None or key.seed in pattern.seed)
+    place = zip(key, pattern, strict=True)
+    return all(
+        listed is None or value in (_parsed(listed) if axis == "task" else listed) for value, (axis, listed) in place
     )
 
 
@@ -130,42 +122,28 @@ def _parsed(tasks: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     return tuple(parse_tasks(task) for task in tasks)
 
 
-class _RunBuilder:
-    """Builds the runs of one sweep.
-
-    Runs that differ only in samples per language and seed share one template, so that content is hashed once.
-    """
-
-    def __init__(self, spec: SweepSpec) -> None:
-        self._spec = spec
-        self._template = cache(self._make_template)
-
-    def __call__(self, key: CellKey) -> RunSpec:
-        template = self._template(key.model, key.tasks, key.language_group, key.samples_per_language > 0)
-        return replace(template, samples_per_language=key.samples_per_language, seed=key.seed)
-
-    def _make_template(self, model: str, tasks: tuple[str, ...], group: str, multilingual: bool) -> RunSpec:
-        spec = self._spec
-        languages = spec.languages_of(group) if multilingual else ()
-        replaced = len(languages) if controlled_group(group) else 0
-        if replaced:
-            languages = (ENGLISH,)
-        data = {task: spec.data_source(task) for task in tasks}
-        return RunSpec(
-            model=spec.model_spec(model),
-            tasks=tasks,
-            language_group=group,
-            train_languages=languages,
-            samples_per_language=int(multilingual),
-            english_samples=spec.english_samples,
-            seed=0,
-            eval_languages=spec.eval_languages,
-            data=data,
-            training=spec.training,
-            validation=spec.validation,
-            selection=spec.selection,
-            evaluation=spec.evaluation,
-            hardware=spec.hardware_of(model),
-            inputs=run_inputs(spec.model_spec(model), data, languages, spec.eval_languages, spec.evaluation.scorers),
-            replaced_languages=replaced,
-        )
+def _template(spec: SweepSpec, model: str, tasks: tuple[str, ...], group: str, multilingual: bool) -> RunSpec:
+    """Returns a run that those which differ only in samples per language and seed share: content is hashed once."""
+    languages = spec.languages_of(group) if multilingual else ()
+    replaced = len(languages) if controlled_group(group) else 0
+    if replaced:
+        languages = (ENGLISH,)
+    data = {task: spec.data_source(task) for task in tasks}
+    return RunSpec(
+        model=spec.model_spec(model),
+        tasks=tasks,
+        language_group=group,
+        train_languages=languages,
+        samples_per_language=int(multilingual),
+        english_samples=spec.english_samples,
+        seed=0,
+        eval_languages=spec.eval_languages,
+        data=data,
+        training=spec.training,
+        validation=spec.validation,
+        selection=spec.selection,
+        evaluation=spec.evaluation,
+        hardware=spec.hardware_of(model),
+        inputs=run_inputs(spec.model_spec(model), data, languages, spec.eval_languages, spec.evaluation.scorers),
+        replaced_languages=replaced,
+    )

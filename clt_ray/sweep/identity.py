@@ -17,7 +17,7 @@ from typing import Any
 
 from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.fields import SpecModel
-from clt_ray.sweep.roles import identity_fields, silent_defaults
+from clt_ray.sweep.roles import identity_values
 
 IDENTITY_VERSION = 1
 """Version of the computation. It is raised when the code computes other results from the same fields, for example by
@@ -31,22 +31,13 @@ _UNORDERED = frozenset({"train_languages", "eval_languages", "tasks"})
 
 
 def identity_json(run: Any) -> str:
-    """Returns the canonical JSON of the identity fields of a run.
+    """Returns the canonical JSON of the identity fields of a `RunSpec`, or of another dataclass with roles.
 
     The text is assembled from one canonical text per field, because thousands of runs share a section, which caches
     its text.
-
-    Args:
-        run: A `RunSpec`, or another dataclass whose fields declare their roles.
     """
-    kind: Any = type(run)
-    parts = [f'"version":{IDENTITY_VERSION}']
-    silent = silent_defaults(kind)
-    values = ((name, getattr(run, name)) for name in identity_fields(kind))
-    parts += [
-        f'"{name}":{_field_json(name, value)}' for name, value in values if name not in silent or silent[name] != value
-    ]
-    return "{" + ",".join(sorted(parts)) + "}"
+    fields = [f'"{name}":{_field_json(name, value)}' for name, value in identity_values(run).items()]
+    return "{" + ",".join(sorted([f'"version":{IDENTITY_VERSION}', *fields])) + "}"
 
 
 def run_id(run: Any) -> str:

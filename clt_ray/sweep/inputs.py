@@ -27,7 +27,6 @@ SPLITS = ("train", "validation", "test", "exemplars")
 ROW_FILES = ("jsonl", "parquet")
 """File name extensions of row files, in the order of preference."""
 
-_READ_BYTES = 1 << 20
 _WHOLE_FILE_BYTES = 64 << 20
 _SAMPLED_BLOCKS = 16
 _SAMPLED_BLOCK_BYTES = 1 << 18
@@ -91,10 +90,9 @@ def model_content(model: ModelSpec) -> str:
     """Returns the name of a model's weights and tokenizer."""
     if model.source == BUNDLED:
         return f"bundled:{manifest()['model_fingerprint']}"
-    directory = model.local_directory
-    if directory is None:
+    if model.local_directory is None:
         return f"hub:{model.source}@{model.revision or DEFAULT_REVISION}"
-    return f"sha256:{directory_sha256(directory.expanduser())}"
+    return f"sha256:{directory_sha256(model.local_directory.expanduser())}"
 
 
 def data_content(
@@ -106,8 +104,7 @@ def data_content(
     if source.root is None:
         dataset = f"{source.dataset}/{source.config}" if source.config else source.dataset
         return f"hub:{dataset}@{source.revision or DEFAULT_REVISION}"
-    files = source_files(Path(source.root), task, train_languages, eval_languages)
-    return f"sha256:{_files_sha256(files)}"
+    return f"sha256:{_files_sha256(source_files(Path(source.root), task, train_languages, eval_languages))}"
 
 
 def source_files(
@@ -148,10 +145,8 @@ def directory_sha256(directory: Path) -> str:
 
 
 def _files_sha256(files: dict[str, Path]) -> str:
-    digest = hashlib.sha256()
-    for name, path in files.items():
-        digest.update(f"{name} {_file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    lines = (f"{name} {_file_sha256(path)}\n" for name, path in files.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _file_sha256(path: Path) -> str:
@@ -165,25 +160,21 @@ def _file_sha256(path: Path) -> str:
 @lru_cache(maxsize=4096)
 def _cached_sha256(path: Path, size: int, mtime_ns: int) -> str:
     """Returns the hash of a file, which is assumed not to change while its size and modification time stay the same."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         if size <= _WHOLE_FILE_BYTES or path.suffix != ".safetensors":
-            while block := file.read(_READ_BYTES):
-                digest.update(block)
-        else:
-            digest.update(f"{size} ".encode())
-            last = size - _SAMPLED_BLOCK_BYTES
-            for index in range(_SAMPLED_BLOCKS):
-                file.seek(last * index // (_SAMPLED_BLOCKS - 1))
-                digest.update(file.read(_SAMPLED_BLOCK_BYTES))
-    return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256(f"{size} ".encode())
+        last = size - _SAMPLED_BLOCK_BYTES
+        for index in range(_SAMPLED_BLOCKS):
+            file.seek(last * index // (_SAMPLED_BLOCKS - 1))
+            digest.update(file.read(_SAMPLED_BLOCK_BYTES))
+        return digest.hexdigest()
 
 
 @cache
 def manifest() -> dict[str, str]:
     """Returns the fingerprints of the corpus and the model that the package ships."""
-    text = _resource("data", "bundled", "MANIFEST.json").decode()
-    content: dict[str, str] = json.loads(text)
+    content: dict[str, str] = json.loads(_resource("data", "bundled", "MANIFEST.json"))
     return content
 
 

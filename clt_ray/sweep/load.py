@@ -57,10 +57,7 @@ def _place(problem: Problem) -> tuple[str, tuple[int, ...]]:
 
 
 def _with_absolute_paths(spec: SweepSpec, document: Document) -> SweepSpec:
-    """Returns the sweep with absolute local paths.
-
-    Relative paths start at the folder of the file, and in overrides at the working directory.
-    """
+    """Returns the sweep with absolute local paths, which start as `load_sweep` says."""
 
     def absolute(location: str, *path: str) -> str:
         return str((document.base_of(path) / Path(location).expanduser()).absolute())

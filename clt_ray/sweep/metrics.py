@@ -29,12 +29,9 @@ def language_metric(task: str, language: str, metric: str) -> str:
 
 
 def logged_metrics(tasks: Iterable[str], languages: Collection[str], generated: Collection[str] = ()) -> list[str]:
-    """Returns the names of all metrics that the validation of a run logs.
+    """Returns the names of all metrics that the validation of a run in these languages logs.
 
-    Args:
-        tasks: Tasks of the run.
-        languages: Evaluation languages.
-        generated: Tasks for which answers to validation rows are generated and scored.
+    `generated` are the tasks for which answers to validation rows are generated and scored.
     """
     names = [OVERALL]
     for task in tasks:
@@ -50,13 +47,7 @@ def scored_metrics(task: str) -> tuple[str, ...]:
 
 
 def better_extreme(name: str) -> Literal["min", "max"]:
-    """Returns whether the smallest or the largest value of a logged metric is best.
-
-    It is the smallest for a loss; for a score, the declaration of the task decides.
-
-    Args:
-        name: Name of a logged metric, such as `val/loss` or `val/math/accuracy`.
-    """
+    """Returns which value of a logged metric is best: the smallest loss; for a score, what its task declares."""
     _, *task, metric = name.split("/")
     if metric == LOSS or not task:
         return "min"

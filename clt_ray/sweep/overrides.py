@@ -65,13 +65,9 @@ def _parse(override: str, data: Mapping[str, Any]) -> tuple[KeyPath, Any]:
 
 
 def _step(parts: Sequence[tuple[str, bool]], level: Any) -> tuple[str | int, int]:
-    """Returns the next key or index, and how many parts it takes up.
+    """Returns the next key or index into `level`, and how many parts (each with whether it was quoted) it takes up.
 
     The longest sequence of unquoted parts that names an existing key is one key.
-
-    Args:
-        parts: The rest of the dotted key: each part with whether it was quoted.
-        level: The value that the next key or index selects from.
     """
     text, quoted = parts[0]
     if isinstance(level, list) and text.isdigit():

@@ -45,34 +45,20 @@ MISSING = RunStatus("missing")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A cell and the name of its sweep."""
-
-    sweep: str
-    cell: Cell
-
-    def to_json(self) -> dict[str, str]:
-        """Returns the place as plain JSON values."""
-        return {"sweep": self.sweep, "language_group": self.cell.key.language_group, "cell": self.cell.title}
-
-
-@dataclass(frozen=True)
 class PlannedCell:
     """One cell and the action that it needs."""
 
     sweep: str
-    """Name of the cell's sweep."""
     cell: Cell
     action: Action
     reason: str
     """Why this action, as a clause."""
-    shared_with: Place | None
+    shared_with: Self | None
     """The first cell in the plan with the same run; None when this cell is the first."""
     tokens: int
     """Estimated training tokens of the run."""
     chip_hours: float | None
-    """Estimated chip-hours of the run's training; None on CPU, and where the chip's peak or the model's size is
-    unknown."""
+    """Estimated chip-hours of training; None on CPU, and where the chip's peak or the model's size is unknown."""
 
     @property
     def run(self) -> RunSpec:
@@ -85,7 +71,8 @@ class PlannedCell:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the cell as plain JSON values."""
-        run, key = self.cell.run, self.cell.key
+        run, key, first = self.cell.run, self.cell.key, self.shared_with
+        group = first and first.cell.key.language_group
         return {
             "sweep": self.sweep,
             "run_id": run.run_id,
@@ -99,7 +86,7 @@ class PlannedCell:
             "seed": key.seed,
             "action": self.action,
             "reason": self.reason,
-            "shared_with": self.shared_with.to_json() if self.shared_with else None,
+            "shared_with": first and {"sweep": first.sweep, "language_group": group, "cell": first.cell.title},
             "train_rows": run.train_rows,
             "steps": run.steps,
             "tokens": self.tokens,
@@ -150,7 +137,6 @@ class Plan:
 
     @cached_property
     def total(self) -> Amount:
-        """Work of all runs."""
         return Amount.of(self.cells)
 
     @cached_property
@@ -206,34 +192,30 @@ def make_plan(sweeps: Sequence[tuple[str, Sequence[Cell]]], states: Mapping[str,
         sweeps: Name and cells of each sweep, in the order in which they would run.
         states: What the store knows of each run, by run id; a run that is not among them is missing.
     """
-    first: dict[str, Place] = {}
+    first: dict[str, PlannedCell] = {}
     planned = []
-    action: Action
     for sweep, cell in ((name, cell) for name, sweep_cells in sweeps for cell in sweep_cells):
         run = cell.run
         shared_with = first.get(run.run_id)
         if shared_with is None:
             action, reason = decide(states.get(run.run_id, MISSING))
-            first[run.run_id] = Place(sweep, cell)
         else:
             elsewhere = "" if shared_with.sweep == sweep else f" of {shared_with.sweep}"
             action, reason = "skip", f"shared with {shared_with.cell.title}{elsewhere}"
         tokens = cost.training_tokens(run)
         planned.append(PlannedCell(sweep, cell, action, reason, shared_with, tokens, cost.chip_hours(run, tokens)))
+        first.setdefault(run.run_id, planned[-1])
     return Plan(", ".join(name for name, _ in sweeps), tuple(planned))
 
 
 def decide(state: RunStatus) -> tuple[Action, str]:
     """Returns the action for a run in this state, and the reason for it."""
     place = f"step {state.step} of {state.total_steps}" if state.total_steps else "its start"
-    match state.kind:
-        case "finished":
-            return "skip", "finished"
-        case "interrupted":
-            return "resume", f"interrupted at {place}"
-        case "running":
-            return "blocked", f"another process is at {place}"
-        case "failed":
-            return "run", f"failed before: {state.error or 'no error was recorded'}"
-        case "missing":
-            return "run", NOT_STARTED
+    decisions: dict[Kind, tuple[Action, str]] = {
+        "finished": ("skip", "finished"),
+        "interrupted": ("resume", f"interrupted at {place}"),
+        "running": ("blocked", f"another process is at {place}"),
+        "failed": ("run", f"failed before: {state.error or 'no error was recorded'}"),
+        "missing": ("run", NOT_STARTED),
+    }
+    return decisions[state.kind]

@@ -60,9 +60,15 @@ def silent_defaults(model: Any) -> Mapping[str, Any]:
     added = [name for name, metadata in _metadata(model).items() if _Unless.DEFAULT in metadata]
     if issubclass(model, BaseModel):
         return {name: model.model_fields[name].get_default(call_default_factory=True) for name in added}
-    return {
-        field.name: field.default for field in fields(model) if field.name in added and field.default is not MISSING
-    }
+    defaults = {field.name: field.default for field in fields(model)}
+    return {name: defaults[name] for name in added if defaults[name] is not MISSING}
+
+
+def identity_values(instance: Any) -> dict[str, Any]:
+    """Returns the values that enter run_id, by name of their field; `AddedIdentity` fields without their defaults."""
+    silent = silent_defaults(type(instance))
+    values = {name: getattr(instance, name) for name in identity_fields(type(instance))}
+    return {name: value for name, value in values.items() if name not in silent or silent[name] != value}
 
 
 def _metadata(model: type[Any]) -> dict[str, Any]:

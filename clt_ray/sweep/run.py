@@ -12,8 +12,8 @@ the same `run_id` without reading a file.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import Any, Self
+from functools import cache, cached_property
+from typing import Any, Self, get_type_hints
 
 from pydantic import Field
 
@@ -24,30 +24,15 @@ from clt_ray.sweep import identity
 from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
 from clt_ray.sweep.fields import SpecModel
 from clt_ray.sweep.roles import AddedIdentity, Content, Identity, Runtime, silent_defaults
-from clt_ray.sweep.sections import (
-    DataSource,
-    EvaluationSpec,
-    GenerateSpec,
-    HardwareSpec,
-    ModelSpec,
-    SelectionSpec,
-    TrainingSpec,
-    ValidationSpec,
-)
+from clt_ray.sweep.sections import DataSource as DataSource
+from clt_ray.sweep.sections import EvaluationSpec as EvaluationSpec
+from clt_ray.sweep.sections import GenerateSpec as GenerateSpec
+from clt_ray.sweep.sections import HardwareSpec as HardwareSpec
+from clt_ray.sweep.sections import ModelSpec as ModelSpec
+from clt_ray.sweep.sections import SelectionSpec as SelectionSpec
+from clt_ray.sweep.sections import TrainingSpec as TrainingSpec
+from clt_ray.sweep.sections import ValidationSpec as ValidationSpec
 from clt_ray.tasks import in_canonical_order, task_of
-
-__all__ = [
-    "DataSource",
-    "EvaluationSpec",
-    "GenerateSpec",
-    "HardwareSpec",
-    "Inputs",
-    "ModelSpec",
-    "RunSpec",
-    "SelectionSpec",
-    "TrainingSpec",
-    "ValidationSpec",
-]
 
 
 class Inputs(SpecModel):
@@ -112,18 +97,16 @@ class RunSpec:
             canonical["train_languages"] = tuple(sorted(self.train_languages))
         # The instance dictionary is the way around the frozen attributes; nothing changes after initialization.
         self.__dict__.update(canonical)
-        languages = self.selection_languages
-        if self.selection.languages != languages:
-            self.__dict__["selection"] = self.selection.model_copy(update={"languages": languages})
-        if len(self.evaluation.max_new_tokens) != len(self.tasks):
-            tokens = {task: self.evaluation.tokens_for(task) for task in self.tasks}
-            self.__dict__["evaluation"] = self.evaluation.model_copy(update={"max_new_tokens": tokens})
-        shots = self.evaluation.shots_of(self.data)
-        if shots != self.evaluation.shots:
-            self.__dict__["evaluation"] = self.evaluation.model_copy(update={"shots": shots})
-        scorers = scorers_for(self.tasks, self.evaluation.scorers)
-        if scorers != self.evaluation.scorers:
-            self.__dict__["evaluation"] = self.evaluation.model_copy(update={"scorers": scorers})
+        evaluation = {
+            "max_new_tokens": {task: self.evaluation.tokens_for(task) for task in self.tasks},
+            "shots": self.evaluation.shots_of(self.data),
+            "scorers": scorers_for(self.tasks, self.evaluation.scorers),
+        }
+        for section, values in {"selection": {"languages": self.selection_languages}, "evaluation": evaluation}.items():
+            model = getattr(self, section)
+            # Sections that are canonical already stay the same object, whose identity is cached.
+            if any(getattr(model, name) != value for name, value in values.items()):
+                self.__dict__[section] = model.model_copy(update=values)
         if self.validation.generate is not None:
             self.__dict__["validation"] = self._canonical_validation(self.validation.generate)
 
@@ -165,7 +148,7 @@ class RunSpec:
     def _languages(self) -> str:
         if self.replaced_languages:
             return f"English control for {self.replaced_languages} language{'s' * (self.replaced_languages > 1)}"
-        return " ".join((self.language_group, "+".join(self.train_languages))).rstrip()
+        return f"{self.language_group} {'+'.join(self.train_languages)}".rstrip()
 
     def rows_in(self, language: str) -> int:
         """Returns the number of training rows per task in a language."""
@@ -176,10 +159,8 @@ class RunSpec:
     @cached_property
     def train_rows(self) -> int:
         """Number of training rows of one epoch, over all tasks and languages."""
-        per_task = self.english_samples + self.samples_per_language * (
-            self.replaced_languages or len(self.train_languages)
-        )
-        return per_task * len(self.tasks)
+        languages = self.replaced_languages or len(self.train_languages)
+        return (self.english_samples + self.samples_per_language * languages) * len(self.tasks)
 
     @cached_property
     def steps(self) -> int:
@@ -201,7 +182,6 @@ class RunSpec:
         return hash(self.run_id)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the run as plain JSON values."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
@@ -217,37 +197,35 @@ class RunSpec:
             scorer_of(name)
         known = {field.name for field in fields(cls)}
         # Values that were written before such a field existed do not have it.
-        kind: Any = cls
-        optional = set(silent_defaults(kind)) - set(values)
+        optional = set(silent_defaults(cls)) - set(values)
         different = sorted((set(values) ^ (known - optional)) - {"name", "run_id"})
         if different:
-            fields_text = ", ".join(different)
-            raise CltRayError(f"the run was written by another version of clt-ray: its fields differ in {fields_text}")
+            names = ", ".join(different)
+            raise CltRayError(f"the run was written by another version of clt-ray: its fields differ in {names}")
         return cls(**{name: _typed(name, values[name]) for name in known - optional})
 
 
-_MODELS: dict[str, type[SpecModel]] = {
-    "model": ModelSpec,
-    "training": TrainingSpec,
-    "validation": ValidationSpec,
-    "selection": SelectionSpec,
-    "evaluation": EvaluationSpec,
-    "hardware": HardwareSpec,
-    "inputs": Inputs,
-}
+_AFTER_0_1 = {"scorers", "plugins"}
+"""Keys that are not written while they are empty, so that release 0.1 reads a run that does not need them."""
+
+
+@cache
+def _field_types() -> dict[str, Any]:
+    return get_type_hints(RunSpec)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, SpecModel):
-        return value.model_dump(mode="json")
+        return {key: item for key, item in value.model_dump(mode="json").items() if item or key not in _AFTER_0_1}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
 def _typed(name: str, value: Any) -> Any:
-    if name in _MODELS:
-        return _MODELS[name].model_validate(value)
+    kind = _field_types()[name]
+    if isinstance(kind, type) and issubclass(kind, SpecModel):
+        return kind.model_validate(value)
     if name == "data":
         return {task: DataSource.model_validate(source) for task, source in value.items()}
     return tuple(value) if isinstance(value, list) else value

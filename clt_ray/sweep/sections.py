@@ -139,10 +139,7 @@ class SelectionSpec(SpecModel):
     mode: Identity[Literal["min", "max"]] = "min"
     """Whether the smallest value is best (losses) or the largest (scores)."""
     languages: Identity[
-        Annotated[
-            Literal["trained", "all"] | tuple[LanguageCode, ...],
-            BeforeValidator(_languages_or_keyword),
-        ]
+        Annotated[Literal["trained", "all"] | tuple[LanguageCode, ...], BeforeValidator(_languages_or_keyword)]
     ] = "trained"
     """Languages over which `val/loss`, `val/<task>/loss` and `val/<task>/<score>` are averaged: `trained` (English and
     the run's training languages), `all` evaluation languages, or a list. Only evaluation languages are validated."""

@@ -11,7 +11,6 @@ class Candidate:
     step: int
     """Optimizer steps taken before the checkpoint."""
     value: float
-    """Value of the selection metric at that step."""
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from clt_ray.languages import STUDY_LANGUAGES
 from clt_ray.sweep.catalog import LANGUAGE_GROUPS, MODELS, controlled_group
-from clt_ray.sweep.fields import (
-    CountOrZero,
-    LanguageCode,
-    Name,
-    SpecModel,
-    TaskCell,
-    TaskName,
-    Text,
-    one_or_many,
-)
+from clt_ray.sweep.fields import CountOrZero, LanguageCode, Name, SpecModel, TaskCell, TaskName, Text, one_or_many
 from clt_ray.sweep.roles import Content, Identity, Runtime
 from clt_ray.sweep.sections import (
     DataSource,

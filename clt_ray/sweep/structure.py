@@ -49,10 +49,7 @@ class TypedSweep(NamedTuple):
 
 
 def typed_values(document: Document) -> TypedSweep:
-    """Types the values of a sweep file.
-
-    The result can be expanded into runs only if nothing was refused.
-    """
+    """Types the values of a sweep file; the result can be expanded into runs only if nothing was refused."""
     data = copy.deepcopy(dict(document.data))
     refused: dict[KeyPath, Problem] = {}
     dropped: set[KeyPath] = set()
@@ -73,7 +70,6 @@ def typed_values(document: Document) -> TypedSweep:
 
 
 def _stand_in(path: KeyPath) -> Any:
-    """Returns the value that replaces a refused one; None where the value is left out."""
     pattern = path if path in _STAND_INS or len(path) < 2 else (path[0], "*", *path[2:])
     return copy.deepcopy(_STAND_INS.get(pattern))
 
@@ -130,11 +126,8 @@ def _problems(document: Document, error: ValidationError) -> dict[KeyPath, Probl
     for details in error.errors(include_url=False):
         path = path_in_file(document, details["loc"])
         problems.setdefault(path, _problem(document, path, details))
-    return {
-        path: problem
-        for path, problem in problems.items()
-        if not any(len(other) > len(path) and other[: len(path)] == path for other in problems)
-    }
+    above = {path[:length] for path in problems for length in range(len(path))}
+    return {path: problem for path, problem in problems.items() if path not in above}
 
 
 def _problem(document: Document, path: KeyPath, details: ErrorDetails) -> Problem:

@@ -7,15 +7,8 @@ leaves out findings about values that were refused already, and checks that comp
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from clt_ray.errors import Problem
-from clt_ray.sweep.checks.cells import check_cells, check_rows_to_train_on
-from clt_ray.sweep.checks.content import check_data, check_models, check_row_files
+from clt_ray.sweep.checks import content, hardware, names, selection, validation
 from clt_ray.sweep.checks.findings import Finding
-from clt_ray.sweep.checks.gradient_agreement import check_gradient_agreement
-from clt_ray.sweep.checks.hardware import check_hardware
-from clt_ray.sweep.checks.names import check_axes, check_groups, check_languages, check_names
-from clt_ray.sweep.checks.scorers import check_scorers
-from clt_ray.sweep.checks.selection import check_blind_runs, check_metric, check_selection_languages
-from clt_ray.sweep.checks.validation import check_generated_rows, check_generated_tasks, check_generation_steps
 from clt_ray.sweep.document import Document, KeyPath
 from clt_ray.sweep.spec import SweepSpec
 from clt_ray.sweep.structure import path_in_file
@@ -23,24 +16,24 @@ from clt_ray.sweep.structure import path_in_file
 AXES = ("seeds", "grid", "include", "exclude")
 
 CHECKS: Mapping[Callable[[SweepSpec], Iterator[Finding]], tuple[str, ...]] = {
-    check_axes: (),
-    check_names: (),
-    check_groups: (),
-    check_languages: (),
-    check_cells: AXES,
-    check_rows_to_train_on: (),
-    check_models: (),
-    check_data: (),
-    check_row_files: ("grid", "include", "language_groups", "english_samples", "eval_languages"),
-    check_generated_rows: ("validation.samples_per_language",),
-    check_generation_steps: ("training.eval_every",),
-    check_generated_tasks: (),
-    check_scorers: ("grid.task", "include"),
-    check_metric: ("grid.task", "include", "eval_languages", "validation.generate.tasks", "selection.metric"),
-    check_selection_languages: ("eval_languages",),
-    check_blind_runs: ("grid", "include", "language_groups", "selection.languages"),
-    check_hardware: (),
-    check_gradient_agreement: ("validation.samples_per_language",),
+    names.check_axes: (),
+    names.check_names: (),
+    names.check_groups: (),
+    names.check_languages: (),
+    names.check_cells: AXES,
+    names.check_rows_to_train_on: (),
+    content.check_models: (),
+    content.check_data: (),
+    content.check_row_files: ("grid", "include", "language_groups", "english_samples", "eval_languages"),
+    validation.check_generated_rows: ("validation.samples_per_language",),
+    validation.check_generation_steps: ("training.eval_every",),
+    validation.check_generated_tasks: (),
+    validation.check_scorers: ("grid.task", "include"),
+    selection.check_metric: ("grid.task", "include", "eval_languages", "validation.generate.tasks", "selection.metric"),
+    selection.check_selection_languages: ("eval_languages",),
+    selection.check_blind_runs: ("grid", "include", "language_groups", "selection.languages"),
+    hardware.check_hardware: (),
+    validation.check_gradient_agreement: ("validation.samples_per_language",),
 }
 """Each check with the keys that it compares others with. It is skipped if one of their values was refused."""
 

@@ -13,6 +13,7 @@ from clt_ray.sweep.spec import SweepSpec
 from clt_ray.tasks import TASKS
 
 SOURCES = ("bundled", "root", "dataset")
+_LOCAL_ROOT = "a root is a local folder: mount the bucket or copy the files"
 _LAYOUT = "a root holds <task>/<split>/<language>.jsonl"
 
 
@@ -52,8 +53,7 @@ def check_data(spec: SweepSpec) -> Iterator[Finding]:
             yield Finding((*path, "bundled"), "the bundled corpus has no rows of this task", "set root or dataset")
         if kinds == ["root"] and source.root is not None:
             if "://" in source.root:
-                remedy = "a root is a local folder: mount the bucket or copy the files"
-                yield Finding((*path, "root"), "is a URI", remedy)
+                yield Finding((*path, "root"), "is a URI", _LOCAL_ROOT)
             elif not Path(source.root).is_dir():
                 yield Finding((*path, "root"), f"there is no folder {source.root}", _LAYOUT)
 
@@ -61,11 +61,8 @@ def check_data(spec: SweepSpec) -> Iterator[Finding]:
 def check_row_files(spec: SweepSpec) -> Iterator[Finding]:
     """Checks that a local root has the files of the languages that the sweep trains on and evaluates."""
     for task, source in spec.data.items():
-        if (
-            source.root is None
-            or not Path(source.root).is_dir()
-            or not any(task in tasks for tasks in used_tasks(spec))
-        ):
+        is_used = any(task in tasks for tasks in used_tasks(spec))
+        if source.root is None or not Path(source.root).is_dir() or not is_used:
             continue
         for split, codes in (("train", _train_languages(spec)), ("test", spec.eval_languages)):
             known = [code for code in codes if code in LANGUAGES]

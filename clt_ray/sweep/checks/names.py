@@ -1,4 +1,4 @@
-"""Checks names that must exist and lists that must not repeat themselves."""
+"""Checks the axes: names exist, lists do not repeat themselves, and there are cells, each with rows to train on."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -7,8 +7,9 @@ from typing import Any
 from clt_ray.languages import ENGLISH, LANGUAGES, nearest_language
 from clt_ray.suggest import remedy
 from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
-from clt_ray.sweep.checks.findings import Finding, duplicates, known_models
+from clt_ray.sweep.checks.findings import Finding, duplicates, known_models, used_tasks
 from clt_ray.sweep.document import KeyPath, dotted
+from clt_ray.sweep.grid import cell_keys, matches, pattern_keys, product_keys
 from clt_ray.sweep.spec import CellPattern, GridSpec, SweepSpec
 from clt_ray.tasks import TASKS
 
@@ -17,13 +18,10 @@ def check_axes(spec: SweepSpec) -> Iterator[Finding]:
     """Checks that every list of values of an axis holds some, each once, and the grid's sample counts ascend."""
     for path, values in _axis_lists(spec):
         if not values:
-            remedy_text = f"list at least one {_axis_name(path)}"
-            yield Finding(path, "is empty, so the grid has no cell", remedy_text)
-        if path[-1] == "task":
-            # "math+summarization" and "summarization+math" are one cell.
-            yield from duplicates(path, (tuple(sorted(text.split(TASK_SEPARATOR))) for text in values))
-        else:
-            yield from duplicates(path, values)
+            yield Finding(path, "is empty, so the grid has no cell", f"list at least one {_axis_name(path)}")
+        # "math+summarization" and "summarization+math" are one cell.
+        is_task = path[-1] == "task"
+        yield from duplicates(path, (tuple(sorted(text.split(TASK_SEPARATOR))) if is_task else text for text in values))
     path = ("grid", "samples_per_language")
     for index, (count, following) in enumerate(pairwise(spec.grid.samples_per_language)):
         if following < count:
@@ -65,6 +63,31 @@ def check_groups(spec: SweepSpec) -> Iterator[Finding]:
         if twin != name:
             message = f"holds the same languages as {dotted(('language_groups', twin))}"
             yield Finding(path, message, "keep one of the two")
+
+
+def check_cells(spec: SweepSpec) -> Iterator[Finding]:
+    """Checks that every `include` and `exclude` entry changes something, and the sweep is not empty."""
+    if len(used_tasks(spec)) < len(spec.used("task")):
+        return  # Cells need valid tasks; `check_names` reports the others.
+    keys = set(product_keys(spec))
+    for index, pattern in enumerate(spec.include):
+        added = set(pattern_keys(spec, pattern))
+        if added <= keys:
+            message = "adds no cell that the sweep does not have already"
+            yield Finding(("include", index), message, "remove it or change an axis")
+        keys |= added
+    for index, pattern in enumerate(spec.exclude):
+        if not any(matches(pattern, key) for key in keys):
+            yield Finding(("exclude", index), "matches no cell of the sweep", "remove it or correct its values")
+    if keys and not cell_keys(spec):
+        yield Finding(("exclude",), "removes every cell of the sweep", "exclude less", value=None)
+
+
+def check_rows_to_train_on(spec: SweepSpec) -> Iterator[Finding]:
+    """Checks that English-only runs have English rows."""
+    if spec.english_samples == 0 and 0 in spec.used("samples_per_language"):
+        message = "with samples_per_language 0 leaves no training rows"
+        yield Finding(("english_samples",), message, "remove 0 from samples_per_language")
 
 
 def check_languages(spec: SweepSpec) -> Iterator[Finding]:
