@@ -24,13 +24,12 @@ class Unanswered(Exception):
 async def ask_all(
     requests: Mapping[str, Sequence[Message]], ask: Ask, keep: Callable[[str, Reply], None], concurrency: int
 ) -> tuple[dict[str, Reply], dict[str, str]]:
-    """Sends every request once.
+    """Sends every request once, with at most `concurrency` requests in flight.
 
     Args:
         requests: Messages by the key of the request.
         ask: Sends one request, with retries.
         keep: Stores a reply durably; called from several threads.
-        concurrency: Maximum number of requests in flight.
 
     Returns:
         The replies by key, and by key the reasons of requests without a reply.

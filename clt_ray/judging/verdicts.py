@@ -51,11 +51,7 @@ class JudgedItem:
 
 
 def read_generations(run: RunSpec, directory: RunDir) -> list[Generation]:
-    """Returns the stored outputs of a finished run on the instruction-following test set.
-
-    Raises:
-        DataError: A file is missing or malformed.
-    """
+    """Returns a finished run's stored answers; raises `DataError` where a file is missing or malformed."""
     names = [f"generations/{TASK}.{code}.jsonl" for code in run.eval_languages]
     texts = directory.read_texts(names)
     generations = []
@@ -77,11 +73,7 @@ def _generation(line: str, where: str) -> Generation:
 
 
 def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedItem:
-    """Returns the ratings of one answer.
-
-    The switch-aware rating is that of the reference study: an answer with a line in another language, or an empty
-    answer, is rated 1.
-    """
+    """Returns an answer's ratings; the reference study's switch-aware one is 1 unless all is in its language."""
     verdict = parse(reply.text, generation.output, reply.finish_reason)
     facts = {name: value for name, value in asdict(reply).items() if name != "text"}
     in_language = bool(fidelity.score(generation.output, generation.language)["fidelity"])

@@ -30,11 +30,9 @@ class JudgedRun:
     run_id: str
     name: str
     items: int
-    """Number of test items in all languages."""
     requests: int
     """Number of distinct requests that had no reply yet and were sent, or in a preview would be sent."""
     rated: int
-    """Number of items with a rating."""
     unparsable: Mapping[str, Mapping[str, int]]
     """Number of items whose reply has no rating, by language and reason."""
     unanswered: Mapping[str, int]

@@ -60,6 +60,14 @@ class Document:
         except ValidationError as error:
             raise StoreError(f"{uri} is not a document that clt-ray has written: {_reason(error)}") from error
 
+    @classmethod
+    def decode_if_sound(cls, data: bytes | None) -> Self | None:
+        """Returns the document, None where there is no file or it is damaged."""
+        try:
+            return None if data is None else cls.decode(data, cls.FILE)
+        except StoreError:
+            return None
+
     def _values(self) -> dict[str, Any]:
         return asdict(self, dict_factory=_without_absent)  # type: ignore[call-overload, no-any-return]
 
@@ -171,7 +179,7 @@ class LeaseDocument(Document):
     token: str
     """Names this one acquisition of the lease."""
     acquired: float
-    """When the lease was acquired, in Unix seconds."""
+    """In Unix seconds."""
     heartbeat: float
     """When the holder last showed that it is alive, in Unix seconds."""
     stale_seconds: float
@@ -243,7 +251,6 @@ class JudgeDocument(Document):
     host: str
     """Host and port of the judge's endpoint."""
     temperature: float
-    """Sampling temperature; 0 asks for the likeliest reply."""
     max_tokens: int
     """Longest reply in tokens."""
     prompt_sha256: str
@@ -251,7 +258,6 @@ class JudgeDocument(Document):
     items: int
     """Answers that were to be rated."""
     rated: int
-    """Answers with a rating."""
     unparsable: Mapping[str, Mapping[str, int]]
     """Answers whose reply holds no rating, by language and reason."""
     wrong_language: int
@@ -272,11 +278,7 @@ def encode_run(run: RunSpec) -> bytes:
 
 
 def decode_run(data: bytes, uri: str) -> RunSpec:
-    """Returns the run that `encode_run` wrote.
-
-    Raises:
-        StoreError: The content is not the specification of a run of this release.
-    """
+    """Returns the run that `encode_run` wrote; raises `StoreError` like `Document.decode`."""
     try:
         values = json.loads(data)
         if not isinstance(values, dict):

@@ -64,5 +64,4 @@ class Files(Protocol):
         """
 
     def exclusive(self, path: str) -> AbstractContextManager[None]:
-        """Excludes others while the block runs: all processes of this machine on a disk, all threads of this process
-        in an object store. The lock ends with its holder."""
+        """Excludes others meanwhile: this machine's processes on a disk, this process's threads in an object store."""

@@ -27,7 +27,7 @@ from typing import Self
 from uuid import uuid4
 
 from clt_ray.errors import CltRayError
-from clt_ray.store.documents import LeaseDocument, StoreError
+from clt_ray.store.documents import LeaseDocument
 from clt_ray.store.files import Files
 from clt_ray.store.owner import Owner
 
@@ -100,7 +100,7 @@ class Lease:
 
     def _is_held(self) -> bool:
         if not self.lost.is_set():
-            current = holding_of(self._files.read(LeaseDocument.FILE))
+            current = LeaseDocument.decode_if_sound(self._files.read(LeaseDocument.FILE))
             if current is None or current.token != self._holding.token:
                 self.lost.set()
         return not self.lost.is_set()
@@ -134,7 +134,7 @@ def acquire(
     with files.exclusive(LOCK):
         now = clock()
         data = files.read(LeaseDocument.FILE)
-        current = holding_of(data)
+        current = LeaseDocument.decode_if_sound(data)
         if current is not None and current.is_live(now):
             raise LeaseHeld(
                 f"{files.uri} is in use by {current.owner}, whose last heartbeat was "
@@ -146,18 +146,10 @@ def acquire(
             files.write(LeaseDocument.FILE, holding.encode())
         else:
             files.create(LeaseDocument.FILE, holding.encode())
-        written = holding_of(files.read(LeaseDocument.FILE))
+        written = LeaseDocument.decode_if_sound(files.read(LeaseDocument.FILE))
         if written is None or written.token != holding.token:
             raise LeaseHeld(f"another process has just acquired {files.uri}")
     lease = Lease(files, holding, clock)
     if heartbeat_seconds is not None:
         lease.start(heartbeat_seconds)
     return lease
-
-
-def holding_of(data: bytes | None) -> LeaseDocument | None:
-    """Returns the content of a lease.json; None without a file, and for a file that is no lease."""
-    try:
-        return None if data is None else LeaseDocument.decode(data, LeaseDocument.FILE)
-    except StoreError:
-        return None

@@ -42,11 +42,7 @@ class MetricPoint:
 
 
 def decode_log(data: bytes, uri: str) -> list[MetricPoint]:
-    """Returns all points of a log in the order of appending, without an incomplete last line.
-
-    Raises:
-        StoreError: A complete line is not a point.
-    """
+    """Returns a log's complete lines as points, in order; raises `StoreError` for a line that is no point."""
     points = []
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
         try:

@@ -127,10 +127,7 @@ def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def open_files(uri: str) -> Files:
-    """Returns the files under a local path or any URI that fsspec knows; nothing is created before the first write.
-
-    Credentials and options are those that fsspec is configured with.
-    """
+    """Returns the files under a path or any URI that fsspec knows and is configured for; creates nothing yet."""
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme in ("file", "local"):
         return LocalFiles(Path(rest if separator else uri).expanduser().absolute())

@@ -13,7 +13,6 @@ from clt_ray.store.documents import (
     JudgeDocument,
     ResultDocument,
     StatusDocument,
-    StoreError,
     decode_run,
     encode_run,
 )
@@ -53,11 +52,7 @@ class RunDir:
         return self._files.names(_checked(name))
 
     def run(self) -> RunSpec | None:
-        """Returns the run's specification from run.json, None before a process has started the run.
-
-        Raises:
-            StoreError: The file is damaged, as for the other documents below.
-        """
+        """Returns run.json, None before a process has started the run; damaged documents raise `StoreError`."""
         data = self._files.read(RUN)
         return None if data is None else decode_run(data, f"{self.uri}/{RUN}")
 
@@ -83,10 +78,7 @@ class RunDir:
 
     def is_finished(self) -> bool:
         """Returns whether there is a result. A damaged one counts as none, since executing the run writes it again."""
-        try:
-            return self.result() is not None
-        except StoreError:
-            return False
+        return ResultDocument.decode_if_sound(self._files.read(ResultDocument.FILE)) is not None
 
     def judge(self) -> JudgeDocument | None:
         """Returns judge/judge.json, None while no judge has rated the run's answers."""
@@ -97,11 +89,7 @@ class RunDir:
         self._replace(document.FILE, document.encode())
 
     def read_text(self, name: str) -> str:
-        """Returns the content of a text file.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-        """
+        """Returns the content of a text file; raises `FileNotFoundError` without one."""
         data = self._files.read(_checked(name))
         if data is None:
             raise FileNotFoundError(f"{self.uri}/{name}")

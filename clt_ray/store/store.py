@@ -3,10 +3,9 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
-from clt_ray.store.documents import Document, LeaseDocument, ResultDocument, StatusDocument, StoreError
-from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, acquire, holding_of
+from clt_ray.store.documents import LeaseDocument, ResultDocument, StatusDocument
+from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, acquire
 from clt_ray.store.objects import open_files
 from clt_ray.store.run_dir import RunDir
 from clt_ray.sweep.plan import MISSING, RunStatus
@@ -16,8 +15,6 @@ LEASES = "leases"
 
 NO_MESSAGE = "Error: no message"
 """Error line of a failed run whose status names no error."""
-
-D = TypeVar("D", bound=Document)
 
 _READ = (ResultDocument.FILE, StatusDocument.FILE, LeaseDocument.FILE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -61,25 +58,17 @@ class Store:
 
     def _state(self, run_id: str, contents: Mapping[str, bytes]) -> RunStatus:
         folder = f"{RUNS}/{run_id}"
-        status = _readable(StatusDocument, folder, contents)
+        status = StatusDocument.decode_if_sound(contents.get(f"{folder}/{StatusDocument.FILE}"))
         step, total_steps = (status.step, status.total_steps) if status is not None else (0, None)
-        if _readable(ResultDocument, folder, contents) is not None:
+        if ResultDocument.decode_if_sound(contents.get(f"{folder}/{ResultDocument.FILE}")) is not None:
             return RunStatus("finished", step, total_steps)
-        lease = holding_of(contents.get(f"{folder}/{LeaseDocument.FILE}"))
+        lease = LeaseDocument.decode_if_sound(contents.get(f"{folder}/{LeaseDocument.FILE}"))
         if lease is not None and lease.is_live(self._clock()):
             return RunStatus("running", step, total_steps)
         if status is not None and status.state == "failed":
             error = status.error.line if status.error is not None else NO_MESSAGE
             return RunStatus("failed", step, total_steps, error)
         return RunStatus("interrupted", step, total_steps)
-
-
-def _readable(kind: type[D], folder: str, contents: Mapping[str, bytes]) -> D | None:
-    path = f"{folder}/{kind.FILE}"
-    try:
-        return kind.decode(contents[path], path) if path in contents else None
-    except StoreError:
-        return None
 
 
 def _plain(name: str) -> str:

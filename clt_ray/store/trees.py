@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clt_ray.errors import CltRayError
-from clt_ray.store.documents import FileRecord, MarkerDocument, StoreError
+from clt_ray.store.documents import FileRecord, MarkerDocument
 from clt_ray.store.files import Files
 
 MARKER = MarkerDocument.FILE
@@ -39,11 +39,7 @@ class TornTreeError(CltRayError, OSError):
 
 
 def commit(files: Files, staging: Path, name: str) -> None:
-    """Moves a local folder into the store as tree `name`, replacing an older tree of that name.
-
-    Raises:
-        ValueError: As `put_part`; the older tree is left as it was.
-    """
+    """Moves a local folder into the store as tree `name`, replacing an older tree; errors as `put_part`."""
     _regular_files(staging)
     delete(files, name)
     seal(files, name, put_part(files, staging, name))
@@ -52,10 +48,8 @@ def commit(files: Files, staging: Path, name: str) -> None:
 def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
     """Moves the files of a local folder into tree `name`, beside the files that are already there.
 
-    Several machines may each put a part, with different files. The tree counts once one of them has sealed it.
-
-    Returns:
-        The record of each file by its path, for `seal`.
+    Several machines may each put a part, with different files. The tree counts once one of them has sealed it with all
+    records, which this returns by path.
 
     Raises:
         ValueError: The folder is missing, is empty, or holds something other than regular files.
@@ -80,8 +74,8 @@ def complete(files: Files, prefix: str) -> list[str]:
     names = []
     for path in sorted(markers):
         name = path.removesuffix(f"/{MARKER}")
-        records = _recorded(contents.get(path))
-        if records is not None and _torn(_inside(sizes, name), records) is None:
+        marker = MarkerDocument.decode_if_sound(contents.get(path))
+        if marker is not None and _torn(_inside(sizes, name), marker.files) is None:
             names.append(name)
     return names
 
@@ -94,14 +88,14 @@ def open_tree(files: Files, name: str) -> Path:
     """
     uri = f"{files.uri}/{name}"
     content = files.read(f"{name}/{MARKER}")
-    records = _recorded(content)
-    if content is None or records is None:
+    marker = MarkerDocument.decode_if_sound(content)
+    if content is None or marker is None:
         raise TornTreeError(uri, MARKER, "is missing: the tree was never completed" if not content else "not JSON")
-    torn = _torn(_inside(files.sizes(name), name), records)
+    torn = _torn(_inside(files.sizes(name), name), marker.files)
     if torn is not None:
         raise TornTreeError(uri, *torn)
     folder = files.get_tree(name, hashlib.sha256(content).hexdigest())
-    for path, expected in records.items():
+    for path, expected in marker.files.items():
         actual = _record(folder / path)
         if actual != expected:
             raise TornTreeError(uri, path, f"sha256 is {actual.sha256}, its marker says {expected.sha256}")
@@ -142,10 +136,3 @@ def _regular_files(folder: Path) -> list[str]:
 def _record(path: Path) -> FileRecord:
     with open(path, "rb") as file:
         return FileRecord(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def _recorded(content: bytes | None) -> Records | None:
-    try:
-        return None if content is None else MarkerDocument.decode(content, MARKER).files
-    except StoreError:
-        return None

@@ -48,11 +48,7 @@ ACCELERATORS = (CPU, GPU, *TPUS)
 
 @cache
 def parse_shape(text: str) -> tuple[int, ...]:
-    """Returns the sizes of a topology or a mesh: "8x8" -> (8, 8).
-
-    Raises:
-        ValueError: The text is not positive whole numbers joined by `x`.
-    """
+    """Returns the sizes of a topology or a mesh: "8x8" -> (8, 8); raises `ValueError` for other text."""
     if not all(part.isascii() and part.isdigit() and int(part) for part in text.split("x")):
         raise ValueError(text)
     return tuple(int(part) for part in text.split("x"))
@@ -64,11 +60,7 @@ def chips(text: str) -> int:
 
 
 def fsdp_and_tensor(mesh: str) -> tuple[int, int]:
-    """Returns the sizes of a mesh's fsdp and tensor axes: "16x4" -> (16, 4), "64" -> (64, 1).
-
-    Raises:
-        ValueError: The text is not one or two positive whole numbers joined by `x`.
-    """
+    """Returns a mesh's fsdp and tensor axes: "16x4" -> (16, 4), "64" -> (64, 1); raises `ValueError`."""
     sizes = parse_shape(mesh)
     if len(sizes) > 2:
         raise ValueError(mesh)

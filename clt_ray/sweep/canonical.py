@@ -25,15 +25,12 @@ def canonical_json(value: object) -> str:
 
 def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
-        return {_key(key): _plain(item) for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{key!r} cannot be a key: keys in canonical JSON are text")
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)
     return value
-
-
-def _key(key: object) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"{key!r} cannot be a key: keys in canonical JSON are text")
-    return key

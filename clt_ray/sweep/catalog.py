@@ -37,11 +37,7 @@ LANGUAGE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def parse_tasks(text: str) -> tuple[str, ...]:
-    """Returns the tasks of a cell in canonical order: "math+summarization" -> ("summarization", "math").
-
-    Raises:
-        ValueError: A task is unknown or is named twice.
-    """
+    """Returns the tasks of a cell in canonical order; raises `ValueError` for unknown or repeated ones."""
     named = text.split(TASK_SEPARATOR)
     if not set(named) <= set(TASKS) or len(set(named)) != len(named):
         raise ValueError(text)

@@ -101,11 +101,7 @@ _Yaml12Loader.add_constructor(
 
 
 def read_document(file: str | Path) -> Document:
-    """Reads a sweep file.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or is not a YAML mapping.
-    """
+    """Reads a sweep file; raises `ConfigurationError` if it cannot be read or is not a YAML mapping."""
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -117,11 +113,7 @@ def read_document(file: str | Path) -> Document:
 
 
 def parse_document(text: str, file: str, folder: Path) -> Document:
-    """Parses the text of a sweep file.
-
-    Raises:
-        ConfigurationError: The text is not one YAML mapping.
-    """
+    """Parses the text of a sweep file; raises `ConfigurationError` unless it is one YAML mapping."""
     try:
         loader = _Yaml12Loader(text)
         node = loader.get_single_node()

@@ -6,9 +6,6 @@ Two sweeps that contain the same run give it the same id on any machine, so that
 the first. Each field declares whether it enters the identity (`roles`). Hyper-parameters, sample counts, languages, the
 seed, and the content hashes of weights, rows and prompt templates (`inputs`) do. Names of sweeps, models and language
 groups, hardware, the paths of content, and the order in which a file lists tasks or languages do not.
-
-Example: a run keeps its id on another topology, in a larger grid, and in a file with its keys in another order. With
-one more evaluation language it gets another id, because its results have one more column.
 """
 
 import hashlib

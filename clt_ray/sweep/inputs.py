@@ -51,11 +51,7 @@ def run_inputs(
     eval_languages: tuple[str, ...],
     scorers: tuple[str, ...] = (),
 ) -> Inputs:
-    """Returns the names of all content that a run with these sources, languages and scorers reads.
-
-    Raises:
-        DataError: A local file or directory cannot be read.
-    """
+    """Returns the names of all content that a run reads; raises `DataError` for unreadable local files."""
     return Inputs(
         model=model_content(model),
         data={task: data_content(source, task, train_languages, eval_languages) for task, source in data.items()},

@@ -28,15 +28,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
 
 
 def parse_sweep(content: Mapping[str, Any], name: str = "sweep") -> SweepSpec:
-    """Checks a sweep given as plain values, as a YAML file would hold them.
-
-    Args:
-        content: The mapping that the file would hold.
-        name: What messages call the sweep.
-
-    Raises:
-        ConfigurationError: It holds every problem of the content.
-    """
+    """Checks a sweep given as plain values, as a file would hold them; errors call it `name`, and are as above."""
     sections = {key: value for key, value in content.items() if value is not None}
     return _checked(Document(name, sections, {}))
 

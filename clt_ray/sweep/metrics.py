@@ -29,10 +29,7 @@ def language_metric(task: str, language: str, metric: str) -> str:
 
 
 def logged_metrics(tasks: Iterable[str], languages: Collection[str], generated: Collection[str] = ()) -> list[str]:
-    """Returns the names of all metrics that the validation of a run in these languages logs.
-
-    `generated` are the tasks for which answers to validation rows are generated and scored.
-    """
+    """Returns the names of all metrics that validation logs; answers to `generated` tasks are scored as well."""
     names = [OVERALL]
     for task in tasks:
         for metric in (LOSS, *(scored_metrics(task) if task in generated else ())):

@@ -56,7 +56,7 @@ class PlannedCell:
     shared_with: Self | None
     """The first cell in the plan with the same run; None when this cell is the first."""
     tokens: int
-    """Estimated training tokens of the run."""
+    """Estimated training tokens."""
     chip_hours: float | None
     """Estimated chip-hours of training; None on CPU, and where the chip's peak or the model's size is unknown."""
 
@@ -186,12 +186,7 @@ class Plan:
 
 
 def make_plan(sweeps: Sequence[tuple[str, Sequence[Cell]]], states: Mapping[str, RunStatus]) -> Plan:
-    """Decides what to do for every cell of some sweeps.
-
-    Args:
-        sweeps: Name and cells of each sweep, in the order in which they would run.
-        states: What the store knows of each run, by run id; a run that is not among them is missing.
-    """
+    """Decides what to do for every cell of some sweeps, in order of execution; `states` are by run id."""
     first: dict[str, PlannedCell] = {}
     planned = []
     for sweep, cell in ((name, cell) for name, sweep_cells in sweeps for cell in sweep_cells):

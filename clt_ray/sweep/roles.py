@@ -66,8 +66,9 @@ def silent_defaults(model: Any) -> Mapping[str, Any]:
 
 def identity_values(instance: Any) -> dict[str, Any]:
     """Returns the values that enter run_id, by name of their field; `AddedIdentity` fields without their defaults."""
-    silent = silent_defaults(type(instance))
-    values = {name: getattr(instance, name) for name in identity_fields(type(instance))}
+    kind: Any = type(instance)
+    silent = silent_defaults(kind)
+    values = {name: getattr(instance, name) for name in identity_fields(kind)}
     return {name: value for name, value in values.items() if name not in silent or silent[name] != value}
 
 

@@ -97,12 +97,13 @@ class RunSpec:
             canonical["train_languages"] = tuple(sorted(self.train_languages))
         # The instance dictionary is the way around the frozen attributes; nothing changes after initialization.
         self.__dict__.update(canonical)
-        evaluation = {
+        evaluation: dict[str, Any] = {
             "max_new_tokens": {task: self.evaluation.tokens_for(task) for task in self.tasks},
             "shots": self.evaluation.shots_of(self.data),
             "scorers": scorers_for(self.tasks, self.evaluation.scorers),
         }
-        for section, values in {"selection": {"languages": self.selection_languages}, "evaluation": evaluation}.items():
+        selection: dict[str, Any] = {"languages": self.selection_languages}
+        for section, values in (("selection", selection), ("evaluation", evaluation)):
             model = getattr(self, section)
             # Sections that are canonical already stay the same object, whose identity is cached.
             if any(getattr(model, name) != value for name, value in values.items()):
@@ -197,7 +198,8 @@ class RunSpec:
             scorer_of(name)
         known = {field.name for field in fields(cls)}
         # Values that were written before such a field existed do not have it.
-        optional = set(silent_defaults(cls)) - set(values)
+        kind: Any = cls
+        optional = set(silent_defaults(kind)) - set(values)
         different = sorted((set(values) ^ (known - optional)) - {"name", "run_id"})
         if different:
             names = ", ".join(different)

@@ -128,21 +128,13 @@ class SweepSpec(Axes):
     """Hardware that runs execute on: one mapping for all models, or one per model, with `*` for every other model."""
 
     def model_spec(self, name: str) -> ModelSpec:
-        """Returns the model that the grid calls `name`.
-
-        Raises:
-            KeyError: The model is neither defined in the sweep nor built in.
-        """
+        """Returns the model that the grid calls `name`: the sweep's, else the built-in one; raises `KeyError`."""
         if name in self.models:
             return ModelSpec(name=name, **self.models[name].model_dump())
         return ModelSpec.model_validate({"name": name, **MODELS[name]})
 
     def languages_of(self, group: str) -> tuple[str, ...]:
-        """Returns the non-English languages of a group, or of the group whose equal-volume control it is.
-
-        Raises:
-            KeyError: The sweep has no such group.
-        """
+        """Returns the non-English languages of a group or of a control's group; raises `KeyError`."""
         groups: Mapping[str, tuple[str, ...]] = self.language_groups
         return groups[controlled_group(group) or group]
 

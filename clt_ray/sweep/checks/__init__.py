@@ -39,13 +39,7 @@ CHECKS: Mapping[Callable[[SweepSpec], Iterator[Finding]], tuple[str, ...]] = {
 
 
 def check(spec: SweepSpec, document: Document, refused: Collection[KeyPath]) -> list[Problem]:
-    """Returns every problem that the checks find.
-
-    Args:
-        spec: The typed values of the file, with absolute paths.
-        document: The file, from which messages take the place and the value.
-        refused: Paths of the keys and values that could not be typed.
-    """
+    """Returns every problem that the checks find in the typed values of a file, of which some were refused."""
     findings = (
         finding
         for run_check, keys in CHECKS.items()
