@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from clt_ray.verbs.judge import judge
-from tests.support.judged_runs import ITEMS, study
+from tests.support.judged_runs import ITEMS, judged_sweep
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def test_the_tiny_model_judges_through_a_real_server(folder: Path, server: str, model: Path) -> None:
-    made = study(folder)
+    made = judged_sweep(folder)
     environment = {"CLT_RAY_JUDGE_BASE_URL": server, "CLT_RAY_JUDGE_MODEL": str(model)}
     outcome = judge(made.sweep, environment=environment)
     assert outcome.complete and outcome.untracked is None

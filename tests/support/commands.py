@@ -1,4 +1,4 @@
-"""Runs the command line in a process of its own, as a user does."""
+"""Runs the command line in a separate process, as a user does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def clt_ray(
 
 
 class Killable:
-    """A running verb in a session of its own, so that all its processes can be killed together."""
+    """A running verb in a separate session, so that all of its processes can be killed together."""
 
     def __init__(self, *arguments: str, storage: Path) -> None:
         command = [sys.executable, "-m", "clt_ray", *arguments, "--storage", str(storage)]

@@ -1,4 +1,4 @@
-"""A judge's HTTP server on 127.0.0.1 that behaves, or misbehaves, as a test says."""
+"""An HTTP server on 127.0.0.1 in the place of a judge's, which behaves or fails as a test says."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def completion(text: str | None, finish_reason: str = "stop", **more: Any) -> An
 
 
 def refusal(status: int, message: str = "no", code: str | None = None, **headers: str) -> Answer:
-    """An error as the OpenAI API sends them."""
+    """Returns an error in the form of the OpenAI API."""
     error = {"message": message, "type": "error", "code": code}
     return Answer(status, json.dumps({"error": error}).encode(), {k.replace("_", "-"): v for k, v in headers.items()})
 
@@ -58,15 +58,15 @@ def rating(number: int) -> Answer:
 
 
 def judged_answer(body: dict[str, Any]) -> str:
-    """The answer to be judged, as a careful reader of the prompt finds it: between the lines with the code."""
+    """Returns the answer to be judged, which stands between the lines with the code of the prompt."""
     user = body["messages"][-1]["content"]
-    found = re.search(r"^\[answer (\w+) begins\]\n(.*)\n\[answer \1 ends\]$", user, re.DOTALL | re.MULTILINE)
-    assert found, user
-    return found[2]
+    fenced = re.search(r"^\[answer (\w+) begins\]\n(.*)\n\[answer \1 ends\]$", user, re.DOTALL | re.MULTILINE)
+    assert fenced, user
+    return fenced[2]
 
 
 class JudgeServer:
-    """Counts what it was asked."""
+    """Answers requests as a test says, and counts them."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour

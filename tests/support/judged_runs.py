@@ -1,4 +1,4 @@
-"""Finished runs of a small sweep, as evaluation leaves them, without the training."""
+"""Makes a small sweep whose finished runs have answers for a judge to rate, without the training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANSWERS = {
 ITEMS = sum(map(len, ANSWERS.values()))
 
 
-class Study:
+class JudgedSweep:
     """A small sweep in a storage, whose runs `finish` makes finished ones."""
 
     def __init__(self, folder: Path, task: str = "instruction", answers: dict[str, list[str]] | None = None) -> None:
@@ -71,9 +71,9 @@ class Study:
         return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def study(folder: Path, **choices: object) -> Study:
+def judged_sweep(folder: Path, **choices: object) -> JudgedSweep:
     """Returns a sweep of two finished runs."""
-    made = Study(folder, **choices)  # type: ignore[arg-type]
+    made = JudgedSweep(folder, **choices)  # type: ignore[arg-type]
     for run in made.runs:
         made.finish(run)
     return made

@@ -12,7 +12,7 @@ import pytest
 import clt_ray
 from clt_ray.cli import VERBS, main
 from clt_ray.verbs.advise import advice_json
-from tests.support.judged_runs import study
+from tests.support.judged_runs import judged_sweep
 from tests.support.run_dirs import Training
 from tests.support.sweeps import sweep, write
 
@@ -60,7 +60,7 @@ def test_json_of_judge_is_the_result_of_its_function(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    judged = study(tmp_path).sweep
+    judged = judged_sweep(tmp_path).sweep
     options = ["--storage", judged.locations.storage, "--tracking-uri", judged.locations.tracking_uri]
     assert main(["judge", judged.file, "--dry-run", "--json", *options]) == 0
     outcome = clt_ray.judge(judged, clt_ray.JudgeOptions(dry_run=True))
