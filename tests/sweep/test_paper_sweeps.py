@@ -157,5 +157,7 @@ def test_the_command_plans_all_files_without_data_or_hub(tmp_path: Path) -> None
     assert "3 runs are shared between the sweeps" in shown
     assert "shared with single-task" in " ".join(shown.split())
     assert "loaded from the hub at the first run that needs them" in shown
-    assert max(map(len, shown.splitlines())) <= 100
+    # A command to copy stays on one line, however long the paths are.
+    table = [line for line in shown.splitlines() if "clt-ray run " not in line]
+    assert max(map(len, table)) <= 100
     assert not (tmp_path / "empty").exists() and not (tmp_path / "store").exists()
