@@ -14,8 +14,7 @@ from mlflow import MlflowClient
 
 from clt_ray.analysis import mechanisms as measured
 from clt_ray.evidence import mechanisms, run_logs
-from clt_ray.html_report.mechanism_figures import mechanism_exhibits
-from clt_ray.html_report.mechanism_section import mechanism_frames, mechanism_sections
+from clt_ray.html_report.training_section import mechanism_exhibits, mechanism_frames, mechanism_sections
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.pipeline import execute
 from clt_ray.tracking import SweepTracker

@@ -39,3 +39,10 @@ def source_to_target(study: Study) -> pd.DataFrame:
                 rows.append(series_columns(curve, point) | labels | estimate_columns("gain", gain) | {"p": gain.p})
     columns = [*SERIES_COLUMNS, "source", "target", "route", "gain", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of the largest n that most training languages have, so that they are compared at one n."""
+    sources_per_n = rows.groupby("samples_per_language")["source"].nunique()
+    largest = int(sources_per_n.index[sources_per_n == sources_per_n.max()].max())
+    return rows[rows["samples_per_language"] == largest]

@@ -1,8 +1,6 @@
 """Writes the report: one HTML page, its figures as SVG and PNG, and its tables as CSV files.
 
-`build_report` computes the measures, states the findings, draws the figures, renders the page and writes everything.
-All that the page shows is also written as a file beside it, but the page needs none of these files: style sheet, script
-and figures are embedded in it.
+The page needs none of the files beside it: style sheet, script and figures are embedded in it.
 """
 
 from __future__ import annotations
@@ -25,17 +23,18 @@ from clt_ray.analysis.mechanisms import mechanisms
 from clt_ray.analysis.run_log import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.html_report.checkpoint_section import checkpoint_sections
-from clt_ray.html_report.evidence import evidence, limits
-from clt_ray.html_report.figures import Exhibit, exhibits
-from clt_ray.html_report.measure_figures import measure_exhibits
-from clt_ray.html_report.mechanism_figures import mechanism_exhibits
-from clt_ray.html_report.mechanism_section import mechanism_frames, mechanism_sections
-from clt_ray.html_report.overview_tables import summary
+from clt_ray.html_report.figures import Exhibit, exhibits, measure_exhibits
+from clt_ray.html_report.findings import evidence, headline_curves, introduction, limits, verdicts
 from clt_ray.html_report.run_table import run_table
-from clt_ray.html_report.sections import Section, claim_sections, frames, optional_sections, standard_sections
-from clt_ray.html_report.task_colours import style_sheet
-from clt_ray.html_report.verdicts import headline_curves, introduction, verdicts
+from clt_ray.html_report.score_tables import summary
+from clt_ray.html_report.sections import Section, Tables, claim_sections, frames, optional_sections, standard_sections
+from clt_ray.html_report.svg import style_sheet
+from clt_ray.html_report.training_section import (
+    checkpoint_sections,
+    mechanism_exhibits,
+    mechanism_frames,
+    mechanism_sections,
+)
 from clt_ray.redaction import redacted_text
 
 _HERE: Final = Path(__file__).parent
@@ -43,15 +42,9 @@ _PACKAGES: Final = ("clt-ray", "numpy", "pandas", "scipy", "matplotlib")
 _LONG: Final = 24
 """A table with more rows than this is collapsed until the reader opens it."""
 _STUDY_MEASURES: Final = (
-    measures.relative_to_english,
-    measures.seen_unseen,
-    measures.gain,
-    measures.per_language,
-    measures.transfer_correlation,
-    measures.plateau,
-    measures.interference,
-    measures.script_effect,
-)
+    measures.relative_to_english, measures.seen_unseen, measures.gain, measures.per_language,
+    measures.transfer_correlation, measures.plateau, measures.interference, measures.script_effect,
+)  # fmt: skip
 """Measures that every page has; each is written as a CSV file under its function's name."""
 
 
@@ -77,7 +70,6 @@ class Heading:
     """What the page states about itself."""
 
     title: str
-    """Title of the page."""
     command: str
     """Command line that made the report; secrets in URIs are redacted."""
     question: str | None = None
@@ -89,13 +81,7 @@ class Heading:
 def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     """Writes `index.html`, `scores.csv`, `tables/*.csv`, and `figures/*.svg` and `*.png`.
 
-    Args:
-        data: What the report is computed from.
-        heading: Title, question and provenance of the page.
-        out: Folder to write to; it is created when missing, and files of an earlier report are replaced.
-
-    Returns:
-        The path of the HTML file.
+    The folder is created when missing, files of an earlier report are replaced, and the HTML file's path is returned.
 
     Raises:
         ConfigurationError: There are no scores, the metrics of a task cannot share a curve, or items contradict scores.
@@ -109,21 +95,16 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     tables |= mechanism_frames(recorded) | checkpoint_correlation.checkpoint_tables(data.logs)
     optional = [*optional_sections(tables), *checkpoint_sections(tables), *mechanism_sections(recorded)]
     headline = headline_curves(study)
+    behind = None if data.reference is None else measures.relative_to_english(Study.of(data.reference))
     figures = [
-        *exhibits(tables, headline, _relative_to_english(data.reference)),
+        *exhibits(tables, headline, behind),
         *measure_exhibits(tables, headline, optional),
         *mechanism_exhibits(recorded),
     ]
-    runs = run_table(data.scores, data.runs, heading.mlflow_url)
-    sections = [
-        *claim_sections(tables["claims"]),
-        *standard_sections(tables),
-        *optional,
-        Section("runs", "Runs", "Runs", "", (runs,)),
-    ]
-    page = _rendered(
-        **_statements(study, tables, data), **_provenance(data, heading), exhibits=figures, sections=sections
-    )
+    runs = Section("runs", "Runs", "Runs", "", (run_table(data.scores, data.runs, heading.mlflow_url),))
+    sections = [*claim_sections(tables["claims"]), *standard_sections(tables), *optional, runs]
+    statements = _statements(study, tables, data)
+    page = _rendered(**statements, **_provenance(data, heading), exhibits=figures, sections=sections)
     return _write(out, page, data.scores, tables, figures)
 
 
@@ -135,12 +116,7 @@ def _measured(study: Study, data: ReportData) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _relative_to_english(reference: pd.DataFrame | None) -> pd.DataFrame | None:
-    return None if reference is None else measures.relative_to_english(Study.of(reference))
-
-
-def _statements(study: Study, tables: Mapping[str, pd.DataFrame], data: ReportData) -> dict[str, Any]:
-    """Returns the findings, what they are based on, and their limitations."""
+def _statements(study: Study, tables: Tables, data: ReportData) -> dict[str, Any]:
     return {
         "introduction": introduction(study),
         "tasks": study.tasks,
@@ -152,7 +128,6 @@ def _statements(study: Study, tables: Mapping[str, pd.DataFrame], data: ReportDa
 
 
 def _provenance(data: ReportData, heading: Heading) -> dict[str, Any]:
-    """Returns what the page states about itself."""
     return {
         "title": heading.title,
         "question": heading.question,
@@ -170,9 +145,7 @@ def _rendered(**context: Any) -> str:
     return environment.get_template("page.html").render(long=_LONG, style=style, script=script, **context)
 
 
-def _write(
-    out: Path, page: str, scores: pd.DataFrame, tables: Mapping[str, pd.DataFrame], figures: Sequence[Exhibit]
-) -> Path:
+def _write(out: Path, page: str, scores: pd.DataFrame, tables: Tables, figures: Sequence[Exhibit]) -> Path:
     """Writes all files, the page last, so that a reader who finds it also finds everything it links to."""
     for folder in ("tables", "figures"):
         (out / folder).mkdir(parents=True, exist_ok=True)

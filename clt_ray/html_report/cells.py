@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,12 +13,11 @@ from clt_ray.tasks import Metric
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: what is shown, and the key by which a reader sorts its column."""
+    """One cell of a table."""
 
     text: str
-    """What is shown."""
     sort: float | str
-    """Sort key of the cell within its column."""
+    """Key by which a reader sorts the column."""
     note: str = ""
     """Second line in small type, for instance an interval."""
     strong: bool = False
@@ -42,7 +41,6 @@ class NumberFormat:
     """How a stored number is shown."""
 
     digits: int = 2
-    """Decimals."""
     factor: float = 1.0
     """Shown number per stored number, for instance 100 for points of a fraction."""
     signed: bool = False
@@ -77,25 +75,9 @@ def number_cell(value: float, shape: NumberFormat) -> Cell:
     return Cell(shape.text(value), value * shape.factor if np.isfinite(value) else -np.inf, numeric=True)
 
 
-def estimate_cell(
-    value: float,
-    interval: tuple[float, float],
-    shape: NumberFormat,
-    *,
-    strong: bool = False,
-    heat: float | None = None,
-) -> Cell:
-    """Returns a number with its interval on a second line.
-
-    Args:
-        value: The estimate as it is stored.
-        interval: Lower and upper end as they are stored; not a number where unknown.
-        shape: How the three numbers are shown.
-        strong: Whether the number is set in bold.
-        heat: Tint of the background, see `Cell`.
-    """
-    sort = value * shape.factor if np.isfinite(value) else -np.inf
-    return Cell(shape.text(value), sort, shape.interval(*interval), strong, numeric=True, heat=heat)
+def estimate_cell(value: float, interval: tuple[float, float], shape: NumberFormat, *, strong: bool = False) -> Cell:
+    """Returns a stored number with its stored interval, which is not a number where unknown, on a second line."""
+    return replace(number_cell(value, shape), note=shape.interval(*interval), strong=strong)
 
 
 def q_cell(q: float) -> Cell:

@@ -1,10 +1,10 @@
-"""The figures of scores and gains, with their titles, captions and text alternatives."""
+"""The page's figures of scores, gains and measures, with their titles, captions and text alternatives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 from markupsafe import Markup
@@ -15,14 +15,14 @@ from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report.cells import NumberFormat
-from clt_ray.html_report.declared_tables import Row
+from clt_ray.html_report.columns import Row, excludes_zero
+from clt_ray.html_report.measure_tables import at_largest
+from clt_ray.html_report.sections import COMPARISONS, Section, Tables
 from clt_ray.html_report.svg import figure_png, figure_svg, inline
-from clt_ray.html_report.text import percent, slug
+from clt_ray.html_report.text import counted, percent, slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Tables = Mapping[str, pd.DataFrame]
 
 _MOST_CURVES_READ = 8
 """A text alternative describes at most this many curves; the others are in the table."""
@@ -49,9 +49,7 @@ class Words:
     """The words around a figure."""
 
     title: str
-    """Heading above the figure."""
     caption: str
-    """What is drawn, in full sentences."""
     alt: str
     """Text alternative, which screen readers read instead of the figure."""
 
@@ -61,9 +59,7 @@ class Exhibit:
     """A figure of the page in all its formats."""
 
     place: Place
-    """Where it belongs."""
     words: Words
-    """Title, caption and text alternative."""
     svg: str
     """The figure as a stand-alone SVG file."""
     png: bytes | None
@@ -73,20 +69,13 @@ class Exhibit:
 
 
 def exhibit(figure: Figure, place: Place, words: Words) -> Exhibit:
-    """Returns a figure in all its formats."""
     svg = figure_svg(figure, place.name)
     png = None if place.folded else figure_png(figure)
     return Exhibit(place, words, svg, png, inline(svg, place.name, words.alt))
 
 
 def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame | None = None) -> list[Exhibit]:
-    """Returns the figures of scores and gains that the tables allow.
-
-    Args:
-        tables: Data frames from `clt_ray.analysis.tables` by name.
-        headline: The curves that represent their task and model.
-        reference: `relative_to_english` of another study, drawn as thin lines behind.
-    """
+    """Returns the figures of scores and gains; `reference` is another study's `relative_to_english`, drawn thinly."""
     return [
         *_relative(tables["relative_to_english"], reference),
         *_seen_unseen(tables["seen_unseen"]),
@@ -118,11 +107,8 @@ def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[E
     )
     caption += " Thin lines: the reference study." if reference is not None else ""
     ends = _curve_ends(table, "relative_to_english", lambda row: percent(row["relative_to_english"]))
-    words = Words(
-        "Scores relative to English over samples per language",
-        caption,
-        f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}",
-    )
+    alt = f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}"
+    words = Words("Scores relative to English over samples per language", caption, alt)
     place = Place("relative_to_english", "overview", "relative_to_english")
     yield exhibit(plot_relative_to_english(table, reference), place, words)
 
@@ -145,7 +131,7 @@ def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
 
 def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
     from clt_ray.analysis.plots import plot_per_language
-    from clt_ray.analysis.plots.languages import MAX_CURVES
+    from clt_ray.analysis.plots.curves import MAX_CURVES
 
     for task, task_rows in table.groupby("task", sort=False):
         several_models = task_rows["model"].nunique() > 1
@@ -176,11 +162,10 @@ def _gain(table: pd.DataFrame) -> Iterator[Exhibit]:
         "shows no clear change."
     )
     means = table[(table["eval_language"] == MEAN) & (table["exposure"] != "english")]
-    alt = " ".join(
-        ["Gain in each language."]
-        + [_curve_ends(rows, "gain", _score_text("gain", signed=True), f"mean gain of {exposure} languages")
-           for exposure, rows in means.groupby("exposure", sort=False)]
-    )  # fmt: skip
+    shown = _score_text("gain", signed=True)
+    alt = "Gain in each language."
+    for exposure, rows in means.groupby("exposure", sort=False):
+        alt += " " + _curve_ends(rows, "gain", shown, f"mean gain of {exposure} languages")
     words = Words("Gain in each language at the largest n", caption, alt)
     yield exhibit(plot_gain(single), Place("gain", "gain", "gain"), words)
 
@@ -204,28 +189,110 @@ def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
 
 
 def _score_text(name: str, *, signed: bool = False) -> Callable[[Row], str]:
-    """Returns the function that shows a score of the row's metric."""
     return lambda row: NumberFormat.of(metric(row["metric"]), signed=signed).text(row[name])
 
 
 def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str], name: str = "") -> str:
-    """Returns sentences with the first and the last value of each curve in a column, for the first few curves.
-
-    Args:
-        table: Rows of one or several curves in order of n.
-        column: Column of the values.
-        shown: Returns a row's value as text.
-        name: What the values are called; by default as the column.
-    """
+    """Returns sentences with the first and the last value of the first few curves, called `name` or as the column."""
     labels = curve_labels(table)
     sentences = []
     for (task, *_), rows in table.groupby(["task", "model", "setting", "train_languages"], sort=False):
         known = rows[rows[column].notna()]
         if len(known):
-            ends = " to ".join(
-                f"{shown(row)} at {count_label(row['samples_per_language'])}"
-                for row in known.iloc[[0, -1]].to_dict("records")
-            )
+            rows_shown = known.iloc[[0, -1]].to_dict("records")
+            ends = " to ".join(f"{shown(row)} at {count_label(row['samples_per_language'])}" for row in rows_shown)
             curve = f"{task_label(str(task))} {labels[key_of(known.iloc[0])]}"
             sentences.append(f"{curve}, {name or column.replace('_', ' ')}: {ends}.")
     return " ".join(sentences[:_MOST_CURVES_READ])
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A forest plot that the page shows where its table has rows."""
+
+    table: str
+    """Name of the data frame with the estimates."""
+    section: str
+    title: str
+    caption: str
+    largest: bool = True
+    """Whether only the largest n of each curve is drawn."""
+    headline_only: bool = False
+    """Whether only the curves that represent their task and model are drawn."""
+
+
+_INTERVALS: Final = "Lines are 95% intervals; faint marks have none."
+FORESTS: Final = (
+    Forest("interference", COMPARISONS, "Effect of mixing tasks",
+           f"Score of the run on mixed tasks minus score of the single-task run with the same n. {_INTERVALS}",
+           largest=False),
+    Forest("gain_over_runs", "chance", "Gains with run-to-run noise",
+           "Gain at the largest n of each curve. The 95% intervals include run-to-run noise: they cover training the "
+           "same runs again."),
+    Forest("peaks", "chance", "Gains of the best runs, corrected for selection",
+           "Best run of each curve minus n = 0, minus the selection bias of picking the best of several noisy runs. "
+           "Small numbers give the n of the best run.",
+           largest=False),
+    Forest("leave_one_out", "leave-one-out", "Gap between seen and unseen languages with one language left out",
+           "Mean of the seen minus mean of the unseen languages at the largest n, without the named language. Filled "
+           f"dots: that language is a seen one. {_INTERVALS}",
+           headline_only=True),
+    Forest("equal_volume", "volume", "Language groups against extra English",
+           "Score of the run on the language group minus score of the run with as many additional English rows. "
+           f"{_INTERVALS}"),
+    Forest("follow_rates", "boundary", "Follow rate of every unseen language",
+           "Gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
+           f"{_INTERVALS}",
+           largest=False),
+)  # fmt: skip
+
+
+def measure_exhibits(tables: Tables, headline: Sequence[Curve], shown: Sequence[Section]) -> list[Exhibit]:
+    """Returns the figures of the measures that belong to one of the shown sections."""
+    names = {COMPARISONS, *(section.name for section in shown)}
+    forests = [forest for forest in FORESTS if forest.section in names]
+    drawn = [figure for forest in forests for figure in _forest(forest, tables[forest.table], headline)]
+    return [*drawn, *_sources(tables["source_to_target"])]
+
+
+def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterator[Exhibit]:
+    """Yields one figure, or one per model where one would be too long, or none where that is still too long."""
+    from clt_ray.analysis.plots import plot_estimates
+    from clt_ray.analysis.plots.estimate_rows import fits
+
+    if forest.headline_only:
+        table = of_curves(table, headline)
+    if forest.largest and len(table):
+        table = at_largest(table)
+    if table.empty:
+        return
+    parts = {"": table} if fits(table) else {str(model): rows for model, rows in table.groupby("model", sort=False)}
+    drawn = {model: rows for model, rows in parts.items() if fits(rows)}
+    for index, (model, rows) in enumerate(drawn.items()):
+        clear = sum(map(excludes_zero, rows.to_dict("records")))
+        alt = (
+            f"{forest.title}: {counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero. "
+            "The numbers are in the table."
+        )
+        place = Place(f"{forest.table}_{slug(model)}" if model else forest.table, forest.section, forest.table,
+                      folded=index > 0)  # fmt: skip
+        title = f"{forest.title}, {model}" if model else forest.title
+        yield exhibit(plot_estimates(rows), place, Words(title, forest.caption, alt))
+
+
+def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots import plot_source_to_target
+
+    if table.empty:
+        return
+    caption = (
+        "Gain over n = 0 in each evaluation language (columns) when one language is added to English (rows). Blue is a "
+        "gain, orange a loss; hatched pairs were not run; a frame marks the language trained on. Bold: q is below 5%."
+    )
+    best = table.sort_values("gain", ascending=False).iloc[0]
+    alt = (
+        f"Gains from language to language; the largest is from {language_name(best['source'])} to "
+        f"{language_name(best['target'])}. The numbers are in the table."
+    )
+    words = Words("Gain in each language from each training language", caption, alt)
+    yield exhibit(plot_source_to_target(table), Place("source_to_target", "sources", "source_to_target"), words)

@@ -11,20 +11,14 @@ import pandas as pd
 from clt_ray.analysis.display_order import natural_sort_key
 from clt_ray.analysis.metrics import task_order
 from clt_ray.html_report.cells import Cell, text_cell
-from clt_ray.html_report.declared_tables import MODEL, SAMPLES, SEED, Column, Row, Table, TableSpec, words
+from clt_ray.html_report.columns import MODEL, SAMPLES, SEED, Column, Row, Table, TableSpec, words
 from clt_ray.redaction import redacted_text, without_credentials
 
 _HTTP = ("http://", "https://")
 
 
 def run_table(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]], mlflow_url: str | None) -> Table:
-    """Returns every run that was planned or has scores, in reading order, with its state and id.
-
-    Args:
-        scores: Scores of finished runs.
-        runs: Planned runs, see `build.ReportData.runs`.
-        mlflow_url: Address of the MLflow experiment's page; without it, only runs with a `url` are linked.
-    """
+    """Returns every run that was planned (see `build.ReportData.runs`) or has scores, with its state and a link."""
     facts: dict[str, dict[str, Any]] = {}
     for run_id, rows in scores.groupby("run_id", sort=False):
         first: dict[Any, Any] = rows.iloc[0].to_dict()

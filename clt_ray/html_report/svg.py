@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
+from clt_ray.tasks import TASKS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -50,13 +52,7 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def inline(svg: str, name: str, alt: str) -> Markup:
-    """Returns a stand-alone SVG as an element of a page.
-
-    Args:
-        svg: From `figure_svg`.
-        name: Prefix of all ids, unique within the page.
-        alt: Text alternative, which screen readers read instead of the figure.
-    """
+    """Returns the SVG of a figure as an element of a page, with ids that begin with its name and a text alternative."""
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(svg)
@@ -72,10 +68,7 @@ def inline(svg: str, name: str, alt: str) -> Markup:
     width = float(root.attrib["width"].removesuffix("pt")) / 72 * PIXELS_PER_INCH
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
-    root.set("style", f"width:{width:.0f}px")
-    root.set("class", "chart")
-    root.set("role", "img")
-    root.set("aria-label", alt)
+    root.attrib |= {"style": f"width:{width:.0f}px", "class": "chart", "role": "img", "aria-label": alt}
     # ElementTree escapes all text when it serializes.
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
@@ -97,7 +90,6 @@ def _with_variables(style: str) -> str:
 def _variables() -> dict[str, str]:
     """Returns the page's CSS variable for each colour of the figures."""
     from clt_ray.analysis.plots import style
-    from clt_ray.html_report.task_colours import variable
     from clt_ray.tasks import TASKS
 
     return {
@@ -108,6 +100,19 @@ def _variables() -> dict[str, str]:
         style.ENGLISH: "var(--english)",
         style.BLUE: "var(--up)",
         style.VERMILLION: "var(--down)",
-        **{task.colour: f"var({variable(name)})" for name, task in TASKS.items()},
+        **{task.colour: f"var(--task-{name})" for name, task in TASKS.items()},
         **{colour: f"var(--other-{index})" for index, colour in enumerate(style.OTHER_COLOURS, 1)},
     }
+
+
+def style_sheet() -> str:
+    """Returns one CSS variable and one class for each task; on a dark page the variables have the dark colours."""
+    light = " ".join(f"--task-{name}: {task.colour};" for name, task in TASKS.items())
+    dark = " ".join(f"--task-{name}: {task.dark_colour or task.colour};" for name, task in TASKS.items())
+    classes = "\n".join(f".task-{name} {{ --task: var(--task-{name}); }}" for name in TASKS)
+    return (
+        f":root {{ {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+        f"@media print {{ :root {{ {light} }} }}\n"
+        f"{classes}\n"
+    )

@@ -9,14 +9,7 @@ import pytest
 
 from clt_ray.analysis.mixed_effects import fit_mixed, same
 from clt_ray.analysis.reference import reference_scores
-from clt_ray.analysis.scaling import (
-    MEASURES,
-    ScaleRow,
-    fit_scale,
-    leave_one_model_out,
-    parameters_in,
-    scale_rows,
-)
+from clt_ray.analysis.scaling import MEASURES, ScaleRow, fit_scale, leave_one_model_out, parameters_in, scale_rows
 from clt_ray.analysis.study import Study
 
 ERROR = 0.01

@@ -9,10 +9,9 @@ from clt_ray.analysis.comparisons import interference
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
-from clt_ray.html_report.figures import Exhibit
-from clt_ray.html_report.measure_figures import measure_exhibits
+from clt_ray.html_report.figures import Exhibit, measure_exhibits
+from clt_ray.html_report.findings import headline_curves
 from clt_ray.html_report.sections import COMPARISONS, frames, optional_sections
-from clt_ray.html_report.verdicts import headline_curves
 from tests.support.scores import FULL_MODELS, full_sweep, smoke_sweep
 
 

@@ -12,8 +12,7 @@ from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import gain
 from clt_ray.html_report import Heading, ReportData, build_report
-from clt_ray.html_report.general_tables import source_matrices
-from clt_ray.html_report.robustness_tables import left_out
+from clt_ray.html_report.measure_tables import left_out, source_matrices
 from clt_ray.html_report.sections import Section, frames, optional_sections
 from tests.support.scores import full_sweep, smoke_sweep
 

@@ -1,18 +1,87 @@
-"""The layout of a forest plot: its panels, its lines with their names, and the columns that it draws."""
+"""The layout of a forest plot: its panels, its lines with their names, and how its columns are drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 
 from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
 from clt_ray.analysis.display_order import count_label, language_name
-from clt_ray.analysis.metrics import task_label, task_order
-from clt_ray.analysis.plots.quantities import MEASURES
+from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.errors import ConfigurationError, Problem
+
+Ticks = Literal["plain", "signed", "percent", "factor", "samples"]
+"""How numbers on the axis are written: `factor` as powers of ten, `samples` on a logarithmic axis that includes 0."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How the values of one column are drawn."""
+
+    label: str
+    """What the axis measures."""
+    unit: str
+    factor: float = 1.0
+    """Shown number per stored number."""
+    reference: float | None = None
+    """Shown value that means no difference, where a line is drawn; None for none."""
+    ticks: Ticks = "plain"
+
+
+_DIFFERENCES: Final = {
+    "gain": "gain over n = 0",
+    "gap": "seen − unseen",
+    "change": "change of the gap",
+    "difference": "languages − extra English",
+    "interference": "mixed − single task",
+    "rise": "gain of the best run",
+    "corrected": "corrected gain",
+    "optimism": "selection bias",
+}
+"""Columns with differences in the unit of the row's metric -> their labels."""
+_SHARES: Final = {
+    "relative_to_english": Quantity("share of the English score", "%", 100.0, 100.0, "percent"),
+    "fidelity": Quantity("answers in the right language", "%", 100.0, None, "percent"),
+    "follow_rate": Quantity("follow rate", "gain per point of seen gain", reference=0.0),
+    "spearman": Quantity("Spearman correlation", "seen with unseen", reference=0.0),
+    "pearson": Quantity("Pearson correlation", "seen with unseen", reference=0.0),
+    "plateau": Quantity("plateau", "samples per language", ticks="samples"),
+    "best_run": Quantity("plateau by the best run", "samples per language", ticks="samples"),
+}
+MEASURES: Final = {
+    "gain_seen": "Gain of seen languages",
+    "gain_unseen": "Gain of unseen languages",
+    "gap": "Seen − unseen",
+    "plateau": "Samples at the plateau",
+}
+"""Titles of the measures that are fitted against model size."""
+
+
+def quantity(table: pd.DataFrame, value: str) -> Quantity:
+    """Returns how a column of a table with at most one metric is drawn; an unknown column is drawn as it is stored."""
+    if value in _SHARES:
+        return _SHARES[value]
+    if value == "slope":
+        if table["measure"].iloc[0] == "plateau":
+            return Quantity("per ten times the parameters", "factor", reference=0.0, ticks="factor")
+        return Quantity("per ten times the parameters", "points of 100", 100.0, 0.0, "signed")
+    if "term" in table:
+        return Quantity("follow rate", "gain per point of seen gain", reference=0.0)
+    if value == "estimate" and "effect" not in table:
+        return Quantity("Latin − other scripts", "points of 100 of each scale", 100.0, 0.0, "signed")
+    if "metric" not in table:
+        return Quantity(value.replace("_", " "), "as stored")
+    row_metric = metric(str(table["metric"].iloc[0]))
+    words = _DIFFERENCES.get(value)
+    if value == "estimate":
+        words = "Latin − other scripts" if (table["effect"] == "interaction").all() else "gain over n = 0"
+    label = f"{row_metric.label}, {words or value.replace('_', ' ')}"
+    shown = Quantity(label, row_metric.unit, row_metric.shown_factor)
+    return replace(shown, reference=0.0, ticks="signed") if words else shown
+
 
 Key = tuple[str, ...]
 """The curve of a row, followed by the values of the columns that name the row."""
@@ -24,12 +93,13 @@ _NAMES: Final = (
     "script", "against", "control", "seed",
 )  # fmt: skip
 """Columns that name rows within a curve if they vary."""
+_LANGUAGES: Final = {"eval_language": "", "source": "from ", "target": "to ", "left_out": "without "}
+"""Naming columns with languages -> the word before the language."""
 _TERMS: Final = {
     "neither": "shares neither script nor family",
     "script": "difference when it shares the script",
     "family": "difference when it shares the family",
 }
-_SETTINGS: Final = {"multi": "mixed tasks"}
 
 
 @dataclass(frozen=True)
@@ -37,21 +107,17 @@ class Columns:
     """Which columns of the table are drawn."""
 
     value: str
-    """Column of the estimates."""
     low: str
-    """Column of the lower ends of the intervals."""
     high: str
-    """Column of the upper ends of the intervals."""
     samples: str = ""
     """Column of n, which is written beside each mark; empty if it names the rows or is the same everywhere."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the figure."""
+    """A line of the figure with its name."""
 
     text: str
-    """Name of the line."""
     key: Key | None
     """Key of the rows drawn on the line; None for a heading."""
     indented: bool = False
@@ -63,7 +129,6 @@ class Layout:
     """What a forest plot draws, and where."""
 
     columns: Columns
-    """Which columns are drawn."""
     panels: list[tuple[str, pd.DataFrame]]
     """Title and rows of each panel; the rows are indexed as `keys`."""
     keys: pd.Series
@@ -93,7 +158,10 @@ def layout(table: pd.DataFrame, value: str | None = None) -> Layout:
     keys = table.apply(lambda row: row_key(row, names), axis=1)
     if any(pd.DataFrame({"key": keys, "mark": marks(table)}).loc[rows.index].duplicated().any() for _, rows in parts):
         raise problem("table", None, "has rows that differ only in their numbers", "pass the rows of one measure")
-    return Layout(replace(columns, samples=samples_column(table, names)), parts, keys, lines_of(table, keys, names))
+    # The column of n is written beside the marks if it varies but does not name the rows.
+    n = "samples_per_language"
+    is_beside = n in table and n not in names and table[n].nunique() > 1
+    return Layout(replace(columns, samples=n if is_beside else ""), parts, keys, lines_of(table, keys, names))
 
 
 def columns_of(table: pd.DataFrame, value: str | None) -> Columns:
@@ -103,8 +171,8 @@ def columns_of(table: pd.DataFrame, value: str | None) -> Columns:
         candidates = names[: names.index("low")] if "low" in names else []
         value = next((name for name in reversed(candidates) if name not in ("p", "q", "n")), None)
         if value is None:
-            raise problem("table", "low", "is missing, so the column of the estimates is unknown",
-                           "name it: plot_estimates(table, 'score')")  # fmt: skip
+            message, remedy = "is missing, so the column of the estimates is unknown", "plot_estimates(table, 'score')"
+            raise problem("table", "low", message, f"name it: {remedy}")
     if value not in names:
         raise problem("value", value, "is no column of the table", f"one of {', '.join(names)}")
     prefix = f"{value}_" if f"{value}_low" in names else ""
@@ -135,12 +203,6 @@ def naming_columns(parts: Sequence[pd.DataFrame]) -> list[str]:
     return names
 
 
-def samples_column(table: pd.DataFrame, names: Sequence[str]) -> str:
-    """Returns the column of n if it varies but does not name the rows, else an empty name."""
-    name = "samples_per_language"
-    return name if name in table and name not in names and table[name].nunique() > 1 else ""
-
-
 def marks(table: pd.DataFrame) -> pd.Series:
     """Returns the exposure of each row, which its mark shows; empty strings if the table has none."""
     return table["exposure"].astype(str) if "exposure" in table else pd.Series("", table.index)
@@ -148,13 +210,10 @@ def marks(table: pd.DataFrame) -> pd.Series:
 
 def row_key(row: pd.Series, names: Sequence[str]) -> Key:
     """Returns what the rows on one line have in common: the curve, and the values of the naming columns."""
-    curve = key_of(row) if set(CURVE_COLUMNS) <= set(row.index) else _partial(row)
+    parts = ("model", "setting", "language_group", "train_languages")
+    is_curve = set(CURVE_COLUMNS) <= set(row.index)
+    curve = key_of(row) if is_curve else tuple(str(row[name]) for name in parts if name in row)
     return (*curve, *(str(row[name]) for name in names))
-
-
-def _partial(row: pd.Series) -> Key:
-    """Returns the parts of a curve's key that the table has."""
-    return tuple(str(row[name]) for name in ("model", "setting", "language_group", "train_languages") if name in row)
 
 
 def lines_of(table: pd.DataFrame, keys: pd.Series, names: Sequence[str]) -> list[Line]:
@@ -170,9 +229,8 @@ def lines_of(table: pd.DataFrame, keys: pd.Series, names: Sequence[str]) -> list
     several = len(curves) > 1
     has_headings = any(len(texts) > 1 for texts in curves.values())
     for curve, texts in curves.items():
-        label = (
-            labels[curve] if has_curves else ", ".join(_SETTINGS.get(part, part) for part in curve if part != "single")
-        )
+        parts = ("mixed tasks" if part == "multi" else part for part in curve if part != "single")
+        label = labels[curve] if has_curves else ", ".join(parts)
         if not has_headings:
             (key,) = texts
             lines.append(Line(label if several or not texts[key] else texts[key], key))
@@ -186,12 +244,10 @@ def lines_of(table: pd.DataFrame, keys: pd.Series, names: Sequence[str]) -> list
 def _words(name: str, value: Any) -> str:
     if name == "samples_per_language":
         return f"n = {count_label(int(value))}"
-    if name in ("eval_language", "source", "target"):
-        return f"{'from ' * (name == 'source')}{'to ' * (name == 'target')}{language_name(str(value))}"
+    if name in _LANGUAGES:
+        return _LANGUAGES[name] + language_name(str(value))
     if name == "task":
         return task_label(str(value))
-    if name == "left_out":
-        return f"without {language_name(str(value))}"
     if name == "against":
         return f"against {value}" if value else ""
     if name == "script":

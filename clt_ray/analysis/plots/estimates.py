@@ -22,21 +22,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from clt_ray.analysis.display_order import count_label
-from clt_ray.analysis.plots.estimate_rows import MOST_LINES, Columns, Line, layout, marks, problem
-from clt_ray.analysis.plots.quantities import Quantity, quantity
-from clt_ray.analysis.plots.style import (
-    ENGLISH,
-    INK,
-    MUTED,
-    PAPER,
-    Grid,
-    columns_for,
-    fitted,
-    header,
-    panels,
-    styled,
-    task_colour,
-)
+from clt_ray.analysis.plots.estimate_rows import MOST_LINES, Columns, Line, Quantity, layout, marks, problem, quantity
+from clt_ray.analysis.plots.panels import Grid, columns_for, fitted, foot, header, panels
+from clt_ray.analysis.plots.style import ENGLISH, INK, MUTED, PAPER, styled, task_colour
 from clt_ray.analysis.uncertainty import Floats
 
 _EXPOSURES: Final = ("seen", "unseen", "english")
@@ -54,11 +42,7 @@ _RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
-    """Plots estimates with their 95% intervals, one panel per task.
-
-    Args:
-        table: Table of any measure, filtered to the rows of interest, for instance to the largest n.
-        value: Column of the estimates; by default the one before `low`.
+    """Plots the estimates of any measure's table with their 95% intervals, one panel per task.
 
     Raises:
         ConfigurationError: The table has no rows or no such column, or makes more than `MOST_LINES` lines.
@@ -88,7 +72,6 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
 def _draw(
     axis: Axes, rows: pd.DataFrame, keys: pd.Series, lines: Sequence[Line], columns: Columns, measure: Quantity
 ) -> None:
-    """Draws the marks of one panel on the lines of their keys."""
     heights = {line.key: index for index, line in enumerate(lines) if line.key is not None}
     offsets = _offsets(rows, keys)
     values, lows, highs = (_shown(rows, name, measure) for name in (columns.value, columns.low, columns.high))
@@ -209,5 +192,4 @@ def _legend(figure: Figure, table: pd.DataFrame, columns: Columns) -> None:
         entries.append("small numbers: samples per language")
     if columns.low in table and table[columns.low].notna().any():
         entries.append("lines: 95% intervals")
-    text = ";  ".join(entries)
-    figure.text(0.012, 0.09 / figure.get_size_inches()[1], text, color=MUTED, fontsize=7.5, va="bottom", ha="left")
+    foot(figure, ";  ".join(entries))

@@ -1,10 +1,7 @@
-"""Tables of the page, declared by their columns.
+"""Columns of the page's tables, and tables declared by their columns.
 
-**Contract.** A measure's table is declared once, as a `TableSpec`: the name of its CSV file, its title, its caption,
-and a column for each head, which makes a cell from a row of the measure's data frame. `TableSpec.of(frame)` is the
-`Table` that the template lays out.
-
-**Example.** `TableSpec("noise", "Run-to-run noise", caption, (*CURVE, words("Metric", "metric")))`.
+A measure's table is declared once, for instance `TableSpec("noise", "Run-to-run noise", caption, (*CURVE, Q))`;
+`TableSpec.of(frame)` is the `Table` that the template lays out.
 """
 
 from __future__ import annotations
@@ -15,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import pandas as pd
 
-from clt_ray.analysis.display_order import language_list, language_name, natural_sort_key
+from clt_ray.analysis.display_order import language_list, natural_sort_key
 from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.html_report.cells import Cell, NumberFormat, count_cell, estimate_cell, q_cell, text_cell
@@ -33,11 +30,8 @@ class Table:
     title: str
     """Heading, which is also the summary of a collapsed table."""
     caption: str
-    """What the numbers are, in full sentences."""
     heads: tuple[str, ...]
-    """Heads of the columns."""
     rows: tuple[tuple[Cell, ...], ...]
-    """Cells by row."""
 
 
 @dataclass(frozen=True)
@@ -77,37 +71,23 @@ def task_cell(task: str) -> Cell:
     return text_cell(task_label(task), task_order(task)[0])
 
 
-def model_cell(model: str) -> Cell:
-    return text_cell(model, str(natural_sort_key(model)))
-
-
 def languages_cell(train_languages: str) -> Cell:
     """Returns the languages of a `train_languages` entry such as `es+fr`."""
     return text_cell(language_list(train_languages.split("+")) if train_languages else "English only")
 
 
 def words(head: str, name: str) -> Column:
-    """Returns a column of text as it is stored."""
     return Column(head, lambda row: text_cell(str(row[name])))
 
 
 def counts(head: str, name: str) -> Column:
-    """Returns a column of whole numbers."""
     return Column(head, lambda row: count_cell(round(row[name])))
 
 
 def estimates(
     head: str, name: str, shape: NumberFormat, prefix: str = "", bold: Callable[[Row], bool] | None = None
 ) -> Column:
-    """Returns a column of estimates with their intervals.
-
-    Args:
-        head: Head of the column.
-        name: Name of the estimates in the data frame.
-        shape: How the numbers are shown.
-        prefix: The interval is in the columns `<prefix>low` and `<prefix>high`.
-        bold: Which estimates are set in bold; by default none.
-    """
+    """Returns a column of estimates with the intervals in `<prefix>low` and `<prefix>high`, in bold where asked."""
 
     def cell(row: Row) -> Cell:
         interval = row[f"{prefix}low"], row[f"{prefix}high"]
@@ -118,16 +98,17 @@ def estimates(
 
 def differences(head: str, name: str, bold: Callable[[Row], bool] = excludes_zero) -> Column:
     """Returns a column of differences of the row's metric, with their signs and intervals."""
-    return Column(head, lambda row: difference_cell(row, name, bold(row)))
+    return Column(head, lambda row: gain_cell(row, name, bold))
 
 
-def difference_cell(row: Row, name: str, strong: bool) -> Cell:
+def gain_cell(row: Row, name: str, bold: Callable[[Row], bool] = excludes_zero) -> Cell:
+    """Returns a difference of the row's metric, with its sign and interval."""
     shape = NumberFormat.of(metric(row["metric"]), signed=True)
-    return estimate_cell(row[name], (row["low"], row["high"]), shape, strong=strong)
+    return estimate_cell(row[name], (row["low"], row["high"]), shape, strong=bold(row))
 
 
 TASK: Final = Column("Task", lambda row: task_cell(row["task"]))
-MODEL: Final = Column("Model", lambda row: model_cell(row["model"]))
+MODEL: Final = Column("Model", lambda row: text_cell(row["model"], str(natural_sort_key(row["model"]))))
 SETTING: Final = Column("Setting", lambda row: text_cell("mixed" if row["setting"] == "multi" else "single"))
 TRAINED_ON: Final = Column("Trained on", lambda row: languages_cell(row.get("train_languages", "")))
 CURVE: Final = (TASK, MODEL, SETTING, TRAINED_ON)
@@ -136,8 +117,3 @@ SAMPLES: Final = counts("n", "samples_per_language")
 SEED: Final = counts("Seed", "seed")
 EXPOSURE: Final = words("Languages", "exposure")
 Q: Final = Column("q", lambda row: q_cell(row["q"]))
-
-
-def language_column(head: str, name: str) -> Column:
-    """Returns a column of language names."""
-    return Column(head, lambda row: text_cell(language_name(row[name])))

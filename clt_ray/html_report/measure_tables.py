@@ -1,0 +1,259 @@
+"""Tables of what findings depend on (noise, single languages, data volume) and of what holds beyond single curves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
+from clt_ray.analysis.display_order import language_name, language_order
+from clt_ray.analysis.metrics import metric, task_label
+from clt_ray.analysis.run_noise_tables import REPEATS
+from clt_ray.analysis.source_to_target import comparable
+from clt_ray.html_report import columns
+from clt_ray.html_report.cells import MISSING, Cell, NumberFormat, count_cell, estimate_cell, number_cell, text_cell
+from clt_ray.html_report.columns import CURVE, EXPOSURE, MODEL, SAMPLES, SETTING, TASK, Column, Q, Row, Table, TableSpec
+from clt_ray.html_report.text import number, percent
+
+_SURELY_WRONG: Final = 0.9
+"""A share of answers in the right language is set in bold when its whole interval lies below this."""
+
+
+def _noise_cell(row: Row, name: str) -> Cell:
+    noise_metric = metric(row["metric"])
+    return number_cell(row[name], NumberFormat(max(noise_metric.digits, 2), noise_metric.shown_factor))
+
+
+def _method_cell(row: Row) -> Cell:
+    return text_cell("repeated runs" if row["method"] == REPEATS else "neighbouring n")
+
+
+def _plain_difference(head: str, name: str, *, signed: bool) -> Column:
+    return Column(head, lambda row: number_cell(row[name], NumberFormat.of(metric(row["metric"]), signed=signed)))
+
+
+def _extreme(head: str, name: str) -> tuple[Column, Column]:
+    """Returns the columns of a gap and of the language that it is computed without."""
+    return (
+        Column(head, lambda row: columns.gain_cell(row[name], "gap")),
+        Column("Without", lambda row: text_cell(language_name(row[name]["left_out"]))),
+    )
+
+
+NOISE: Final = TableSpec(
+    "noise",
+    "Run-to-run noise",
+    "Noise of the mean over the non-English languages, in points (ratings: on their 1–5 scale). Difference: exceeded "
+    "by 5% of the pairs of repetitions of the same run. Where no run is repeated, the noise is estimated from runs at "
+    "neighbouring n, which tends to overestimate it.",
+    (
+        TASK,
+        MODEL,
+        SETTING,
+        Column("Metric", lambda row: text_cell(metric(row["metric"]).label)),
+        Column("Standard deviation", lambda row: _noise_cell(row, "deviation")),
+        Column("Difference", lambda row: _noise_cell(row, "difference")),
+        Column("Degrees of freedom", lambda row: number_cell(row["n"], NumberFormat(0))),
+        Column("Estimated from", _method_cell),
+    ),
+)
+GAINS_OVER_RUNS: Final = TableSpec(
+    "gain_over_runs",
+    "Gains with run-to-run noise",
+    "Gain at the largest n of each curve. The 95% intervals include run-to-run noise: they cover training the same "
+    "runs again. Bold: the interval excludes zero.",
+    (*CURVE, SAMPLES, EXPOSURE, columns.differences("Gain", "gain")),
+)
+GAINS_OVER_LANGUAGES: Final = TableSpec(
+    "gain_over_languages",
+    "Gains generalized to other languages",
+    "The same gains with 95% intervals for the mean over all languages like these, and over all runs where there are "
+    "several seeds. The intervals are wide where the languages are few or differ. Bold: the interval excludes zero.",
+    (*CURVE, SAMPLES, EXPOSURE, columns.counts("Number of languages", "n"), columns.differences("Gain", "gain")),
+)
+BEST_RUNS: Final = TableSpec(
+    "peaks",
+    "Best runs, corrected for selection",
+    "Best run of each curve compared with n = 0. The best of several noisy runs overestimates its true score, because "
+    "it was selected for being best. This selection bias is estimated from the run-to-run noise and subtracted. Bold: "
+    "the 95% interval of the corrected gain excludes zero.",
+    (
+        *CURVE,
+        EXPOSURE,
+        columns.counts("Best n", "samples_per_language"),
+        _plain_difference("Gain of the best run", "rise", signed=True),
+        _plain_difference("Selection bias", "optimism", signed=False),
+        columns.differences("Corrected gain", "corrected"),
+    ),
+)
+EQUAL_VOLUME: Final = TableSpec(
+    "equal_volume",
+    "Language groups against extra English",
+    "Score of the run on the language group minus score of the run with as many additional English rows instead. Bold: "
+    "q, the p value adjusted for all comparisons of the task, is below 5%.",
+    (*CURVE, SAMPLES, EXPOSURE, columns.differences("Languages − English", "difference", columns.is_discovery), Q),
+)
+LEAVE_ONE_OUT: Final = TableSpec(
+    "leave_one_out",
+    "Smallest and largest gap with one language left out",
+    "Gap between seen and unseen languages at the largest n of each curve, and the smallest and the largest gap that "
+    "result from leaving out a single language. Bold: the 95% interval excludes zero.",
+    (
+        *CURVE,
+        SAMPLES,
+        _plain_difference("Gap", "whole_gap", signed=True),
+        *_extreme("Smallest", "smallest"),
+        *_extreme("Largest", "largest"),
+    ),
+)
+
+
+def left_out(frame: pd.DataFrame) -> Table:
+    """Returns the gap of every curve at its largest n, and its extremes over the languages left out."""
+    rows = []
+    for _, curve in at_largest(frame).groupby(["task", *CURVE_COLUMNS], sort=False):
+        ordered = curve.sort_values("gap", kind="stable").to_dict("records")
+        smallest, largest = ordered[0], ordered[-1]
+        whole_gap = smallest["gap"] - smallest["change"]
+        rows.append(smallest | {"whole_gap": whole_gap, "smallest": smallest, "largest": largest})
+    return LEAVE_ONE_OUT.of(pd.DataFrame(rows))
+
+
+def fidelity(frame: pd.DataFrame) -> Table:
+    """Returns the share of answers in the right language: a row per run, a column per language."""
+    codes = sorted(frame["eval_language"].unique(), key=language_order)
+    labels = curve_labels(frame)
+    rows = []
+    for (task, run_ids), part in frame.groupby(["task", "run_ids"], sort=False):
+        shares: dict[str, dict[Any, Any]] = {row["eval_language"]: row for row in part.to_dict("records")}
+        label = labels[key_of(part.iloc[0])]
+        run = Cell(label, label.lower(), note=str(run_ids))
+        samples = count_cell(int(part["samples_per_language"].iloc[0]))
+        cells = [_share_cell(shares[code]) if code in shares else MISSING for code in codes]
+        rows.append((columns.task_cell(str(task)), run, samples, *cells))
+    caption = (
+        "Share of the answers that are in the language of the prompt, with Wilson intervals. Bold: the whole interval "
+        f"lies below {percent(_SURELY_WRONG)}."
+    )
+    heads = ("Task", "Run", "n", *map(language_name, codes))
+    return Table("fidelity", "Language fidelity", caption, heads, tuple(rows))
+
+
+def at_largest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of every curve at its largest n."""
+    largest = frame.groupby(["task", *CURVE_COLUMNS], sort=False)["samples_per_language"].transform("max")
+    return frame[frame["samples_per_language"] == largest]
+
+
+def _share_cell(row: Row) -> Cell:
+    interval = f"{number(100 * row['low'], 0)} to {number(100 * row['high'], 0)}"
+    return Cell(percent(row["fidelity"]), row["fidelity"], interval, row["high"] < _SURELY_WRONG, numeric=True)
+
+
+MEASURES: Final = {
+    "gain_seen": "Gain of seen languages, points of 100",
+    "gain_unseen": "Gain of unseen languages, points of 100",
+    "gap": "Seen − unseen, points of 100",
+    "plateau": "Samples at the plateau, factor",
+}
+"""What the measures that are fitted against model size are called."""
+_TERMS: Final = {
+    "neither": "Shares neither script nor family",
+    "script": "Difference when it shares the script",
+    "family": "Difference when it shares the family",
+}
+
+
+def _slope_cell(row: Row) -> Cell:
+    """Returns what a tenfold number of parameters changes: a factor for plateaus, else points."""
+    if row["measure"] != "plateau":
+        shape = NumberFormat(1, 100, signed=True)
+        return estimate_cell(row["slope"], (row["low"], row["high"]), shape, strong=columns.excludes_zero(row))
+    note = "" if np.isnan(row["low"]) else f"{_factor(row['low'])} to {_factor(row['high'])}"
+    return Cell(_factor(row["slope"]), row["slope"], note, columns.excludes_zero(row), numeric=True)
+
+
+def _factor(log: float) -> str:
+    value = 10**log
+    return "× < 0.01" if value < 0.005 else f"× {number(value, 0 if value >= 10 else 2)}"
+
+
+def _shared_cell(row: Row) -> Cell:
+    shares = [name for name in ("script", "family") if row[f"shares_{name}"]]
+    return text_cell(" and ".join(shares) or "neither")
+
+
+SCALE: Final = TableSpec(
+    "scale",
+    "Change with model size",
+    "Change of a measure when the model has ten times the parameters, from one regression over all tasks. R²: each "
+    "model is predicted from the others and compared with the mean of the others; below 0, size does not help to "
+    "predict. Bold: the 95% interval excludes zero.",
+    (
+        Column("Measure", lambda row: text_cell(MEASURES.get(row["measure"]) or str(row["measure"]))),
+        Column("Per tenfold parameters", _slope_cell),
+        columns.counts("Curves", "n"),
+        Column("R² out of sample", lambda row: number_cell(row["r2"], NumberFormat(2))),
+    ),
+)
+BOUNDARY: Final = TableSpec(
+    "boundary",
+    "Follow rate by script and family",
+    "Follow rate: gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
+    "The first row is the rate of languages that share neither script nor family with a training language.",
+    (
+        Column("Unseen language", lambda row: text_cell(_TERMS.get(row["term"]) or str(row["term"]))),
+        columns.estimates("Follow rate", "estimate", NumberFormat(2)),
+    ),
+)
+FOLLOW_RATES: Final = TableSpec(
+    "follow_rates",
+    "Follow rate of every unseen language",
+    "Only curves whose seen languages gain more than noise are shown. Shares: what the language has in common with a "
+    "training language, English included. Bold: the 95% interval excludes zero.",
+    (
+        TASK,
+        MODEL,
+        SETTING,
+        columns.words("Group", "language_group"),
+        Column("Unseen language", lambda row: text_cell(language_name(row["eval_language"]))),
+        Column("Shares", _shared_cell),
+        columns.estimates("Follow rate", "follow_rate", NumberFormat(2), bold=columns.excludes_zero),
+    ),
+)
+
+
+def source_matrices(frame: pd.DataFrame) -> tuple[Table, ...]:
+    """Returns the gains from every training language to every evaluation language, per task, model and setting."""
+    return tuple(_source_matrix(rows) for _, rows in frame.groupby(["task", "model", "setting"], sort=False))
+
+
+def _source_matrix(rows: pd.DataFrame) -> Table:
+    rows = comparable(rows)
+    first = rows.iloc[0]
+    gain_metric = metric(str(first["metric"]))
+    gains = {(row["source"], row["target"]): row for row in rows.to_dict("records")}
+    strongest = float(rows["gain"].abs().max()) or 1.0
+    targets = sorted(rows["target"].unique(), key=language_order)
+    lines = [
+        (text_cell(language_name(source)), *(_gain_cell(gains.get((source, target)), strongest) for target in targets))
+        for source in sorted(rows["source"].unique(), key=language_order)
+    ]
+    kind = ", mixed tasks" if first["setting"] == "multi" else ""
+    caption = (
+        f"Gain over n = 0 in {gain_metric.unit} at n = {first['samples_per_language']:,}. Rows: the language added "
+        "to English in training. Columns: the evaluation language. Bold: q is below 5%."
+    )
+    title = f"{task_label(str(first['task']))}, {first['model']}{kind}"
+    heads = ("Trained on", *map(language_name, targets))
+    return Table("source_to_target", title, caption, heads, tuple(lines))
+
+
+def _gain_cell(row: Row | None, strongest: float) -> Cell:
+    """Returns a gain, tinted in proportion to the strongest gain of its matrix."""
+    if row is None:
+        return MISSING
+    return replace(columns.gain_cell(row, "gain", columns.is_discovery), heat=row["gain"] / strongest)
