@@ -11,8 +11,6 @@
 first use, so that a program that needs the tables does not wait for matplotlib.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 

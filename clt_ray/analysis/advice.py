@@ -20,8 +20,6 @@ and the most informative further runs.
 them. With a tolerance of 0.01 the advice is 1,400 samples in each of four languages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf

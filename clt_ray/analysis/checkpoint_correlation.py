@@ -17,8 +17,6 @@ causal effect of training on one language.
 4 2 1 3, so rho is 0.4. The changes -0.5, -0.3, -0.1 and -0.4, -0.1, +0.2 have equal ranks, so their rho is 1.0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from math import nan
 from typing import Any, Final

@@ -22,8 +22,6 @@ n = 0 .850, so the rise is 6.8 points, as published. The run-to-run standard dev
 picking the best of eight runs about 1 point, so the interval is 5.7 +- 4.0 points: supported.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import pandas as pd

@@ -4,8 +4,6 @@ Every estimate has its confidence interval, `n` and run ids. `q` is its p value 
 task in the table (see `false_discovery`).
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import pandas as pd

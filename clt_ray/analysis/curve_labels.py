@@ -1,7 +1,5 @@
 """Labels of curves in figures and tables, which contain only the parts in which the curves differ."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pandas as pd

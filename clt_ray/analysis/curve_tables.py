@@ -3,8 +3,6 @@
 The columns that identify a point of a curve are `table_columns.SERIES_COLUMNS`. Scores are in the metric's stored unit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 

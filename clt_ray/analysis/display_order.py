@@ -1,7 +1,5 @@
 """Sort keys and short labels for models, languages and numbers of samples in tables and figures."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

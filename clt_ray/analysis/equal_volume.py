@@ -5,8 +5,6 @@ control (language group `english:k`, training language `en`) has as many additio
 of the two is the effect of the languages, separated from the effect of more data.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import pandas as pd

@@ -9,8 +9,6 @@ under the positive dependence between languages that are scored on shared items.
 .50.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

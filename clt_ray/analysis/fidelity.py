@@ -1,7 +1,5 @@
 """Language fidelity: the share of outputs that are in the language of the prompt."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 

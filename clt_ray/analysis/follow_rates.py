@@ -19,8 +19,6 @@ the main runs of the reference study, these are one or none.
 **Example.** Seen languages rise from 0.2 to 0.4 and Korean from 0.1 to 0.15. The follow rate of Korean is 0.25.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan

@@ -1,7 +1,5 @@
 """Tables of the models fitted over many curves: measures against model size, and follow rates of unseen languages."""
 
-from __future__ import annotations
-
 from math import isfinite
 from typing import Any, Final
 

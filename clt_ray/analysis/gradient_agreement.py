@@ -11,8 +11,6 @@ Example: the halves agree at 0.6 in math.en and at 0.5 in math.es, so R is 0.75 
 recorded cosine of 0.5 corresponds to a cosine of 0.71 between gradients without noise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from math import nan
 from typing import Any, Final

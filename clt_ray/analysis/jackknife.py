@@ -6,8 +6,6 @@ and Stein, "The jackknife estimate of variance", Annals of Statistics 9, 1981). 
 interval is too wide rather than too narrow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from math import nan, sqrt
 from typing import Final

@@ -1,7 +1,5 @@
 """The gap between seen and unseen languages with each language left out: whether a single language causes the gap."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

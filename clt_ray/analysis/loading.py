@@ -16,8 +16,6 @@ An equal-volume control has `en` as its only training language and the group `en
 of n rows in each of k languages. It is compared with runs of the same n whose group has k languages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias

@@ -14,8 +14,6 @@ the twin was validated after 16 and 18 steps (960 and 1,080 rows) with the losse
 run after 50 steps is compared with 0.48.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 

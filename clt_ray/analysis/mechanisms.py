@@ -13,8 +13,6 @@ positive one). A few runs cannot show this, so each correlation is reported with
 interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final

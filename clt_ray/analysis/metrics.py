@@ -1,7 +1,5 @@
 """Labels and scales of tasks and metrics, and the primary metric of each task."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

@@ -10,8 +10,6 @@ groups they are few, however many rows there are. Known error variances of singl
 libraries for mixed-effects models lack.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan

@@ -1,7 +1,5 @@
 """Selects the further runs that are most informative about a curve that does not yet answer a question."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 

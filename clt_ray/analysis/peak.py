@@ -6,8 +6,6 @@ optimism: noise is added to every run, the best run is picked again, and the mea
 optimism (Efron, Journal of the American Statistical Association 78, 1983, for selected models).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final

@@ -17,8 +17,6 @@ variance .01 / 3 and, with two degrees of freedom, the interval .20 +- 4.30 * .0
 fourth one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import nan, sqrt
 from typing import Any, Final

@@ -4,8 +4,6 @@ The coefficient is scipy's. The p value and the interval are computed here: scip
 have as few as three runs, and scipy gives no interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations

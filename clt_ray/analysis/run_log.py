@@ -1,7 +1,5 @@
 """`RunLog`: what one run recorded during training, with the axis values by which runs are compared."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

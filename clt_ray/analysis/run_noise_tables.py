@@ -1,7 +1,5 @@
 """Tables based on run-to-run noise: the noise itself, peaks corrected for optimism, gains that cover retraining."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from math import nan
 from typing import Any, Final

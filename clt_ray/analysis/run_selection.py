@@ -13,8 +13,6 @@ that it observes are settled.
 then a middle one. If 5000 costs twenty times as much as 100, it comes last.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, sqrt

@@ -19,8 +19,6 @@ Anal. 10, 1973).
 the hyperbolic form n / (n + 50) = 0.9, so the plateau is n = 450; in the exponential form it is 50 * ln 10 = 115.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from math import inf, isfinite, nan, sqrt
 from typing import Final

@@ -17,8 +17,6 @@ models.
 **Example.** If models of 1e9 and 1e10 parameters gain 0.30 and 0.20 in one task, the slope is -0.10 per tenfold size.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Evaluation languages are divided into those written in Latin script and others; English is in neither group.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any

@@ -1,7 +1,5 @@
 """Gains by training language (source) and evaluation language (target), from runs that add one language to English."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import pandas as pd

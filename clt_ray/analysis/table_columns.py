@@ -1,7 +1,5 @@
 """Columns that all tables share: which runs a row is about, and an estimate with its interval and provenance."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from clt_ray.analysis.study import Curve, Point

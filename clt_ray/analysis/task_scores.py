@@ -4,8 +4,6 @@ Every quantity of the analysis is computed from these scores, so that quantities
 resample of the test items is used for every run. See `uncertainty` for how resamples become intervals.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from functools import cached_property

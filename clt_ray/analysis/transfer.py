@@ -3,8 +3,6 @@
 English is in every training mixture, so it counts neither as a seen nor as an unseen language and is reported apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan

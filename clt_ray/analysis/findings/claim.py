@@ -1,7 +1,5 @@
 """The `Claim` class, and the statistics and helper functions from which all claims are computed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan

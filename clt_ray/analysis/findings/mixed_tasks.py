@@ -1,7 +1,5 @@
 """Claims about training on several tasks at once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import hypot, isnan, nan
 from typing import Final

@@ -1,7 +1,5 @@
 """Claims about the script of training languages and of evaluation languages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Claims about seen and unseen languages: their correlation, and the gap between them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import nan
 from typing import Final

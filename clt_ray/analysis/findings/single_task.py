@@ -1,7 +1,5 @@
 """Claims about training on one task: the gain, the plateau, and training on English alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import isfinite
 from typing import Final

@@ -5,8 +5,6 @@ are rounded to two decimals as printed. They have no item scores and one run per
 decisions made in the conversion.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -10,8 +10,6 @@ are separate measurements: each keeps the language group of its table and is the
 Standard errors of accuracies are binomial. The paper publishes neither standard errors nor item scores.
 """
 
-from __future__ import annotations
-
 import csv
 import sys
 from math import sqrt
