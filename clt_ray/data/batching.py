@@ -5,8 +5,6 @@ The order comes from the raw output of the Philox generator, which numpy keeps f
 of its `permutation`.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 
@@ -42,8 +40,6 @@ def epoch_batches(
 
     Args:
         lengths: Number of tokens of each row.
-        batch_size: Rows per batch.
-        seed: Random seed of the run.
         epoch: Number of the epoch, from 0.
         window: Number of batches whose rows are sorted together; 1 leaves the order random.
     """
@@ -67,7 +63,6 @@ def pad_batch(rows: Sequence[Encoded], pad_id: int, multiple: int = 1) -> dict[s
 
     Args:
         rows: Encoded rows, at least one.
-        pad_id: Token id that fills `input_ids`.
         multiple: The width is rounded up to a multiple of this number of tokens.
 
     Returns:

@@ -1,7 +1,5 @@
 """Keys under which two rows count as the same: they depend on the text of the rows, not on its position or file."""
 
-from __future__ import annotations
-
 import hashlib
 import unicodedata
 

@@ -1,15 +1,8 @@
 """The context length of a model."""
 
-from __future__ import annotations
-
 
 def context_length(location: str, revision: str | None = None) -> int | None:
-    """Returns the number of positions in a model's configuration; None when it has no limit.
-
-    Args:
-        location: Local directory or hub name of the model.
-        revision: Branch, tag or commit of a hub model.
-    """
+    """Returns the number of positions in a model's configuration; None when it has no limit."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(location, revision=revision)

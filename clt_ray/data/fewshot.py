@@ -15,8 +15,6 @@ A model that was trained on single answers ends its answer itself. Other models 
 invent, which `cut_continuation` removes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -38,12 +36,6 @@ _LABEL = re.compile(r"\s*([^\n:：]{1,40}[:：])\s*")
 
 def exemplars(source: DataSource, task: str, language: str, count: int) -> tuple[Row, ...]:
     """Returns the worked examples of a language.
-
-    Args:
-        source: The source of the task's rows.
-        task: Name of the task.
-        language: ISO 639-1 code.
-        count: Number of examples.
 
     Raises:
         DataError: The source has fewer examples.
@@ -85,9 +77,6 @@ def check_prompts(
     some of them, or a part of one, and would measure something else in the languages that a tokenizer splits most.
 
     Args:
-        run: The run, whose evaluation gives the number of exemplars and the longest answer.
-        test: Test rows by task and language.
-        tokenizer: The tokenizer of the model.
         context_tokens: Largest number of tokens that the model can attend to; None when it has no limit.
 
     Raises:
@@ -118,11 +107,6 @@ def cut_continuation(text: str, language: str, task: str) -> str:
     The text is cut at the first line that opens a prompt of the task, in the language or in English, unless the text
     begins with it. The prompts of some tasks open with the row's own text; there the text is cut at the blank line that
     separates exemplars.
-
-    Args:
-        text: The output of the model.
-        language: ISO 639-1 code of the prompt.
-        task: Name of the task.
     """
     openings = _openings(task, language)
     pattern = "|".join(rf"\n\s*{re.escape(opening)}" for opening in openings) or re.escape(SHOT_SEPARATOR)

@@ -16,8 +16,6 @@ left out: its start has the first special token and usually the most important p
 ask for an answer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,7 +51,6 @@ def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
     """Returns the token ids of a row, with labels for the completion only.
 
     Args:
-        row: A row with a completion.
         tokenizer: A Hugging Face tokenizer with an end-of-text token.
         max_length: Largest number of tokens, at least 2.
 
@@ -74,8 +71,6 @@ def encode_prompt(row: Row, tokenizer: Any, max_length: int | None = None, *, sh
     """Returns the tokens from which generation starts: those before the completion in `encode`.
 
     Args:
-        row: The row; its completion is not used.
-        tokenizer: A Hugging Face tokenizer.
         max_length: Largest number of tokens; None keeps all.
         shots: Worked examples that come first, as earlier turns of a chat or as paragraphs of plain text.
     """

@@ -10,8 +10,6 @@ Revisions are branches, because pinning a commit that nobody has checked would b
 that it read; write that commit into `revision` to pin it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -32,8 +30,6 @@ def files_for(
     """Returns the files of a split of a data set; None when it has no such split in that language.
 
     Args:
-        dataset: Repository that the sweep file names.
-        language: ISO 639-1 code.
         split: train, validation, test or exemplars.
         config: Configuration of a data set that no task lists; the language code by default.
         revision: Replaces the revision of files that come from `dataset` itself.

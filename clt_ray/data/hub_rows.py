@@ -9,8 +9,6 @@ The pass drops malformed rows and counts them by reason. The commit that the rev
 Later runs read the cache and therefore use that commit until the cache is deleted or `revision` is changed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -64,9 +62,6 @@ def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: boo
     """Returns the selected rows of a language from the cache, which is filled from the files the first time.
 
     Args:
-        files: The files of the split.
-        task: Name of the task.
-        language: ISO 639-1 code.
         needs_completion: Whether rows without a target are left out.
         training: Whether rows in the wrong script are left out.
 

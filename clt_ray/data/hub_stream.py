@@ -1,7 +1,5 @@
 """Streams the raw rows of files on the hub, or of files in a local copy of a repository."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast

@@ -4,8 +4,6 @@ Data sets of many gigabytes are published as a single array (mCoT-MATH, ShareGPT
 at once would need several times the size of the file in memory.
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 from collections.abc import Iterator

@@ -9,8 +9,6 @@ The equal-volume control of that run also has 36 rows: the first 10 + 2 x 4 Engl
 first 10 are the English rows of the run that it is compared with.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -84,9 +82,6 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
     """Finds missing rows before the first run starts.
 
     It reads the bundled corpus and local roots. The rows of hub data sets are not known before they are downloaded.
-
-    Args:
-        runs: Runs of one sweep or of several.
 
     Returns:
         One problem for each source, task and language that has too few rows for the largest run or no validation row

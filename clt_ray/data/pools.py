@@ -11,8 +11,6 @@ question. The division depends on the source and on the number of validation row
 every run of a sweep leaves out the same rows.
 """
 
-from __future__ import annotations
-
 import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -50,10 +48,6 @@ def load_pools(source: DataSource, task: str, language: str, validation_rows: in
     """Reads the rows of one task and language and divides them by purpose.
 
     Args:
-        source: The source of the rows.
-        task: Name of the task.
-        language: ISO 639-1 code.
-        validation_rows: Largest number of validation rows.
         with_train: False skips the training rows where they are not needed for validation either.
 
     Raises:

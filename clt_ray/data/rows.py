@@ -1,7 +1,5 @@
 """`Row`, the form of every training, validation and test example, and its construction from raw columns."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,8 +69,6 @@ def parse(
     Args:
         raw: Columns as the task's declaration names them; where the task allows conversations, a row may instead hold
             one in `messages` (role, content) or `conversations` (from, value), of which the first exchange is used.
-        task: Name of the task.
-        language: ISO 639-1 code.
         default_id: Name of a row that has neither `id` nor `lang-id`.
         needs_completion: False where a target may be missing, as in test prompts for a judge.
 
@@ -111,12 +107,7 @@ def check_script(parsed: Parsed, code: str) -> None:
 
 
 def claimed_language(raw: Mapping[str, Any], expected: str) -> str | None:
-    """Returns the ISO 639-1 code of the language that a row names in a column; None where it names no known one.
-
-    Args:
-        raw: The row's columns.
-        expected: ISO 639-1 code of the language that the row should be in.
-    """
+    """Returns the ISO 639-1 code of the language that a row names in a column; None where it names no known one."""
     for column in _LANGUAGE_COLUMNS:
         if isinstance(raw.get(column), str):
             return _codes(expected).get(raw[column].partition("-")[0].strip().lower())

@@ -7,8 +7,6 @@ a and b and moves no other row, and reordering the file changes nothing. A shuff
 unrelated order as soon as the number of rows changed.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 
@@ -20,8 +18,6 @@ def ordered(rows: Sequence[Row], key: str, identity: Callable[[Row], bytes] = co
     """Returns all rows in the pseudo-random order of `key`.
 
     Args:
-        rows: Rows in any order.
-        key: Name of the order.
         identity: Returns the part of a row that enters the hash. Rows with equal parts keep their relative order.
     """
     secret = digest(key)

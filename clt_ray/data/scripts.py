@@ -9,8 +9,6 @@ It distinguishes scripts, not languages: Portuguese in a Spanish file is not not
 characters, so kana decide between them: a Japanese text of some length has kana, a Chinese one has none.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter
@@ -50,7 +48,7 @@ class Writing:
         """Share of the letters in the script of the language; 1 for a text with too few letters."""
         return self.in_script / self.letters if self.letters >= FEW_LETTERS else 1.0
 
-    def __add__(self, other: Writing) -> Writing:
+    def __add__(self, other: "Writing") -> "Writing":
         return Writing(self.letters + other.letters, self.in_script + other.in_script)
 
 

@@ -1,7 +1,5 @@
 """Reads the rows of one task, language and split from the source that a sweep file names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,9 +37,6 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
     """Returns every usable row; none when the source has no rows for this language and split.
 
     Args:
-        source: The bundled corpus, a local root or a hub data set.
-        task: Name of the task.
-        language: ISO 639-1 code.
         split: train, validation, test or exemplars.
 
     Raises:

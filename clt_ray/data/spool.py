@@ -10,8 +10,6 @@ With hashes as keys this is a sample that depends on the records alone, and not 
 chunks, or on a random state. A larger n keeps all records that a smaller n keeps.
 """
 
-from __future__ import annotations
-
 import heapq
 import json
 import tempfile
@@ -38,7 +36,6 @@ class Spool:
 
         Args:
             key: Sort key, of the same length for all records.
-            record: A value that JSON can represent.
         """
         number = int.from_bytes(key, "big")
         if number in self._kept:
@@ -68,7 +65,7 @@ class Spool:
                 yielded.add(key)
                 yield json.loads(record)
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> "Spool":
         # Every record that is kept for a while is written: about n (1 + ln(N / n)) records for n kept ones of N.
         self._file = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="clt-ray-")
         return self

@@ -4,8 +4,6 @@ For every source, task, language and split: how many rows there are, how many ar
 and why, how long the rows are in tokens, whether they are in the script of their language, and examples.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

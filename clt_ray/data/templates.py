@@ -4,8 +4,6 @@ The templates of built-in tasks and languages are in `templates.yaml`, whose has
 languages of other packages bring theirs in their declarations.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from importlib import resources
@@ -44,10 +42,6 @@ def prompt_template(task: str, language: str) -> str:
     """Returns the template of a prompt.
 
     A language without a template uses the English one: its rows then ask in English about a text in that language.
-
-    Args:
-        task: Name of the task.
-        language: ISO 639-1 code of the row's language.
     """
     by_language = prompts(task)
     declared = LANGUAGES[language].prompts if language in LANGUAGES else {}
@@ -58,8 +52,6 @@ def apply_template(task: str, language: str, text: str) -> str:
     """Returns the prompt of a row.
 
     Args:
-        task: Name of the task.
-        language: ISO 639-1 code of the row's language.
         text: The row's own text, which replaces the placeholder; braces inside are kept as they are.
     """
     return prompt_template(task, language).replace(placeholder(task), text)
@@ -69,7 +61,6 @@ def chat_instruction(task: str, language: str) -> str:
     """Returns what a chat model is instructed to do before the prompt.
 
     Args:
-        task: Name of the task.
         language: ISO 639-1 code of the row's language; a language without an instruction uses the English one.
 
     Returns:

@@ -1,7 +1,5 @@
 """Scores of the chosen checkpoint by the scorers of other packages that take it as a whole."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,9 +14,7 @@ def checkpoint_scores(run: RunSpec, directory: Path, scores: Sequence[Score]) ->
     """Returns the rows that the checkpoint scorers of a run add to its scores.
 
     Args:
-        run: The run, whose evaluation names the scorers.
         directory: The chosen checkpoint as a Hugging Face directory.
-        scores: The rows of the test outputs.
 
     Raises:
         RunError: A scorer returned a metric that it does not declare, a value outside its range, or a row that exists.

@@ -1,7 +1,5 @@
 """Generates answers to the test rows of every language and scores them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,12 +17,7 @@ class Generator(Protocol):
     """The part of a training backend that evaluation uses."""
 
     def generate(
-        self,
-        model: Any,
-        tokenizer: Any,
-        prompts: Sequence[Sequence[int]],
-        max_new_tokens: int,
-        batch_size: int,
+        self, model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, batch_size: int
     ) -> list[list[int]]: ...
 
 
@@ -77,11 +70,6 @@ def evaluate(
     All languages of a task are decoded together: rows of similar length share batches whatever their language.
 
     Args:
-        run: The run whose model is evaluated.
-        test: Rows by task and language.
-        model: A model of the backend.
-        tokenizer: Its tokenizer.
-        generator: Decodes prompts.
         scorers: Names of further scorers of single outputs; those that do not score outputs are ignored.
     """
     generations: list[Generation] = []
@@ -125,16 +113,7 @@ def summarise(run: RunSpec, generations: Sequence[Generation]) -> list[Score]:
 def score_row(
     run: RunSpec, task: str, language: str, metric: str, mean_and_error: tuple[float, float], n_items: int
 ) -> Score:
-    """Returns a score of a run as a row of scores.csv.
-
-    Args:
-        run: The run.
-        task: Name of the task.
-        language: ISO 639-1 code.
-        metric: Name of the metric.
-        mean_and_error: The mean over the items and its standard error.
-        n_items: Number of items.
-    """
+    """Returns a score of a run as a row of scores.csv."""
     return Score(
         run_id=run.run_id,
         model=run.model.name,

@@ -5,8 +5,6 @@ items.csv                    one score of one item per row
 scores.csv                   one mean score per row, in the columns that all analysis reads
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence
@@ -21,13 +19,7 @@ SCORE_COLUMNS = tuple(field.name for field in fields(Score))
 
 
 def evaluation_files(run: RunSpec, generations: Sequence[Generation], scores: Sequence[Score]) -> dict[str, str]:
-    """Returns the content of every file by its name in the run directory, in the order of writing.
-
-    Args:
-        run: The run.
-        generations: Its scored answers to all test rows.
-        scores: Its mean scores.
-    """
+    """Returns the content of every file by its name in the run directory, in the order of writing."""
     answers: dict[TaskLanguage, list[Generation]] = {}
     for generation in generations:
         answers.setdefault(TaskLanguage(generation.task, generation.language), []).append(generation)

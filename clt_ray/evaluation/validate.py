@@ -4,8 +4,6 @@ The rows are the first ones of every validation set, so they are the same at eve
 after a resume. Greedy decoding draws no random numbers, so that training continues as without it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,12 +23,6 @@ def answer_scorer(
     run: RunSpec, validation: Mapping[TaskLanguage, Sequence[Row]], tokenizer: Any, generator: Generator
 ) -> Callable[[Any], Means] | None:
     """Returns a function that scores a model's answers to some validation rows.
-
-    Args:
-        run: The run, whose `validation.generate` gives the number of rows and the tasks.
-        validation: Validation rows by task and language.
-        tokenizer: The tokenizer of the model.
-        generator: Decodes prompts greedily.
 
     Returns:
         A function from a model to means by task and language; None when the run generates no answers.

@@ -48,6 +48,7 @@ PRELOADED = (
     "clt_ray.evaluation.evaluate",
     "clt_ray.data.mixture",
     "transformers.generation.utils",
+    "nltk.stem.porter",
 )
 """Modules that every run imports."""
 

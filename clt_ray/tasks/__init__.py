@@ -7,8 +7,6 @@
 Another package adds a task through an entry point of the group `clt_ray.tasks`; docs/extend.md has a recipe.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from clt_ray.errors import CltRayError

@@ -1,7 +1,5 @@
 """`Task`: everything that the package needs to know about a task, in one declaration."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field

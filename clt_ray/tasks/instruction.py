@@ -1,7 +1,5 @@
 """Instruction following: single-turn replies, compared with a reference and rated by a judge."""
 
-from __future__ import annotations
-
 from clt_ray.tasks.declaration import HubFiles, Metric, Task
 
 TAGENGO = "lightblue/tagengo-gpt4"

@@ -1,7 +1,5 @@
 """Math word problems with worked solutions: mCoT-MATH and MGSM, scored by exact match of the final number."""
 
-from __future__ import annotations
-
 from clt_ray.tasks.declaration import HubFiles, Metric, Task
 from clt_ray.tasks.summarization import CONVERTED
 

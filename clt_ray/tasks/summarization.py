@@ -1,7 +1,5 @@
 """Summarization of news articles: XL-Sum, scored by ROUGE-L with tokens that suit each language."""
 
-from __future__ import annotations
-
 from clt_ray.tasks.declaration import HubFiles, Metric, Task
 
 XLSUM = "csebuetnlp/xlsum"

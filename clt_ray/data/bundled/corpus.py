@@ -5,8 +5,6 @@
  'answer': '18 + 14 = 32. La respuesta es 32.'}
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 
@@ -60,10 +58,7 @@ def _instruction(item: Item, language: str, split: str) -> dict[str, str]:
     slots["list"] = comma.join([str(number) for number in numbers] + [word["word"] for word in named])
     slots["sorted"] = comma.join(str(number) for number in sorted(numbers))
     slots["words"] = comma.join(words(number, language) for number in numbers)
-    return {
-        "prompt": sentence(prompt, slots, language),
-        "completion": sentence(completion, slots, language),
-    }
+    return {"prompt": sentence(prompt, slots, language), "completion": sentence(completion, slots, language)}
 
 
 _WRITERS = {"math": _math, "summarization": _summarization, "instruction": _instruction}
@@ -87,11 +82,7 @@ def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
     Raises:
         DataError: The corpus has no such task, language or split.
     """
-    for kind, value, known in (
-        ("task", task, TASKS),
-        ("language", language, LANGUAGES),
-        ("split", split, SPLITS),
-    ):
+    for kind, value, known in (("task", task, TASKS), ("language", language, LANGUAGES), ("split", split, SPLITS)):
         if value not in known:
             raise DataError(f"the bundled corpus has no {kind} {value!r}; it has {', '.join(known)}")
     return [dict(row) for row in _rows(task, language, split)]

@@ -1,7 +1,5 @@
 """Hashes of the bundled corpus and model, which are part of the identity of every run that uses them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

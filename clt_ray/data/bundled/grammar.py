@@ -11,8 +11,6 @@ If P is a woman and T is pencils, the Arabic frame "{P.gender?اشترى:اشت�
 for a = 5 and "اشترت سارة 12 قلمًا." for a = 12.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import lru_cache

@@ -4,8 +4,6 @@ An item is drawn once and written in every language, so rows with the same id ha
 The splits are parts of one list of distinct items, and two items of a task never differ only in supporting details.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

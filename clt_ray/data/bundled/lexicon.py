@@ -1,7 +1,5 @@
 """Words of the bundled corpus: one file per kind of word, with one line per concept that has all eight languages."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from functools import lru_cache

@@ -6,8 +6,6 @@ A Llama model of about a million parameters is trained from scratch on the text 
 ten minutes. The same seed on the same machine gives the same bits.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

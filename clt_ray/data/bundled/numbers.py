@@ -1,7 +1,5 @@
 """Number words from 0 to 99 in the languages of the bundled corpus, in the form used for counting."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 from clt_ray.data.bundled.lexicon import LANGUAGES, read

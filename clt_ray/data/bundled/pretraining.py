@@ -13,8 +13,6 @@ fine-tuning has to teach the task, as it does for the large models of the study.
     rato, jardim
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping

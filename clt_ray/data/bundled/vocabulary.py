@@ -4,8 +4,6 @@ Byte-pair encoding merges what is frequent. On running text it would merge whole
 bytes. On the pieces that sentences are composed of, every noun becomes a token.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -8,8 +8,6 @@ Every task also scores `fidelity`, which needs no reference: whether the output 
     scorer("math")("The answer is 1,250.", "1250", "en")      # {"accuracy": 1.0, "fidelity": 1.0}
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +25,6 @@ def scorer(task: str, further: tuple[str, ...] = ()) -> ScoreFunction:
     """Returns the function that scores an output of a task: by its own scorer, by further ones, and for fidelity.
 
     Args:
-        task: Name of the task.
         further: Names of scorers of other packages. Those of other tasks, and those of checkpoints, are ignored.
 
     Raises:

@@ -10,8 +10,6 @@ The words are in the declarations of the languages (`Language.answers`). English
 since models mix them in. A noun that is only looked for (`to find the answer`, 答えを求める) announces nothing.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import re
@@ -49,7 +47,6 @@ def announcements(text: str, language: str) -> list[Announcement]:
 
     Args:
         text: A solution that went through `numerals.simplified`.
-        language: ISO 639-1 code.
     """
     places = [Announcement(match.start(), match.end(), "box") for match in _BOX.finditer(text)]
     places += [Announcement(match.start(), match.end(), "mark") for match in _HASHES.finditer(text)]
@@ -184,8 +181,6 @@ def _of_all(language: str, field: str, *, borders: bool = False) -> list[str]:
     """Returns a field of the built-in languages and of `language`, since models mix languages.
 
     Args:
-        language: ISO 639-1 code.
-        field: Name of a field of `Answers`.
         borders: Whether the words must stand at word borders, in the languages whose borders can be found.
     """
     patterns = []

@@ -4,8 +4,6 @@ It measures the overlap of characters with one of many good replies. It can comp
 weak measure of the quality of a single reply, which is why the metric is named `reference_chrf`.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 
@@ -14,7 +12,6 @@ def score(prediction: str, reference: str, language: str) -> dict[str, float]:
     """Returns sentence-level chrF (Popovic 2015; character 6-grams, beta 2) as sacrebleu computes it, divided by 100.
 
     Args:
-        prediction: The model's reply.
         reference: A reply to compare with; without a reference there is no score.
         language: Not used, since characters need no segmentation.
 

@@ -19,8 +19,6 @@ passes when the whole text does.
 A language that lingua does not know (Hausa), or that is the only one of its script, is checked by script only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -85,10 +83,6 @@ _CHINESE = frozenset("的了是在不我你他她這這个個们們您很嗎吗�
 
 def passes(text: str, language: str) -> bool:
     """Returns whether no line of a text is in another language.
-
-    Args:
-        text: Any text; one without a line to check passes.
-        language: ISO 639-1 code of the language it should be in.
 
     Raises:
         UnknownLanguageError: There is no such language.

@@ -18,8 +18,6 @@ The final number is numerals by the first of these rules that applies:
 An expression without a result (`18 - 10`) is no number. Text after the start of a further question is not read.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -80,7 +78,6 @@ def final_number(text: str, language: str) -> Decimal | None:
     Args:
         text: A solution, or only its answer. A text that is nothing but a number with a comma before three digits is
             read as data sets write references: `2,125` is 2125 in every language.
-        language: ISO 639-1 code, which decides what separators mean and how answers are announced.
     """
     readings = _final_readings(text, language)
     return readings[0] if readings else None
@@ -91,11 +88,6 @@ def score(prediction: str, reference: str, language: str) -> dict[str, float]:
 
     A prediction that two conventions read differently (`numerals`) is right if one of the readings is right, since a
     wrong answer is hardly ever wrong by exactly a factor of 1000.
-
-    Args:
-        prediction: The model's solution.
-        reference: A solution with the right number, or just the number.
-        language: ISO 639-1 code of both.
 
     Returns:
         `accuracy`, 1 or 0; 0 when either text has no final number.

@@ -5,8 +5,6 @@ The words are in the declarations of the languages (`Language.numbers`). They co
 positional (Chinese, Japanese, Korean, Thai). Words that are also articles (`un`, `eine`) are no numbers.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import unicodedata
@@ -23,7 +21,6 @@ def leading_number(text: str, language: str) -> Decimal | None:
 
     Args:
         text: What follows `the answer is`, in NFKC.
-        language: ISO 639-1 code.
     """
     numbers = LANGUAGES[language].numbers if language in LANGUAGES else Numbers()
     text = text.lstrip(" \n:'\"*«“”")

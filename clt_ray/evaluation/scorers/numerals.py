@@ -13,8 +13,6 @@ likelier one first:
 Number words (`eight`, 八) are not numbers here.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import unicodedata
@@ -200,7 +198,6 @@ def _readings(raw: str, decimal_comma: bool, either: bool) -> tuple[Decimal, ...
     """Returns the values of digits with separators, the likelier one first.
 
     Args:
-        raw: The digits.
         decimal_comma: Whether a comma separates the decimals and a point groups digits.
         either: Whether both conventions occur in the language, so that an ambiguous spelling has two readings.
     """

@@ -5,8 +5,6 @@ rouge-score package with its stemmer. That package drops every character outside
 or Arabic 0 whatever is written; here each language has its own tokens (`clt_ray.evaluation.scorers.segmentation`).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,11 +13,6 @@ from clt_ray.evaluation.scorers.segmentation import words
 
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
     """Returns the F-measures of unigrams, bigrams and the longest common subsequence.
-
-    Args:
-        prediction: The model's summary.
-        reference: The reference summary.
-        language: ISO 639-1 code, which decides how both are split into words.
 
     Returns:
         `rouge1`, `rouge2`, `rougeL` from 0 to 1; all 0 when either text has no word, all 1 for the same words (in

@@ -13,8 +13,6 @@ reaches a language without a segmenter (Thai, or Chinese in a Spanish reply) is 
 stemmers load at their first use; loading takes 0.02 to 0.15 s each, and about two seconds for English.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import unicodedata
@@ -36,12 +34,7 @@ _PIECE = 2000
 
 
 def words(text: str, language: str) -> list[str]:
-    """Returns the words of a text, without punctuation.
-
-    Args:
-        text: Any text, also one in another language than it should be.
-        language: ISO 639-1 code, whose declaration decides how the text is split.
-    """
+    """Returns the words of a text, without punctuation."""
     declaration = LANGUAGES.get(language)
     if declaration is not None and declaration.split_words:
         split: Callable[[str], list[str]] = resolved(declaration.split_words)
