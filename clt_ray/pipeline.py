@@ -118,7 +118,7 @@ def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:
 
 def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     """Executes all stages of a run in this process. Process 0 and the others differ in their recorder."""
-    from clt_ray.evaluation.files import evaluation_files
+    from clt_ray.evaluation.evaluate import evaluation_files
     from clt_ray.training.backends import select_backend
 
     started = time.monotonic()
@@ -151,9 +151,8 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
 
 def _prepare(run: RunSpec, backend: Backend) -> tuple[RunData, TrainingJob]:
     """Reads the run's rows, checks its test prompts, and encodes what training reads."""
-    from clt_ray.data.context import context_length
     from clt_ray.data.fewshot import check_prompts
-    from clt_ray.data.formatting import Encoded, encode
+    from clt_ray.data.formatting import Encoded, context_length, encode
     from clt_ray.data.mixture import build_run_data
     from clt_ray.data.rows import Row
     from clt_ray.evaluation.validate import answer_scorer

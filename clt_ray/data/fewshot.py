@@ -21,9 +21,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from clt_ray.data.content import prompt_key
 from clt_ray.data.formatting import SHOT_SEPARATOR, encode_prompt
 from clt_ray.data.rows import Row
+from clt_ray.data.sampling import prompt_key
 from clt_ray.data.sources import describe, load_rows
 from clt_ray.data.templates import FALLBACK_LANGUAGE, placeholder, prompt_template
 from clt_ray.errors import DataError

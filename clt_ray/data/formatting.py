@@ -96,6 +96,15 @@ def has_chat_format(tokenizer: Any) -> bool:
     return bool(getattr(tokenizer, "chat_template", None))
 
 
+def context_length(location: str, revision: str | None = None) -> int | None:
+    """Returns the number of positions in a model's configuration; None when it has no limit."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(location, revision=revision)
+    positions = getattr(config, "max_position_embeddings", None)
+    return int(positions) if positions else None
+
+
 def _parts(row: Row, tokenizer: Any) -> tuple[list[int], list[int]]:
     prompt, shown = _prompt(row, tokenizer)
     if shown is None:

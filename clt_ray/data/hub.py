@@ -1,4 +1,4 @@
-"""Finds the files of a split of a data set on the Hugging Face hub.
+"""Finds the files of a split of a data set on the Hugging Face hub, or in a local copy of it, and streams their rows.
 
 A sweep file names the training set of a task (`data: {math: {dataset: laihuiyuan/mCoT-MATH}}`). The declarations of
 the tasks (`Task.hub_layouts`) say where that set's own splits, the task's test set and its worked examples are. Every
@@ -12,11 +12,15 @@ that it read; write that commit into `revision` to pin it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
+from clt_ray.data.json_stream import json_lines, json_records
+from clt_ray.errors import DataError
 from clt_ray.languages import LANGUAGES
 from clt_ray.tasks import TASKS, HubFiles
 
-__all__ = ["HubFiles", "files_for", "layouts"]
+JSON_KINDS = (".json", ".jsonl")
 
 
 def layouts() -> dict[str, Mapping[str, tuple[HubFiles, ...]]]:
@@ -54,3 +58,109 @@ def _with_names(entries: tuple[HubFiles, ...]) -> Iterator[HubFiles]:
         names = files.names or {code: known.get(code, code) for code in codes if code not in served}
         served |= names.keys()
         yield replace(files, names=names, languages=None)
+
+
+def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
+    """Yields the rows of every language in the files of `language`, under the data set's own column names.
+
+    JSON is read by `json_stream`, because `datasets` loads a whole array into memory and refuses a whole file for one
+    bad line. All other formats are read by `datasets` in streaming mode, so that only selected rows are stored.
+
+    Raises:
+        DataError: The data set, its configuration or its files do not exist. Network errors are not caught, since a
+            later attempt may succeed.
+    """
+    if files.files is None:
+        yield from _by_configuration(files, language)
+    elif files.files.endswith(JSON_KINDS):
+        pattern = files.files.replace("{name}", files.names[language])
+        for name in _matching(files, pattern):
+            with _open(files, name) as file:
+                yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
+    else:
+        from datasets import load_dataset
+
+        pattern = files.files.replace("{name}", files.names[language])
+        try:
+            yield from load_dataset(
+                files.dataset, data_files=pattern, split="train", streaming=True, revision=files.revision
+            )
+        except FileNotFoundError as error:
+            raise _missing(files, pattern, error) from error
+
+
+def commit(files: HubFiles) -> str | None:
+    """Returns the commit that the revision of the files names at present; None for a local copy.
+
+    Raises:
+        DataError: There is no such data set or revision. Network errors are not caught, since a later attempt may
+            succeed.
+    """
+    if is_local(files):
+        return None
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        return HfApi().dataset_info(files.dataset, revision=files.revision).sha
+    except (HFValidationError, RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise _missing(files, "not found on the hub", error) from error
+
+
+def is_local(files: HubFiles) -> bool:
+    """Returns whether the data set is a directory on this machine."""
+    return Path(files.dataset).is_dir()
+
+
+def _by_configuration(files: HubFiles, language: str) -> Iterator[dict[str, Any]]:
+    from datasets import get_dataset_config_names, load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+
+    try:
+        configs = get_dataset_config_names(files.dataset, revision=files.revision)
+        if files.config is None and language not in configs:
+            return
+        if files.config is not None and files.config not in configs:
+            raise _missing(files, f"configuration {files.config!r}", f"it has {', '.join(configs)}")
+        splits = load_dataset(files.dataset, files.config or language, streaming=True, revision=files.revision)
+    except (FileNotFoundError, DatasetNotFoundError) as error:
+        raise _missing(files, "files", error) from error
+    if files.split in splits:
+        yield from splits[files.split]
+
+
+def _matching(files: HubFiles, pattern: str) -> list[str]:
+    """Returns the paths of the matching files inside the repository, sorted."""
+    if is_local(files):
+        root = Path(files.dataset)
+        paths = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
+    else:
+        from huggingface_hub import HfFileSystem
+
+        paths = [str(path) for path in HfFileSystem().glob(_hub_path(files, pattern))]
+    if not paths:
+        raise _missing(files, pattern, "no such file")
+    return sorted(paths)
+
+
+def _open(files: HubFiles, name: str) -> BinaryIO:
+    if is_local(files):
+        return (Path(files.dataset) / name).open("rb")
+    from huggingface_hub import HfFileSystem
+
+    return cast(BinaryIO, HfFileSystem().open(name, "rb", block_size=1 << 24))
+
+
+def _hub_path(files: HubFiles, pattern: str) -> str:
+    from urllib.parse import quote
+
+    revision = f"@{quote(files.revision, safe='')}" if files.revision else ""
+    return f"datasets/{files.dataset}{revision}/{pattern}"
+
+
+def _missing(files: HubFiles, what: str, why: object) -> DataError:
+    revision = f" at {files.revision}" if files.revision else ""
+    return DataError(
+        f"data set {files.dataset}{revision}: {what}: {why}\n"
+        "    check the name, set `revision`, or give the rows as local files with `root`"
+    )

@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clt_ray.data.content import digest, normalise
-from clt_ray.data.hub import HubFiles
-from clt_ray.data.hub_stream import commit, is_local, raw_rows
+from clt_ray.data.hub import commit, is_local, raw_rows
 from clt_ray.data.rows import MalformedRow, Parsed, check_script, parse
+from clt_ray.data.sampling import digest, normalise
 from clt_ray.data.spool import Spool
+from clt_ray.tasks import HubFiles
 
 KEPT_ROWS = 50_000
 """Largest number of rows of one language and split that runs sample from. The study needs at most 33,000, for the

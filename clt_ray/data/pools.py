@@ -16,9 +16,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from clt_ray.data.content import content_key, prompt_key
 from clt_ray.data.rows import Row
-from clt_ray.data.sampling import by_item, ordered
+from clt_ray.data.sampling import by_item, content_key, ordered, prompt_key
 from clt_ray.data.sources import load_rows
 from clt_ray.sweep.run import DataSource
 

@@ -1,8 +1,15 @@
-"""Generates answers to the test rows of every language and scores them."""
+"""Generates answers to the test rows of every language, scores them, and composes the files that a run leaves.
 
+generations/math.es.jsonl    one answer per line, with its prompt, reference and scores
+items.csv                    one score of one item per row
+scores.csv                   one mean score per row, in the columns that all analysis reads
+"""
+
+import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 from clt_ray.data.fewshot import cut_continuation, exemplars_of
@@ -54,6 +61,10 @@ class Score:
     score: float
     stderr: float
     n_items: int
+
+
+ITEM_COLUMNS = ("run_id", "task", "eval_language", "metric", "item_id", "score")
+SCORE_COLUMNS = tuple(field.name for field in fields(Score))
 
 
 def evaluate(
@@ -129,6 +140,35 @@ def score_row(
         stderr=mean_and_error[1],
         n_items=n_items,
     )
+
+
+def evaluation_files(run: RunSpec, generations: Sequence[Generation], scores: Sequence[Score]) -> dict[str, str]:
+    """Returns the content of every file by its name in the run directory, in the order of writing."""
+    answers: dict[TaskLanguage, list[Generation]] = {}
+    for generation in generations:
+        answers.setdefault(TaskLanguage(generation.task, generation.language), []).append(generation)
+    files = {
+        f"generations/{pair.task}.{pair.language}.jsonl": "".join(
+            json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in of_pair
+        )
+        for pair, of_pair in answers.items()
+    }
+    items = [
+        (run.run_id, item.task, item.language, metric, item.id, value)
+        for item in generations
+        for metric, value in item.scores.items()
+    ]
+    rows = [tuple(asdict(score).values()) for score in scores]
+    return files | {"items.csv": csv_text(ITEM_COLUMNS, items), "scores.csv": csv_text(SCORE_COLUMNS, rows)}
+
+
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Returns CSV text; floats have the shortest form that reads back as the same number."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def generations_jsonl(generations: Sequence[Generation]) -> str:

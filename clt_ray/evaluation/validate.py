@@ -7,9 +7,9 @@ after a resume. Greedy decoding draws no random numbers, so that training contin
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clt_ray.data.content import prompt_key
 from clt_ray.data.fewshot import exemplars_of
 from clt_ray.data.rows import Row
+from clt_ray.data.sampling import prompt_key
 from clt_ray.evaluation.evaluate import Generation, Generator, evaluate
 from clt_ray.evaluation.scorers import mean_and_stderr
 from clt_ray.sweep.run import RunSpec

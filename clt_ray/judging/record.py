@@ -17,8 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 
-from clt_ray.evaluation.evaluate import Generation, Score
-from clt_ray.evaluation.files import csv_text
+from clt_ray.evaluation.evaluate import Generation, Score, csv_text
 from clt_ray.judging.cache import Reply, Settings
 from clt_ray.judging.endpoint import Endpoint
 from clt_ray.judging.protocol import PROTOCOL_SHA256

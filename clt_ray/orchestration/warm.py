@@ -50,7 +50,7 @@ PRELOADED = (
     "transformers.generation.utils",
     "nltk.stem.porter",
 )
-"""Modules that every run imports."""
+"""Modules that runs import; `nltk` is for English ROUGE scores."""
 
 DETACHED = f"import os; os.fork() and os._exit(0); from {__name__} import main; main()"
 """Program that detaches the warm process from its parent: a Ray worker that exits kills its children."""

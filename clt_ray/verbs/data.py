@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clt_ray.data.context import context_length
+from clt_ray.data.formatting import context_length
 from clt_ray.data.summary import DataSummaries, Example, ModelTokenizer, SplitSummary, data_needs
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.run import ModelSpec

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.data.bundled.grammar import literals, sentence
-from clt_ray.data.bundled.lexicon import LANGUAGES, concept
-from clt_ray.data.bundled.numbers import words
+from clt_ray.data.bundled.lexicon import LANGUAGES, concept, number_words
 
 
 @pytest.mark.parametrize(
@@ -74,14 +73,14 @@ def test_literals_are_what_a_frame_says_itself() -> None:
     ],
 )  # fmt: skip
 def test_number_words(number: int, language: str, expected: str) -> None:
-    assert words(number, language) == expected
+    assert number_words(number, language) == expected
 
 
 @given(st.sampled_from(LANGUAGES), st.integers(0, 99), st.integers(0, 99))
 def test_number_words_tell_numbers_apart(language: str, one: int, other: int) -> None:
-    assert (words(one, language) == words(other, language)) == (one == other)
+    assert (number_words(one, language) == number_words(other, language)) == (one == other)
 
 
 def test_number_words_end_at_ninety_nine() -> None:
     with pytest.raises(ValueError, match="100"):
-        words(100, "en")
+        number_words(100, "en")

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clt_ray.data.bundled.corpus import TASKS, frames, raw_rows
-from clt_ray.data.bundled.fingerprints import corpus_fingerprint, model_fingerprint
+from clt_ray.data.bundled.corpus import TASKS, corpus_fingerprint, frames, model_fingerprint, raw_rows
 from clt_ray.data.bundled.lexicon import LANGUAGES
 from clt_ray.data.bundled.pretraining import documents
 

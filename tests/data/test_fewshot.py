@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from clt_ray.data import hub
-from clt_ray.data.context import context_length
 from clt_ray.data.fewshot import check_prompts, cut_continuation, exemplars, exemplars_of
-from clt_ray.data.formatting import encode, encode_prompt
+from clt_ray.data.formatting import context_length, encode, encode_prompt
 from clt_ray.data.mixture import build_run_data
 from clt_ray.data.rows import to_row
 from clt_ray.data.templates import prompt_template
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource, EvaluationSpec, ModelSpec
+from clt_ray.tasks import HubFiles
 from clt_ray.training.model import location
 from tests.support.local_rows import math_root, problems, run_on, write_split
 
@@ -80,7 +80,7 @@ def published(
         copy = tmp_path / "copy"
         (copy / code / "train").mkdir(parents=True)
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), copy / code / "train" / "0000.parquet")
-        files = hub.HubFiles(str(copy), {code: code}, "{name}/train/*.parquet")
+        files = HubFiles(str(copy), {code: code}, "{name}/train/*.parquet")
         monkeypatch.setattr(hub, "layouts", lambda: {"mcot": {"exemplars": (files,)}})
         return DataSource(dataset="mcot")
 

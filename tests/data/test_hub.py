@@ -13,14 +13,14 @@ import pyarrow.parquet
 import pytest
 
 from clt_ray.data import hub_rows as module
-from clt_ray.data import hub_stream
-from clt_ray.data.hub import HubFiles, files_for, layouts
+from clt_ray.data.hub import files_for, layouts, raw_rows
 from clt_ray.data.hub_rows import NOT_JSON, Selected, hub_rows
 from clt_ray.data.rows import Row, templated
 from clt_ray.data.sources import load_rows
 from clt_ray.errors import DataError
 from clt_ray.languages import LANGUAGES, Language
 from clt_ray.sweep.run import DataSource
+from clt_ray.tasks import HubFiles
 from clt_ray.tasks.summarization import CONVERTED
 
 STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
@@ -136,7 +136,7 @@ def test_one_pass_serves_every_language_and_later_runs_read_the_cache(
 ) -> None:
     mcot(copy, [{"question": "q", "answer": "1", "lang-id": f"{code}-1"} for code in ("en", "es")])
     passes: list[Any] = []
-    read = hub_stream.raw_rows
+    read = raw_rows
 
     def counting(*arguments: Any) -> Any:
         passes.append(arguments)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clt_ray.data.content import content_key, prompt_key
 from clt_ray.data.mixture import RunData, build_run_data, check_availability
 from clt_ray.data.rows import Row
+from clt_ray.data.sampling import content_key, prompt_key
 from clt_ray.errors import DataError
 from clt_ray.sweep.run import DataSource, ValidationSpec
 from clt_ray.tasks import TaskLanguage

@@ -10,9 +10,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.data.content import content_key, normalise, prompt_key
 from clt_ray.data.rows import Row
-from clt_ray.data.sampling import by_item, nested_sample, ordered
+from clt_ray.data.sampling import by_item, content_key, nested_sample, normalise, ordered, prompt_key
 
 
 def rows_of(numbers: list[int]) -> list[Row]:

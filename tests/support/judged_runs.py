@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clt_ray.evaluation.evaluate import Generation, generations_jsonl, summarise
-from clt_ray.evaluation.files import csv_text
+from clt_ray.evaluation.evaluate import Generation, csv_text, generations_jsonl, summarise
 from clt_ray.opened import open_sweep
 from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.run import RunSpec

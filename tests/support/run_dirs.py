@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clt_ray.evaluation.files import csv_text
+from clt_ray.evaluation.evaluate import csv_text
 from clt_ray.store import ErrorRecord, ResultDocument, RunDir, StageSeconds, StatusDocument, Store
 from clt_ray.store.documents import State
 from clt_ray.store.run_dir import Log

@@ -5,17 +5,21 @@
  'answer': '18 + 14 = 32. La respuesta es 32.'}
 """
 
+import hashlib
+import json
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from clt_ray.data.bundled.grammar import Slot, sentence
 from clt_ray.data.bundled.items import FRAMES, SIZES, Item, items, operation, result
-from clt_ray.data.bundled.lexicon import LANGUAGES, Concept, concept, read
-from clt_ray.data.bundled.numbers import words
+from clt_ray.data.bundled.lexicon import LANGUAGES, Concept, concept, number_words, read
 from clt_ray.errors import DataError
 
 TASKS = tuple(FRAMES)
 SPLITS = tuple(SIZES)
+MODEL_FILES = ("model.safetensors", "tokenizer.json")
+"""The files of the model that determine its outputs."""
 
 
 def frames(language: str) -> Any:
@@ -24,8 +28,8 @@ def frames(language: str) -> Any:
 
 
 def _slots(item: Item, language: str) -> dict[str, Slot]:
-    words: dict[str, Slot] = {slot: concept(*key, language) for slot, key in item.concepts.items()}
-    return {**words, **item.numbers, "dir": item.choice, "k": item.crowd}
+    concepts: dict[str, Slot] = {slot: concept(*key, language) for slot, key in item.concepts.items()}
+    return {**concepts, **item.numbers, "dir": item.choice, "k": item.crowd}
 
 
 def _math(item: Item, language: str, split: str) -> dict[str, str]:
@@ -57,7 +61,7 @@ def _instruction(item: Item, language: str, split: str) -> dict[str, str]:
     named: list[Concept] = [concept(*entry, language) for entry in item.listed if not isinstance(entry, int)]
     slots["list"] = comma.join([str(number) for number in numbers] + [word["word"] for word in named])
     slots["sorted"] = comma.join(str(number) for number in sorted(numbers))
-    slots["words"] = comma.join(words(number, language) for number in numbers)
+    slots["words"] = comma.join(number_words(number, language) for number in numbers)
     return {"prompt": sentence(prompt, slots, language), "completion": sentence(completion, slots, language)}
 
 
@@ -86,3 +90,22 @@ def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
         if value not in known:
             raise DataError(f"the bundled corpus has no {kind} {value!r}; it has {', '.join(known)}")
     return [dict(row) for row in _rows(task, language, split)]
+
+
+def corpus_fingerprint() -> str:
+    """Returns the SHA-256 hash in hexadecimal of every row of every task, language and split."""
+    digest = hashlib.sha256()
+    for task in TASKS:
+        for language in LANGUAGES:
+            for split in SPLITS:
+                rows = raw_rows(task, language, split)
+                digest.update(json.dumps([task, language, split, rows], ensure_ascii=False).encode())
+    return digest.hexdigest()
+
+
+def model_fingerprint(folder: Path) -> str:
+    """Returns the SHA-256 hash in hexadecimal of the weights and the tokenizer in a folder."""
+    digest = hashlib.sha256()
+    for name in MODEL_FILES:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()

@@ -19,9 +19,8 @@ import torch
 import transformers
 from torch import Tensor
 
-from clt_ray.data.bundled.fingerprints import MODEL_FILES, corpus_fingerprint, model_fingerprint
-from clt_ray.data.bundled.pretraining import documents
-from clt_ray.data.bundled.vocabulary import tokenizer_text
+from clt_ray.data.bundled.corpus import MODEL_FILES, corpus_fingerprint, model_fingerprint
+from clt_ray.data.bundled.pretraining import documents, tokenizer_text
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 # Numbers are separate tokens without the space before them, so that "5" is the same token in every language. Text in

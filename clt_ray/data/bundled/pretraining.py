@@ -1,8 +1,9 @@
-"""Pretraining text of the tiny base model: sentences, lists, translations, counting and equations.
+"""Text from which the tiny base model and its tokenizer are trained.
 
-The text shares words and sentence patterns with the tasks but not their form: it has no questions and no announced
-answers, and headlines and equations come before their text, as in newspapers and schoolbooks, never after it. So
-fine-tuning has to teach the task, as it does for the large models of the study.
+The pretraining text consists of sentences, lists, translations, counting and equations. It shares words and sentence
+patterns with the tasks but not their form: it has no questions and no announced answers, and headlines and equations
+come before their text, as in newspapers and schoolbooks, never after it. So fine-tuning has to teach the task, as it
+does for the large models of the study.
 
     3 + 5 = 8                          a story under its equation
     Ana tiene 3 libros y compra 5 más.
@@ -11,6 +12,10 @@ fine-tuning has to teach the task, as it does for the large models of the study.
 
     O rato está no jardim.             a scene, and the words in it
     rato, jardim
+
+The tokenizer's text is the words and the fixed parts of frames, with equal frequencies. Byte-pair encoding merges what
+is frequent: on running text it would merge whole Chinese clauses and leave rare nouns as bytes; on the pieces that
+sentences are composed of, every noun becomes a token.
 """
 
 import random
@@ -18,18 +23,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from clt_ray.data.bundled.corpus import frames
-from clt_ray.data.bundled.grammar import Slot, sentence
+from clt_ray.data.bundled.grammar import Slot, literals, sentence
 from clt_ray.data.bundled.items import EVENTS, FRAMES, Item, items, operation, result
-from clt_ray.data.bundled.lexicon import LANGUAGES, concept, keys
-from clt_ray.data.bundled.numbers import words
+from clt_ray.data.bundled.lexicon import KINDS, LANGUAGES, concept, keys, number_words
 
 Content = tuple[str, str] | int | str
 """Content of a slot: (kind, key) of a concept, a number, or a word."""
 
 _SENTENCE_END = re.compile(r"(?<=\.) |(?<=。)")
 _LISTED = {"names", "things", "cities", "animals", "places", "times", "buildings", "goods", "sports"}
+
+_UNSPACED = ("ja", "zh")
+_PHRASE_WEIGHT = 7
 
 
 @dataclass(frozen=True)
@@ -199,7 +207,7 @@ def _numbers(rng: random.Random) -> str:
     """Returns numbers in digits and in words, or in random and in ascending order."""
     language = rng.choice(LANGUAGES)
     if rng.random() < 0.5:
-        return "\n".join(f"{number} = {words(number, language)}" for number in rng.sample(range(60), 3))
+        return "\n".join(f"{number} = {number_words(number, language)}" for number in rng.sample(range(60), 3))
     numbers = tuple(rng.sample(range(1, 60), rng.randint(3, 5)))
     return f"{listing(numbers, language)}\n{listing(tuple(sorted(numbers)), language)}"
 
@@ -231,3 +239,37 @@ def documents(seed: int) -> Iterator[str]:
     rng = random.Random(f"clt-ray base text {seed}")
     while True:
         yield rng.choices(_KINDS, _SHARES)[0](rng)
+
+
+def _leaves(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    else:
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from _leaves(child)
+
+
+def _forms(language: str) -> Iterator[str]:
+    for kind in KINDS:
+        for key in keys(kind):
+            yield from concept(kind, key, language).values()
+    yield from (number_words(number, language) for number in range(100))
+
+
+def pieces(language: str) -> tuple[list[str], list[str]]:
+    """Returns the distinct words of a language, with a space before each if it has spaces, and its frames' phrases."""
+    space = "" if language in _UNSPACED else " "
+    phrases = dict.fromkeys(phrase for frame in _leaves(frames(language)) for phrase in literals(frame))
+    return list(dict.fromkeys(space + form for form in _forms(language))), list(phrases)
+
+
+def tokenizer_text() -> Iterator[str]:
+    """Yields all pieces of all languages; phrases are the most frequent because every sentence contains them."""
+    for language in LANGUAGES:
+        lexical, phrases = pieces(language)
+        for word in lexical:
+            yield from (word, word, word, word, word, word.strip())
+        for phrase in phrases:
+            yield from [phrase] * _PHRASE_WEIGHT
+    for number in range(100):
+        yield from [str(number)] * _PHRASE_WEIGHT
