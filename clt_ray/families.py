@@ -13,8 +13,6 @@ A partition names, for each dimension of a tensor, the axis of the mesh that spl
     norm.weight       (hidden,)                     REPLICATED    a few kilobytes
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -10,8 +10,6 @@ There are two kinds:
 docs/extend.md has a recipe for each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import nan

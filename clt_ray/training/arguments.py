@@ -1,7 +1,5 @@
 """The settings of TRL's trainer for one run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from trl import SFTConfig

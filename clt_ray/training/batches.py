@@ -1,7 +1,5 @@
 """Batches of a run's rows as tensors, in an order that depends on their lengths and on (seed, step) only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch

@@ -10,8 +10,6 @@ Example of a run that validates every 50 steps and had its best loss at step 50,
                     resume-000150   resume-000200
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass

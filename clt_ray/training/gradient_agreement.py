@@ -23,8 +23,6 @@ diagonal, measures this noise, so that the analysis can correct for it.
 random bits come from a separate generator, and the model is in evaluation mode meanwhile, so dropout is off.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What one training is asked to do, in one object: the run, its encoded rows, and what is measured on the way."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@ Training knows neither Ray nor MLflow nor object stores. It writes through a `Jo
 `clt_ray.store` implements; tests use the same class on a temporary folder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol

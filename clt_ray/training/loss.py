@@ -1,7 +1,5 @@
 """Cross-entropy of completions, which is both the training loss and the validation loss."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -32,10 +30,7 @@ def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor
     first = int(columns[0]) if len(columns) else targets.shape[1] - 1
     keep = torch.arange(first, targets.shape[1], device=targets.device)
     logits = model(
-        input_ids=batch["input_ids"],
-        attention_mask=batch["attention_mask"],
-        logits_to_keep=keep,
-        use_cache=False,
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], logits_to_keep=keep, use_cache=False
     ).logits
     kept = labelled[:, first:]
     nll = cross_entropy(logits[kept].float(), targets[:, first:][kept], reduction="none")

@@ -1,7 +1,5 @@
 """The location of a model's files, its size, and its tokenizer."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

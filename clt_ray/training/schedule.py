@@ -1,7 +1,5 @@
 """The optimizer steps at which a run logs, validates and saves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 LONGEST_LOG_INTERVAL_STEPS = 10

@@ -1,7 +1,5 @@
 """Which checkpoint of a run is the best one, from the validation metrics it recorded."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 

@@ -7,8 +7,6 @@ Validation, answer scoring, checkpoints and measured gradients are left out, so 
 however often the runs validate.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

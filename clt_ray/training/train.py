@@ -4,8 +4,6 @@
 everything planned has been recorded it only reads the selection.
 """
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable

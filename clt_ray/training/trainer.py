@@ -1,7 +1,5 @@
 """TRL's SFTTrainer with the schedule, the losses and the records of a run."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import time

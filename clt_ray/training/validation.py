@@ -1,7 +1,5 @@
 """The metrics of a validation: losses and scores of each task-language pair, and their means."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any

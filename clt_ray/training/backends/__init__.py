@@ -1,7 +1,5 @@
 """Selects the backend for a run's hardware, and answers what can be asked about backends without their libraries."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 

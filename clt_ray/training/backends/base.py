@@ -5,8 +5,6 @@ model, the trainer's steps and checkpoints, and generation. Nothing outside `tra
 is in use. A new backend implements `Backend` and is selected in `backends/__init__.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,12 +56,7 @@ class Backend(Protocol):
         """Returns `RunTrainer`, or a class derived from it, whose steps and checkpoints fit this hardware."""
 
     def generate(
-        self,
-        model: Any,
-        tokenizer: Any,
-        prompts: Sequence[Sequence[int]],
-        max_new_tokens: int,
-        batch_size: int,
+        self, model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, batch_size: int
     ) -> list[list[int]]:
         """Generates greedily.
 

@@ -1,7 +1,5 @@
 """Result of proving that planned runs fit the memory of their chips."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

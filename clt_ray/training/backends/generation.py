@@ -1,7 +1,5 @@
 """What generation has in common on all hardware: which tokens end a reply, and which prompts share a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The backend for CPU and CUDA: plain PyTorch, with accelerate's data parallelism for runs of several processes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,12 +74,7 @@ class TorchBackend:
 
     @torch.no_grad()
     def generate(
-        self,
-        model: Any,
-        tokenizer: Any,
-        prompts: Sequence[Sequence[int]],
-        max_new_tokens: int,
-        batch_size: int,
+        self, model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, batch_size: int
     ) -> list[list[int]]:
         model.eval()
         pad_id = tokenizer.pad_token_id

@@ -8,8 +8,6 @@ On a TPU the training path is a Pallas kernel that never stores the scores. Else
 shorter than the rows, which the kernel does not support, the same mathematics is written out, with softmax in fp32.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The backend for TPU slices."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import os
@@ -116,12 +114,7 @@ class XlaBackend:
         return XlaTrainer
 
     def generate(
-        self,
-        model: Any,
-        tokenizer: Any,
-        prompts: Sequence[Sequence[int]],
-        max_new_tokens: int,
-        batch_size: int,
+        self, model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, batch_size: int
     ) -> list[list[int]]:
         from clt_ray.training.backends.xla.decode import Decoder
 

@@ -10,8 +10,6 @@ The ladder depends on `max_length` alone, so the runs of a sweep share compiled 
 decided in `training.batches` and never depends on a width, so the loss of a step is the same as without padding.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

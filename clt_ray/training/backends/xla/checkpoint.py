@@ -12,8 +12,6 @@ bf16). Where that host lacks the memory, the weights are written while they are 
 and the tensors of no more than one file are in memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,10 +98,7 @@ def restore(optimizer: AdamW, folder: Path) -> None:
     """
     state = _split_or_on_host(optimizer)
     state_dict_loader.load(
-        state,
-        storage_reader=FileSystemReader(folder),
-        planner=SPMDLoadPlanner(),
-        no_dist=not dist.is_initialized(),
+        state, storage_reader=FileSystemReader(folder), planner=SPMDLoadPlanner(), no_dist=not dist.is_initialized()
     )
     for name, value in state.items():
         if value.device.type == "cpu":

@@ -10,8 +10,6 @@ Values that change from token to token (position, cache slot, mask, which rows h
 `LOOK_EVERY` tokens the host reads whether all rows have ended.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ The starter of such a process sets `worker_environment`, and `XlaBackend.start` 
 CPU_NUM_DEVICES=<chips> makes one process simulate a slice of that many chips, for tests and for counting graphs.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Mapping

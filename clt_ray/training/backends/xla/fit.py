@@ -1,7 +1,5 @@
 """Checks that a model, a batch, a mesh and a slice fit each other, made before a slice is reserved."""
 
-from __future__ import annotations
-
 from clt_ray.errors import Problem
 from clt_ray.families import Heads, find_family, unknown_family
 from clt_ray.sweep.run import RunSpec

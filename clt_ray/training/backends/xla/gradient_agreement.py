@@ -15,8 +15,6 @@ The signs are a hash of row, column and matrix that the chips compute on the fly
 and on every mesh. All probes are padded to one shape and so share one graph.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 

@@ -5,8 +5,6 @@ unnoticed, since the loss stays right. So every execution names the graph that i
 expected is an error.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import torch_xla

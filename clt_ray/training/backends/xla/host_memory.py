@@ -1,7 +1,5 @@
 """Measures the free memory of a host, which decides whether a copy of the weights may be held there."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Final

@@ -7,8 +7,6 @@ since automatic differentiation would flatten them again. torch_xla has a patch 
 this function takes a tenth of that.
 """
 
-from __future__ import annotations
-
 from types import MethodType
 from typing import Any
 

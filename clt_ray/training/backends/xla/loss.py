@@ -11,8 +11,6 @@ for the backward pass, and no logits are computed twice. The loss is a sum over 
 number.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """A transformers model whose parameters are spread over a slice."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any

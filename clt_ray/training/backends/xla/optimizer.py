@@ -4,8 +4,6 @@ The update is that of torch.optim.AdamW, in fp32, in the same graph as the gradi
 step arrive as a small tensor, so all steps use one graph.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

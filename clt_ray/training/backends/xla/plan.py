@@ -15,8 +15,6 @@ stays whole along that axis. Tied embeddings keep the rule of the embedding. Not
 be made and checked before any hardware is reserved.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The devices of a slice as one mesh, over which tensors are split."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

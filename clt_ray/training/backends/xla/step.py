@@ -7,8 +7,6 @@ this update and all later ones are suppressed, so when the host reads the gauges
 moments are those of the last good step.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

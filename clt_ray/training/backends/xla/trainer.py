@@ -7,8 +7,6 @@ compiled graph. Here a step is one graph, and the host reads only when it logs, 
 transformers and accelerate are configured for a CPU (`use_cpu`), so that neither of them uses the device.
 """
 
-from __future__ import annotations
-
 import math
 import shutil
 import time

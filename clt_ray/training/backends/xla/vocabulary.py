@@ -12,8 +12,6 @@ A lookup by multiplication costs as much as computing the logits once, a few per
 sum has a single term that is not zero.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -5,8 +5,6 @@ operating system caches), and the chips hold only their parts. Writing holds the
 once and freed when its file is closed.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

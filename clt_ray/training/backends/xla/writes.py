@@ -11,12 +11,11 @@ Example: `writes.start(first)` returns at once; `writes.check()` raises the erro
 `writes.wait(); writes.start(second)`.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import Self
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ class Writes:
         if pending is not None:
             pending.result()
 
-    def __enter__(self) -> Writes:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -14,8 +14,6 @@ chip.
 Requires jax and libtpu in the versions of the `tpu` extra. Compiling takes gigabytes, so use a process of its own.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -12,8 +12,6 @@ eight layers the compiler has memory to spare and uses it, so the line would be 
 measures how far other depths are off the line).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

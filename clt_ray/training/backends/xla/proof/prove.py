@@ -1,7 +1,5 @@
 """Prove that runs fit the chips of their slices, by compiling the training step of each distinct shape."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace

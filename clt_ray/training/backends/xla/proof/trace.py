@@ -12,8 +12,6 @@ number of devices is fixed when torch_xla starts, so the process has to be start
 `environment.tracing_environment(chips)`.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
