@@ -149,10 +149,6 @@ def unknown_family(architecture: str, model: str) -> Problem:
 def require_family(architecture: str, model: str) -> Family:
     """Returns the family of an architecture.
 
-    Args:
-        architecture: Name of a family or of one of its model types.
-        model: Name of the model in messages.
-
     Raises:
         ConfigurationError: No family covers it, or a package declares a family that cannot be loaded.
     """

@@ -9,13 +9,7 @@ from clt_ray.training.job import TrainingJob
 
 
 def sft_config(job: TrainingJob, backend: Backend, staging: Path) -> SFTConfig:
-    """Returns TRL's configuration of a job; what the hardware decides comes from the backend.
-
-    Args:
-        job: What is trained.
-        backend: Hardware of the run.
-        staging: Local scratch directory of this process.
-    """
+    """Returns TRL's configuration of a job; what the hardware decides comes from the backend."""
     training, schedule = job.run.training, job.schedule
     scheduler: str = training.schedule
     if scheduler == "constant" and training.warmup_steps:

@@ -35,11 +35,7 @@ class RunBatches(Sampler[list[int]]):
         Args:
             lengths: Length of every training row in tokens.
             batch_size: Rows per optimizer step, over all processes.
-            seed: Seed of the run.
-            total_steps: Optimizer steps of the run.
             window: Batches among which rows are sorted by length, as `epoch_batches`.
-            rank: Index of this process.
-            world_size: Number of processes that share each batch.
         """
         self.lengths, self.batch_size, self.seed, self.total_steps = lengths, batch_size, seed, total_steps
         self.window, self.rank, self.world_size = window, rank, world_size
@@ -75,11 +71,6 @@ def validation_batches(
     """Returns batches of rows of similar length, the longest first, with the task-language pair of each row.
 
     Validation sums the losses of each pair, so rows of different pairs can share a batch, which saves padding.
-
-    Args:
-        rows: Validation rows of each task-language pair.
-        batch_size: Rows per batch.
-        pad_id: Id of the padding token.
     """
     labelled = [(pair, row) for pair, pair_rows in rows.items() for row in pair_rows]
     labelled.sort(key=lambda entry: -len(entry[1].input_ids))

@@ -58,10 +58,7 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: A
     All processes call this. The tree counts once process 0 has the records of all parts.
 
     Args:
-        journal: The run's record.
         staging: Folder of this process, whose file names no other process uses; it no longer exists afterwards.
-        name: Name of the tree.
-        rank: Index of this process.
         group: Process group of all processes of the run; None is the default group.
     """
     import torch.distributed as dist
@@ -84,7 +81,6 @@ def latest_resume_point(journal: Journal, best_until: Callable[[int], int]) -> R
     """Returns the newest complete checkpoint up to which the best weights still exist; None to start from step 0.
 
     Args:
-        journal: The run's record.
         best_until: Returns the step of the best checkpoint among those up to a step. If its weights are lost or
             damaged, training has to go back to before that step.
     """

@@ -95,11 +95,8 @@ class GradientAgreement(TrainerCallback):
         """Describes the measurements.
 
         Args:
-            probes: The rows whose gradients are measured.
             every: Optimizer steps from one measurement to the next.
-            journal: The run's record; process 0 writes to it.
             measure: Returns the gradients of probes at the current weights; all processes of a run call it together.
-            rank: Index of this process.
         """
         self.probes, self.every, self.journal = probes, every, journal
         self.measure, self.rank = measure, rank
@@ -125,11 +122,7 @@ def probes_of(
     """Returns one probe for each task-language pair that a run trains on and that has at least 2 validation rows.
 
     Args:
-        run: The run, which determines the languages with training rows.
         validation: Validation rows of each pair; the first with a labelled token are used.
-        pad_id: Id of the padding token.
-        rows_per_pair: Most rows of a probe.
-        rows_at_a_time: Most rows of a batch.
 
     Returns:
         The probes in a canonical order; none when there are fewer than two pairs to compare.

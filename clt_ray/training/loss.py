@@ -16,7 +16,6 @@ def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor
     a row and need no logits.
 
     Args:
-        model: A causal language model with the signature of transformers, possibly wrapped.
         batch: `input_ids`, `attention_mask`, `labels`, each (rows, tokens); labels are -100 on prompt and padding.
 
     Returns:

@@ -16,7 +16,6 @@ def select(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode:
     Args:
         points: (step, metrics) of every validation. A step recorded twice counts once, as last recorded. A step whose
             loss is not finite is not considered, however well it scored.
-        metric: Name of a logged validation metric.
         mode: `min` or `max`.
 
     Raises:
@@ -40,12 +39,6 @@ def best_so_far(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, 
 
     That is `latest` while no validation has recorded the metric: scores of generated answers are not recorded at
     every validation.
-
-    Args:
-        points: (step, metrics) of the validations until now.
-        metric: Name of a logged validation metric.
-        mode: `min` or `max`.
-        latest: Step of the latest checkpoint.
 
     Raises:
         RunError: The metric was recorded, and was never finite.

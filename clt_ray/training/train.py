@@ -33,11 +33,6 @@ def train(
     Every process of the run calls this; process 0 writes.
 
     Args:
-        job: What to train.
-        backend: Hardware of the run, already started.
-        journal: The run's durable record, from which training also resumes.
-        progress: Called with the position of training whenever training logs.
-        staging: Local scratch directory of this process.
         clock: Seconds since any fixed moment, for the metrics of speed.
 
     Raises:

@@ -68,12 +68,8 @@ class RunTrainer(SFTTrainer):
         """Prepares the training of a job.
 
         Args:
-            job: What is trained.
             model: The model in its initial state, as the backend loaded it.
-            backend: Hardware of the run.
-            journal: The run's durable record; process 0 writes it, all processes bring parts of checkpoints.
             progress: Called by process 0 with the position of training whenever training logs.
-            staging: Local scratch directory of this process.
             clock: Seconds since any fixed moment, for the metrics of speed.
         """
         self.job, self.run, self.schedule = job, job.run, job.schedule
@@ -138,8 +134,6 @@ class RunTrainer(SFTTrainer):
         """Stops training before the update: a checkpoint made after it would look complete and be worthless.
 
         Args:
-            quantity: What was measured, for the message.
-            value: Its value.
             step: The step at which it was measured; by default the current one.
 
         Raises:
@@ -177,7 +171,6 @@ class RunTrainer(SFTTrainer):
         return metrics
 
     def _validation_metrics(self) -> dict[str, float]:
-        """Losses, and at the steps of the schedule also scores of generated answers."""
         languages, tasks = self.job.selection_languages, self.run.tasks
         metrics = summarise(self.validation_losses(), languages, tasks)
         if self.job.score_answers is not None and self.schedule.generates_at(self.state.global_step):
@@ -212,11 +205,7 @@ class RunTrainer(SFTTrainer):
             self.commit_checkpoint(model)
 
     def commit_checkpoint(self, model: Any) -> None:
-        """Commits the weights and the resume state of the current step to the journal.
-
-        Args:
-            model: The model, possibly wrapped by accelerate.
-        """
+        """Commits the weights and the resume state of the current step to the journal."""
         step = self.state.global_step
         weights, state = self.staging / "weights", self.staging / "resume"
         for folder in (weights, state):

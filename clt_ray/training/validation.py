@@ -40,8 +40,6 @@ def summarise(
 
     Args:
         totals: Summed negative log-likelihood and number of labelled tokens of each task-language pair.
-        languages: Languages that enter the means.
-        tasks: Tasks of the run.
     """
     losses = {pair: total / tokens for pair, (total, tokens) in totals.items() if tokens}
     selected = selection_pairs(losses, languages)
@@ -57,7 +55,6 @@ def named(
     Args:
         measured: Task-language pair -> metric -> value.
         languages: Languages that enter the means, those of them that were measured.
-        tasks: Tasks of the run.
     """
     metrics = {
         language_metric(task, language, metric): value
@@ -77,8 +74,6 @@ def require_metric(metric: str, pairs: Iterable[TaskLanguage], languages: Sequen
 
     Args:
         metric: A name that the check of the sweep file has accepted for the run's tasks and evaluation languages.
-        pairs: Task-language pairs that have validation rows.
-        languages: Selection languages.
 
     Raises:
         RunError: The metric's language, or every language of its mean, has no validation rows.

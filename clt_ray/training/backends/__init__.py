@@ -72,9 +72,6 @@ def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None] = lambda
         runs: Planned runs; those on CPU or GPU are passed over.
         announce: Called with each proof before its compilation, to show which one is in progress.
 
-    Returns:
-        One proof per distinct model, shape and slice.
-
     Raises:
         ConfigurationError: No run is on a TPU that the compiler supports, a model's configuration cannot be read, or
             the compiler is not installed in this environment.
@@ -90,8 +87,6 @@ def prepare_slice_process(index: int, count: int, address: str, port: int) -> No
 
     Args:
         index: Rank of the process. Under SPMD each process sees itself as the first, so only this tells them apart.
-        count: Number of processes (hosts) of the run.
         address: Host name or IP address of the first process, where the process group meets.
-        port: Port at that address.
     """
     environment.prepare(index, count, address, port)

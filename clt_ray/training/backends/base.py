@@ -39,18 +39,11 @@ class Backend(Protocol):
 
         Args:
             location: Directory or hub name.
-            revision: Branch, tag or commit of a hub model; None for its main branch.
             precision: Number format of the computation, `fp32` or `bf16`.
         """
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
-        """Returns the arguments of `trl.SFTConfig` that depend on the hardware.
-
-        Args:
-            run: The run to train.
-            schedule: Steps of the run.
-            staging: Local folder for files on their way to the run directory.
-        """
+        """Returns the arguments of `trl.SFTConfig` that depend on the hardware."""
 
     def trainer_class(self) -> type[Any]:
         """Returns `RunTrainer`, or a class derived from it, whose steps and checkpoints fit this hardware."""
@@ -59,13 +52,6 @@ class Backend(Protocol):
         self, model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, batch_size: int
     ) -> list[list[int]]:
         """Generates greedily.
-
-        Args:
-            model: Model from `load_model`.
-            tokenizer: The model's tokenizer.
-            prompts: Token ids of each prompt.
-            max_new_tokens: Length limit of a continuation.
-            batch_size: Number of prompts at a time.
 
         Returns:
             Token ids of each continuation, in the order of the prompts, without the token that ended it.

@@ -24,8 +24,6 @@ def in_batches(
 
     Args:
         generate: Function that returns one continuation for each prompt of a batch.
-        prompts: Token ids of each prompt.
-        batch_size: Largest number of prompts in a batch.
 
     Returns:
         The continuations in the order of the prompts.

@@ -28,7 +28,6 @@ def register(chips: Slice, kernel: bool) -> None:
     """Registers the attention function with transformers.
 
     Args:
-        chips: Slice whose mesh splits rows and heads.
         kernel: Use the Pallas kernel for causal attention without a mask; it exists on TPU only.
     """
 
@@ -71,7 +70,6 @@ def written_out(
 
     Args:
         query, key, value: (rows, heads, tokens, head size); keys may be longer than queries.
-        scale: Factor of the scores.
         mask: Added to the scores, (rows, 1, query tokens, key tokens); None is causal.
         window: Number of keys, up to and including its own, that a query sees; None is all.
     """

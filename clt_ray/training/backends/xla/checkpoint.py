@@ -45,7 +45,6 @@ class Image:
         """Writes the state of the optimizer. Every host calls this and writes its part to its own folder.
 
         Args:
-            folder: An existing folder of this host.
             group: Process group in which the hosts exchange their plans; None for the default group.
         """
         state_dict_saver.save(
@@ -66,8 +65,6 @@ def take(model: ShardedModel, optimizer: AdamW, folder: Path | None, available: 
     """Copies a checkpoint to the hosts. Every host calls this, since gathering needs all chips.
 
     Args:
-        model: Model whose parameters are gathered, one at a time.
-        optimizer: Optimizer whose masters, means and squares are copied, each host its shards.
         folder: On the host that writes the weights, the folder for them; None on the others. They are written at once
             where the host lacks the memory for a copy.
         available: Free memory of this host in bytes; measured if None.
@@ -93,7 +90,6 @@ def restore(optimizer: AdamW, folder: Path) -> None:
     """Reads back a written state, onto the mesh over which the optimizer's state is split now.
 
     Args:
-        optimizer: Optimizer with state of the right shapes, which is overwritten.
         folder: Folder whose files have been verified.
     """
     state = _split_or_on_host(optimizer)

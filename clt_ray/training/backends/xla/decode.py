@@ -85,9 +85,7 @@ class Decoder:
     """Continues prompts with one model.
 
     Args:
-        model: Model on its slice.
         stops: Tokens that end a reply.
-        pad_id: Token that pads prompts.
         rows: Number of prompts at a time, a multiple of the mesh's fsdp axis.
         new_tokens: Length limit of a reply in tokens.
         longest_prompt: Length of the longest prompt in tokens; with `new_tokens` it determines the length of the cache.
@@ -190,7 +188,6 @@ class Decoder:
             progress.ended = progress.ended | (progress.token[:, 0] == stop)
 
     def _run(self, name: str, progress: Progress) -> None:
-        """Executes the graph, with all inputs of the next token split like those of this one."""
         chips = self.model.chips
         for value in (progress.token, progress.position, progress.visible):
             chips.annotate(value, BATCH)

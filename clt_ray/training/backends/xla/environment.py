@@ -30,8 +30,6 @@ def worker_environment(index: int, count: int, cache: str | None = None, device:
     """Returns the variables of one host's process.
 
     Args:
-        index: Index of the host, from 0.
-        count: Number of hosts of the slice.
         cache: Folder of the persistent compilation cache; None for no cache.
         device: `TPU`, or `CPU` to simulate one.
     """

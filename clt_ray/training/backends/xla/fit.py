@@ -38,13 +38,7 @@ def misfits(run: RunSpec) -> list[Problem]:
 
 
 def head_misfits(heads: Heads, mesh: MeshShape, model: str) -> list[Problem]:
-    """Returns the problem of a tensor axis that does not divide the model's attention heads.
-
-    Args:
-        heads: Numbers of the model's attention heads.
-        mesh: Mesh of the slice.
-        model: Name of the model in messages.
-    """
+    """Returns the problem of a tensor axis that does not divide the model's attention heads."""
     if heads.query % mesh.tensor == 0 and heads.key_value % mesh.tensor == 0:
         return []
     message = (

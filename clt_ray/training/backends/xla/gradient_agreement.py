@@ -38,14 +38,7 @@ _FACTORS: Final = (-2048144789, -1028477387)
 
 
 class GradientSketches:
-    """Measures the gradients of probes on a model, between the steps of its optimizer.
-
-    Args:
-        model: Model on the slice.
-        optimizer: Optimizer of the model, which splits the gradients.
-        graphs: Graphs of the run.
-        pad_id: Padding token of the tokenizer.
-    """
+    """Measures the gradients of probes on a model, between the steps of its optimizer."""
 
     def __init__(self, model: ShardedModel, optimizer: AdamW, graphs: GraphBook, pad_id: int) -> None:
         self.model, self.optimizer, self.graphs, self.pad_id = model, optimizer, graphs, pad_id
@@ -60,10 +53,7 @@ class GradientSketches:
         """Returns the gradients of probes whose halves are one batch each.
 
         Args:
-            probes: Probes of the run.
             rows: Number of rows of the graph, at least that of the largest half.
-            ladder: Widths to choose from.
-            step: Step of the run, for messages.
         """
         width = width_for(max(half["input_ids"].shape[1] for probe in probes for half in _halves(probe)), ladder)
         gradients = {}
@@ -109,7 +99,6 @@ def _halves(probe: Probe) -> tuple[Batch, Batch]:
 
 
 def _words(count: int, bits: torch.Generator) -> Tensor:
-    """Returns random 32-bit words."""
     words = torch.randint(-(2**31), 2**31, (count,), generator=bits, dtype=torch.int64)
     return words.to(torch.int32)
 

@@ -40,7 +40,6 @@ class GraphBook:
 
         Args:
             name: Kind and shape, such as `train (64, 1024)`.
-            step: Step of the run, for the message.
 
         Raises:
             RecompilationError: The graph was compiled before and is compiled again, or several graphs are compiled.

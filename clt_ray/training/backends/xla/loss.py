@@ -27,11 +27,9 @@ def summed_nll(chips: Slice, hidden: Tensor, head: Tensor, labels: Tensor, scale
     """Returns the negative log-likelihood summed over all labelled tokens, a differentiable scalar in fp32.
 
     Args:
-        chips: Slice of the model.
         hidden: Output of the last layer, (rows, tokens, hidden).
         head: Language-model head, (words, hidden).
         labels: Labels of the tokens, (rows, tokens), -100 where there is none; they are shifted here.
-        scale: Factor of the logits.
     """
     total: Tensor = _SummedNll.apply(hidden, head, next_tokens(labels), scale, chips)
     return total

@@ -74,11 +74,7 @@ def load(
 
     Args:
         location: Directory or hub name with config.json and safetensors.
-        revision: Branch, tag or commit of a hub model.
-        dtype: Number format of parameters and activations.
-        chips: Slice that the model goes to.
         rematerialise: Recompute each layer's activations in the backward pass.
-        name: Name of the model in messages.
 
     Raises:
         ConfigurationError: No model family covers the architecture, the tensor axis does not divide the heads, or the
@@ -125,11 +121,7 @@ def fill(
     """Puts values into an empty module: parameters split by the plan, buffers replicated.
 
     Args:
-        module: Module from `empty`.
         tensors: Whole parameters by name, on the host; each is asked for when the one before is on the chips.
-        plan: Partition of every parameter.
-        dtype: Number format of the parameters on the chips.
-        chips: Slice that the values go to.
 
     Raises:
         RunError: The tensors lack a parameter or hold one of another shape.

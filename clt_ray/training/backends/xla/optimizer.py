@@ -58,11 +58,7 @@ class AdamW:
         """Prepares an optimizer without state; `create` or `create_empty` makes it.
 
         Args:
-            parameters: Parameters by name, on the chips.
-            plan: Partition of each parameter.
             decayed: Names of the parameters that decay.
-            settings: Constants of the run.
-            chips: Slice of the parameters.
         """
         self.parameters, self.plan, self.settings, self.chips = dict(parameters), plan, settings, chips
         self.decayed = frozenset(decayed)
@@ -152,7 +148,6 @@ class AdamW:
 
         Args:
             numbers: The numbers of `step_numbers`, on the device.
-            norm: Gradient norm, for clipping.
             allowed: Boolean scalar; if false, nothing changes.
         """
         settings = self.settings
@@ -191,8 +186,6 @@ def step_numbers(settings: AdamWSettings, rate: float, step: int) -> tuple[float
     """Returns the numbers of a step that its update uses: the learning rate and AdamW's two bias corrections.
 
     Args:
-        settings: Constants of the optimizer.
-        rate: Learning rate.
         step: Number of the step, from 1.
     """
     return rate, 1 - settings.beta1**step, 1 - settings.beta2**step

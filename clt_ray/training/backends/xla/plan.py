@@ -55,10 +55,7 @@ def partition(family: Family, name: str, shape: Sequence[int], mesh: MeshShape) 
     """Returns how a parameter is split.
 
     Args:
-        family: Family of the model, which has the sharding rules.
         name: Name of the parameter as in the checkpoint, such as `model.layers.0.mlp.up_proj.weight`.
-        shape: Its global shape.
-        mesh: Mesh of the slice.
 
     Raises:
         ConfigurationError: No rule of the family covers the name.
@@ -72,11 +69,6 @@ def partition(family: Family, name: str, shape: Sequence[int], mesh: MeshShape) 
 
 def sharding_plan(family: Family, shapes: Mapping[str, Sequence[int]], mesh: MeshShape) -> dict[str, Partition]:
     """Returns the partition of every parameter.
-
-    Args:
-        family: Family of the model, which has the sharding rules.
-        shapes: Global shapes of the parameters by name.
-        mesh: Mesh of the slice.
 
     Raises:
         ConfigurationError: Names every parameter that no rule of the family covers.

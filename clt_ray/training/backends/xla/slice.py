@@ -30,7 +30,6 @@ class Slice:
         """Returns a host tensor on the chips; each gets only its part, and none ever holds the whole.
 
         Args:
-            value: Tensor on the host, the same on all hosts.
             partition: Partition of the tensor; None replicates it.
         """
         return self.put_all({"": value}, {"": partition or ()})[""]

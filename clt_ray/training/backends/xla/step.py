@@ -48,8 +48,6 @@ class TrainStep:
 
         Args:
             batch: `input_ids` and `labels` on the host, each (rows, width).
-            tokens: Number of labelled tokens of the batch.
-            rate: Learning rate.
             step: Number of the step, from 1.
         """
         chips, model = self.model.chips, self.model
@@ -106,7 +104,6 @@ class ValidationStep:
 
         Args:
             batch: `input_ids` and `labels` on the host, each (rows, width).
-            step: Step of the run, for messages.
         """
         chips, model = self.model.chips, self.model
         on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))

@@ -211,7 +211,6 @@ class XlaTrainer(RunTrainer):
         return float(self.args.learning_rate * self._rate_factor(steps_done))
 
     def _global_batches(self) -> Iterator[tuple[Batch, int]]:
-        """Yields the batch of every step in its final shape, and its number of labelled tokens."""
         for indices in self._batches:
             batch = collate([self.job.rows[index] for index in indices], self.job.pad_id)
             tokens = int((batch["labels"][:, 1:] != IGNORED).sum())

@@ -31,7 +31,6 @@ def look_up(chips: Slice, table: Tensor, ids: Tensor) -> Tensor:
     """Returns the embeddings of tokens, (rows, tokens, hidden), split by rows and differentiable in the table.
 
     Args:
-        chips: Slice of the model.
         table: Embedding, (words, hidden).
         ids: Token ids, (rows, tokens).
     """

@@ -25,7 +25,6 @@ def safetensors_files(location: str, revision: str | None) -> list[str]:
 
     Args:
         location: Directory or hub name.
-        revision: Branch, tag or commit of a hub model.
 
     Raises:
         OSError: The checkpoint has no safetensors.
@@ -52,7 +51,6 @@ def write(folder: Path, tensors: Iterable[tuple[str, Tensor]], limit: int = FILE
     """Writes tensors as a checkpoint that `from_pretrained` reads.
 
     Args:
-        folder: An existing folder.
         tensors: Whole tensors on the host, by name; each is asked for after those before it.
         limit: Largest size of a file in bytes; no more than this and one tensor are in memory.
     """

@@ -72,7 +72,6 @@ def compile_step(program: bytes, topology: str) -> CompiledStep:
 
     Args:
         program: Serialised HLO module with sharding annotations.
-        topology: Topology by libtpu's name for it, such as `v5e:8x8`.
 
     Raises:
         jax.errors.JaxRuntimeError: The compiler refuses the program; where memory runs out, the message names the

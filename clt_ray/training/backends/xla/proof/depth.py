@@ -77,10 +77,6 @@ class Step:
 def affordable_depths(layers: int, available: int) -> tuple[int, ...]:
     """Returns the numbers of layers to compile: all of the model, or the two depths to extrapolate from.
 
-    Args:
-        layers: Number of layers of the model.
-        available: Free memory of this machine in bytes.
-
     Raises:
         CompilationError: The memory does not suffice for `FEWEST` layers.
     """
@@ -98,10 +94,6 @@ def affordable_depths(layers: int, available: int) -> tuple[int, ...]:
 
 def compile_model(step: Step, depths: Sequence[int]) -> CompiledStep:
     """Compiles a step and returns its cost at the full depth of its model.
-
-    Args:
-        step: Step of the whole model.
-        depths: Numbers of layers to compile, from `affordable_depths`.
 
     Returns:
         The cost at full depth; `compile_seconds` is the time that all compilations took on this machine.
@@ -135,14 +127,7 @@ def compile_layers(step: Step, layers: int) -> CompiledStep:
 
 
 def extrapolate(shallower: CompiledStep, deeper: CompiledStep, depths: tuple[int, int], layers: int) -> CompiledStep:
-    """Extrapolates linearly from the costs at two depths, the number of kernels included.
-
-    Args:
-        shallower: Cost at the first depth.
-        deeper: Cost at the second depth.
-        depths: Numbers of layers of both.
-        layers: Number of layers to extrapolate to.
-    """
+    """Extrapolates linearly from the costs at two depths, the number of kernels included."""
 
     def on_line(name: str) -> float:
         first, last = getattr(shallower, name), getattr(deeper, name)

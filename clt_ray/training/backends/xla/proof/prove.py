@@ -33,7 +33,6 @@ def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list
 
 
 def _require(groups: object) -> None:
-    """Raises a ConfigurationError that names everything that prevents compilation."""
     problems = []
     if not groups:
         known = ", ".join(name for name, kind in TPUS.items() if kind.compiler_name)
@@ -52,7 +51,6 @@ def _require(groups: object) -> None:
 
 
 def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProof:
-    """Compiles the step that all of these runs share."""
     run = runs[0]
     hardware, training = run.hardware, run.training
     kind = TPUS[hardware.accelerator]

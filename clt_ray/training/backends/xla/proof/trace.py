@@ -53,14 +53,7 @@ class StepShape:
 
 
 def trace(config: Any, shape: StepShape, settings: AdamWSettings, dtype: torch.dtype = torch.bfloat16) -> bytes:
-    """Returns the step as a serialised HLO module.
-
-    Args:
-        config: A transformers configuration.
-        shape: Mesh and batch.
-        settings: Constants of the optimizer.
-        dtype: Number format of parameters and activations.
-    """
+    """Returns the step as a serialised HLO module."""
     runtime.use_spmd()
     # The mesh asks for this number and refuses to cover fewer devices than there are.
     runtime.global_runtime_device_count = lambda: shape.mesh.chips
