@@ -1,4 +1,4 @@
-"""The checkpoints that a run keeps, and the one from which it resumes.
+"""The checkpoints that a run keeps, the best of them, and the one from which it resumes.
 
 A checkpoint consists of two trees, each with its own completion marker: `checkpoints/weights-<step>` (safetensors,
 read by evaluation and export) and `checkpoints/resume-<step>` (optimizer, scheduler, random state). They are separate
@@ -11,11 +11,16 @@ Example of a run that validates every 50 steps and had its best loss at step 50,
 """
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clt_ray.errors import RunError
+from clt_ray.sweep.metrics import OVERALL
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.selection import Candidate, Selection
 from clt_ray.training.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -112,3 +117,46 @@ def keep_only_best(journal: Journal, best_step: int) -> None:
         journal.delete_tree(resume_tree(step))
     for step in steps_of(journal, "weights") - {best_step}:
         journal.delete_tree(weights_tree(step))
+
+
+def select(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode: str) -> Selection:
+    """Chooses the step with the best recorded value of `metric`; the earliest one on a tie.
+
+    Args:
+        points: (step, metrics) of every validation. A step recorded twice counts once, as last recorded. A step whose
+            loss is not finite is not considered, however well it scored.
+        mode: `min` or `max`.
+
+    Raises:
+        RunError: No validation recorded a finite value of the metric.
+    """
+    recorded = dict(points)
+    finite = [
+        Candidate(step, metrics[metric])
+        for step, metrics in recorded.items()
+        if math.isfinite(metrics.get(metric, math.nan)) and math.isfinite(metrics.get(OVERALL, 0.0))
+    ]
+    if not finite:
+        raise RunError(f"no finite {metric!r} among {len(recorded)} validations: no checkpoint can be chosen")
+    sign = 1.0 if mode == "min" else -1.0
+    ranked = sorted(finite, key=lambda candidate: (sign * candidate.value, candidate.step))
+    return Selection(metric, mode, ranked[0], tuple(ranked[1:]))
+
+
+def best_so_far(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode: str, latest: int) -> int:
+    """Returns the step whose checkpoint has to be kept while training goes on.
+
+    That is `latest` while no validation has recorded the metric: scores of generated answers are not recorded at
+    every validation.
+
+    Raises:
+        RunError: The metric was recorded, and was never finite.
+    """
+    recorded = [(step, metrics) for step, metrics in points if metric in metrics]
+    return select(recorded, metric, mode).chosen.step if recorded else latest
+
+
+def best_until(journal: Journal, step: int, run: RunSpec) -> int:
+    """Returns the step of the best checkpoint among those up to a step, as `best_so_far`."""
+    points = [(point.step, point.metrics) for point in journal.metrics("validation") if point.step <= step]
+    return best_so_far(points, run.selection.metric, run.selection.mode, step)

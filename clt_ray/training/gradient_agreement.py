@@ -41,7 +41,7 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.batches import collate
 from clt_ray.training.journal import Journal
-from clt_ray.training.loss import completion_nll
+from clt_ray.training.validation import completion_nll
 
 PROBE_ROWS = 8
 """Validation rows of each task-language pair whose loss is differentiated."""

@@ -12,12 +12,18 @@ from typing import Any
 
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.backends.base import Backend
-from clt_ray.training.checkpoints import ResumePoint, keep_only_best, latest_resume_point, weights_tree
+from clt_ray.training.checkpoints import (
+    ResumePoint,
+    best_until,
+    keep_only_best,
+    latest_resume_point,
+    select,
+    weights_tree,
+)
 from clt_ray.training.gradient_agreement import GradientAgreement, probes_of
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.model import location
-from clt_ray.training.selection import best_until, select
 
 
 def train(

@@ -11,26 +11,58 @@ from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
-from trl import SFTTrainer
+from trl import SFTConfig, SFTTrainer
 
 from clt_ray.data.formatting import Encoded
 from clt_ray.errors import RunError
 from clt_ray.tasks import TaskLanguage
-from clt_ray.training.arguments import sft_config
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.batches import RunBatches, collate, validation_batches, with_blank
-from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
+from clt_ray.training.checkpoints import best_until, commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, PairGradient, Probe, pair_gradients
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
-from clt_ray.training.loss import completion_nll
 from clt_ray.training.schedule import Schedule
-from clt_ray.training.selection import best_until
 from clt_ray.training.throughput import Throughput
-from clt_ray.training.validation import named, summarise, summed_losses
+from clt_ray.training.validation import completion_nll, named, summarise, summed_losses
 
 TRAINER_STATE = "trainer_state.json"
 VALIDATION_BATCH_ROWS = 32
+
+
+def sft_config(job: TrainingJob, backend: Backend, staging: Path) -> SFTConfig:
+    """Returns TRL's configuration of a job; what the hardware decides comes from the backend."""
+    training, schedule = job.run.training, job.schedule
+    scheduler: str = training.schedule
+    if scheduler == "constant" and training.warmup_steps:
+        scheduler = "constant_with_warmup"
+    return SFTConfig(
+        output_dir=str(staging),
+        max_steps=schedule.total_steps,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=scheduler,
+        warmup_steps=training.warmup_steps,
+        weight_decay=training.weight_decay,
+        adam_beta1=training.adam_beta1,
+        adam_beta2=training.adam_beta2,
+        # An infinite threshold leaves gradients as they are and still computes the norm that is checked.
+        max_grad_norm=float("inf") if training.max_grad_norm is None else training.max_grad_norm,
+        seed=job.run.seed,
+        logging_strategy="steps",
+        logging_steps=schedule.log_every,
+        logging_nan_inf_filter=False,
+        # `RunSchedule` requests validations and checkpoints, since a run also validates after its last step.
+        eval_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+        remove_unused_columns=False,
+        packing=False,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        **backend.trainer_arguments(job.run, schedule, staging),
+    )
 
 
 class RunSchedule(TrainerCallback):

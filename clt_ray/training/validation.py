@@ -1,4 +1,4 @@
-"""The metrics of a validation: losses and scores of each task-language pair, and their means."""
+"""The loss of completions, and the metrics of a validation: losses and scores of each task-language pair, and means."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,15 +6,43 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from clt_ray.data.formatting import IGNORED
 from clt_ray.errors import RunError
 from clt_ray.sweep.metrics import LOSS, OVERALL, language_metric, task_metric
 from clt_ray.tasks import TaskLanguage
-from clt_ray.training.loss import completion_nll
 
 ScoreAnswers = Callable[[Any], Mapping[TaskLanguage, Mapping[str, float]]]
 """Lets a model answer some validation rows: task-language pair -> metric -> mean score. All processes of a run call
 it."""
+
+
+def completion_nll(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Returns the negative log-likelihood of each labelled token, in nats.
+
+    The language-model head runs only from the earliest labelled position of the batch on, because prompts are most of
+    a row and need no logits.
+
+    Args:
+        batch: `input_ids`, `attention_mask`, `labels`, each (rows, tokens); labels are -100 on prompt and padding.
+
+    Returns:
+        nll: (labelled tokens,) in float32, in row-major order.
+        rows: (labelled tokens,) the row that each token belongs to.
+    """
+    targets = batch["labels"][:, 1:]
+    labelled = targets != IGNORED
+    columns = labelled.any(dim=0).nonzero()
+    # A batch without labels keeps one position, so that every process still runs the head.
+    first = int(columns[0]) if len(columns) else targets.shape[1] - 1
+    keep = torch.arange(first, targets.shape[1], device=targets.device)
+    logits = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], logits_to_keep=keep, use_cache=False
+    ).logits
+    kept = labelled[:, first:]
+    nll = cross_entropy(logits[kept].float(), targets[:, first:][kept], reduction="none")
+    return nll, kept.nonzero()[:, 0]
 
 
 def selection_pairs(pairs: Iterable[TaskLanguage], languages: Sequence[str]) -> list[TaskLanguage]:

@@ -12,8 +12,7 @@ from clt_ray.store import RunDir
 from clt_ray.sweep.grid import Cell
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
-from clt_ray.training.checkpoints import weights_tree
-from clt_ray.training.selection import select
+from clt_ray.training.checkpoints import select, weights_tree
 from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile
 from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, print_json, table
 

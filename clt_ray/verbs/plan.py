@@ -12,7 +12,7 @@ from rich.table import Table
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.sweep.cost import assumptions
 from clt_ray.sweep.plan import NOT_STARTED, Plan, PlannedCell, make_plan
-from clt_ray.training.backends.fit_proof import FitProof
+from clt_ray.training.backends.base import FitProof
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, next_command
 from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
 

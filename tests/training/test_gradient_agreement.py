@@ -39,8 +39,8 @@ from clt_ray.training.gradient_agreement import (
     probes_of,
     sketch,
 )
-from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
+from clt_ray.training.validation import completion_nll
 from tests.support.trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
 Measured = tuple[RunSpec, RunDir]

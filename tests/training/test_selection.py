@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clt_ray.errors import RunError
 from clt_ray.sweep.selection import Candidate
+from clt_ray.training.checkpoints import best_so_far, select
 from clt_ray.training.schedule import Schedule
-from clt_ray.training.selection import best_so_far, select
 
 losses = st.floats(0, 10)
 

@@ -16,10 +16,9 @@ from clt_ray.store import RunDir, Store
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.batches import RunBatches, collate
-from clt_ray.training.checkpoints import latest_resume_point, weights_tree
-from clt_ray.training.loss import completion_nll
+from clt_ray.training.checkpoints import best_until, latest_resume_point, weights_tree
 from clt_ray.training.model import load_tokenizer, location
-from clt_ray.training.selection import best_until
+from clt_ray.training.validation import completion_nll
 from tests.support.trained import Interrupted, interrupt_at, last_run, quiet, recorded, train_run
 
 Trained = tuple[RunSpec, RunDir, Selection]

@@ -16,8 +16,7 @@ from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import HardwareSpec, RunSpec, TrainingSpec
 from clt_ray.training.backends import unsupported
 from clt_ray.training.backends.xla import environment
-from clt_ray.training.backends.xla.fit import head_misfits, misfits
-from clt_ray.training.backends.xla.plan import MeshShape
+from clt_ray.training.backends.xla.plan import MeshShape, head_misfits, misfits
 from tests.support.sweeps import sweep, write
 
 
@@ -79,7 +78,7 @@ def test_a_process_gets_what_it_needs_and_nothing_that_harms() -> None:
 
 
 def test_planning_for_a_tpu_loads_neither_torch_nor_torch_xla() -> None:
-    modules = "plan", "fit", "environment", "backend"
+    modules = "plan", "environment", "backend"
     code = "import sys\n" + "\n".join(f"import clt_ray.training.backends.xla.{name}" for name in modules)
     code += "\nprint(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -6,10 +6,9 @@ from importlib.util import find_spec
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.accelerators import TPUS
 from clt_ray.sweep.run import RunSpec
-from clt_ray.training.backends.base import Backend
-from clt_ray.training.backends.fit_proof import FitProof
+from clt_ray.training.backends.base import Backend, FitProof
 from clt_ray.training.backends.xla import environment
-from clt_ray.training.backends.xla.fit import misfits
+from clt_ray.training.backends.xla.plan import misfits
 
 ACCELERATORS = ("CPU", "GPU", *TPUS)
 """Hardware that this version can train on."""

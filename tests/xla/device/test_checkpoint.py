@@ -23,8 +23,7 @@ from clt_ray.training.backends.xla.model import ShardedModel, load
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape
 from clt_ray.training.backends.xla.slice import Slice
-from clt_ray.training.checkpoints import latest_resume_point, resume_tree, weights_tree
-from clt_ray.training.selection import best_until
+from clt_ray.training.checkpoints import best_until, latest_resume_point, resume_tree, weights_tree
 from tests.support.slice_runs import make_run, start
 from tests.support.trained import quiet, recorded, train_run
 

@@ -31,8 +31,8 @@ from clt_ray.training.gradient_agreement import (
     cosine_metric,
     probes_of,
 )
-from clt_ray.training.loss import completion_nll
 from clt_ray.training.model import load_tokenizer, location
+from clt_ray.training.validation import completion_nll
 from tests.support.slice_runs import make_run
 from tests.support.trained import quiet, recorded, train_run
 

@@ -8,10 +8,9 @@ import torch_xla
 import torch_xla.runtime as runtime
 
 from clt_ray.training.backends.xla import vocabulary
-from clt_ray.training.backends.xla.loss import nll_per_row, summed_nll
 from clt_ray.training.backends.xla.plan import BATCH, HIDDEN, MeshShape
 from clt_ray.training.backends.xla.slice import Slice
-from clt_ray.training.backends.xla.vocabulary import look_up
+from clt_ray.training.backends.xla.vocabulary import look_up, nll_per_row, summed_nll
 
 runtime.use_spmd()
 ROWS, TOKENS, HIDDEN_SIZE, WORDS, SCALE = 4, 12, 8, 40, 0.5

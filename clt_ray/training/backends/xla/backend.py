@@ -12,7 +12,7 @@ from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.generation import end_of_turn_ids, in_batches
 from clt_ray.training.backends.xla import environment
-from clt_ray.training.backends.xla.fit import mesh_of, misfits
+from clt_ray.training.backends.xla.plan import mesh_of, misfits
 from clt_ray.training.model import recomputes
 from clt_ray.training.schedule import Schedule
 

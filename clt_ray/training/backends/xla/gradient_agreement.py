@@ -27,10 +27,10 @@ from clt_ray.data.formatting import IGNORED
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla.buckets import fit, width_for
 from clt_ray.training.backends.xla.graphs import GraphBook
-from clt_ray.training.backends.xla.loss import summed_nll
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW
 from clt_ray.training.backends.xla.plan import BATCH
+from clt_ray.training.backends.xla.vocabulary import summed_nll
 from clt_ray.training.gradient_agreement import HASH_SEED, Batch, PairGradient, Probe
 
 _FACTORS: Final = (-2048144789, -1028477387)

@@ -1,4 +1,4 @@
-"""Which chip holds which part of which tensor, decided from names and shapes alone.
+"""Which chip holds which part of which tensor, decided from names and shapes alone, and what does not fit a mesh.
 
 The chips of a slice form a mesh of two axes. `fsdp` splits the batch and, between uses, the parameters; `tensor`
 splits the work inside a layer. The partition of a tensor names, for each dimension, the axis that splits it:
@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.families import FSDP, Axis, Family, Partition
+from clt_ray.families import FSDP, Axis, Family, Heads, Partition, find_family, unknown_family
+from clt_ray.sweep.run import RunSpec
 
 BATCH: Partition = (FSDP, None)
 """Partition of token ids and labels, each (rows, tokens)."""
@@ -110,3 +111,46 @@ def _uncovered(family: Family, name: str) -> Problem:
         message="no sharding rule of the family covers this parameter",
         remedy="declare a family with a rule for it in a package of your own; docs/extend.md shows how",
     )
+
+
+def mesh_of(run: RunSpec) -> MeshShape:
+    """Returns the mesh that a run asks for."""
+    return MeshShape(*run.hardware.mesh_shape)
+
+
+def misfits(run: RunSpec) -> list[Problem]:
+    """Returns every problem of the hardware section that the run alone shows."""
+    mesh, chips, batch = mesh_of(run), run.hardware.chips, run.training.batch_size
+    key, problems = f"{run.model.name}.mesh", []
+    if mesh.chips != chips:
+        problems.append(
+            Problem(
+                "hardware", key, run.hardware.mesh,
+                f"covers {mesh.chips} chips, and topology {run.hardware.topology} has {chips}",
+                f"write {chips}x1, or another product of {chips}",
+            )
+        )  # fmt: skip
+    if batch % mesh.fsdp:
+        problems.append(
+            Problem(
+                "training", "batch_size", batch,
+                f"is not a multiple of the {mesh.fsdp} chips that split the batch",
+                f"write {-(-batch // mesh.fsdp) * mesh.fsdp}, or give hardware.{key} a smaller first number",
+            )
+        )  # fmt: skip
+    architecture = run.model.architecture
+    if architecture is not None and find_family(architecture) is None:
+        problems.append(unknown_family(architecture, run.model.name))
+    return problems
+
+
+def head_misfits(heads: Heads, mesh: MeshShape, model: str) -> list[Problem]:
+    """Returns the problem of a tensor axis that does not divide the model's attention heads."""
+    if heads.query % mesh.tensor == 0 and heads.key_value % mesh.tensor == 0:
+        return []
+    message = (
+        f"the second number splits attention heads, and the model has {heads.query} query and "
+        f"{heads.key_value} key-value heads"
+    )
+    value = f"{mesh.fsdp}x{mesh.tensor}"
+    return [Problem("hardware", f"{model}.mesh", value, message, "use a divisor of both")]

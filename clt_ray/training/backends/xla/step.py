@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from clt_ray.training.backends.xla.graphs import GraphBook
-from clt_ray.training.backends.xla.loss import nll_per_row, summed_nll
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW, step_numbers
 from clt_ray.training.backends.xla.plan import BATCH
+from clt_ray.training.backends.xla.vocabulary import nll_per_row, summed_nll
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,10 @@ from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
 from clt_ray.training.backends.xla.writes import Writes
 from clt_ray.training.batches import collate
-from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
+from clt_ray.training.checkpoints import best_until, commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, PairGradient, Probe
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
-from clt_ray.training.selection import best_until
 from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
 
 Batch = dict[str, Tensor]

@@ -9,7 +9,7 @@ from typing import Any
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.accelerators import TPUS
 from clt_ray.sweep.run import RunSpec
-from clt_ray.training.backends.fit_proof import FitProof
+from clt_ray.training.backends.base import FitProof
 from clt_ray.training.backends.xla.host_memory import available_bytes
 from clt_ray.training.backends.xla.proof.depth import OutOfMemory, Step, affordable_depths, compile_model
 from clt_ray.training.model import location, recomputes
