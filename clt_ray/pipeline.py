@@ -139,7 +139,7 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
         selection=selection,
         steps=run.steps,
         train_rows=len(data.train),
-        dropped_rows=data.dropped_rows(),
+        dropped_rows=data.dropped,
         data=tuple(data.origins),
         seconds=StageSeconds(train=trained - started, evaluate=time.monotonic() - trained),
         generated_tokens_per_second=tokens_per_second,
@@ -155,7 +155,7 @@ def _prepare(run: RunSpec, backend: Backend) -> tuple[RunData, TrainingJob]:
     from clt_ray.data.formatting import Encoded, context_length, encode
     from clt_ray.data.mixture import build_run_data
     from clt_ray.data.rows import Row
-    from clt_ray.evaluation.validate import answer_scorer
+    from clt_ray.evaluation.evaluate import answer_scorer
     from clt_ray.training.job import TrainingJob
     from clt_ray.training.model import load_tokenizer, location
 
@@ -216,8 +216,7 @@ def _evaluate(job: TrainingJob, data: RunData, weights: Path, backend: Backend) 
 
 def _scores(run: RunSpec, generations: list[Generation], weights: Path, backend: Backend) -> list[Score]:
     """Returns the mean scores of the answers, and in process 0 those of the scorers of whole checkpoints."""
-    from clt_ray.evaluation.checkpoint import checkpoint_scores
-    from clt_ray.evaluation.evaluate import summarise
+    from clt_ray.evaluation.evaluate import checkpoint_scores, summarise
 
     scores = summarise(run, generations)
     return scores + checkpoint_scores(run, weights, scores) if backend.rank == 0 else scores

@@ -1,18 +1,14 @@
-"""Worked examples before a test prompt, in the language of the test.
+"""Worked examples before a test prompt, in the language of the test: earlier turns of a chat, or paragraphs like these.
 
     Question: Roger has 5 tennis balls. ...          an exemplar: prompt and worked answer, as in training
     Answer: Roger started with 5 balls. ... The answer is 11.
-    (a blank line; in a chat format the exemplars are earlier turns)
+
     Question: Janet's ducks lay 16 eggs per day. ...
     Answer:
 
-Exemplars are the first rows of a source's `exemplars` split: those of MGSM and P-MMEval for math from the hub, and
-`<root>/<task>/exemplars/<language>.jsonl` of a local root. Where a source has no such split in a language, the first
-rows of its training split are used, without rows whose question is in the test split. Exemplars are the same for every
-test row, run and seed.
-
-A model that was trained on single answers ends its answer itself. Other models continue with a question that they
-invent, which `cut_continuation` removes.
+Exemplars are the first rows of a source's `exemplars` split (`<root>/<task>/exemplars/<language>.jsonl` of a local
+root). Where a source has none in a language, the first training rows are used, without questions of the test split.
+Exemplars are the same for every test row, run and seed.
 """
 
 import re
@@ -117,7 +113,6 @@ def cut_continuation(text: str, language: str, task: str) -> str:
 
 @cache
 def _openings(task: str, language: str) -> tuple[str, ...]:
-    """Returns the words with which prompts of a task begin."""
     texts = [prompt_template(task, code) for code in (language, FALLBACK_LANGUAGE)]
     openings = (text.partition(placeholder(task))[0].strip() for text in texts)
     return tuple(dict.fromkeys(opening for opening in openings if opening))

@@ -4,16 +4,10 @@
     chat    <s>[user] Solve this math problem ...\\n\\nQuestion: 3 + 5?\\nAnswer:[end][assistant]|The answer is 8.[end]
 
 The model learns the tokens after the bar, where generation also starts. A chat model gets an instruction in the row's
-language first (`templates.chat_instruction`); a base model sees the labelled text alone.
-
-The prompt and the completion are tokenised separately and joined as ids. Therefore the prompt's ids are always a prefix
-of the full ids, and training and generation continue a prompt in the same way; a tokenizer that sees both at once may
-merge characters across the border. In the chat formats of Llama 3 and Aya a marker stands at the border, so that
-nothing merges and the ids are those of `apply_chat_template`.
-
-When a row is too long, the completion keeps at least half of the length, and tokens in the middle of the prompt are
-left out: its start has the first special token and usually the most important part of the text, its end the words that
-ask for an answer.
+language first (`templates.chat_instruction`). The prompt and the completion are tokenised separately and joined as
+ids: a tokenizer that sees both at once may merge characters across the border, and training and generation would
+continue different prompts. When a row is too long, the completion keeps at least half of the length, and tokens in the
+middle of the prompt are left out: its end has the words that ask for an answer.
 """
 
 from collections.abc import Sequence

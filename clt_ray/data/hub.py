@@ -1,13 +1,11 @@
 """Finds the files of a split of a data set on the Hugging Face hub, or in a local copy of it, and streams their rows.
 
 A sweep file names the training set of a task (`data: {math: {dataset: laihuiyuan/mCoT-MATH}}`). The declarations of
-the tasks (`Task.hub_layouts`) say where that set's own splits, the task's test set and its worked examples are. Every
-entry gives files inside a repository, so that no loading script runs and a local copy with the same layout is read in
-the same way (`clt_ray.data.hub_rows`). A data set that no task lists must have the task's own column names in splits
-called train, validation and test, with one configuration per language or one that the sweep file names.
-
-Revisions are branches, because pinning a commit that nobody has checked would be worse. `hub_rows` records the commit
-that it read; write that commit into `revision` to pin it.
+the tasks (`Task.hub_layouts`) say where that set's own splits, the task's test set and its worked examples are, as
+files inside a repository, so that no loading script runs. A data set that no task lists must have the task's own column
+names in splits called train, validation and test, with one configuration per language or one that the sweep file names.
+Revisions are branches, because pinning a commit that nobody has checked would be worse; to pin the commit that
+`hub_rows` records, write it into `revision`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -130,7 +128,6 @@ def _by_configuration(files: HubFiles, language: str) -> Iterator[dict[str, Any]
 
 
 def _matching(files: HubFiles, pattern: str) -> list[str]:
-    """Returns the paths of the matching files inside the repository, sorted."""
     if is_local(files):
         root = Path(files.dataset)
         paths = [path.relative_to(root).as_posix() for path in root.glob(pattern)]

@@ -1,12 +1,9 @@
 """Selects usable rows of a hub data set: streams it once, samples in bounded memory, and keeps the rows in a cache.
 
-mCoT-MATH is 11 GB in one file, and the study needs at most 33,000 of its 580,000 rows per language. Therefore one pass
-over the files selects, for every language in them, the first `KEPT_ROWS` rows in a fixed order (by hash of their
-content) and writes them to a cache beside the hub's own. Runs sample from these rows, which keeps samples nested: the
-selection depends on the rows alone, and not on the run, the seed or the order of the file.
-
-The pass drops malformed rows and counts them by reason. The commit that the revision named is written beside the rows.
-Later runs read the cache and therefore use that commit until the cache is deleted or `revision` is changed.
+mCoT-MATH is 11 GB in one file, and the study needs at most 33,000 of its 580,000 rows per language. One pass over the
+files selects, for every language in them, the first `KEPT_ROWS` rows in a fixed order (by hash of their content), which
+does not depend on the run, the seed or the order of the file. So samples of these rows stay nested. The commit that was
+read is written beside the rows; later runs use it until the cache is deleted or `revision` is changed.
 """
 
 import json
@@ -18,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from clt_ray.data.hub import commit, is_local, raw_rows
 from clt_ray.data.rows import MalformedRow, Parsed, check_script, parse
@@ -34,31 +31,31 @@ DUPLICATE = "duplicate"
 BEYOND = f"beyond the first {KEPT_ROWS:,} in a fixed order"
 _FORMAT = 1
 
+R = TypeVar("R")
+
 
 @dataclass(frozen=True)
-class Selected:
-    """The selected rows of one language."""
+class Selected(Generic[R]):
+    """The usable rows of a source in one language, and counts of those that were left out."""
 
-    rows: tuple[Parsed, ...]
-    """Rows in the order of the files."""
-    available: int
-    """Number of raw rows of the language in the files."""
-    dropped: Counter[str]
+    rows: tuple[R, ...] = ()
+    """Rows in the order of the source."""
+    dropped: Counter[str] = field(default_factory=Counter)
     """Reason -> number of raw rows that were left out."""
-    origin: str
-    """`<data set>@<commit>`; a local copy has no commit."""
+    available: int = 0
+    """Number of raw rows of the source, including the dropped ones."""
+    origin: str = ""
+    """Name of the source, with the commit of a hub data set; empty where there was nothing to read."""
 
 
 @dataclass
 class _Pass:
-    """The rows and counts of one language during a pass."""
-
     kept: Spool
     available: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: bool, training: bool) -> Selected:
+def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: bool, training: bool) -> Selected[Parsed]:
     """Returns the selected rows of a language from the cache, which is filled from the files the first time.
 
     Args:
@@ -79,7 +76,7 @@ def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: boo
     with (folder / f"{language}.jsonl").open(encoding="utf-8") as lines:
         rows = tuple(Parsed(*json.loads(line)) for line in lines)
     origin = files.dataset + (f"@{manifest['commit']}" if manifest["commit"] else "")
-    return Selected(rows, counts["available"], Counter(counts["dropped"]), origin)
+    return Selected(rows, Counter(counts["dropped"]), counts["available"], origin)
 
 
 def _key(files: HubFiles, task: str, language: str, needs_completion: bool, training: bool) -> str:
@@ -151,7 +148,6 @@ def _language(files: HubFiles, raw: Mapping[str, Any], codes: Mapping[str, str],
 
 
 def _renamed(files: HubFiles, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the row under the task's column names."""
     ours = {theirs: column for column, theirs in files.columns.items()}
     return {ours.get(column, column): value for column, value in raw.items() if column not in files.columns}
 

@@ -39,10 +39,6 @@ class RunData:
     origins: tuple[str, ...] = ()
     """Sources of the rows; those of hub data sets with the commit that was read."""
 
-    def dropped_rows(self) -> dict[str, dict[str, int]]:
-        """Returns `dropped` as plain JSON values."""
-        return {place: dict(reasons) for place, reasons in self.dropped.items()}
-
 
 def build_run_data(run: RunSpec) -> RunData:
     """Reads the rows of a run.
@@ -127,7 +123,6 @@ class _Need:
 
 
 def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
-    """Returns the largest need of any run, for every source on this machine."""
     needs: dict[tuple[DataSource, str, str], _Need] = {}
     for run in runs:
         for task, language in product(run.tasks, _languages(run)):
@@ -146,7 +141,6 @@ def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
 
 
 def _languages(run: RunSpec) -> list[str]:
-    """Returns English, the training languages, then the other evaluation languages; each once."""
     return list(dict.fromkeys((ENGLISH, *run.train_languages, *run.eval_languages)))
 
 

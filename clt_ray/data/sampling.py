@@ -1,10 +1,8 @@
 """Nested samples: a sample of n rows is always the first n rows of one fixed order.
 
-The order sorts rows by a hash of (key, row). Worked example: with the hashes 3, 9, 1 the rows a, b, c have the order
-c, a, b. The sample of one row is {c}, the sample of two is {c, a}. Each sample is part of every larger one, in any
-process, because only the rows and the key enter the hash. A row d that is appended later with hash 5 is placed between
-a and b and moves no other row, and reordering the file changes nothing. A shuffle by a seeded generator would give an
-unrelated order as soon as the number of rows changed.
+The order sorts rows by a hash of (key, row): with the hashes 3, 9, 1 the rows a, b, c have the order c, a, b. Each
+sample is part of every larger one, in any process, and a row that is appended to the file later moves no other row. A
+shuffle by a seeded generator would give an unrelated order as soon as the number of rows changed.
 """
 
 import hashlib

@@ -1,12 +1,10 @@
 """Measures the share of a text's letters that are in the script of its language.
 
-    >>> writing("Quantos livros tem a Ana?", "pt").share
-    1.0
-    >>> writing("How many books does Ana have now?", "ko").share
-    0.0
+    >>> writing("Quantos livros tem a Ana?", "pt").share, writing("How many books does Ana have now?", "ko").share
+    (1.0, 0.0)
 
-It distinguishes scripts, not languages: Portuguese in a Spanish file is not noticed. Japanese and Chinese share
-characters, so kana decide between them: a Japanese text of some length has kana, a Chinese one has none.
+It distinguishes scripts, not languages. Japanese and Chinese share characters, so kana decide between them: a Japanese
+text of some length has kana, a Chinese one has none.
 """
 
 import re

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,7 @@ TRAINING_SPLITS = ("train", "validation")
 """Splits whose rows are left out when they are in the wrong script; test sets are used as they were published."""
 
 
-@dataclass(frozen=True)
-class LoadedRows:
-    """The usable rows of a source, and counts of those that could not be used."""
-
-    rows: tuple[Row, ...]
-    """Usable rows in the order of the source."""
-    dropped: Counter[str]
-    """Reason -> number of raw rows that were left out."""
-    available: int = 0
-    """Number of raw rows of the source, including the dropped ones."""
-    origin: str = ""
-    """Name of the source, with the commit of a hub data set; empty where there was nothing to read."""
-
-
-def load_rows(source: DataSource, task: str, language: str, split: str) -> LoadedRows:
+def load_rows(source: DataSource, task: str, language: str, split: str) -> Selected[Row]:
     """Returns every usable row; none when the source has no rows for this language and split.
 
     Args:
@@ -48,7 +33,7 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
     if source.dataset is not None:
         files = hub.files_for(source.dataset, language, split, config=source.config, revision=source.revision)
         if files is None:
-            return LoadedRows((), Counter())
+            return Selected()
         selected = hub_rows(files, task, language, needs_completion=needs_completion, training=training)
     else:
         selected = _parsed(source, task, language, split, needs_completion, training)
@@ -59,7 +44,7 @@ def load_rows(source: DataSource, task: str, language: str, split: str) -> Loade
             f"    rows of {task} have the columns {_columns(task)}"
         )
     rows = tuple(templated(parsed, task, language) for parsed in selected.rows)
-    return LoadedRows(rows, selected.dropped, selected.available, selected.origin if selected.available else "")
+    return Selected(rows, selected.dropped, selected.available, selected.origin if selected.available else "")
 
 
 def describe(source: DataSource) -> str:
@@ -71,7 +56,7 @@ def describe(source: DataSource) -> str:
 
 def _parsed(
     source: DataSource, task: str, language: str, split: str, needs_completion: bool, training: bool
-) -> Selected:
+) -> Selected[Parsed]:
     rows: list[Parsed] = []
     dropped: Counter[str] = Counter()
     for index, raw in enumerate(_raw_rows(source, task, language, split)):
@@ -84,7 +69,7 @@ def _parsed(
             rows.append(parsed)
         except MalformedRow as reason:
             dropped[str(reason)] += 1
-    return Selected(tuple(rows), len(rows) + dropped.total(), dropped, describe(source))
+    return Selected(tuple(rows), dropped, len(rows) + dropped.total(), describe(source))
 
 
 def _columns(task: str) -> str:

@@ -8,16 +8,24 @@ scores.csv                   one mean score per row, in the columns that all ana
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Protocol
 
 from clt_ray.data.fewshot import cut_continuation, exemplars_of
 from clt_ray.data.formatting import encode_prompt
 from clt_ray.data.rows import Row
+from clt_ray.data.sampling import prompt_key
+from clt_ray.errors import RunError
 from clt_ray.evaluation.scorers import mean_and_stderr, scorer
+from clt_ray.plugins import resolved
+from clt_ray.scorers import CheckpointScore, CheckpointScorer, scorer_of
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tasks import TaskLanguage
+
+Means = dict[TaskLanguage, dict[str, float]]
+"""Task and language -> metric -> mean over the rows."""
 
 
 class Generator(Protocol):
@@ -114,32 +122,16 @@ def evaluate(
 
 def summarise(run: RunSpec, generations: Sequence[Generation]) -> list[Score]:
     """Returns the mean and standard error of every metric per task and language."""
-    values: dict[tuple[str, str, str], list[float]] = {}
-    for generation in generations:
-        for metric, value in generation.scores.items():
-            values.setdefault((generation.task, generation.language, metric), []).append(value)
-    return [score_row(run, *place, mean_and_stderr(items), len(items)) for place, items in values.items()]
+    return [score_row(run, *place, mean_and_stderr(items), len(items)) for place, items in _values(generations).items()]
 
 
 def score_row(
     run: RunSpec, task: str, language: str, metric: str, mean_and_error: tuple[float, float], n_items: int
 ) -> Score:
     """Returns a score of a run as a row of scores.csv."""
-    return Score(
-        run_id=run.run_id,
-        model=run.model.name,
-        setting=run.setting,
-        task=task,
-        language_group=run.language_group,
-        train_languages="+".join(run.train_languages),
-        samples_per_language=run.samples_per_language,
-        seed=run.seed,
-        eval_language=language,
-        metric=metric,
-        score=mean_and_error[0],
-        stderr=mean_and_error[1],
-        n_items=n_items,
-    )
+    languages = "+".join(run.train_languages)
+    design = (run.language_group, languages, run.samples_per_language, run.seed)
+    return Score(run.run_id, run.model.name, run.setting, task, *design, language, metric, *mean_and_error, n_items)
 
 
 def evaluation_files(run: RunSpec, generations: Sequence[Generation], scores: Sequence[Score]) -> dict[str, str]:
@@ -174,3 +166,83 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def generations_jsonl(generations: Sequence[Generation]) -> str:
     """Returns the generations as JSON lines."""
     return "".join(json.dumps(asdict(generation), ensure_ascii=False) + "\n" for generation in generations)
+
+
+def answer_scorer(
+    run: RunSpec, validation: Mapping[TaskLanguage, Sequence[Row]], tokenizer: Any, generator: Generator
+) -> Callable[[Any], Means] | None:
+    """Returns a function that scores a model's answers during training: validation rows, decoded as in the test.
+
+    The rows are the first ones of every validation set, so they are the same at every step, in every run of a sweep
+    and after a resume. Greedy decoding draws no random numbers, so that training continues as without it.
+
+    Returns:
+        A function from a model to means by task and language; None when the run generates no answers.
+
+    Raises:
+        DataError: A language has too few worked examples for the prompts.
+    """
+    generate = run.validation.generate
+    if generate is None:
+        return None
+    tasks = generate.tasks or run.tasks
+    scored = {pair: rows for pair, rows in validation.items() if pair[0] in tasks}
+    shown = {prompt_key(shot) for shots in exemplars_of(run, scored).values() for shot in shots}
+    # A model could copy the answer to a row that its prompt shows as a worked example.
+    answered = {
+        pair: [row for row in rows if prompt_key(row) not in shown][: generate.samples_per_language]
+        for pair, rows in scored.items()
+    }
+    return lambda model: means(evaluate(run, answered, model, tokenizer, generator))
+
+
+def means(generations: Sequence[Generation]) -> Means:
+    """Returns the mean of every metric by task and language."""
+    result: Means = {}
+    for (task, language, metric), values in _values(generations).items():
+        result.setdefault(TaskLanguage(task, language), {})[metric] = mean_and_stderr(values)[0]
+    return result
+
+
+def checkpoint_scores(run: RunSpec, directory: Path, scores: Sequence[Score]) -> list[Score]:
+    """Returns the rows that the checkpoint scorers of a run add to its scores.
+
+    Args:
+        directory: The chosen checkpoint as a Hugging Face directory.
+
+    Raises:
+        RunError: A scorer returned a metric that it does not declare, a value outside its range, or a row that exists.
+    """
+    added: list[Score] = []
+    taken = {(score.task, score.eval_language, score.metric) for score in scores}
+    for name in run.evaluation.scorers:
+        scorer = scorer_of(name)
+        if not isinstance(scorer, CheckpointScorer):
+            continue
+        for measured in resolved(scorer.score)(directory, run):
+            place = (measured.task, measured.language, measured.metric)
+            problem = _problem(scorer, measured) or ("is there already" if place in taken else None)
+            if problem:
+                raise RunError(f"scorer {name}: {'/'.join(place)} = {measured.score}: {problem}")
+            taken.add(place)
+            added.append(score_row(run, *place, (measured.score, measured.stderr), measured.n_items))
+    return added
+
+
+def _problem(scorer: CheckpointScorer, measured: CheckpointScore) -> str | None:
+    declared = {metric.name: metric for metric in scorer.metrics}
+    metric = declared.get(measured.metric)
+    if metric is None:
+        return f"the scorer declares no such metric; it declares {', '.join(declared)}"
+    if not metric.low <= measured.score <= metric.high:
+        return f"is outside the declared range from {metric.low:g} to {metric.high:g}"
+    return None
+
+
+def _values(generations: Sequence[Generation]) -> dict[tuple[str, str, str], list[float]]:
+    """Returns (task, language, metric) -> scores of the items."""
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for generation in generations:
+        for metric, value in generation.scores.items():
+            values.setdefault((generation.task, generation.language, metric), []).append(value)
+    return values

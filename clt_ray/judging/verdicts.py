@@ -12,7 +12,7 @@ from clt_ray.judging.cache import Reply
 from clt_ray.judging.rating import LOW, parse
 from clt_ray.store import RunDir
 from clt_ray.sweep.run import RunSpec
-from clt_ray.tasks.instruction import INSTRUCTION
+from clt_ray.tasks.built_in import INSTRUCTION
 
 TASK = INSTRUCTION.name
 RATING, SWITCH_AWARE = "judge_rating", "judge_rating_switch_aware"

@@ -11,23 +11,13 @@ from collections.abc import Collection
 
 from clt_ray.errors import CltRayError
 from clt_ray.plugins import Registry
+from clt_ray.tasks.built_in import INSTRUCTION, MATH, SUMMARIZATION
 from clt_ray.tasks.declaration import FIDELITY, HubFiles, Metric, ScoreFunction, Task, TaskLanguage
-from clt_ray.tasks.instruction import INSTRUCTION
-from clt_ray.tasks.math import MATH
-from clt_ray.tasks.summarization import SUMMARIZATION
 
 __all__ = [
-    "FIDELITY",
-    "TASKS",
-    "HubFiles",
-    "Metric",
-    "ScoreFunction",
-    "Task",
-    "TaskLanguage",
-    "UnknownTaskError",
-    "in_canonical_order",
-    "task_of",
-]
+    "FIDELITY", "TASKS", "HubFiles", "Metric", "ScoreFunction", "Task", "TaskLanguage", "UnknownTaskError",
+    "in_canonical_order", "task_of",
+]  # fmt: skip
 
 TASKS: Registry[Task] = Registry("clt_ray.tasks", Task, (SUMMARIZATION, INSTRUCTION, MATH))
 """All known tasks by name, in canonical order."""

@@ -189,5 +189,4 @@ class Task:
 
 
 def _in_languages(texts: Mapping[str, str], languages: Collection[str]) -> dict[str, str]:
-    """Returns the texts that rows in these languages use, including the English one, which replaces missing ones."""
     return {code: texts[code] for code in sorted({"en", *languages}) if code in texts}

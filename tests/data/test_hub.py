@@ -15,13 +15,13 @@ import pytest
 from clt_ray.data import hub_rows as module
 from clt_ray.data.hub import files_for, layouts, raw_rows
 from clt_ray.data.hub_rows import NOT_JSON, Selected, hub_rows
-from clt_ray.data.rows import Row, templated
+from clt_ray.data.rows import Parsed, Row, templated
 from clt_ray.data.sources import load_rows
 from clt_ray.errors import DataError
 from clt_ray.languages import LANGUAGES, Language
 from clt_ray.sweep.run import DataSource
 from clt_ray.tasks import HubFiles
-from clt_ray.tasks.summarization import CONVERTED
+from clt_ray.tasks.built_in import CONVERTED
 
 STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
 TRAINED = ("en", "es", "fr", "ja", "zh")
@@ -60,7 +60,7 @@ def lines(rows: Sequence[Any]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def select(dataset: str, language: str, split: str, copy: Path) -> Selected:
+def select(dataset: str, language: str, split: str, copy: Path) -> Selected[Parsed]:
     files = files_for(dataset, language, split)
     assert files is not None
     local = replace(files, dataset=str(copy), revision=None)

@@ -126,7 +126,7 @@ def test_purposes_stay_disjoint_however_splits_overlap(
     data = build_run_data(run)
     assert_disjoint(data)
     assert len({content_key(row) for row in data.train}) == len(data.train) == left
-    reasons = data.dropped_rows().get("math/train/en", {})
+    reasons = data.dropped.get("math/train/en", {})
     assert reasons.get("duplicate", 0) == len(doubled)
     assert reasons.get("prompt also in test", 0) == len(leaked)
     assert reasons.get("prompt also in validation", 0) == len(copied - leaked)
@@ -194,5 +194,5 @@ def test_the_bundled_corpus_serves_every_task() -> None:
     data = build_run_data(run)
     assert len(data.train) == run.train_rows == 3 * (20 + 2 * 30)
     assert len(data.validation) == len(data.test) == 3 * 4
-    assert data.dropped_rows() == {}
+    assert data.dropped == {}
     assert_disjoint(data)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from clt_ray.errors import RunError
-from clt_ray.evaluation.checkpoint import checkpoint_scores
-from clt_ray.evaluation.evaluate import score_row
+from clt_ray.evaluation.evaluate import checkpoint_scores, score_row
 from clt_ray.evaluation.scorers import scorer
 from clt_ray.scorers import SCORERS, CheckpointScore, CheckpointScorer, ItemScorer, declared_metrics
 from clt_ray.sweep import RunSpec

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.evaluation.scorers.number_words import leading_number
+from clt_ray.evaluation.scorers.numerals import leading_number
 
 
 @pytest.mark.parametrize(

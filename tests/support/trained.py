@@ -10,7 +10,7 @@ from typing import Any
 
 from clt_ray.data.formatting import encode
 from clt_ray.data.mixture import build_run_data
-from clt_ray.evaluation.validate import answer_scorer
+from clt_ray.evaluation.evaluate import answer_scorer
 from clt_ray.store import RunDir
 from clt_ray.store.run_dir import Log
 from clt_ray.sweep.grid import expand

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from clt_ray.data.fewshot import exemplars
 from clt_ray.data.mixture import build_run_data
 from clt_ray.data.rows import Row
-from clt_ray.evaluation.validate import answer_scorer
+from clt_ray.evaluation.evaluate import answer_scorer
 from clt_ray.pipeline import execute
 from clt_ray.store import RunDir, Store
 from clt_ray.sweep.grid import expand

@@ -71,7 +71,6 @@ def concept(kind: str, key: str, language: str) -> Concept:
 
 
 def _positional(tens: int, ones: int, zero: str, digits: str, ten: str) -> str:
-    """Returns a Chinese, Japanese or Korean number: digit, "ten", digit."""
     if tens == ones == 0:
         return zero
     head = "" if tens == 0 else ten if tens == 1 else digits[tens - 1] + ten

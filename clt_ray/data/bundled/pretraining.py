@@ -86,13 +86,11 @@ def _pick(rng: random.Random, kind: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _held_out() -> frozenset[tuple[object, ...]]:
-    """Returns the contents of the validation and test rows, which must not occur in the pretraining text."""
     held_out = ("validation", "test")
     return frozenset(item.content() for task in FRAMES for split in held_out for item in items(task)[split])
 
 
 def _free(draw: Callable[[], Item]) -> Item:
-    """Returns the first drawn item that is not in a validation or test row."""
     while (item := draw()).content() in _held_out():
         pass
     return item
@@ -103,7 +101,6 @@ def _mentioned(slots: Mapping[str, Content]) -> tuple[Content, ...]:
 
 
 def _story(rng: random.Random) -> Passage:
-    """Returns the statements of a math item without its question."""
     name = rng.choice(tuple(FRAMES["math"]))
     item = _free(lambda: FRAMES["math"][name](rng, name))
     numbers = (item.numbers["a"], item.numbers["b"])
@@ -113,7 +110,6 @@ def _story(rng: random.Random) -> Passage:
 
 
 def _possessions(rng: random.Random) -> Passage:
-    """Returns sentences about two people and one kind of thing."""
     people = [("names", key) for key in rng.sample(keys("names"), 2)]
     base: dict[str, Content] = {"P": people[0], "Q": people[1], "T": _pick(rng, "things")}
     sentences = []
@@ -123,7 +119,6 @@ def _possessions(rng: random.Random) -> Passage:
 
 
 def _event(rng: random.Random) -> Passage:
-    """Returns a news item with up to two details."""
     name = rng.choice(tuple(EVENTS))
     item = _free(lambda: FRAMES["summarization"][name](rng, name))
     slots: dict[str, Content] = dict(item.concepts)
@@ -135,7 +130,6 @@ def _event(rng: random.Random) -> Passage:
 
 
 def _scene(rng: random.Random) -> Passage:
-    """Returns sentences on animals: where they are and what they do."""
     sentences: list[tuple[tuple[str, ...], Mapping[str, Content]]] = []
     for _ in range(rng.randint(1, 2)):
         if rng.random() < 0.5:
@@ -177,7 +171,6 @@ def _recited(rng: random.Random) -> str:
 
 
 def _translated(rng: random.Random) -> str:
-    """Returns a passage or a list of words in two or three languages."""
     languages = rng.sample(LANGUAGES, rng.choice((2, 2, 3)))
     if rng.random() < 0.3:
         kind = rng.choice(("names", "cities", "things", "animals", "members", "places", "goods", "sports"))
@@ -188,7 +181,6 @@ def _translated(rng: random.Random) -> str:
 
 
 def _word_facts(rng: random.Random) -> str:
-    """Returns words with their opposites, or a kind with some of its members."""
     languages = rng.sample(LANGUAGES, rng.choice((1, 1, 2)))
     if rng.random() < 0.5:
         pairs = rng.sample(keys("opposites"), 2)
@@ -204,7 +196,6 @@ def _word_facts(rng: random.Random) -> str:
 
 
 def _numbers(rng: random.Random) -> str:
-    """Returns numbers in digits and in words, or in random and in ascending order."""
     language = rng.choice(LANGUAGES)
     if rng.random() < 0.5:
         return "\n".join(f"{number} = {number_words(number, language)}" for number in rng.sample(range(60), 3))
@@ -213,7 +204,6 @@ def _numbers(rng: random.Random) -> str:
 
 
 def _equations(rng: random.Random) -> str:
-    """Returns a few pairs of numbers, each followed by an equation of the two."""
     lines = []
     for _ in range(rng.randint(3, 5)):
         a, b, c, d = (rng.randint(2, most) for most in (20, 20, 9, 9))
@@ -222,23 +212,17 @@ def _equations(rng: random.Random) -> str:
     return "\n".join(lines)
 
 
-_KINDS: tuple[Callable[[random.Random], str], ...] = (
-    _annotated,
-    _recited,
-    _translated,
-    _word_facts,
-    _numbers,
-    _equations,
-)
-_SHARES = (0.42, 0.15, 0.18, 0.05, 0.08, 0.12)
-"""Share of the documents of each kind."""
+_KINDS: dict[Callable[[random.Random], str], float] = {
+    _annotated: 0.42, _recited: 0.15, _translated: 0.18, _word_facts: 0.05, _numbers: 0.08, _equations: 0.12
+}  # fmt: skip
+"""Function that writes a document of a kind -> share of the documents."""
 
 
 def documents(seed: int) -> Iterator[str]:
     """Yields short documents without end, the same ones for the same seed."""
     rng = random.Random(f"clt-ray base text {seed}")
     while True:
-        yield rng.choices(_KINDS, _SHARES)[0](rng)
+        yield rng.choices(tuple(_KINDS), tuple(_KINDS.values()))[0](rng)
 
 
 def _leaves(node: Any) -> Iterator[str]:

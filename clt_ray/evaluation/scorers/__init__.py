@@ -50,7 +50,6 @@ def scorer(task: str, further: tuple[str, ...] = ()) -> ScoreFunction:
 
 
 def _checked(function: ScoreFunction | str, metrics: Sequence[Metric], what: str) -> ScoreFunction:
-    """Returns the function, which raises an error when it returns a metric that is not declared."""
     score_one: ScoreFunction = resolved(function)
     declared = {metric.name for metric in metrics}
 

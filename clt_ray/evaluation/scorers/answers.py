@@ -101,7 +101,6 @@ def sentences(text: str, language: str) -> list[tuple[int, int]]:
 
 @functools.cache
 def _patterns(code: str) -> tuple[re.Pattern[str], re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Returns the patterns of announcements, and of words before and after a noun that is only looked for."""
     words = _answers(code)
     assert words is not None
     # Texts arrive in NFKC, which decomposes letters such as the Thai vowel am.

@@ -1,22 +1,17 @@
 """Checks line by line whether a text is in the language it should be in.
 
-A text passes when no line is in another language. Only lines of at least five words are checked. Two characters of
-Chinese, Japanese or Thai count as a word; numbers, code, addresses and capitalised words (names) do not count:
-
     >>> passes("La respuesta es 20.", "es"), passes("42", "ja"), passes("東京都千代田区永田町一丁目七番一号", "ja")
     (True, True, True)
     >>> passes("Claro.\\nThe answer to your question is twenty.", "es")
     False
 
-The rule is the line-level pass rate of Marchisio et al. 2024 (arXiv 2406.20052), from which the study takes its binary
-pass rate: every line of five or more words must be in the language. Two things differ here. First, scripts decide where
-they can, so Korean is always recognised. Second, where languages share a script, lines are identified by the trigram
-models of lingua, which come with its package, instead of a fastText model from the network. They load in 0.2 s and
-30 MB for the 24 Latin-script languages and identify a line in 0.2 ms. On short lines they are over-confident and prefer
-unlikely languages. Therefore a rival into which models rarely drift has a small weight (`RARE`), and a doubtful line
-passes when the whole text does.
-
-A language that lingua does not know (Hausa), or that is the only one of its script, is checked by script only.
+The rule is the line-level pass rate of Marchisio et al. 2024 (arXiv 2406.20052): every line of five or more words must
+be in the language. Two characters of Chinese, Japanese or Thai count as a word; numbers, code, addresses and
+capitalised words (names) do not count. Two things differ from the paper. Scripts decide where they can. Where
+languages share a script, the trigram models of the package lingua identify lines (0.2 ms each) instead of a fastText
+model from the network. On short lines they are over-confident and prefer unlikely languages. Therefore a rival into
+which models rarely drift has a small weight (`RARE`), and a doubtful line passes when the whole text does. A language
+that lingua does not know (Hausa), or that is the only one of its script, is checked by script only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,7 +121,6 @@ def _judged(words: Sequence[str]) -> bool:
 
 
 def _weight(word: str) -> float:
-    """Returns the number of words as which a run of letters counts."""
     if word[0].isupper():
         return 0.0
     return len(word) / DENSE_PER_WORD if _DENSE_LETTER.match(word) else 1.0
@@ -143,7 +137,6 @@ def _written_in(words: Sequence[str], script: str) -> bool:
 
 
 def _kana_share(letters: str) -> float:
-    """Returns the share of kana among Han characters and kana."""
     kana = len(_KANA.findall(letters))
     return kana / max(1, kana + len(_HAN.findall(letters)))
 
@@ -186,7 +179,6 @@ def _letters(script: str) -> Any:
 
 @cache
 def _rivals(code: str) -> tuple[str, ...]:
-    """Returns the languages that a line in the language's script may be in: the built-in ones, and the language."""
     known = set(_lingua_codes().values())
     script = _script(code)
     return tuple(entry.code for entry in built_in_and(code) if entry.script == script and entry.code in known)
@@ -194,7 +186,6 @@ def _rivals(code: str) -> tuple[str, ...]:
 
 @cache
 def _detector(codes: tuple[str, ...]) -> Any:
-    """Returns lingua's detector for these languages, which loads their models at its first line."""
     from lingua import LanguageDetectorBuilder
 
     languages = [identified for identified, code in _lingua_codes().items() if code in codes]
@@ -203,7 +194,6 @@ def _detector(codes: tuple[str, ...]) -> Any:
 
 @cache
 def _lingua_codes() -> Mapping[Any, str]:
-    """Returns our code of each of lingua's languages that a declaration names."""
     from lingua import Language
 
     ours = {theirs: code for code, entry in LANGUAGES.items() for theirs in entry.identifier_codes or (code,)}

@@ -23,17 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from clt_ray.evaluation.scorers.answers import (
-    Announcement,
-    announcements,
-    negated,
-    next_question,
-    remarks,
-    sentence_end,
-    sentences,
-)
-from clt_ray.evaluation.scorers.number_words import leading_number
-from clt_ray.evaluation.scorers.numerals import Numeral, find, simplified
+from clt_ray.evaluation.scorers import answers
+from clt_ray.evaluation.scorers.answers import Announcement, announcements, sentence_end
+from clt_ray.evaluation.scorers.numerals import Numeral, find, leading_number, simplified
 
 TOLERANCE = Decimal("0.001")
 """Numbers that differ by less are equal, so that 33.3333 is a third of a hundred. The scorers of mCoT and MathOctopus
@@ -56,8 +48,6 @@ _FEW_CHARACTERS = 24
 
 @dataclass(frozen=True)
 class _Solution:
-    """A text that is prepared for the rules."""
-
     text: str
     """The text in one spelling (`numerals.simplified`), up to a further question."""
     language: str
@@ -130,7 +120,7 @@ def _prepared(text: str, language: str) -> _Solution:
     solution = _Solution(whole, language, _without_list_numbers(whole, find(whole, language)), tuple(bold))
     # A base model may continue with a question of its own, where the text ends. A question that it repeats before its
     # answer does not end the text.
-    end = next_question(whole, language)
+    end = answers.next_question(whole, language)
     head = tuple(solution.within(0, end))
     answered = head or announcements(whole[:end], language)
     return replace(solution, text=whole[:end], numbers=head) if answered else solution
@@ -181,7 +171,7 @@ def _derives(
     text = solution.text
     if solution.within(0, announcement.start):
         return False
-    rest = text[end : remarks(text, solution.language, end)]
+    rest = text[end : answers.remarks(text, solution.language, end)]
     if not direct:
         return bool(solution.within(end, end + len(rest)))
     tail = text[stated[0].end : end]
@@ -189,7 +179,6 @@ def _derives(
 
 
 def _statement_end(solution: _Solution, announcement: Announcement) -> int:
-    """Returns the end of the box, line or sentence that states the answer."""
     text, start = solution.text, announcement.end
     if announcement.kind == "box":
         return _closing_brace(text, start)
@@ -212,9 +201,8 @@ def _closing_brace(text: str, start: int) -> int:
 
 
 def _affirmed(solution: _Solution, numerals: Sequence[Numeral], start: int) -> list[Numeral]:
-    """Removes the numbers that the text denies: `not 7 but 8`."""
     text, language = solution.text, solution.language
-    return [number for number in numerals if not negated(text, start, number.start, number.end, language)]
+    return [number for number in numerals if not answers.negated(text, start, number.start, number.end, language)]
 
 
 def _settle(numerals: Sequence[Numeral], text: str) -> Numeral | None:
@@ -240,8 +228,8 @@ def _concluded(solution: _Solution, start: int, end: int) -> tuple[Decimal, ...]
     counted = _affirmed(solution, solution.within(start, end), start)
     if not counted:
         return ()
-    end = min(end, remarks(text, solution.language, counted[0].end))
-    borders = sentences(text, solution.language)
+    end = min(end, answers.remarks(text, solution.language, counted[0].end))
+    borders = answers.sentences(text, solution.language)
     inside_part = [(max(begin, start), min(stop, end)) for begin, stop in borders if begin < end and stop > start]
     asserted = [(begin, stop) for begin, stop in inside_part if not text[begin:stop].rstrip().endswith(("?", "؟"))]
     for begin, stop in (*reversed(asserted), *reversed(inside_part)):
@@ -272,7 +260,6 @@ def _of_sentence(solution: _Solution, start: int, end: int, inside: Sequence[Num
 
 
 def _is_operand(numerals: Sequence[Numeral], text: str) -> bool:
-    """Returns whether the last number is the end of an expression without a result."""
     if len(numerals) < 2:
         return False
     between = text[numerals[-2].end : numerals[-1].start]

@@ -57,5 +57,4 @@ def _ngrams(tokens: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
 
 
 def _f_measure(common: int, predicted: int, expected: int) -> float:
-    """Returns the harmonic mean of precision (common / predicted) and recall (common / expected)."""
     return 2 * common / (predicted + expected) if common else 0.0

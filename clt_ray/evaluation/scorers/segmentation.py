@@ -1,16 +1,13 @@
 """Splits a text into the words that overlap scores need in each language.
 
-* English: exactly the tokens of the rouge-score package with its stemmer, so that English scores compare with
-  published ones: ASCII letters and digits, lower case, words of more than three letters stemmed.
+* English: exactly the tokens of the rouge-score package with its stemmer, so that scores compare with published ones.
 * Japanese, Chinese, Korean: words or morphemes of a dictionary segmenter, since these languages put no spaces between
   words or, in Korean, attach particles to nouns.
 * All others: runs of letters, marks and digits; stemmed where the declaration of the language names a Snowball
-  stemmer, as English is, so that no language gains or loses by inflection alone. Arabic is first freed of vowel marks
-  and spelling variants.
+  stemmer, as English is, so that no language gains or loses by inflection alone.
 
 Everything but English is brought to one width (NFKC), case and set of digits. Text in a script without spaces that
-reaches a language without a segmenter (Thai, or Chinese in a Spanish reply) is split into characters. Segmenters and
-stemmers load at their first use; loading takes 0.02 to 0.15 s each, and about two seconds for English.
+reaches a language without a segmenter (Thai, or Chinese in a Spanish reply) is split into characters.
 """
 
 import functools
