@@ -66,14 +66,6 @@ class ThinEvidence(CltRayError):
     """Raised when the runs cannot answer the question; holds the reasons and the runs that would be needed."""
 
     def __init__(self, task: str, model: str, reasons: Sequence[str], runs: Sequence[NeededRun]) -> None:
-        """Builds the message from the reasons.
-
-        Args:
-            task: Task of the question.
-            model: Model of the question.
-            reasons: Why each option does not answer the question, as clauses.
-            runs: The most informative further runs.
-        """
         self.task, self.model, self.reasons, self.runs = task, model, tuple(reasons), tuple(runs)
         super().__init__(f"no advice on {task} for {model}: {'; '.join(reasons)}")
 
@@ -96,9 +88,6 @@ def advise(
     """Returns advice on how many samples per language to train on, for a task and a model.
 
     Args:
-        study: The scores of finished runs.
-        task: Name of the task.
-        model: Name of the model in the scores.
         setting: Restricts the options to "single" or "multi"; None for both.
         target: Score to reach, in the metric's stored unit.
         budget: Available non-English rows of the task.
@@ -138,7 +127,6 @@ def advise(
 
 
 def _is_option(curve: Curve) -> bool:
-    """Returns whether the curve trains on other languages than English; equal-volume controls do not."""
     return bool(curve.train_languages) and ENGLISH not in curve.train_languages
 
 
@@ -169,13 +157,11 @@ def _check_question(task_metric: Metric, target: float | None, budget: int | Non
 
 
 def _common_languages(study: Study, curves: Sequence[Curve]) -> tuple[str, ...]:
-    """Returns the non-English languages in which every point of every curve was evaluated."""
     points = [set(languages_of(study, curve, point)) for curve in curves for point in curve.points]
     return tuple(sorted(set.intersection(*points) - {ENGLISH}))
 
 
 def _ranked(options: Sequence[Option], tolerance: float, target: float | None) -> tuple[Option, ...]:
-    """Returns the options in order of preference."""
 
     def expected_score(item: Option) -> float:
         return item.score.estimate if item.score else -inf

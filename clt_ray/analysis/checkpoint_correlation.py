@@ -50,11 +50,7 @@ Values = NDArray[np.float64]
 
 
 def checkpoint_tables(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
-    """Returns both tables by the names of their CSV files; no tables if no run has enough validations.
-
-    Args:
-        logs: Logs of finished runs.
-    """
+    """Returns both tables by the names of their CSV files; no tables if no run has enough validations."""
     table = transfer_correlation_checkpoints(logs)
     if table.empty:
         return {}
@@ -67,9 +63,6 @@ def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
     Columns: those of `COLUMNS`. `n` is the number of checkpoints; `spearman` is the correlation of the means and
     `of_changes` that of their changes, NaN where one of the means does not vary. Runs without seen or without unseen
     languages, and those with fewer than `MIN_PAIRS` checkpoints, have no row.
-
-    Args:
-        logs: Logs of finished runs.
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
@@ -95,12 +88,9 @@ def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
 def over_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the mean correlation over the runs of each curve and metric, with its 95% Student's t interval.
 
-    Columns: those of `MEAN_COLUMNS`; `n` is the number of runs and `checkpoints` the sum of their checkpoints. There is
-    no interval for fewer than `jackknife.FEWEST` runs, nor where all runs have the same correlation, since their
-    variance is then not estimated.
-
-    Args:
-        table: Table of `transfer_correlation_checkpoints`.
+    `table` is that of `transfer_correlation_checkpoints`. Columns: those of `MEAN_COLUMNS`; `n` is the number of runs
+    and `checkpoints` the sum of their checkpoints. There is no interval for fewer than `jackknife.FEWEST` runs, nor
+    where all runs have the same correlation, since their variance is then not estimated.
     """
     rows: list[dict[str, Any]] = []
     for key, runs in table.groupby(CURVE_COLUMNS, sort=False):
@@ -116,7 +106,6 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _validated(log: RunLog) -> dict[tuple[str, str], list[str]]:
-    """Returns the validated languages by task and metric, from the names `val/<task>/<language>/<metric>`."""
     languages: dict[tuple[str, str], set[str]] = {}
     for _, metrics in log.validation:
         for name in metrics:
@@ -133,14 +122,7 @@ def _reading_order(task: str, metric: str) -> tuple[object, ...]:
 def _means_by_step(
     log: RunLog, name: str, seen: Sequence[str], unseen: Sequence[str]
 ) -> tuple[list[int], Values, Values]:
-    """Returns the steps at which all languages were measured, and the seen and unseen means at these steps.
-
-    Args:
-        log: Log of the run.
-        name: Name of the metric with `{}` in place of the language.
-        seen: Codes of the seen languages.
-        unseen: Codes of the unseen languages.
-    """
+    """Returns the steps at which all languages were measured, and the seen and unseen means at these steps."""
     steps, means = [], []
     for step, metrics in log.validation:
         sides = [[metrics.get(name.format(code), nan) for code in codes] for codes in (seen, unseen)]
@@ -152,7 +134,6 @@ def _means_by_step(
 
 
 def _mean_and_interval(values: Values) -> tuple[float, tuple[float, float]]:
-    """Returns mean and interval over runs, limited to the range of a correlation."""
     if not len(values):
         return nan, (nan, nan)
     mean = float(values.mean())

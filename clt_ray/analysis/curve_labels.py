@@ -51,7 +51,6 @@ def key_of(row: dict[str, str] | pd.Series) -> Key:
 
 
 def _distinct(labels: dict[Key, str]) -> dict[Key, str]:
-    """Returns the labels, with the language group added where two groups with the same languages had equal labels."""
     texts = pd.Series(list(labels.values()))
     repeated = set(texts[texts.duplicated()])
     return {key: f"{label} ({key[2]})" if label in repeated else label for key, label in labels.items()}

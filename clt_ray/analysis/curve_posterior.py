@@ -82,7 +82,6 @@ class CurvePosterior:
         return expected, variance
 
     def _moments(self, first_samples: float, second_samples: float) -> tuple[float, float, float]:
-        """Returns the means of the scores at two values of n, and their covariance."""
         rows = self._basis(first_samples), self._basis(second_samples)
         covariance = np.linalg.inv(self.precision)
         first, second = (np.einsum("ki,kij,kj->k", row, covariance, self.precision_mean) for row in rows)

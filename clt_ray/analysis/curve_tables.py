@@ -168,5 +168,4 @@ def _table(study: Study, rows_of: Callable[[Curve, Point], Iterator[Row]], colum
 
 
 def _exposure(curve: Curve, code: str) -> str:
-    """Returns the exposure of a language; "non-English" for curves that trained on English alone."""
     return curve.exposure(code) if curve.train_languages or code == ENGLISH else "non-English"

@@ -43,12 +43,7 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
 
 
 def add_q_values(table: pd.DataFrame, family: Sequence[str]) -> pd.DataFrame:
-    """Returns the table with a column `q` after `p`: the p values adjusted within each family.
-
-    Args:
-        table: Table with a column `p`.
-        family: Columns whose equal values define a family.
-    """
+    """Returns the table with a column `q` after `p`: the p values adjusted within each family."""
     q = np.full(len(table), np.nan)
     for rows in table.groupby(list(family), sort=False).indices.values():
         q[rows] = benjamini_hochberg(table["p"].to_numpy()[rows])

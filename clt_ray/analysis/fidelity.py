@@ -20,9 +20,6 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
 
     Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (from 0 to 1), `ESTIMATE_COLUMNS`. Without scores of
     the metric the table is empty.
-
-    Args:
-        scores: Frame from `load_scores`.
     """
     columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
     rows = scores[scores["metric"] == METRIC]

@@ -238,7 +238,6 @@ def leave_one_language_out(rates: Sequence[FollowRate]) -> LanguagesLeftOut:
 
 
 def _verdict(r2: float, reduction: Floats, rates: int) -> str:
-    """Returns whether the reduction in squared error by the covariates, one value per language, differs from zero."""
     low, high = t_interval(reduction)
     basis = f"R² {r2:.2f} against the mean of the other languages, {rates} rates of {len(reduction)} languages"
     basis = basis.replace("-", "−")
@@ -255,7 +254,6 @@ def _design(rates: Sequence[FollowRate], covariates: Sequence[str]) -> Floats:
 
 
 def _strength(languages: Sequence[str], covariates: Sequence[str], freedom: int) -> str:
-    """Returns a sentence on how much can be concluded from these languages."""
     not_separable = [name for name in COVARIATES if name not in covariates]
     text = f"{len(languages)} unseen languages ({', '.join(languages)})"
     text += f": {freedom} degree{'s' * (freedom != 1)} of freedom" if freedom > 0 else ": too few for an interval"

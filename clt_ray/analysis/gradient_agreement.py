@@ -38,9 +38,6 @@ def gradient_cosines(logs: Iterable[RunLog]) -> pd.DataFrame:
 
     Columns: those of `COSINE_COLUMNS`. In rows with the relation `itself` the cosine is that of the two halves of one
     task-language pair.
-
-    Args:
-        logs: Logs of runs, some of which measured gradient agreement.
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
@@ -55,11 +52,7 @@ def gradient_cosines(logs: Iterable[RunLog]) -> pd.DataFrame:
 
 
 def parse_pair(name: str) -> tuple[str, str, str, str] | None:
-    """Returns the values of `PAIR_COLUMNS` from a metric name `interference/<task>.<language>/<task>.<language>`.
-
-    Returns:
-        None for names of another form, such as those of gradient norms.
-    """
+    """Returns `PAIR_COLUMNS` of a name `interference/<task>.<language>/<task>.<language>`; None for other names."""
     parts = name.split("/")
     if len(parts) != 3 or parts[0] != PREFIX or any(part.count(".") != 1 for part in parts[1:]):
         return None
@@ -79,9 +72,6 @@ def over_steps(cosines: pd.DataFrame) -> pd.DataFrame:
     Columns: those of `RUN_COLUMNS` and `PAIR_COLUMNS`, `relation`, `cosine`, `first` and `last` (the cosines at the
     first and the last step), `steps` (their number) and `ceiling`. Steps are averaged before anything else, because
     neighbouring steps are not independent. The ceiling is NaN where the cosine of the two halves is not above 0.
-
-    Args:
-        cosines: Table from `gradient_cosines`.
     """
     in_order = cosines.sort_values("step", kind="stable")
     grouped = in_order.groupby([*RUN_COLUMNS, *PAIR_COLUMNS, "relation"], sort=False)["cosine"]
@@ -97,11 +87,7 @@ def over_steps(cosines: pd.DataFrame) -> pd.DataFrame:
 
 
 def spearman_brown(half_cosine: float) -> float:
-    """Returns the share of a gradient's squared length that is not noise, from the cosine of its halves.
-
-    Returns:
-        The reliability from 0 to 1; NaN if the cosine is not above 0.
-    """
+    """Returns the reliability of a gradient from the cosine of its halves; NaN if the cosine is not above 0."""
     return 2 * half_cosine / (1 + half_cosine) if half_cosine > 0 else nan
 
 
@@ -112,9 +98,6 @@ def gradient_agreement(cosines: pd.DataFrame) -> pd.DataFrame:
     `corrected_low` and `corrected_high`; `first` and `last`, the means at the first and the last step; `n`, the number
     of pairs; `languages` and `steps`, their numbers. The 95% intervals are over languages (see `jackknife`). The
     corrected cosine is mean cosine / mean ceiling, which varies less than the mean of the ratios.
-
-    Args:
-        cosines: Table from `gradient_cosines`.
     """
     table = over_steps(cosines)
     rows = []
@@ -139,9 +122,6 @@ def by_step(cosines: pd.DataFrame) -> pd.DataFrame:
 
     Columns: those of `RUN_COLUMNS`, `relation`, `step`, `cosine`, `low` and `high` (95% interval over languages), `n`
     (number of pairs).
-
-    Args:
-        cosines: Table from `gradient_cosines`.
     """
     rows = []
     keys = [*RUN_COLUMNS, "relation", "step"]
@@ -164,15 +144,10 @@ def _mean_cosine(rows: pd.DataFrame) -> float:
 
 
 def pull(means: pd.DataFrame, task: str, languages: Iterable[str]) -> float:
-    """Returns the mean cosine of a task's gradients in some languages with all gradients of the other tasks.
+    """Returns the mean cosine of a task's gradients in these languages with all gradients of the other tasks.
 
-    Args:
-        means: Rows of one run from `over_steps`.
-        task: The task.
-        languages: Languages of the task's own gradients; those of the other tasks may be in any language.
-
-    Returns:
-        The mean; NaN when there are no such cosines.
+    `means` are the rows of one run from `over_steps`. The gradients of the other tasks may be in any language. NaN when
+    there are no such cosines.
     """
     codes = set(languages)
     involves_task = [

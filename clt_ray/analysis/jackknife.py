@@ -38,7 +38,6 @@ def pair_interval(
         pairs: Frame with the columns `first_language` and `second_language`, which may be equal, and those that the
             statistic needs.
         statistic: Function of a subset of the rows that does not depend on their order.
-        level: Confidence level.
 
     Returns:
         Lower and upper end; NaN twice for fewer than `FEWEST` languages, or when the statistic does not exist without

@@ -106,9 +106,6 @@ def load_items(source: Source) -> pd.DataFrame:
     Args:
         source: Path or URI of a CSV file, a frame, or rows as mappings. In contrast to scores, it may have no rows.
 
-    Returns:
-        Frame with the columns of `ITEM_COLUMNS` in that order.
-
     Raises:
         ConfigurationError: Lists every problem as `load_scores` does.
     """
@@ -153,11 +150,6 @@ def _refused(where: str, message: str, remedy: str) -> ConfigurationError:
 
 
 def _typed(frame: pd.DataFrame, columns: Mapping[str, str], where: str) -> pd.DataFrame:
-    """Returns the frame with exactly these columns, converted to their types.
-
-    Raises:
-        ConfigurationError: There are no rows, columns are missing or unknown, or values have another type.
-    """
     if frame.empty:
         raise _refused(where, "holds no scores", "finish at least one run first: `clt-ray run SWEEP`")
     problems = _columns(frame, columns, where)
@@ -257,14 +249,12 @@ def _ranges(frame: pd.DataFrame, where: str) -> list[Problem]:
 
 
 def _conflicts(frame: pd.DataFrame, key: tuple[str, ...], where: str) -> list[Problem]:
-    """Returns the rows that hold a second, different score for the same measurement."""
     bad = frame.duplicated(subset=list(key))
     message = f"is a second, different score for the same {', '.join(key)}"
     return _bad_rows(frame, "score", bad, message, "keep the row of the finished attempt", where)
 
 
 def _contradictions(frame: pd.DataFrame, where: str) -> list[Problem]:
-    """Returns the runs whose rows differ in a column that describes the run."""
     problems = []
     for column in RUN_COLUMNS:
         counts = frame.drop_duplicates(["run_id", column])["run_id"].value_counts()

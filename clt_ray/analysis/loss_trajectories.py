@@ -66,7 +66,6 @@ def twin(log: RunLog, task: str, logs: Sequence[RunLog]) -> RunLog | None:
 
 
 def _family(log: RunLog) -> tuple[object, ...]:
-    """Returns what a mixed run has in common with its twins."""
     return log.model, log.training_languages, log.samples_per_language, log.seed
 
 
@@ -77,9 +76,6 @@ def turning_points(table: pd.DataFrame) -> pd.DataFrame:
     in nats per token, with the task rows at which they occur; `rise`, the last minus the lowest loss; `course`:
     `falling` (the lowest loss is the last), `level` (the last is within `TOLERANCE` of the lowest) or `rising`. The
     columns with the prefix `alone_` are the same of the twin.
-
-    Args:
-        table: Table of `trajectories`.
     """
     key = [*RUN_COLUMNS, "task", "eval_language", "exposure", "alone_run_id"]
     rows = [group_columns(key, values) | _turning_point(losses) for values, losses in table.groupby(key, sort=False)]
@@ -97,9 +93,6 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     There is one row per run, task and exposure. Columns: those of `RUN_COLUMNS`, `alone_run_id`, `task`, `exposure`,
     `task_rows`; `difference`, the mean over languages in nats per token; `low` and `high`, its 95% Student's t interval
     over languages; `n`, the number of languages.
-
-    Args:
-        table: Table of `trajectories`.
     """
     compared = table[table["difference"].notna()]
     last = compared.groupby(["run_id", "task", "eval_language"])["task_rows"].transform("max")
@@ -114,7 +107,6 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _turning_point(losses: pd.DataFrame) -> dict[str, Any]:
-    """Returns the values of `_TURN_COLUMNS` from the rows of one run, task and language."""
     lowest, last = losses.iloc[int(losses["loss"].argmin())], losses.iloc[-1]
     rise = last["loss"] - lowest["loss"]
     course = FALLING if lowest["step"] == last["step"] else LEVEL if rise <= TOLERANCE * lowest["loss"] else RISING
@@ -123,14 +115,12 @@ def _turning_point(losses: pd.DataFrame) -> dict[str, Any]:
 
 
 def _validated_languages(log: RunLog, task: str) -> list[str]:
-    """Returns the languages in which the run's validation loss in a task was measured."""
     names = {tuple(name.split("/")) for _, metrics in log.validation for name in metrics}
     codes = {name[2] for name in names if len(name) == 4 and name[:2] == ("val", task) and name[3] == "loss"}
     return sorted(codes, key=language_order)
 
 
 def _trajectory(log: RunLog, alone: RunLog | None, task: str, language: str) -> Iterator[dict[str, Any]]:
-    """Yields the rows of `trajectories` of one run, task and language."""
     curve = {"task": task, "eval_language": language, "exposure": log.exposure(language)}
     curve |= {"alone_run_id": alone.run_id if alone else ""}
     alone_rows, alone_losses = _losses(alone, task, language) if alone else ([], [])
@@ -145,7 +135,6 @@ def _trajectory(log: RunLog, alone: RunLog | None, task: str, language: str) -> 
 
 
 def _losses(log: RunLog, task: str, language: str) -> tuple[list[float], list[float]]:
-    """Returns task rows and loss of every validation with a finite loss."""
     name = f"val/{task}/{language}/loss"
     points = [(log.task_rows(step), metrics[name]) for step, metrics in log.validation if name in metrics]
     finite = [point for point in points if np.isfinite(point[1])]

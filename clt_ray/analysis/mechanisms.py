@@ -61,12 +61,7 @@ class Mechanisms:
 
 
 def mechanisms(logs: Sequence[RunLog], interference: pd.DataFrame | None = None) -> Mechanisms:
-    """Computes all tables from the logs of runs.
-
-    Args:
-        logs: Logs of finished mixed and single-task runs.
-        interference: Table of `comparisons.interference` on the scores of the same runs; None without scores.
-    """
+    """Computes all tables from the logs of finished runs and the table `comparisons.interference` of their scores."""
     table = losses.trajectories(logs)
     loss_differences, cosines = losses.differences(table), gradients.gradient_cosines(logs)
     pull_table = pulls(cosines, loss_differences, interference)
@@ -90,11 +85,6 @@ def pulls(
     seed. Columns: `model, mixture, task, language_group, train_languages, samples_per_language`; `exposure`, which is
     `english` or `seen`, since the gradients of languages outside the training data are not measured; `cosine`, the
     pull; and those of `OUTCOMES`, which are NaN where they are not known.
-
-    Args:
-        cosines: Table of `gradient_agreement.gradient_cosines`.
-        loss_differences: Table of `loss_trajectories.differences`.
-        interference: Table of `comparisons.interference`; None without scores.
     """
     rows: list[dict[str, Any]] = []
     means = gradients.over_steps(cosines[cosines["setting"] == "multi"])
@@ -125,9 +115,6 @@ def association(table: pd.DataFrame) -> pd.DataFrame:
     Columns: `outcome`; `task`, or `ALL_TASKS`; `n`, the number of rows; `spearman`, `p`, `q`, `low`, `high` (see
     `rank_correlation`), NaN for fewer than 3 rows or where one variable is constant. Over all tasks, differences
     between tasks can produce a correlation that exists within no task.
-
-    Args:
-        table: Table of `pulls`.
     """
     rows = []
     for outcome in OUTCOMES:

@@ -32,10 +32,6 @@ def task_order(task: str) -> tuple[int, str]:
 def primary_scores(scores: pd.DataFrame, source: str = "scores") -> pd.DataFrame:
     """Returns the rows of each task's primary metric: the best metric that all runs of the task have.
 
-    Args:
-        scores: Scores frame with any metrics.
-        source: Name of the scores in error messages.
-
     Raises:
         ConfigurationError: The runs of a task have no such metric in common, so they cannot share a curve.
     """

@@ -85,7 +85,6 @@ def fit_mixed(y: Floats, design: Floats, effects: Sequence[Floats], known: Float
         design: The design matrix X, of full column rank, shape (rows, columns).
         effects: The matrix K of each random effect, shape (rows, rows) each.
         known: Known error variances of the observations, shape (rows,).
-        degrees_of_freedom: Degrees of freedom of the intervals.
 
     Raises:
         ValueError: The columns of X are linearly dependent.
@@ -110,7 +109,6 @@ def fit_mixed(y: Floats, design: Floats, effects: Sequence[Floats], known: Float
 
 
 def _variance(deviations: Floats, effects: Sequence[Floats], known: Floats, scale: float) -> Floats:
-    """Returns V, the covariance matrix of y, shape (rows, rows)."""
     total = np.diag(known + (1e-6 * scale) ** 2)
     for deviation, effect in zip(deviations, effects, strict=True):
         total = total + deviation**2 * effect

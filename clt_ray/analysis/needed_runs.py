@@ -54,10 +54,8 @@ class Question:
 def needed_runs(question: Question, curve: Curve | None = None, fit: Saturation | None = None) -> list[NeededRun]:
     """Returns the most informative further runs of a series, in ascending order of samples per language.
 
-    Args:
-        question: The question.
-        curve: The curve of the existing runs; None when there are none.
-        fit: The saturating fit of the curve.
+    For a series without runs (no curve), or one too short for a fit, these are the sizes of `LADDER` that it lacks. For
+    others, they are further seeds of existing sizes or a size beyond the largest.
 
     Returns:
         For a series without runs, or one too short for a fit, the sizes of `LADDER` that it lacks. For other series,

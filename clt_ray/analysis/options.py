@@ -87,14 +87,7 @@ class Option:
 
 
 def option(curve: Curve, fit: Saturation, target: float | None, budget: int | None) -> Option:
-    """Returns the option of a curve at the number of samples that the question asks for.
-
-    Args:
-        curve: The curve.
-        fit: The saturating fit of its series.
-        target: Score to reach in the metric's stored unit; None without a target.
-        budget: Available non-English rows; None without a budget.
-    """
+    """Returns the option of a curve with its fit, at the number of samples per language that the question asks for."""
     unsettled = _unsettled_option(curve, fit)
     if fit.best is None or fit.refits is None:
         return unsettled
@@ -124,7 +117,6 @@ def option(curve: Curve, fit: Saturation, target: float | None, budget: int | No
 
 
 def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
-    """Returns the option of a curve that is too short for a fit, at its largest n."""
     series = fit.series
     largest = series.samples[-1] if series.samples else 0
     points = zip(series.samples, series.scores, series.stderr, series.runs, strict=True)
@@ -152,7 +144,6 @@ def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
 def _expectations(
     fit: Saturation, best: Refits, refits: Refits, samples: int, more: float, target: float | None
 ) -> dict[str, Any]:
-    """Returns the fields of `Option` that the fit determines at n samples, and at `more` samples beyond."""
     score = refits.at(samples)
     return {
         "score": Quantity.of(float(best.at(samples)[0]), score),
@@ -165,12 +156,7 @@ def _expectations(
 
 
 def _fewest_samples(needed: Floats, sizes: Sequence[int]) -> tuple[int, bool]:
-    """Returns the fewest samples that suffice with probability `CONFIDENCE`, and whether the series reaches them.
-
-    Args:
-        needed: Samples needed in each resample, shape (draws,).
-        sizes: Samples per language of the series, ascending.
-    """
+    """Returns the fewest samples that suffice with probability `CONFIDENCE`, and whether the series reaches them."""
     enough = float(np.quantile(needed, CONFIDENCE, method="inverted_cdf"))
     if enough > sizes[-1]:
         return sizes[-1], False

@@ -42,7 +42,6 @@ def peak(values: Sequence[float], standard_deviation: float, seed: int = 0) -> P
     Args:
         values: One value per run; the first of equal maxima is the peak.
         standard_deviation: Run-to-run standard deviation of one value; NaN or 0 when there is nothing to correct for.
-        seed: Seed of the resampling.
 
     Raises:
         ValueError: There are no values.

@@ -97,11 +97,7 @@ def mean_gain(study: Study, curve: Curve, samples_per_language: int, exposure: s
 
 
 def mean_of_crossed(gains: Sequence[Sequence[ResampledValue]]) -> Estimate:
-    """Returns the mean over languages and seeds with its interval.
-
-    Args:
-        gains: Gains of shape (languages, seeds).
-    """
+    """Returns the mean of gains of shape (languages, seeds) with its interval."""
     by_language = [mean(list(row)) for row in gains]
     total = mean(by_language)
     languages = len(gains)
@@ -120,7 +116,6 @@ def mean_of_crossed(gains: Sequence[Sequence[ResampledValue]]) -> Estimate:
 
 
 def _variance_of_crossed_mean(values: Floats) -> tuple[float, float]:
-    """Returns the variance of the mean of a table of shape (languages, seeds), and its degrees of freedom."""
     languages, seeds = values.shape
     centre = values.mean()
     ms_language = seeds * float(np.square(values.mean(axis=1) - centre).sum()) / (languages - 1)

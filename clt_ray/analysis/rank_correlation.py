@@ -50,15 +50,9 @@ def rank_correlation(left: Sequence[float] | Floats, right: Sequence[float] | Fl
 
 
 def spearman(left: Sequence[float] | Floats, right: Sequence[float] | Floats, decimals: int = _DECIMALS) -> float:
-    """Returns Spearman's rho; ties share their mean rank.
+    """Returns Spearman's rho; NaN for fewer than `MIN_PAIRS` pairs, or when one of the two variables is constant.
 
-    Args:
-        left: Values of the first variable, shape (pairs,).
-        right: Values of the second variable, shape (pairs,).
-        decimals: Decimals to which values are rounded before they are ranked.
-
-    Returns:
-        NaN for fewer than `MIN_PAIRS` pairs, or when one of the two variables is constant.
+    Values are rounded to `decimals` before they are ranked; ties share their mean rank.
     """
     from scipy.stats import spearmanr  # Importing scipy.stats takes longer than most uses of this package.
 

@@ -88,10 +88,7 @@ def run_log(
     """Returns the log of a run from the content of its run directory.
 
     Args:
-        run_document: Content of run.json.
-        run_id: Identifier of the run.
         validation: Points of validation.jsonl; of a step that occurs twice, the last record counts.
-        interference: Points of interference.jsonl.
     """
     languages, samples = tuple(run_document["train_languages"]), int(run_document["samples_per_language"])
     groups_of_rows = int(run_document.get("replaced_languages", 0)) or len(languages)

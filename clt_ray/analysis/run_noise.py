@@ -73,10 +73,8 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: ResampledStatist
     """Estimates the run-to-run noise of a statistic, pooled over curves of one task.
 
     Args:
-        study: The scores.
         curves: Curves whose variances are pooled. Points at n = 0 of several curves count as replicates when model,
             setting and task agree and the runs are different ones.
-        statistic: Function of a point, such as its mean score.
 
     Returns:
         The noise; NaN with 0 degrees of freedom when there are neither replicates nor neighbouring points.
@@ -97,14 +95,7 @@ def interval_with_run_noise(difference: Estimate, noise: RunNoise, runs: tuple[i
 
     The variance of the items and that of the runs are added, after the part that both contain is subtracted once. The
     degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946) with the variance of the items taken as known.
-
-    Args:
-        difference: The difference with its interval over items, or without an interval.
-        noise: Run-to-run noise of the statistic that is compared.
-        runs: Number of runs of each of the two points.
-
-    Returns:
-        Lower and upper end; NaN twice when the run-to-run noise is not known.
+    `runs` is the number of runs of each point. The ends are NaN when the run-to-run noise is not known.
     """
     if not noise.is_known:
         return nan, nan
@@ -140,7 +131,6 @@ class _Variation:
 
 
 def _around_mean(values: list[ResampledValue]) -> _Variation:
-    """Returns the variation of replicates around their mean."""
     finite = [value for value in values if np.isfinite(value.value)]
     if len(finite) < 2:
         return _Variation()
@@ -158,7 +148,6 @@ def _item_variance(difference: ResampledValue) -> float:
 
 
 def _within_cells(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
-    """Returns the variation of runs of the same grid cell around their mean, each cell counted once."""
     variation = _Variation()
     cells = {(curve.task, point.run_ids): (curve, point) for curve in curves for point in curve.points}
     for curve, point in cells.values():
@@ -169,7 +158,6 @@ def _within_cells(study: Study, curves: list[Curve], statistic: ResampledStatist
 
 
 def _between_neighbours(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
-    """Returns the variation between neighbouring points beyond n = 0."""
     variation = _Variation()
     for curve in curves:
         values = [_as_resampled(statistic(study, curve, point)) for point in curve.points if point.samples_per_language]
@@ -182,7 +170,6 @@ def _between_neighbours(study: Study, curves: list[Curve], statistic: ResampledS
 
 
 def _between_origins(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
-    """Returns the variation between different runs at n = 0, which were trained on the same rows."""
     variation = _Variation()
     origins: dict[tuple[str, str, str], dict[tuple[str, ...], ResampledValue]] = {}
     for curve in curves:

@@ -93,7 +93,6 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
 
 
 def _curves_with_noise(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
-    """Yields each curve that has a point at n = 0 and others, its origin, an exposure, and the noise of its mean."""
     for curves in _curves_by_design(study):
         for curve in curves:
             if curve.origin is None or len(curve.points) < 2 or is_control(curve):
@@ -112,7 +111,6 @@ def _curves_by_design(study: Study) -> list[list[Curve]]:
 
 
 def _common_languages(study: Study, curve: Curve) -> set[str]:
-    """Returns the languages that were scored at every point."""
     return set.intersection(*(set(transfer.languages_of(study, curve, point)) for point in curve.points))
 
 

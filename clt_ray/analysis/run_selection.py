@@ -99,12 +99,7 @@ class SweepCurves:
         return keys if run.samples else [curve for key in keys for curve in self._keys_by_family.get(key[:3], [key])]
 
     def posteriors(self, observed: Observed, under_way: Iterable[str] = ()) -> dict[CurveKey, CurvePosterior]:
-        """Returns the posterior of each curve.
-
-        Args:
-            observed: Scores of the finished runs.
-            under_way: Ids of running runs, which count as if they had their expected scores.
-        """
+        """Returns the posterior of each curve; runs under way count as if they had their expected scores."""
         posteriors = {
             key: CurvePosterior.prior(1.0, max(self._largest[key], 1), 0.5)
             for run in self.runs.values()
@@ -140,17 +135,7 @@ class SweepCurves:
 def next_run(
     curves: SweepCurves, waiting: Sequence[str], observed: Observed, under_way: Iterable[str] = ()
 ) -> Choice | None:
-    """Returns the waiting run with the largest expected information per unit of cost.
-
-    Args:
-        curves: The curves of the sweep.
-        waiting: Ids of the runs to choose from; the first of equals is chosen.
-        observed: Scores of the finished runs.
-        under_way: Ids of running runs.
-
-    Returns:
-        The choice; None when no run is waiting.
-    """
+    """Returns the waiting run with the largest expected information per unit of cost, the first of equals."""
     posteriors = curves.posteriors(observed, under_way)
     best: Choice | None = None
     for run_id in waiting:
@@ -169,9 +154,6 @@ def dispensable(
     """Returns the waiting runs beyond the plateaus of settled curves, each with the reason as a clause.
 
     Args:
-        curves: The curves of the sweep.
-        waiting: Ids of the runs to judge.
-        observed: Scores of the finished runs.
         tolerance: Largest difference that counts as none, as a share of the metric's scale.
     """
     plateau_ends: dict[CurveKey, float] = {}
@@ -189,7 +171,6 @@ def dispensable(
 
 
 def _settled_from(series: Series, tolerance: float) -> float:
-    """Returns the upper end of the plateau's interval if the curve is settled, else infinity."""
     if len(series.samples) < 2:
         return inf
     fit = saturation(series, tolerance)

@@ -129,11 +129,9 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
     """Fits a saturating curve to a series and determines its plateaus.
 
     Args:
-        series: The scores, from `Series.of` or constructed directly.
         tolerance: Largest difference that counts as none, in the metric's stored unit; above 0.
         run_noise: Standard deviation between runs that differ only in the seed, beyond sampling error. By default it is
             estimated from the scatter around the fit.
-        seed: Seed of the resampling; equal arguments give equal results.
 
     Raises:
         ValueError: The tolerance is not positive.

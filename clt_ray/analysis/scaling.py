@@ -131,8 +131,6 @@ def scale_rows(
     """Returns a measure of every curve for which it can be computed.
 
     Args:
-        study: The scores.
-        measure: One of `MEASURES`.
         parameters: Number of parameters by model; by default those that the names state. Other models are left out.
         tolerance: Tolerance of the plateau as a share of the metric's scale.
 
@@ -160,7 +158,6 @@ def scale_rows(
 
 
 def _gap(study: Study, curve: Curve, span: float) -> tuple[float, float] | None:
-    """Returns the gap at the largest n as a share of the metric's scale, and its error variance."""
     seen, unseen = Series.of(study, curve, "seen"), Series.of(study, curve, "unseen")
     if not seen.samples or not unseen.samples:
         return None
@@ -169,7 +166,6 @@ def _gap(study: Study, curve: Curve, span: float) -> tuple[float, float] | None:
 
 
 def _gain(study: Study, curve: Curve, exposure: str, span: float) -> tuple[float, float] | None:
-    """Returns the gain at the largest n as a share of the metric's scale, and its error variance."""
     series = Series.of(study, curve, exposure)
     if not series.samples:
         return None
@@ -178,14 +174,12 @@ def _gain(study: Study, curve: Curve, exposure: str, span: float) -> tuple[float
 
 
 def _error_variance(series: Series) -> Floats:
-    """Returns the error variance of each score: sampling variance, and run-to-run variance around the fit."""
     noise = run_noise_around_fit(series)
     sampling_variance = np.square(series.stderr) if series.has_stderr else np.zeros(len(series.samples))
     return np.asarray(sampling_variance + (0.0 if np.isnan(noise) else noise**2))
 
 
 def _plateau(study: Study, curve: Curve, tolerance: float, seed: int) -> tuple[float, float] | None:
-    """Returns log10 of the plateau, limited to the sizes that were run, and its error variance; None without a fit."""
     fit = saturation(Series.of(study, curve), tolerance, seed=seed)
     if fit.best is None or fit.refits is None:
         return None
@@ -258,7 +252,6 @@ def _strata(rows: Sequence[ScaleRow]) -> list[Stratum]:
 
 
 def _strength(rows: Sequence[ScaleRow], models: Sequence[str]) -> str:
-    """Returns a sentence on how much can be concluded from these models."""
     at_two_sizes = [
         stratum for stratum in _strata(rows) if len({row.parameters for row in rows if row.stratum == stratum}) > 1
     ]

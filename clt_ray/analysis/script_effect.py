@@ -76,7 +76,6 @@ def script_by_task(study: Study) -> pd.DataFrame:
 
 
 def _has_gains(curve: Curve) -> bool:
-    """Returns whether the curve has a run at n = 0 and trains on other languages than English."""
     return curve.origin is not None and bool(curve.train_languages) and ENGLISH not in curve.train_languages
 
 
@@ -86,11 +85,6 @@ def _common_sizes(first: Curve, second: Curve) -> list[int]:
 
 
 def _latin_advantage(study: Study, curve: Curve, samples: int) -> ResampledValue | None:
-    """Returns the gain in Latin-script languages minus the gain in others, as a share of the metric's scale.
-
-    Returns:
-        None unless the curve was evaluated in languages of both kinds.
-    """
     gains = _gains_by_script(study, curve, samples)
     return (gains["Latin"] - gains["other"]).scaled(1 / metric(curve.metric).span) if len(gains) == 2 else None
 
@@ -106,7 +100,6 @@ def _interactions(study: Study, first: Curve, second: Curve) -> Iterator[dict[st
 
 
 def _gains_by_script(study: Study, curve: Curve, samples: int) -> dict[str, ResampledValue]:
-    """Returns the gain in non-English evaluation languages by script, for "Latin" and "other" where there are any."""
     start, end, task_scores = curve.origin, curve.at(samples), study.task_scores[curve.task]
     assert start is not None
     common = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end)) - {ENGLISH}

@@ -48,13 +48,8 @@ class Series:
         """Returns the series of a curve's mean over languages.
 
         Args:
-            study: The scores.
-            curve: The curve whose points make the series.
             languages: Language codes, or one of `EXPOSURES`. Languages that were not scored at every point are left
                 out, so that every point is the mean over the same languages.
-
-        Returns:
-            The series; without points when no language remains.
         """
         common = set.intersection(*(set(languages_of(study, curve, point)) for point in curve.points))
         if languages == NON_ENGLISH:

@@ -108,10 +108,7 @@ class Study:
         """Arranges scores into curves and prepares their bootstrap.
 
         Args:
-            scores: Frame from `load_scores`, one row per run, task, evaluation language and metric.
             items: Frame from `load_items`; without it intervals are computed from the standard errors in `scores`.
-            draws: Number of bootstrap resamples.
-            seed: Seed of the resampling; equal arguments give equal intervals.
 
         Raises:
             ConfigurationError: The runs of a task have no primary metric in common, or items contradict the scores.
@@ -134,7 +131,6 @@ class Study:
 
 
 def _items_of_rows(items: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame | None:
-    """Returns the item scores of exactly the measurements in `rows`, which are of one task and metric."""
     if items is None or items.empty:
         return None
     matches = items[(items["task"] == rows["task"].iloc[0]) & (items["metric"] == rows["metric"].iloc[0])]

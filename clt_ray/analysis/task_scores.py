@@ -44,8 +44,6 @@ class TaskScores:
         Args:
             scores: Rows of a scores frame (`loading.SCORE_COLUMNS`), all of one task and one metric.
             items: Item scores of the same measurements (`loading.ITEM_COLUMNS`), or None.
-            draws: Number of bootstrap resamples.
-            seed: Seed of the random generators.
         """
         self.metric = metric(str(scores["metric"].iloc[0]))
         self.languages = tuple(sorted(scores["eval_language"].unique(), key=lambda code: (code != ENGLISH, code)))
@@ -62,7 +60,6 @@ class TaskScores:
         self._resamples: dict[str, Floats] = {}
 
     def _matrix(self, scores: pd.DataFrame, column: str) -> Floats:
-        """Returns a column as a matrix of shape (runs, languages); NaN where a run was not scored in a language."""
         matrix = np.full((len(self._run_ids), len(self.languages)), np.nan)
         languages = {code: index for index, code in enumerate(self.languages)}
         rows = scores["run_id"].map(self._row).to_numpy()
@@ -107,10 +104,6 @@ class TaskScores:
         """Returns a problem for each score that is not the mean of its item scores.
 
         The intervals of such a score would describe another evaluation than the score itself.
-
-        Args:
-            source: Name of the item scores in the message, such as a file name.
-            task: Name of the task in the message.
         """
         problems = []
         for index, matrix in enumerate(self._items):

@@ -84,9 +84,6 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
     The difference is paired by test item and in the metric's stored unit.
 
     Args:
-        study: The scores.
-        curve: The curve whose gain is computed.
-        samples_per_language: The number of samples n.
         languages: Language codes, or "seen", "unseen" or "english". Languages that were not evaluated at both points
             are left out.
 
@@ -130,7 +127,6 @@ def transfer_correlation(study: Study, curve: Curve) -> Correlation:
 
 
 def _exposure_mean(study: Study, curve: Curve, point: Point, exposure: str) -> ResampledValue:
-    """Returns the mean over the languages of an exposure; NaN for seen and unseen of a curve in English alone."""
     languages = [code for code in languages_of(study, curve, point) if curve.exposure(code) == exposure]
     if not curve.train_languages and exposure != "english":
         languages = []
@@ -138,7 +134,6 @@ def _exposure_mean(study: Study, curve: Curve, point: Point, exposure: str) -> R
 
 
 def _points_of_common_seeds(curve: Curve, samples_per_language: int) -> tuple[Point, Point]:
-    """Returns the points at 0 and at n, restricted to the seeds that both have; unrestricted if they share none."""
     end = curve.at(samples_per_language)
     start = curve.origin
     if start is None:

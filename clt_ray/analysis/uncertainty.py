@@ -130,9 +130,6 @@ class ResampledValue:
         Should Know About the Bootstrap", The American Statistician 69(4), 2015, section 5.1). If all resamples are
         equal, the share of items that could still differ is at most the upper Wilson bound of 0 successes in n, and the
         interval is computed from that bound.
-
-        Args:
-            level: Confidence level of the interval.
         """
         low, high, p = nan, nan, nan
         if self.draws is not None and np.isfinite(self.value):
@@ -174,11 +171,6 @@ def wilson(fraction: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[fl
     `scipy.stats.binomtest` has the same interval for whole numbers of successes only. Here the mean of fractional item
     scores, and scores that were rounded for print, are proportions too.
 
-    Args:
-        fraction: Share of successes, from 0 to 1.
-        n: Number of trials.
-        level: Confidence level.
-
     Raises:
         ValueError: There are no trials, or the share is outside 0 to 1.
     """
@@ -196,8 +188,6 @@ def resample_counts(strata: NDArray[np.integer], draws: int, seed: int) -> NDArr
 
     Args:
         strata: Stratum of each unit, shape (units,).
-        draws: Number of resamples.
-        seed: Seed of the random generator; equal arguments give equal counts.
 
     Returns:
         Counts of shape (draws, units). Within every stratum, each row sums to the number of units of the stratum.

@@ -59,7 +59,6 @@ def best_runs(study: Study) -> Iterator[Claim]:
 
 
 def _difference_of_peaks(study: Study, mixed: Curve, single: Curve) -> tuple[float, float, float]:
-    """Returns the difference of the two best scores as observed, and the interval of the corrected difference."""
     noises = [noise_of(study, curve, mean_score) for curve in (mixed, single)]
     peaks = [
         peak(values(study, curve, mean_score), noise.standard_deviation)
@@ -135,13 +134,7 @@ def _noisy_scores(study: Study, curve: Curve, seed: int) -> Floats:
 
 
 def _math_samples(mixed: Curve, scores: Floats, target: Floats) -> Floats:
-    """Returns the math samples of the first mixed run that reaches the target, per row; infinite when none does.
-
-    Args:
-        mixed: The curve of mixed runs.
-        scores: Scores of its points, shape (rows, points).
-        target: Score to reach in each row, shape (rows,).
-    """
+    """Returns the math samples of the first mixed run that reaches the target, per row; infinite if none does."""
     samples = np.array([5_000.0 + 4 * point.samples_per_language for point in mixed.points])
     reached = scores >= target[:, None] - ROUNDING
     return np.where(reached.any(axis=1), samples[reached.argmax(axis=1)], np.inf)

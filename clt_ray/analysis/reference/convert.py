@@ -37,9 +37,6 @@ def convert(published: dict[str, str]) -> dict[str, str | int]:
     """Returns one printed score as a row of the scores format.
 
     A run of setting "multi" has the same id in all three tasks, since it is one model that was evaluated in each.
-
-    Args:
-        published: Row of the file of tables.
     """
     task, metric, n_items = TASKS[published["task"]]
     group, languages = GROUPS[published["train_langs"]]
