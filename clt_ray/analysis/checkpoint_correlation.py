@@ -26,10 +26,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clt_ray.analysis.display_order import language_order
-from clt_ray.analysis.jackknife import FEWEST, t_interval
 from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.rank_correlation import MIN_PAIRS, spearman
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
+from clt_ray.analysis.uncertainty import FEWEST, t_interval
 
 _DECIMALS: Final = 9
 """Decimals to which means are rounded before they are ranked; losses are recorded with about 7 digits."""
@@ -89,7 +89,7 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the mean correlation over the runs of each curve and metric, with its 95% Student's t interval.
 
     `table` is that of `transfer_correlation_checkpoints`. Columns: those of `MEAN_COLUMNS`; `n` is the number of runs
-    and `checkpoints` the sum of their checkpoints. There is no interval for fewer than `jackknife.FEWEST` runs, nor
+    and `checkpoints` the sum of their checkpoints. There is no interval for fewer than `uncertainty.FEWEST` runs, nor
     where all runs have the same correlation, since their variance is then not estimated.
     """
     rows: list[dict[str, Any]] = []

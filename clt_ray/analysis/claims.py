@@ -15,7 +15,7 @@ and no item scores, so intervals come from run-to-run noise. The test items are 
 
 Where several definitions are possible, the one that reproduces the study's figures is used. A peak is reported as
 published, as the best run minus the run at n = 0. The interval is corrected for the optimism of picking the best of
-eight or sixteen runs (see `peak`).
+eight or sixteen runs (see `run_noise.peak`).
 
 **Example.** In instruction following at 7B, the best of eight runs reaches .918 of the English score and the run at
 n = 0 .850, so the rise is 6.8 points, as published. The run-to-run standard deviation is .013 and the optimism of
@@ -26,7 +26,7 @@ from typing import Final
 
 import pandas as pd
 
-from clt_ray.analysis.findings import mixed_tasks, scripts, seen_unseen, single_task
+from clt_ray.analysis.findings import languages, training
 from clt_ray.analysis.findings.claim import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, Claim
 from clt_ray.analysis.study import Study
 
@@ -36,19 +36,11 @@ COLUMNS: Final = ("claim", "published", "recomputed", "low", "high", "definition
 """Columns of the table of claims."""
 
 _CLAIMS: Final = (
-    single_task.rises,
-    single_task.plateaus,
-    single_task.data_ratio,
-    single_task.english_is_enough,
-    seen_unseen.correlations,
-    seen_unseen.constant_gap,
-    seen_unseen.growing_gap,
-    mixed_tasks.best_runs,
-    mixed_tasks.shares,
-    mixed_tasks.less_math_data,
-    scripts.latin_in_math,
-    scripts.own_script,
-)
+    training.rises, training.plateaus, training.data_ratio, training.english_is_enough,
+    languages.correlations, languages.constant_gap, languages.growing_gap,
+    training.best_runs, training.shares, training.less_math_data,
+    languages.latin_in_math, languages.own_script,
+)  # fmt: skip
 
 
 def claims(study: Study) -> tuple[Claim, ...]:

@@ -20,6 +20,7 @@ from clt_ray.analysis.table_columns import (
     provenance_columns,
     series_columns,
 )
+from clt_ray.analysis.transfer import languages_of
 from clt_ray.analysis.uncertainty import WILSON, Estimate, wilson
 
 Row = dict[str, Any]
@@ -169,3 +170,68 @@ def _table(study: Study, rows_of: Callable[[Curve, Point], Iterator[Row]], colum
 
 def _exposure(curve: Curve, code: str) -> str:
     return curve.exposure(code) if curve.train_languages or code == ENGLISH else "non-English"
+
+
+def leave_one_out(study: Study) -> pd.DataFrame:
+    """Returns the gap seen - unseen without one language, one row per point of a curve and language left out.
+
+    Columns: those of `SERIES_COLUMNS`; `left_out`; `exposure` of the language left out; `gap` over the other languages
+    in the metric's stored unit, with `ESTIMATE_COLUMNS`; `change`, this gap minus the gap over all languages, with
+    `change_low` and `change_high`. There is no row where the seen or the unseen languages would be empty.
+    """
+    rows: list[dict[str, Any]] = []
+    for curve in study.curves:
+        task_scores = study.task_scores[curve.task]
+        for point in curve.points if curve.train_languages else ():
+            exposures = {code: curve.exposure(code) for code in languages_of(study, curve, point)}
+            seen, unseen = ([code for code in exposures if exposures[code] == side] for side in ("seen", "unseen"))
+            if not seen or not unseen:
+                continue
+            full_gap = task_scores.mean(point.run_ids, seen) - task_scores.mean(point.run_ids, unseen)
+            for left_out in (*seen, *unseen):
+                other_seen, other_unseen = ([code for code in side if code != left_out] for side in (seen, unseen))
+                if other_seen and other_unseen:
+                    gap = task_scores.mean(point.run_ids, other_seen) - task_scores.mean(point.run_ids, other_unseen)
+                    change = (gap - full_gap).estimate()
+                    labels = {"left_out": left_out, "exposure": exposures[left_out]}
+                    changes = {"change": change.estimate, "change_low": change.low, "change_high": change.high}
+                    columns = labels | estimate_columns("gap", gap.estimate()) | changes
+                    rows.append(series_columns(curve, point) | columns)
+    columns_in_order = [*SERIES_COLUMNS, "left_out", "exposure", "gap", *ESTIMATE_COLUMNS]
+    return pd.DataFrame(rows, columns=[*columns_in_order, "change", "change_low", "change_high"])
+
+
+DIRECT: Final = "direct"
+"""Value of `route` where source and target are the same language."""
+TRANSFER: Final = "transfer"
+"""Value of `route` where source and target differ."""
+
+
+def source_to_target(study: Study) -> pd.DataFrame:
+    """Returns the gain over n = 0 per source and target language, one row per curve, n > 0 and target.
+
+    Columns: those of `SERIES_COLUMNS`, `source`, `target`, `route` (`DIRECT` or `TRANSFER`), `gain` in the metric's
+    stored unit, `ESTIMATE_COLUMNS`, `p`, `q`. Only curves with a single non-English training language have a source.
+    Without such curves the table is empty.
+    """
+    rows: list[dict[str, Any]] = []
+    for curve in study.curves:
+        if len(curve.train_languages) != 1 or curve.train_languages == (ENGLISH,) or curve.origin is None:
+            continue
+        (source,) = curve.train_languages
+        for point in curve.points[1:]:
+            common = set(transfer.languages_of(study, curve, point))
+            common &= set(transfer.languages_of(study, curve, curve.origin))
+            for target in sorted(common, key=language_order):
+                gain = transfer.gain(study, curve, point.samples_per_language, [target])
+                labels = {"source": source, "target": target, "route": DIRECT if target == source else TRANSFER}
+                rows.append(series_columns(curve, point) | labels | estimate_columns("gain", gain) | {"p": gain.p})
+    columns = [*SERIES_COLUMNS, "source", "target", "route", "gain", *ESTIMATE_COLUMNS, "p"]
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of the largest n that most training languages have, so that they are compared at one n."""
+    sources_per_n = rows.groupby("samples_per_language")["source"].nunique()
+    largest = int(sources_per_n.index[sources_per_n == sources_per_n.max()].max())
+    return rows[rows["samples_per_language"] == largest]

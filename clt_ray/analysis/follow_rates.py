@@ -27,12 +27,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.jackknife import t_interval
 from clt_ray.analysis.mixed_effects import MixedFit, fit_mixed, same
 from clt_ray.analysis.saturation import run_noise_around_fit
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
-from clt_ray.analysis.uncertainty import Floats
+from clt_ray.analysis.uncertainty import Floats, t_interval
 from clt_ray.languages import LANGUAGES
 
 COVARIATES: Final = ("script", "family")

@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.jackknife import pair_interval
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
+from clt_ray.analysis.uncertainty import pair_interval
 
 PREFIX: Final = "interference"
 """First part of the names of the recorded cosines."""
@@ -96,7 +96,7 @@ def gradient_agreement(cosines: pd.DataFrame) -> pd.DataFrame:
 
     Columns: those of `RUN_COLUMNS`; `relation`; `cosine` with `low` and `high`; `ceiling`, its mean; `corrected` with
     `corrected_low` and `corrected_high`; `first` and `last`, the means at the first and the last step; `n`, the number
-    of pairs; `languages` and `steps`, their numbers. The 95% intervals are over languages (see `jackknife`). The
+    of pairs; `languages` and `steps`, their numbers. The 95% intervals are over languages (see `pair_interval`). The
     corrected cosine is mean cosine / mean ceiling, which varies less than the mean of the ratios.
     """
     table = over_steps(cosines)

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.display_order import language_order
-from clt_ray.analysis.jackknife import t_interval
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
+from clt_ray.analysis.uncertainty import t_interval
 
 TOLERANCE: Final = 0.01
 """Relative distance from the lowest loss within which the last loss counts as level."""

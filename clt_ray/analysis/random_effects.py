@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from clt_ray.analysis.equal_volume import is_control
+from clt_ray.analysis.comparisons import is_control
 from clt_ray.analysis.study import Curve, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, estimate_columns, series_columns
 from clt_ray.analysis.transfer import languages_of

@@ -7,9 +7,8 @@ from typing import Any, Final
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.equal_volume import is_control
-from clt_ray.analysis.peak import peak
-from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_noise
+from clt_ray.analysis.comparisons import is_control
+from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, peak, run_noise
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, series_columns
 from clt_ray.analysis.uncertainty import Estimate, ResampledValue

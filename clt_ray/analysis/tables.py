@@ -3,23 +3,22 @@
 `fidelity` is the exception: it takes the scores frame itself. The report writes each table as `tables/<name>.csv`.
 """
 
-from clt_ray.analysis.comparisons import interference, plateau
+from clt_ray.analysis.comparisons import equal_volume, interference, plateau
 from clt_ray.analysis.curve_tables import (
     MEAN,
     gain,
+    leave_one_out,
     per_language,
     relative_to_english,
     seen_unseen,
+    source_to_target,
     transfer_correlation,
 )
-from clt_ray.analysis.equal_volume import equal_volume
 from clt_ray.analysis.fidelity import fidelity
 from clt_ray.analysis.generalization_tables import boundary, follow_rates, scale, scale_values
-from clt_ray.analysis.leave_one_language_out import leave_one_out
 from clt_ray.analysis.random_effects import gain_over_languages
 from clt_ray.analysis.run_noise_tables import gain_over_runs, noise, peaks
 from clt_ray.analysis.script_effect import script_by_task, script_effect
-from clt_ray.analysis.source_to_target import source_to_target
 
 __all__ = [
     "MEAN",

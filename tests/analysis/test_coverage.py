@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.comparisons import interference
-from clt_ray.analysis.equal_volume import equal_volume
+from clt_ray.analysis.comparisons import equal_volume, interference
 from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.random_effects import gain_over_languages
 from clt_ray.analysis.run_noise_tables import REPEATS, gain_over_runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clt_ray.analysis.equal_volume import equal_volume, is_control
+from clt_ray.analysis.comparisons import equal_volume, is_control
 from clt_ray.analysis.study import Study
 from tests.support.scores import run, scores
 

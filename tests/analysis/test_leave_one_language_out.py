@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.analysis.leave_one_language_out import leave_one_out
+from clt_ray.analysis.curve_tables import leave_one_out
 from clt_ray.analysis.study import Study
 from tests.support.scores import run, scores
 

@@ -27,10 +27,10 @@ from clt_ray.analysis.gradient_agreement import (
     pull,
     relation,
 )
-from clt_ray.analysis.jackknife import pair_interval, t_interval
 from clt_ray.analysis.loss_trajectories import FALLING, LEVEL, RISING, differences, trajectories, turning_points, twin
 from clt_ray.analysis.mechanisms import ALL_TASKS, association, mechanisms, pulls
 from clt_ray.analysis.run_log import RunLog, run_log
+from clt_ray.analysis.uncertainty import pair_interval, t_interval
 
 TRAINED = ("es", "ja")
 Losses = Mapping[tuple[str, str], Sequence[float]]

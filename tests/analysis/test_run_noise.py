@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.peak import peak
 from clt_ray.analysis.reference import reference_scores
-from clt_ray.analysis.run_noise import Statistic, run_noise
+from clt_ray.analysis.run_noise import Statistic, peak, run_noise
 from clt_ray.analysis.study import Curve, Point, Study
 
 

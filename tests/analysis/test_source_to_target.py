@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clt_ray.analysis.source_to_target import DIRECT, TRANSFER, source_to_target
+from clt_ray.analysis.curve_tables import DIRECT, TRANSFER, source_to_target
 from clt_ray.analysis.study import Study
 from tests.support.scores import run, scores
 
