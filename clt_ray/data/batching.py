@@ -59,14 +59,9 @@ def epoch_batches(
 
 
 def pad_batch(rows: Sequence[Encoded], pad_id: int, multiple: int = 1) -> dict[str, NDArray[np.int64]]:
-    """Returns rows as rectangular arrays, padded on the right.
+    """Returns rows as arrays of shape (rows, width), padded on the right to a multiple of `multiple` tokens.
 
-    Args:
-        rows: Encoded rows, at least one.
-        multiple: The width is rounded up to a multiple of this number of tokens.
-
-    Returns:
-        `input_ids`, `attention_mask` (1 on real tokens) and `labels` (-100 on padding), each (rows, width).
+    These are `input_ids`, `attention_mask` (1 on real tokens) and `labels` (-100 on padding).
     """
     width = max(len(row.input_ids) for row in rows)
     width = -(-width // multiple) * multiple

@@ -101,8 +101,7 @@ def cut_continuation(text: str, language: str, task: str) -> str:
     '5 + 6 = 11. The answer is 11.'
 
     The text is cut at the first line that opens a prompt of the task, in the language or in English, unless the text
-    begins with it. The prompts of some tasks open with the row's own text; there the text is cut at the blank line that
-    separates exemplars.
+    begins with it; at the blank line between exemplars where prompts of the task open with the row's own text.
     """
     openings = _openings(task, language)
     pattern = "|".join(rf"\n\s*{re.escape(opening)}" for opening in openings) or re.escape(SHOT_SEPARATOR)
@@ -130,22 +129,17 @@ def _from_training(source: DataSource, task: str, language: str, count: int) -> 
 
 
 def _without_labels(rows: Sequence[Row], task: str, language: str) -> list[Row]:
-    """Removes words with which all texts begin, such as MGSM's "Question:" and "Step-by-Step Answer:".
+    """Removes words with which all texts begin, such as MGSM's "Question:", which the template has itself.
 
-    The template has such words itself, and a model would imitate words that its training rows never had. Rows of local
-    files are not changed, since their training rows may begin in the same way.
+    Rows of local files are not changed, since their training rows may begin in the same way.
     """
-    before, _, after = _template(task, language)
+    before, _, after = prompt_template(task, language).partition(placeholder(task))
     texts = _stripped([row.prompt.removeprefix(before).removesuffix(after) for row in rows])
     completions = _stripped([row.completion for row in rows])
     return [
         replace(row, prompt=before + text + after, completion=completion)
         for row, text, completion in zip(rows, texts, completions, strict=True)
     ]
-
-
-def _template(task: str, language: str) -> tuple[str, str, str]:
-    return prompt_template(task, language).partition(placeholder(task))
 
 
 def _stripped(texts: Sequence[str]) -> list[str]:

@@ -64,17 +64,14 @@ def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
 def encode_prompt(row: Row, tokenizer: Any, max_length: int | None = None, *, shots: Sequence[Row] = ()) -> list[int]:
     """Returns the tokens from which generation starts: those before the completion in `encode`.
 
-    Args:
-        max_length: Largest number of tokens; None keeps all.
-        shots: Worked examples that come first, as earlier turns of a chat or as paragraphs of plain text.
+    `shots` are worked examples before it: earlier turns of a chat, or paragraphs. Without `max_length` all is kept.
     """
     prompt = _prompt(row, tokenizer, shots)[0]
     return prompt if max_length is None else _without_middle(prompt, max_length)
 
 
 def end_of_turn_id(tokenizer: Any) -> int:
-    """Returns the id of the token that ends a reply: the chat format's, such as Llama 3's `<|eot_id|>`, or the end of
-    text."""
+    """Returns the id of the token that ends a reply: the chat format's (Llama 3: `<|eot_id|>`), or the end of text."""
     if has_chat_format(tokenizer):
         turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
         reply = _chat(tokenizer, turns).rpartition("!")[2]

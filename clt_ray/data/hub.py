@@ -91,8 +91,7 @@ def commit(files: HubFiles) -> str | None:
     """Returns the commit that the revision of the files names at present; None for a local copy.
 
     Raises:
-        DataError: There is no such data set or revision. Network errors are not caught, since a later attempt may
-            succeed.
+        DataError: There is no such data set or revision. A network error is not caught: a later attempt may succeed.
     """
     if is_local(files):
         return None

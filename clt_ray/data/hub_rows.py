@@ -6,21 +6,22 @@ does not depend on the run, the seed or the order of the file. So samples of the
 read is written beside the rows; later runs use it until the cache is deleted or `revision` is changed.
 """
 
+import heapq
 import json
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import IO, Any, Generic, TypeVar
 
 from clt_ray.data.hub import commit, is_local, raw_rows
 from clt_ray.data.rows import MalformedRow, Parsed, check_script, parse
 from clt_ray.data.sampling import digest, normalise
-from clt_ray.data.spool import Spool
 from clt_ray.tasks import HubFiles
 
 KEPT_ROWS = 50_000
@@ -48,6 +49,65 @@ class Selected(Generic[R]):
     """Name of the source, with the commit of a hub data set; empty where there was nothing to read."""
 
 
+class Spool:
+    """Keeps the records with the `limit` smallest keys of a stream of any length, in the memory of `limit` keys.
+
+    With hashes as keys this is a sample that depends on the records alone, and not on their order. A larger limit keeps
+    all records that a smaller one keeps. Of several records with one key, the first is kept.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.duplicates = 0
+        """Number of records that were left out because a kept record has the same key."""
+        self.beyond = 0
+        """Number of records that were left out because `limit` others have smaller keys."""
+        self._largest_first: list[int] = []
+        self._kept: set[int] = set()
+        self._file: IO[str] | None = None
+
+    def add(self, key: bytes, record: Any) -> None:
+        """Adds a record of JSON values, which is kept while its key is among the smallest; keys have one length."""
+        number = int.from_bytes(key, "big")
+        if number in self._kept:
+            self.duplicates += 1
+            return
+        if len(self._kept) >= self.limit:
+            self.beyond += 1
+            if number > -self._largest_first[0]:
+                return
+            self._kept.remove(-heapq.heappop(self._largest_first))
+        heapq.heappush(self._largest_first, -number)
+        self._kept.add(number)
+        assert self._file is not None, "a spool is used inside `with`"
+        self._file.write(f"{number:x} {json.dumps(record, ensure_ascii=True)}\n")
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields the kept records in the order in which they were added."""
+        assert self._file is not None, "a spool is used inside `with`"
+        self._file.flush()
+        self._file.seek(0)
+        yielded: set[int] = set()
+        for line in self._file:
+            number, _, record = line.partition(" ")
+            key = int(number, 16)
+            # A record that was displaced and then added again is in the file twice.
+            if key in self._kept and key not in yielded:
+                yielded.add(key)
+                yield json.loads(record)
+
+    def __enter__(self) -> "Spool":
+        # Every record that is kept for a while is written: about n (1 + ln(N / n)) records for n kept ones of N.
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="clt-ray-")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
 @dataclass
 class _Pass:
     kept: Spool
@@ -58,13 +118,8 @@ class _Pass:
 def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: bool, training: bool) -> Selected[Parsed]:
     """Returns the selected rows of a language from the cache, which is filled from the files the first time.
 
-    Args:
-        needs_completion: Whether rows without a target are left out.
-        training: Whether rows in the wrong script are left out.
-
     Raises:
-        DataError: The data set or its files do not exist. Network errors are not caught, since a later attempt may
-            succeed.
+        DataError: The data set or its files do not exist. A network error is not caught: a later attempt may succeed.
     """
     from datasets import config
 
@@ -80,10 +135,7 @@ def hub_rows(files: HubFiles, task: str, language: str, *, needs_completion: boo
 
 
 def _key(files: HubFiles, task: str, language: str, needs_completion: bool, training: bool) -> str:
-    """Returns the name of the cache entry, which depends on everything that decides its content.
-
-    Files that mix languages have one entry for all of them.
-    """
+    """Returns the name of the cache entry; files that mix languages have one entry for all of them."""
     place = None if _mixed(files) else language
     local = None
     if is_local(files):

@@ -19,10 +19,7 @@ _DECODER = json.JSONDecoder()
 
 
 def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
-    """Yields every object of an array, or of lines where the file is no array; None for an item that is no object.
-
-    Args:
-        file: Opened for bytes, in UTF-8, at its start.
+    """Yields every object of a file in UTF-8: of an array, or of lines; None for an item that is no object.
 
     Raises:
         DataError: An array holds text that is not JSON, so that the objects after it cannot be separated.
@@ -37,12 +34,7 @@ def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
 
 
 def json_lines(file: BinaryIO, start: bytes = b"") -> Iterator[dict[str, Any] | None]:
-    """Yields the object of every line that is not blank; None for a line that holds no object.
-
-    Args:
-        file: Opened for bytes, in UTF-8.
-        start: The part of the file that was read already.
-    """
+    """Yields the object of every line that is not blank, after the part `start` read before; None for another line."""
     rest = start
     while True:
         *whole, rest = rest.split(b"\n")

@@ -1,27 +1,66 @@
-"""Assembles all rows of a run: its training mixture, and its validation and test rows by task and language.
+"""Divides the rows of a task and language by purpose, and assembles all rows of a run.
+
+Test rows are taken first, then validation rows (of the validation split, or held out from the training split where a
+source has none). Training rows are the remaining ones whose prompt occurs in neither; prompts are compared, not whole
+rows, since a training row that asks a test question with another answer still reveals the question. The division
+depends on the source and on the number of validation rows alone, so that every run of a sweep leaves out the same rows.
 
 The mixture of a run is, for each of its tasks, `english_samples` English rows and `samples_per_language` rows of
-every other training language. Worked example: math and summarization on es and ja with 10 English and 4 other
-samples give 2 x (10 + 2 x 4) = 36 rows. The 4 Spanish math rows are the same in every run with that seed, and they
-are among the 8 rows of a run with twice as many (`clt_ray.data.sampling`).
-
-The equal-volume control of that run also has 36 rows: the first 10 + 2 x 4 English rows of each task, of which the
-first 10 are the English rows of the run that it is compared with.
+every other training language: math and summarization on es and ja with 10 English and 4 other samples give
+2 x (10 + 2 x 4) = 36 rows. The 4 Spanish math rows are the same in every run with that seed, and they are among the 8
+rows of a run with twice as many (`clt_ray.data.sampling`). The equal-volume control of that run has the first
+10 + 2 x 4 English rows of each task, of which the first 10 are those of the run that it is compared with.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import functools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 
-from clt_ray.data.pools import Pools, load_pools
 from clt_ray.data.rows import Row
-from clt_ray.data.sampling import nested_sample
-from clt_ray.data.sources import describe
+from clt_ray.data.sampling import by_item, content_key, nested_sample, ordered, prompt_key
+from clt_ray.data.sources import describe, load_rows
 from clt_ray.errors import DataError, Problem
 from clt_ray.languages import ENGLISH
 from clt_ray.sweep.metrics import language_metric
 from clt_ray.sweep.run import DataSource, RunSpec
 from clt_ray.tasks import TaskLanguage
+
+LARGEST_HELD_OUT_SHARE = 0.2
+"""Largest share of the training prompts that is held out for validation when a source has no validation split."""
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The usable rows of one task and language."""
+
+    train: tuple[Row, ...]
+    """Training rows without duplicates; empty when they were not requested."""
+    validation: tuple[Row, ...]
+    """Validation rows in a fixed order, at most as many as requested."""
+    test: tuple[Row, ...]
+    """All rows of the test split in a fixed order, of which evaluation uses the first ones."""
+    dropped: dict[str, Counter[str]]
+    """Split -> reason -> number of rows that were left out."""
+    available: dict[str, int] = field(default_factory=dict)
+    """Split -> number of raw rows of the source, for every split that was read."""
+    origins: tuple[str, ...] = ()
+    """Sources that were read, with the commits of hub data sets."""
+
+
+def load_pools(source: DataSource, task: str, language: str, validation_rows: int, *, with_train: bool = True) -> Pools:
+    """Reads the rows of one task and language and divides them by purpose.
+
+    Args:
+        with_train: False skips the training rows where they are not needed for validation either.
+
+    Raises:
+        DataError: The source cannot be read, or no row of a split is usable.
+    """
+    # The bundled corpus never changes, and a warm worker reads the same rows for one run after another.
+    read = _bundled_pools if source.bundled else _read_pools
+    return read(source, task, language, validation_rows, with_train)
 
 
 @dataclass(frozen=True)
@@ -41,10 +80,7 @@ class RunData:
 
 
 def build_run_data(run: RunSpec) -> RunData:
-    """Reads the rows of a run.
-
-    The result depends on the identity fields of the run only; its validation and test rows do not depend on the seed
-    either.
+    """Reads the rows of a run, which depend on its identity only; validation and test rows not even on the seed.
 
     Raises:
         DataError: A source cannot be read or has too few rows.
@@ -75,13 +111,10 @@ def build_run_data(run: RunSpec) -> RunData:
 
 
 def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
-    """Finds missing rows before the first run starts.
+    """Finds missing rows of the bundled corpus and of local roots before the first run starts.
 
-    It reads the bundled corpus and local roots. The rows of hub data sets are not known before they are downloaded.
-
-    Returns:
-        One problem for each source, task and language that has too few rows for the largest run or no validation row
-        for the selection, and one for each source and task without any test row.
+    It returns one problem for each source, task and language that has too few rows for the largest run or no validation
+    row for the selection, and one for each source and task without any test row.
     """
     problems: list[Problem] = []
     without_tests: dict[tuple[DataSource, str], list[str]] = {}
@@ -107,6 +140,63 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
     return problems + [
         _no_test(*place, languages) for place, languages in without_tests.items() if place not in with_tests
     ]
+
+
+def _read_pools(source: DataSource, task: str, language: str, validation_rows: int, with_train: bool) -> Pools:
+    dropped: dict[str, Counter[str]] = {}
+    available: dict[str, int] = {}
+    origins: dict[str, None] = {}
+
+    def distinct(split: str) -> list[Row]:
+        loaded = load_rows(source, task, language, split)
+        dropped[split] = Counter(loaded.dropped)
+        available[split] = loaded.available
+        origins.update(dict.fromkeys([loaded.origin] if loaded.origin else []))
+        rows = list({content_key(row): row for row in reversed(loaded.rows)}.values())[::-1]
+        _count(dropped[split], "duplicate", len(loaded.rows) - len(rows))
+        return rows
+
+    def without(split: str, rows: Sequence[Row], prompts: set[bytes], reason: str) -> list[Row]:
+        kept = [row for row in rows if prompt_key(row) not in prompts] if prompts else list(rows)
+        _count(dropped[split], reason, len(rows) - len(kept))
+        return kept
+
+    # Ordering by the name of the item gives parallel data sets the same items in every language.
+    test = ordered(distinct("test"), "test", by_item)
+    test_prompts = _prompts(test)
+    validation_split = distinct("validation")
+    usable = without("validation", validation_split, test_prompts, "prompt also in test")
+    validation = ordered(usable, "validation", by_item)[:validation_rows]
+    train: list[Row] = []
+    if with_train or not validation_split:
+        train = without("train", distinct("train"), test_prompts, "prompt also in test")
+        if validation_split:
+            reserved, reason = _prompts(validation_split), "prompt also in validation"
+        else:
+            validation = _held_out(train, validation_rows)
+            reserved, reason = _prompts(validation), "held out for validation"
+        train = without("train", train, reserved, reason)
+    return Pools(tuple(train) if with_train else (), tuple(validation), tuple(test), dropped, available, tuple(origins))
+
+
+_bundled_pools = functools.lru_cache(maxsize=128)(_read_pools)
+
+
+def _held_out(rows: Sequence[Row], count: int) -> list[Row]:
+    """Returns one row for each of the first `count` prompts in a fixed order."""
+    by_prompt: dict[bytes, Row] = {}
+    for row in ordered(rows, "validation", by_item):
+        by_prompt.setdefault(prompt_key(row), row)
+    return list(by_prompt.values())[: min(count, int(len(by_prompt) * LARGEST_HELD_OUT_SHARE))]
+
+
+def _prompts(rows: Iterable[Row]) -> set[bytes]:
+    return {prompt_key(row) for row in rows}
+
+
+def _count(reasons: Counter[str], reason: str, number: int) -> None:
+    if number:
+        reasons[reason] += number
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,7 @@ class Writing:
 
 
 def writing(text: str, code: str) -> Writing:
-    """Counts the letters at the start of a text, in total and in the script of a language.
-
-    Fenced program code is skipped.
+    """Counts the letters at the start of a text without fenced program code, in total and in the script of a language.
 
     Raises:
         UnknownLanguageError: There is no such language.

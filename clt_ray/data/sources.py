@@ -19,14 +19,10 @@ TRAINING_SPLITS = ("train", "validation")
 
 
 def load_rows(source: DataSource, task: str, language: str, split: str) -> Selected[Row]:
-    """Returns every usable row; none when the source has no rows for this language and split.
-
-    Args:
-        split: train, validation, test or exemplars.
+    """Returns every usable row of a split (train, validation, test, exemplars); none when the source has no such split.
 
     Raises:
-        DataError: The local root has no folder for the task, the hub has no such data set, or the split has rows of
-            which none is usable.
+        DataError: The local root has no folder for the task, the hub has no such data set, or no row is usable.
     """
     needs_completion = TASKS[task].test_needs_reference or split != "test"
     training = split in TRAINING_SPLITS

@@ -11,7 +11,7 @@ from typing import Any
 
 from clt_ray.data.fewshot import exemplars
 from clt_ray.data.formatting import encode, encode_prompt
-from clt_ray.data.pools import Pools, load_pools
+from clt_ray.data.mixture import Pools, load_pools
 from clt_ray.data.rows import Row
 from clt_ray.data.sampling import nested_sample
 from clt_ray.data.scripts import Writing, writing

@@ -39,32 +39,21 @@ def placeholder(task: str) -> str:
 
 
 def prompt_template(task: str, language: str) -> str:
-    """Returns the template of a prompt.
-
-    A language without a template uses the English one: its rows then ask in English about a text in that language.
-    """
+    """Returns the template of a prompt; the English one for a language that has none."""
     by_language = prompts(task)
     declared = LANGUAGES[language].prompts if language in LANGUAGES else {}
     return declared.get(task) or by_language.get(language, by_language[FALLBACK_LANGUAGE])
 
 
 def apply_template(task: str, language: str, text: str) -> str:
-    """Returns the prompt of a row.
-
-    Args:
-        text: The row's own text, which replaces the placeholder; braces inside are kept as they are.
-    """
+    """Returns the prompt of a row, whose own text replaces the placeholder; braces inside the text are kept."""
     return prompt_template(task, language).replace(placeholder(task), text)
 
 
 def chat_instruction(task: str, language: str) -> str:
     """Returns what a chat model is instructed to do before the prompt.
 
-    Args:
-        language: ISO 639-1 code of the row's language; a language without an instruction uses the English one.
-
-    Returns:
-        The instruction; empty for a task that has none, since its rows are instructions themselves.
+    A language without an instruction uses the English one. A task whose rows are instructions themselves has none: "".
     """
     by_language = {**_file().get(_CHAT + task, {}), **TASKS[task].chat_instructions}
     declared = LANGUAGES[language].chat_instructions if language in LANGUAGES else {}

@@ -84,12 +84,9 @@ def evaluate(
     *,
     scorers: Sequence[str] = (),
 ) -> list[Generation]:
-    """Generates greedily on rows and scores the outputs one by one.
+    """Generates greedily on rows and scores the outputs one by one, also by the further `scorers` of single outputs.
 
     All languages of a task are decoded together: rows of similar length share batches whatever their language.
-
-    Args:
-        scorers: Names of further scorers of single outputs; those that do not score outputs are ignored.
     """
     generations: list[Generation] = []
     shots = exemplars_of(run, test)
@@ -111,12 +108,9 @@ def evaluate(
             text = tokenizer.decode(tokens, skip_special_tokens=True).strip()
             if examples:
                 text = cut_continuation(text, row.language, task)
-            generations.append(
-                Generation(
-                    row.id, task, row.language, row.prompt, row.completion, text, len(tokens),
-                    score(text, row.completion, row.language),
-                )
-            )  # fmt: skip
+            scores = score(text, row.completion, row.language)
+            texts = (row.prompt, row.completion, text)
+            generations.append(Generation(row.id, task, row.language, *texts, len(tokens), scores))
     return generations
 
 
@@ -140,9 +134,7 @@ def evaluation_files(run: RunSpec, generations: Sequence[Generation], scores: Se
     for generation in generations:
         answers.setdefault(TaskLanguage(generation.task, generation.language), []).append(generation)
     files = {
-        f"generations/{pair.task}.{pair.language}.jsonl": "".join(
-            json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in of_pair
-        )
+        f"generations/{pair.task}.{pair.language}.jsonl": generations_jsonl(of_pair)
         for pair, of_pair in answers.items()
     }
     items = [
@@ -171,13 +163,10 @@ def generations_jsonl(generations: Sequence[Generation]) -> str:
 def answer_scorer(
     run: RunSpec, validation: Mapping[TaskLanguage, Sequence[Row]], tokenizer: Any, generator: Generator
 ) -> Callable[[Any], Means] | None:
-    """Returns a function that scores a model's answers during training: validation rows, decoded as in the test.
+    """Returns a function from a model to the mean scores of its answers; None when the run generates none in training.
 
     The rows are the first ones of every validation set, so they are the same at every step, in every run of a sweep
     and after a resume. Greedy decoding draws no random numbers, so that training continues as without it.
-
-    Returns:
-        A function from a model to means by task and language; None when the run generates no answers.
 
     Raises:
         DataError: A language has too few worked examples for the prompts.
@@ -205,10 +194,7 @@ def means(generations: Sequence[Generation]) -> Means:
 
 
 def checkpoint_scores(run: RunSpec, directory: Path, scores: Sequence[Score]) -> list[Score]:
-    """Returns the rows that the checkpoint scorers of a run add to its scores.
-
-    Args:
-        directory: The chosen checkpoint as a Hugging Face directory.
+    """Returns the rows that the checkpoint scorers of a run add to its scores, for the checkpoint in `directory`.
 
     Raises:
         RunError: A scorer returned a metric that it does not declare, a value outside its range, or a row that exists.

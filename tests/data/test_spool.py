@@ -9,7 +9,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.data.spool import Spool
+from clt_ray.data.hub_rows import Spool
 
 
 def key(number: int) -> bytes:

@@ -83,9 +83,7 @@ def _particle(match: re.Match[str]) -> str:
 
 
 def sentence(frame: str, slots: Mapping[str, Slot], language: str) -> str:
-    """Returns the frame with its slots filled and its first letter in upper case.
-
-    French vowels are elided, and Korean particles are chosen by the sound before them.
+    """Returns the frame with filled slots, French elision, fitting Korean particles, and a first letter in upper case.
 
     Raises:
         KeyError: The frame names a slot or a form that does not exist.

@@ -131,10 +131,7 @@ def _rate(step: int, recipe: Recipe) -> float:
 
 
 def _optimizers(recipe: Recipe, model: Any) -> list[torch.optim.Optimizer]:
-    """Returns Muon for the weight matrices of the layers and AdamW for the embeddings and norms.
-
-    On this text Muon needs about a third of the steps of AdamW (https://kellerjordan.github.io/posts/muon/).
-    """
+    """Returns Muon for the weight matrices, which needs a third of AdamW's steps here, and AdamW for the rest."""
     inner = {name: weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name}
     outer = [weight for name, weight in model.named_parameters() if name not in inner]
     return [

@@ -43,11 +43,7 @@ _HASHES = re.compile(r"^[^\S\n]*####[^\S\n]*(?=[^\w\n]{0,4}(?!\d{1,2}[.)]\s)\d[^
 
 
 def announcements(text: str, language: str) -> list[Announcement]:
-    """Returns every announcement of a text in NFKC, in order.
-
-    Args:
-        text: A solution that went through `numerals.simplified`.
-    """
+    """Returns every announcement of a text that went through `numerals.simplified`, in order."""
     places = [Announcement(match.start(), match.end(), "box") for match in _BOX.finditer(text)]
     places += [Announcement(match.start(), match.end(), "mark") for match in _HASHES.finditer(text)]
     for code in dict.fromkeys((language, ENGLISH)):
@@ -150,10 +146,7 @@ def _questions(language: str) -> re.Pattern[str]:
 
 @functools.cache
 def _conclusion(language: str) -> re.Pattern[str]:
-    """Returns the pattern of first words that begin a sentence even where no full stop ends the one before.
-
-    Thai has no full stops, and an equation ends without one.
-    """
+    """Returns the pattern of words that begin a sentence without a full stop before it: Thai has none."""
     return re.compile("|".join(_of_all(language, "conclusions", borders=True)))
 
 
@@ -179,8 +172,7 @@ def _with_answers(language: str) -> list[Answers]:
 def _of_all(language: str, field: str, *, borders: bool = False) -> list[str]:
     """Returns a field of the built-in languages and of `language`, since models mix languages.
 
-    Args:
-        borders: Whether the words must stand at word borders, in the languages whose borders can be found.
+    With `borders`, words must stand at word borders in the languages whose borders can be found.
     """
     patterns = []
     for known in built_in_and(language):

@@ -11,12 +11,7 @@ from typing import Any
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
     """Returns sentence-level chrF (Popovic 2015; character 6-grams, beta 2) as sacrebleu computes it, divided by 100.
 
-    Args:
-        reference: A reply to compare with; without a reference there is no score.
-        language: Not used, since characters need no segmentation.
-
-    Returns:
-        `reference_chrf` from 0 to 1, or nothing when the reference is empty.
+    Nothing is returned when the reference is empty. Characters need no segmentation, so the language is not used.
     """
     if not reference.strip():
         return {}

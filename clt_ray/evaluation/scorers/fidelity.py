@@ -113,10 +113,7 @@ def _words(line: str) -> list[str]:
 
 
 def _judged(words: Sequence[str]) -> bool:
-    """Returns whether a line has enough words to check.
-
-    Capitalised words may be names, which are the same in every language, and do not count.
-    """
+    """Returns whether a line has enough words to check; capitalised words may be names and do not count."""
     return sum(_weight(word) for word in words) >= MIN_WORDS
 
 
@@ -144,9 +141,8 @@ def _kana_share(letters: str) -> float:
 def _is_chinese(letters: str) -> bool:
     """Returns whether Han characters and kana cannot be Japanese.
 
-    Japanese prose always has kana, but a list of names or an address may consist of kanji. Such a line counts as
-    Chinese only if it has characters that Japanese does not use: simplified ones, which its character set lacks, or
-    several of the characters that are typical of Chinese prose.
+    Japanese prose always has kana, but a list of names may consist of kanji. Such a line is Chinese only if it has
+    simplified characters, or several of the characters that are typical of Chinese prose.
     """
     share = _kana_share(letters)
     if share:

@@ -74,13 +74,10 @@ def final_number(text: str, language: str) -> Decimal | None:
 
 
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
-    """Scores whether the final numbers of two solutions are equal, up to `TOLERANCE`.
+    """Returns `accuracy`: 1 when the final numbers of two solutions are equal, up to `TOLERANCE`, else 0.
 
     A prediction that two conventions read differently (`numerals`) is right if one of the readings is right, since a
     wrong answer is hardly ever wrong by exactly a factor of 1000.
-
-    Returns:
-        `accuracy`, 1 or 0; 0 when either text has no final number.
     """
     expected = final_number(reference, language)
     if expected is None:
@@ -141,8 +138,7 @@ def _without_list_numbers(text: str, numerals: Sequence[Numeral]) -> tuple[Numer
 def _stated(solution: _Solution, announcement: Announcement) -> tuple[Decimal, ...] | None:
     """Returns the readings of the number that an announcement states.
 
-    Returns:
-        No reading where numbers follow that make no value; None where no number follows.
+    It is empty where numbers follow that make no value, and None where no number follows.
     """
     text, start = solution.text, announcement.end
     end = _statement_end(solution, announcement)

@@ -142,10 +142,9 @@ def _attached_scale(language: str) -> re.Pattern[str]:
 
 
 def _decimal_comma(text: str, language: str) -> bool:
-    """Returns whether a comma separates the decimals in this text.
+    """Returns whether a comma separates the decimals: as in the language, unless the text shows the English convention.
 
-    This is the convention of the language, unless the text shows the English one: models often write `$1,250.50` in
-    Spanish.
+    Models often write `$1,250.50` in Spanish.
     """
     if not _numbers(language).decimal_comma:
         return False
@@ -202,9 +201,7 @@ def _is_grouped(raw: str) -> bool:
 def _readings(raw: str, decimal_comma: bool, either: bool) -> tuple[Decimal, ...]:
     """Returns the values of digits with separators, the likelier one first.
 
-    Args:
-        decimal_comma: Whether a comma separates the decimals and a point groups digits.
-        either: Whether both conventions occur in the language, so that an ambiguous spelling has two readings.
+    With `either`, both conventions occur in the language, so that an ambiguous spelling has two readings.
     """
     separators = re.findall(r"[.,'٫٬ ]", raw)
     if not separators:
@@ -296,11 +293,7 @@ def _with_myriads(text: str, end: int, readings: tuple[Decimal, ...]) -> tuple[i
 
 
 def leading_number(text: str, language: str) -> Decimal | None:
-    """Returns the number that a text begins with in words, or None.
-
-    Args:
-        text: What follows `the answer is`, in NFKC.
-    """
+    """Returns the number that a text in NFKC, what follows `the answer is`, begins with in words; None without one."""
     numbers = _numbers(language)
     text = text.lstrip(" \n:'\"*«“”")
     if numbers.digits:
@@ -343,11 +336,7 @@ def _word_value(word: str, numbers: Numbers, vocabulary: Mapping[str, int]) -> i
 
 
 def _sum(values: list[int]) -> Decimal | None:
-    """Returns the number that number words make; None where they do not combine.
-
-    >>> _sum([30, 2]), _sum([2, 100])
-    (Decimal('32'), Decimal('200'))
-    """
+    """Returns the number that number words make (30 and 2 make 32); None where they do not combine."""
     total = section = 0
     for value in values:
         if value == 1000:

@@ -12,11 +12,10 @@ from clt_ray.evaluation.scorers.segmentation import words
 
 
 def score(prediction: str, reference: str, language: str) -> dict[str, float]:
-    """Returns the F-measures of unigrams, bigrams and the longest common subsequence.
+    """Returns the F-measures of unigrams, bigrams and the longest common subsequence, each from 0 to 1.
 
-    Returns:
-        `rouge1`, `rouge2`, `rougeL` from 0 to 1; all 0 when either text has no word, all 1 for the same words (in
-        English `rouge2` of a single word is 0, as in the package).
+    All are 0 when either text has no word, and 1 for the same words (in English `rouge2` of a single word is 0, as in
+    the package).
     """
     predicted, expected = words(prediction, language), words(reference, language)
     if predicted and predicted == expected and language != "en":
