@@ -71,9 +71,7 @@ def check_prompts(
 
     A prompt without exemplars is cut to fit instead (`formatting.encode_prompt`). A prompt with exemplars would lose
     some of them, or a part of one, and would measure something else in the languages that a tokenizer splits most.
-
-    Args:
-        context_tokens: Largest number of tokens that the model can attend to; None when it has no limit.
+    A model whose `context_tokens` is None can attend to any number of tokens.
 
     Raises:
         DataError: A prompt is too long, or exemplars are missing; the message has the longest prompt per language.

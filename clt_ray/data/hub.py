@@ -29,10 +29,9 @@ def layouts() -> dict[str, Mapping[str, tuple[HubFiles, ...]]]:
 def files_for(
     dataset: str, language: str, split: str, *, config: str | None = None, revision: str | None = None
 ) -> HubFiles | None:
-    """Returns the files of a split of a data set; None when it has no such split in that language.
+    """Returns the files of a split (train, validation, test, exemplars); None when there are none in that language.
 
     Args:
-        split: train, validation, test or exemplars.
         config: Configuration of a data set that no task lists; the language code by default.
         revision: Replaces the revision of files that come from `dataset` itself.
     """
@@ -70,15 +69,15 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
     """
     if files.files is None:
         yield from _by_configuration(files, language)
-    elif files.files.endswith(JSON_KINDS):
-        pattern = files.files.replace("{name}", files.names[language])
+        return
+    pattern = files.files.replace("{name}", files.names[language])
+    if pattern.endswith(JSON_KINDS):
         for name in _matching(files, pattern):
             with _open(files, name) as file:
                 yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
     else:
         from datasets import load_dataset
 
-        pattern = files.files.replace("{name}", files.names[language])
         try:
             yield from load_dataset(
                 files.dataset, data_files=pattern, split="train", streaming=True, revision=files.revision

@@ -103,7 +103,7 @@ def build_run_data(run: RunSpec) -> RunData:
             if language in run.eval_languages:
                 validation[TaskLanguage(task, language)] = pools.validation
                 test[TaskLanguage(task, language)] = pools.test[: run.evaluation.samples_per_language]
-            dropped |= _dropped(task, language, pools)
+            dropped |= {f"{task}/{split}/{language}": dict(count) for split, count in pools.dropped.items() if count}
             origins |= dict.fromkeys(pools.origins)
         if not any(rows for pair, rows in test.items() if pair.task == task):
             raise DataError(str(_no_test(run.data[task], task, run.eval_languages)))
@@ -132,7 +132,9 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
         if len(pools.train) < need.train_rows:
             problems.append(_shortage(source, task, language, len(pools.train), need.train_rows, need.control))
         if need.selects and not pools.validation:
-            problems.append(_no_validation(source, task, language))
+            remedy = "select by a mean such as val/loss, or by another language"
+            missing = "validation rows, which selection.metric needs"
+            problems.append(Problem(describe(source), f"{task}/validation/{language}", 0, missing, remedy))
         if need.evaluated and pools.test:
             with_tests.add(place)
         elif need.evaluated:
@@ -240,28 +242,14 @@ def _shortage(source: DataSource, task: str, language: str, have: int, need: int
         remedy += " or the samples_per_language of equal-volume controls"
     if not source.dataset:
         remedy += ", or give more rows with " + f"data.{task}.root"
-    return Problem(
-        describe(source), f"{task}/train/{language}", have,
-        f"usable training rows, but {need} are needed", remedy,
-    )  # fmt: skip
-
-
-def _no_validation(source: DataSource, task: str, language: str) -> Problem:
-    return Problem(
-        describe(source), f"{task}/validation/{language}", 0, "validation rows, which selection.metric needs",
-        "select by a mean such as val/loss, or by another language",
-    )  # fmt: skip
+    missing = f"usable training rows, but {need} are needed"
+    return Problem(describe(source), f"{task}/train/{language}", have, missing, remedy)
 
 
 def _no_test(source: DataSource, task: str, languages: Iterable[str]) -> Problem:
-    return Problem(
-        describe(source), f"{task}/test", 0, f"test rows in the evaluation languages {', '.join(languages)}",
-        "add languages that the source has test rows for to eval_languages",
-    )  # fmt: skip
-
-
-def _dropped(task: str, language: str, pools: Pools) -> dict[str, dict[str, int]]:
-    return {f"{task}/{split}/{language}": dict(reasons) for split, reasons in pools.dropped.items() if reasons}
+    missing = f"test rows in the evaluation languages {', '.join(languages)}"
+    remedy = "add languages that the source has test rows for to eval_languages"
+    return Problem(describe(source), f"{task}/test", 0, missing, remedy)
 
 
 def _filled(rows_of: dict[TaskLanguage, tuple[Row, ...]]) -> dict[TaskLanguage, tuple[Row, ...]]:

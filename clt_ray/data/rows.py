@@ -24,7 +24,6 @@ class Row:
     id: str
     """Name of the item; it is the same in every language when the data set is parallel."""
     task: str
-    """Name of the task."""
     language: str
     """ISO 639-1 code."""
     prompt: str
@@ -37,7 +36,6 @@ class Parsed(NamedTuple):
     """The parts of a raw row that are used."""
 
     id: str
-    """Name of the item."""
     text: str
     """The row's own text, without the template."""
     completion: str

@@ -40,10 +40,9 @@ def content_key(row: Row) -> bytes:
 
 
 def ordered(rows: Sequence[Row], key: str, identity: Callable[[Row], bytes] = content_key) -> list[Row]:
-    """Returns all rows in the pseudo-random order of `key`.
+    """Returns all rows in the pseudo-random order of `key`, by a hash of their `identity`.
 
-    Args:
-        identity: Returns the part of a row that enters the hash. Rows with equal parts keep their relative order.
+    Rows with equal identities keep their relative order.
     """
     secret = digest(key)
     return sorted(rows, key=lambda row: hashlib.blake2b(identity(row), key=secret, digest_size=16).digest())

@@ -31,18 +31,14 @@ _NO_LIMIT = 1 << 30
 
 @dataclass(frozen=True)
 class TokenLengths:
-    """Lengths of the used rows in tokens: prompt and completion, and of test rows the prompt alone."""
+    """Percentiles of the lengths of used rows in tokens: prompt and completion, and of test rows the prompt alone."""
 
     model: str
     """Name of the model whose tokenizer counted."""
     p50: int
-    """Median."""
     p90: int
-    """90th percentile."""
     p99: int
-    """99th percentile."""
     max: int
-    """Length of the longest row."""
     limit: int | None
     """Length of the longest row that is not cut: `training.max_length`; for a test prompt with exemplars, what the
     model's context leaves beside the answer, and None when that has no limit."""
@@ -55,7 +51,6 @@ class ScriptCheck:
     """How much of the used rows is written in the script of their language."""
 
     script: str
-    """Script of the language."""
     share: float
     """Share of all letters that are in that script."""
     suspicious: int
@@ -71,7 +66,6 @@ class Example:
     model: str
     """Name of the model whose tokenizer encoded the row."""
     prompt: str
-    """Prompt of the row."""
     completion: str
     """Completion that the model learns to write; of a test row the reference, which the model does not see."""
 
@@ -95,7 +89,6 @@ class SplitSummary:
     dropped: dict[str, int]
     """Number of raw rows left out, by reason."""
     shots: int
-    """Worked examples before each prompt."""
     script: ScriptCheck | None
     """None when there are no rows."""
     tokens: tuple[TokenLengths, ...]

@@ -1,5 +1,7 @@
 """The built-in tasks: summarization of news articles, instruction following, and math word problems."""
 
+from dataclasses import replace
+
 from clt_ray.tasks.declaration import HubFiles, Metric, Task
 
 XLSUM = "csebuetnlp/xlsum"
@@ -52,7 +54,7 @@ _TEST = (
     _dolly("dolly_machine_translated", None),
 )
 
-_RATING = {"low": 1.0, "high": 5.0, "shown_factor": 1.0, "digits": 2}
+_RATING = Metric("judge_rating", "judge rating", low=1.0, high=5.0, shown_factor=1.0, unit="on the 1–5 scale", digits=2)
 
 INSTRUCTION = Task(
     name="instruction",
@@ -61,10 +63,7 @@ INSTRUCTION = Task(
     target_column="completion",
     scorer="clt_ray.evaluation.scorers.chrf:score",
     metrics=(Metric("reference_chrf", "chrF against the reference"),),
-    later_metrics=(
-        Metric("judge_rating", "judge rating", unit="on the 1–5 scale", **_RATING),  # type: ignore[arg-type]
-        Metric("judge_rating_switch_aware", "switch-aware judge rating", unit="on the 1–5 scale", **_RATING),  # type: ignore[arg-type]
-    ),
+    later_metrics=(_RATING, replace(_RATING, name="judge_rating_switch_aware", label="switch-aware judge rating")),
     # The published ratings of arXiv 2504.16677 count a reply in the wrong language as 1, under the plain name.
     primary=("judge_rating_switch_aware", "judge_rating", "reference_chrf"),
     # A judge rates replies to prompts that have no reference.

@@ -17,7 +17,6 @@ class TaskLanguage(NamedTuple):
     """A task in a language: rows, losses and scores are kept for each of these pairs."""
 
     task: str
-    """Name of the task."""
     language: str
     """ISO 639-1 code of the language."""
 

@@ -24,8 +24,7 @@ KINDS = (
 def read(name: str) -> Mapping[str, Any]:
     """Returns the content of a data file of this package, for instance `lexicon/cities.json`."""
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-    content: Mapping[str, Any] = MappingProxyType(json.loads(text))
-    return content
+    return MappingProxyType(json.loads(text))
 
 
 @lru_cache(maxsize=256)

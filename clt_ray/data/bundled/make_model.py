@@ -36,7 +36,6 @@ class Recipe:
     """Everything that determines the weights."""
 
     seed: int = 0
-    """Seed of the initial weights and of the text."""
     vocabulary: int = 5120
     """Number of tokens, including the 256 bytes and the special tokens."""
     hidden_size: int = 128
@@ -44,11 +43,9 @@ class Recipe:
     intermediate_size: int = 384
     """Width of the feed-forward layers."""
     layers: int = 3
-    """Number of transformer layers."""
     heads: int = 4
     """Number of attention heads, each `hidden_size / heads` wide."""
     steps: int = 2800
-    """Number of optimizer steps."""
     rows: int = 16
     """Number of sequences per step."""
     length: int = 80

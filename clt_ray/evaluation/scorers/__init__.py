@@ -24,8 +24,7 @@ from clt_ray.tasks import Metric, ScoreFunction, task_of
 def scorer(task: str, further: tuple[str, ...] = ()) -> ScoreFunction:
     """Returns the function that scores an output of a task: by its own scorer, by further ones, and for fidelity.
 
-    Args:
-        further: Names of scorers of other packages. Those of other tasks, and those of checkpoints, are ignored.
+    Further scorers of other tasks, and those of checkpoints, are ignored.
 
     Raises:
         UnknownTaskError: No installed package declares the task.

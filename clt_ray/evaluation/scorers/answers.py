@@ -90,7 +90,7 @@ def sentence_end(text: str, language: str, start: int) -> int:
 
 def sentences(text: str, language: str) -> list[tuple[int, int]]:
     """Returns (start, end) of every sentence; a line end ends a sentence as well."""
-    borders = {0, len(text)} | {match.end() for match in _sentence_or_line_end(language).finditer(text)}
+    borders = {0, len(text)} | {match.end() for match in re.finditer(rf"{_sentence_end(language).pattern}|\n", text)}
     borders |= {match.start() for match in _conclusion(language).finditer(text)}
     return list(itertools.pairwise(sorted(borders)))
 
@@ -152,21 +152,13 @@ def _conclusion(language: str) -> re.Pattern[str]:
 
 @functools.cache
 def _sentence_end(language: str) -> re.Pattern[str]:
-    abbreviations = [word for known in _with_answers(language) for word in known.abbreviations]
+    declared = [known.answers for known in built_in_and(language) if known.answers is not None]
+    abbreviations = [word for answers in declared for word in answers.abbreviations]
     return re.compile("".join(rf"(?<!\b{word})" for word in abbreviations) + r"\.(?=[\s\"'”»)\]]|$)|[!?](?!\d)|[。।৷؟]")
-
-
-@functools.cache
-def _sentence_or_line_end(language: str) -> re.Pattern[str]:
-    return re.compile(rf"{_sentence_end(language).pattern}|\n")
 
 
 def _answers(code: str) -> Answers | None:
     return LANGUAGES[code].answers if code in LANGUAGES else None
-
-
-def _with_answers(language: str) -> list[Answers]:
-    return [known.answers for known in built_in_and(language) if known.answers is not None]
 
 
 def _of_all(language: str, field: str, *, borders: bool = False) -> list[str]:

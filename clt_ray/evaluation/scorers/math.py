@@ -1,12 +1,9 @@
-"""Scores solutions by exact match of the final number.
+"""Scores solutions by exact match of the final number, which the first of these rules that applies finds:
 
-The final number is numerals by the first of these rules that applies:
-
-1. *Stated*: the one that the last announcement in the language or in English leads to (`answers`). In
-   `The answer is 3 + 5 = 8 apples out of 12` that is 8: the value an equation arrives at, else the first number. A
-   label such as `Answer:` may be followed by a sentence (its last number counts) or, where it opens the text, by the
-   whole derivation (rule 2 decides within it). A solution that announces an answer and gives no number has none,
-   whatever numbers it used before.
+1. *Stated*: the number that the last announcement in the language or in English leads to (`answers`). In
+   `The answer is 3 + 5 = 8 apples out of 12` that is 8: the value an equation arrives at, else the first number. After
+   a label such as `Answer:` may come a sentence (its last number counts) or, where it opens the text, the whole
+   derivation (rule 2 decides within it). A solution that announces an answer and gives no number has none.
 2. *Concluded*: in the last sentence with a number, the one in bold type if exactly one is; else the one after the
    last equals sign; else the last one, not counting remarks in parentheses. Questions, list numbers, and the check
    or note after a conclusion are passed over.
@@ -51,9 +48,7 @@ class _Solution:
     text: str
     """The text in one spelling (`numerals.simplified`), up to a further question."""
     language: str
-    """ISO 639-1 code."""
     numbers: tuple[Numeral, ...]
-    """The numbers of the text, in order."""
     bold: tuple[tuple[int, int], ...]
     """(start, end) of passages that were in bold type and are no labels."""
 
@@ -65,9 +60,8 @@ class _Solution:
 def final_number(text: str, language: str) -> Decimal | None:
     """Returns the number that a solution gives as its answer, or None.
 
-    Args:
-        text: A solution, or only its answer. A text that is nothing but a number with a comma before three digits is
-            read as data sets write references: `2,125` is 2125 in every language.
+    A text that is nothing but a number with a comma before three digits is read as data sets write references: `2,125`
+    is 2125 in every language.
     """
     readings = _final_readings(text, language)
     return readings[0] if readings else None

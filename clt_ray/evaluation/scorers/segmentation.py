@@ -78,12 +78,7 @@ def _stemmed(tokens: list[str], algorithm: str) -> list[str]:
 
 def _normalised(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(_ascii_digit(character) for character in text)
-
-
-def _ascii_digit(character: str) -> str:
-    value = unicodedata.decimal(character, None)
-    return character if value is None else str(value)
+    return "".join(str(unicodedata.decimal(character, character)) for character in text)
 
 
 def _letters_only(text: str) -> str:
