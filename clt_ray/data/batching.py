@@ -39,8 +39,6 @@ def epoch_batches(
     exactly once, and each window of `window * batch_size` rows is a random sample of the epoch.
 
     Args:
-        lengths: Number of tokens of each row.
-        epoch: Number of the epoch, from 0.
         window: Number of batches whose rows are sorted together; 1 leaves the order random.
     """
     order = epoch_order(len(lengths), seed, epoch)

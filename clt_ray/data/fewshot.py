@@ -57,10 +57,8 @@ def exemplars_of(run: RunSpec, pairs: Iterable[TaskLanguage]) -> dict[TaskLangua
         DataError: The source has too few examples in a language.
     """
     return {
-        TaskLanguage(task, language): exemplars(
-            run.data[task], task, language, run.evaluation.shots_for(task, run.data[task])
-        )
-        for task, language in pairs
+        TaskLanguage(task, code): exemplars(run.data[task], task, code, run.evaluation.shots_for(task, run.data[task]))
+        for task, code in pairs
     }
 
 

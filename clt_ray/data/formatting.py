@@ -131,10 +131,8 @@ def _assistant_turn(row: Row) -> dict[str, str]:
 
 
 def _chat(tokenizer: Any, turns: Sequence[dict[str, str]], add_generation_prompt: bool = False) -> str:
-    text: str = tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=add_generation_prompt, date_string=CHAT_DATE
-    )
-    return text
+    options = {"add_generation_prompt": add_generation_prompt, "date_string": CHAT_DATE}
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, **options))
 
 
 def _separator(row: Row) -> str:

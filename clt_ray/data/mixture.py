@@ -93,9 +93,8 @@ def build_run_data(run: RunSpec) -> RunData:
     for task in run.tasks:
         for language in _languages(run):
             needed = run.rows_in(language)
-            pools = load_pools(
-                run.data[task], task, language, run.validation.samples_per_language, with_train=needed > 0
-            )
+            held_out = run.validation.samples_per_language
+            pools = load_pools(run.data[task], task, language, held_out, with_train=needed > 0)
             if len(pools.train) < needed:
                 control = run.replaced_languages > 0
                 raise DataError(str(_shortage(run.data[task], task, language, len(pools.train), needed, control)))

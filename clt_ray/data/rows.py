@@ -48,15 +48,13 @@ class MalformedRow(ValueError):
 
 def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str, needs_completion: bool = True) -> Row:
     """Returns the row of raw columns; arguments and errors are those of `parse`."""
-    return templated(
-        parse(raw, task, language, default_id=default_id, needs_completion=needs_completion), task, language
-    )
+    parsed = parse(raw, task, language, default_id=default_id, needs_completion=needs_completion)
+    return templated(parsed, task, language)
 
 
 def templated(parsed: Parsed, task: str, language: str) -> Row:
     """Returns the row with the prompt of its task and language."""
-    prompt = apply_template(task, language, parsed.text)
-    return Row(parsed.id, task, language, prompt, parsed.completion)
+    return Row(parsed.id, task, language, apply_template(task, language, parsed.text), parsed.completion)
 
 
 def parse(

@@ -79,7 +79,6 @@ class SplitSummary:
     split: str
     """train, validation or test."""
     source: str
-    """Description of the source for people."""
     available: int
     """Raw rows of the source; 0 for validation rows that are held out of the training split."""
     usable: int
@@ -87,7 +86,7 @@ class SplitSummary:
     used: int
     """Rows that the largest run takes; of the validation and test rows, those that are scored."""
     dropped: dict[str, int]
-    """Number of raw rows left out, by reason."""
+    """Reason -> number of raw rows that were left out."""
     shots: int
     script: ScriptCheck | None
     """None when there are no rows."""
@@ -116,7 +115,6 @@ class DataNeed:
     run: RunSpec
     """The run that needs the most training rows."""
     train_rows: int
-    """Training rows of that run."""
 
 
 @dataclass

@@ -139,16 +139,14 @@ class Task:
 
     def __post_init__(self) -> None:
         names = [metric.name for metric in self.all_metrics]
+        best_at_low = {metric.name for metric in self.all_metrics if metric.better == "min"}
         errors = [
             (not _NAME.fullmatch(self.name), f"the name {self.name!r} is not lower-case letters, digits and _"),
             (not self.metrics, "a task needs at least one metric"),
             (len(set(names)) < len(names), f"two metrics have one name: {', '.join(names)}"),
             (not set(self.primary) <= set(names), f"primary names a metric that is not declared: {self.primary}"),
             (not _COLOUR.fullmatch(self.colour), f"the colour {self.colour!r} is not #rrggbb in lower case"),
-            (
-                any(metric.better == "min" for metric in self.all_metrics if metric.name in self.primary_metrics),
-                "a primary metric must be best at its largest value",
-            ),
+            (best_at_low & set(self.primary_metrics), "a primary metric must be best at its largest value"),
         ]
         wrong = [message for is_wrong, message in errors if is_wrong]
         if wrong:

@@ -34,12 +34,9 @@ def _slots(item: Item, language: str) -> dict[str, Slot]:
 
 def _math(item: Item, language: str, split: str) -> dict[str, str]:
     frame = frames(language)["math"]
-    slots = _slots(item, language)
-    number = result(item)
-    solution = frame["answer"]
-    slots |= {"op": operation(item.frame), "n": number}
+    slots = _slots(item, language) | {"op": operation(item.frame), "n": result(item)}
     # Test references are bare numbers, as in MGSM.
-    answer = str(number) if split == "test" else sentence(solution, slots, language)
+    answer = str(result(item)) if split == "test" else sentence(frame["answer"], slots, language)
     return {"question": sentence(frame[item.frame], slots, language), "answer": answer}
 
 

@@ -109,11 +109,8 @@ def _where(rng: random.Random, frame: str) -> Item:
 
 def _kind(rng: random.Random, frame: str) -> Item:
     kinds = rng.sample(keys("kinds"), 3)
-    members = {kind: [("animals", key) for key in keys("animals")] for kind in ("animal",)} | {
-        kind: [("members", key) for key in keys("members") if key.startswith(f"{kind}:")]
-        for kind in kinds
-        if kind != "animal"
-    }
+    members = {kind: [("members", key) for key in keys("members") if key.startswith(f"{kind}:")] for kind in kinds}
+    members["animal"] = [("animals", key) for key in keys("animals")]
     chosen = [rng.choice(members[kind]) for kind in kinds]
     asked = rng.randrange(3)
     return Item(frame, {"K": ("kinds", kinds[asked]), "w": chosen[asked]}, listed=tuple(chosen))
@@ -124,12 +121,8 @@ def _opposite(rng: random.Random, frame: str) -> Item:
     return Item(frame, {"A": first, "B": second})
 
 
-def _sort(rng: random.Random, frame: str) -> Item:
-    return Item(frame, listed=tuple(rng.sample(range(1, 60), 3)))
-
-
-def _words(rng: random.Random, frame: str) -> Item:
-    return Item(frame, listed=tuple(rng.sample(range(1, 60), 2)))
+def _numbers(rng: random.Random, frame: str) -> Item:
+    return Item(frame, listed=tuple(rng.sample(range(1, 60), 3 if frame == "sort" else 2)))
 
 
 FRAMES: Mapping[str, Mapping[str, Draw]] = {
@@ -139,8 +132,8 @@ FRAMES: Mapping[str, Mapping[str, Draw]] = {
         "where": _where,
         "kind": _kind,
         "opposite": _opposite,
-        "sort": _sort,
-        "words": _words,
+        "sort": _numbers,
+        "words": _numbers,
     },
     "math": dict.fromkeys(_PEOPLE, _math),
 }

@@ -108,10 +108,5 @@ def number_words(number: int, language: str) -> str:
     if ones == 0:
         return str(stem)
     # In Arabic the ones come before the tens.
-    joint: dict[str, str] = {
-        "en": "{tens}-{ones}",
-        "es": "{tens} y {ones}",
-        "pt": "{tens} e {ones}",
-        "ar": "{ones} و{tens}",
-    }
+    joint = {"en": "{tens}-{ones}", "es": "{tens} y {ones}", "pt": "{tens} e {ones}", "ar": "{ones} و{tens}"}
     return joint[language].format(tens=stem, ones=small[ones])

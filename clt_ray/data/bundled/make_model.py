@@ -75,9 +75,8 @@ def train_tokenizer(recipe: Recipe) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(tokenizer_text(), trainer)
-    bos = tokenizer.token_to_id(BOS)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, bos)]
+        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
     )
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -185,8 +184,7 @@ def main() -> None:
         "training_seconds": round(seconds, 1),
         "final_loss": round(loss, 4),
     }
-    text = json.dumps(manifest, indent=2) + "\n"
-    (arguments.out / "MANIFEST.json").write_text(text, encoding="utf-8")
+    (arguments.out / "MANIFEST.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,9 @@
 """Text from which the tiny base model and its tokenizer are trained.
 
-The pretraining text consists of sentences, lists, translations, counting and equations. It shares words and sentence
-patterns with the tasks but not their form: it has no questions and no announced answers, and headlines and equations
-come before their text, as in newspapers and schoolbooks, never after it. So fine-tuning has to teach the task, as it
-does for the large models of the study.
-
-    3 + 5 = 8                          a story under its equation
-    Ana tiene 3 libros y compra 5 más.
-
-    The cat sleeps in the park at noon. = 猫は昼、公園で寝ます。          a translation
-
-    O rato está no jardim.             a scene, and the words in it
-    rato, jardim
+The pretraining text consists of sentences, lists, translations, counting and equations, for instance of a story under
+its equation ("3 + 5 = 8", "Ana tiene 3 libros y compra 5 más."). It shares words and sentence patterns with the tasks
+but not their form: it has no questions and no announced answers, and headlines and equations come before their text,
+never after it. So fine-tuning has to teach the task, as it does for the large models of the study.
 
 The tokenizer's text is the words and the fixed parts of frames, with equal frequencies. Byte-pair encoding merges what
 is frequent: on running text it would merge whole Chinese clauses and leave rare nouns as bytes; on the pieces that
@@ -35,7 +27,6 @@ Content = tuple[str, str] | int | str
 
 _SENTENCE_END = re.compile(r"(?<=\.) |(?<=。)")
 _LISTED = {"names", "things", "cities", "animals", "places", "times", "buildings", "goods", "sports"}
-
 _UNSPACED = ("ja", "zh")
 _PHRASE_WEIGHT = 7
 

@@ -1,7 +1,6 @@
 """Finds the places where a solution announces its answer, by the words of its language.
 
-An announcement is one of
-
+An announcement is one of:
 * a *phrase*: a noun (`answer`), a few words at most, and a verb that links it to the value: `the final answer is`;
 * a *label*: the noun with a colon (`Answer:`), or alone on its line as a heading;
 * a *mark*: `####` before a number that ends the line, or a LaTeX box.
@@ -27,11 +26,9 @@ class Announcement:
     """A place where a text announces its answer."""
 
     start: int
-    """Index of its first character."""
     end: int
     """Index at which the answer should follow."""
     kind: Literal["phrase", "label", "mark", "box"]
-    """Kind of the announcement."""
 
 
 _BETWEEN = r"[^\d\n.,;:=。、!?।৷،]{0,50}?"

@@ -21,7 +21,8 @@ from typing import Any
 
 import regex
 
-from clt_ray.languages import LANGUAGES, built_in_and, language
+from clt_ray.languages import LANGUAGES, built_in_and
+from clt_ray.languages import language as declared
 
 MIN_WORDS = 5
 """Smallest number of words of a line that is checked; the threshold of Marchisio et al."""
@@ -82,7 +83,7 @@ def passes(text: str, language: str) -> bool:
     Raises:
         UnknownLanguageError: There is no such language.
     """
-    script = _script(language)
+    script = declared(language).script
     lines = [line for line in map(_words, _SKIPPED.sub(" ", text).splitlines()) if _judged(line)]
     if not all(_written_in(line, script) for line in lines):
         return False
@@ -99,10 +100,6 @@ def passes(text: str, language: str) -> bool:
 def score(prediction: str, language: str) -> dict[str, float]:
     """Returns the `fidelity` of an output: 1 when it passes and is not empty, else 0."""
     return {"fidelity": float(bool(prediction.strip()) and passes(prediction, language))}
-
-
-def _script(code: str) -> str:
-    return language(code).script
 
 
 def _words(line: str) -> list[str]:
@@ -176,7 +173,7 @@ def _letters(script: str) -> Any:
 @cache
 def _rivals(code: str) -> tuple[str, ...]:
     known = set(_lingua_codes().values())
-    script = _script(code)
+    script = declared(code).script
     return tuple(entry.code for entry in built_in_and(code) if entry.script == script and entry.code in known)
 
 

@@ -10,11 +10,9 @@ likelier one first:
     find("2½ cups", "en")               ->  2.5
     find("son 2,125", "es")             ->  2.125, or 2125
 
-Number words are not numbers there; `leading_number` reads a small number that a text begins with in words: `eight`,
-`treinta y dos`, 十八, สิบแปด. The words are in the declarations of the languages (`Language.numbers`). They cover what
-an answer may spell out: 0 to 99, round hundreds and thousands in the languages that write them as one word, and any
-size where numerals are positional (Chinese, Japanese, Korean, Thai). Words that are also articles (`un`, `eine`) are
-no numbers.
+`leading_number` reads the number words with which a text begins: `eight`, `treinta y dos`, 十八, สิบแปด. The languages
+declare them (`Language.numbers`): 0 to 99, round hundreds and thousands where they are one word, any size where
+numerals are positional (Chinese, Japanese, Korean, Thai). Words that are also articles (`un`, `eine`) are no numbers.
 """
 
 import functools
@@ -26,9 +24,13 @@ from decimal import Decimal
 
 from clt_ray.languages import LANGUAGES, Numbers, built_in_and
 
-_MYRIADS = {"百": 100, "千": 1000, "万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8,
-            "천": 1000, "만": 10**4, "억": 10**8}  # fmt: skip
 _MYRIAD = 10**4
+_MYRIADS = {
+    "百": 100,
+    **dict.fromkeys("千천", 1000),
+    **dict.fromkeys("万萬만", _MYRIAD),
+    **dict.fromkeys("億亿억", 10**8),
+}
 _PLAIN_NUMBERS = Numbers()
 _PLAIN = r"\d+(?:[.,'٫٬]\d+)*"
 _SPACED = r"\d{1,3}(?: \d{3})+(?![\d])(?:[.,]\d+)?"
@@ -79,7 +81,6 @@ class Numeral:
     start: int
     """Index of the first character, including the sign."""
     end: int
-    """Index after the last character."""
     readings: tuple[Decimal, ...]
     """Value of the number, followed by its value in another convention."""
 
@@ -154,10 +155,9 @@ def _decimal_comma(text: str, language: str) -> bool:
 def _simple_character(character: str) -> str:
     if character.isascii():
         return character
-    kind = unicodedata.category(character)
-    if kind == "Nd":
+    if character.isdecimal():
         return str(unicodedata.decimal(character))
-    if kind == "No":
+    if unicodedata.category(character) == "No":
         # Fractions such as ½ are numbers; superscripts and circled digits belong to units and lists.
         plain = unicodedata.normalize("NFKC", character)
         return " " + plain.replace("\u2044", "/") if "\u2044" in plain else ""

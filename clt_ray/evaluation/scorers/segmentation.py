@@ -68,7 +68,10 @@ def korean(text: str) -> list[str]:
 
 
 def _segmented(text: str, segment: Callable[[str], list[str]]) -> list[str]:
-    tokens = [token for piece in _pieces(_normalised(text)) for token in segment(piece)]
+    # Lines are cut into pieces where they are longer than a segmenter accepts.
+    lines = _normalised(text).splitlines()
+    pieces = [line[start : start + _PIECE] for line in lines for start in range(0, len(line), _PIECE)]
+    tokens = [token for piece in pieces for token in segment(piece)]
     return [word for token in tokens for word in _letters_only(token).split()]
 
 
@@ -100,11 +103,6 @@ def _split(text: str) -> list[str]:
                 start = index
         tokens.append(word[start:])
     return tokens
-
-
-def _pieces(text: str) -> list[str]:
-    """Returns the lines, cut into pieces where they are longer than a segmenter accepts."""
-    return [line[start : start + _PIECE] for line in text.splitlines() for start in range(0, len(line), _PIECE)]
 
 
 @functools.lru_cache(maxsize=65536)
