@@ -25,12 +25,7 @@ from decimal import Decimal
 from clt_ray.languages import LANGUAGES, Numbers, built_in_and
 
 _MYRIAD = 10**4
-_MYRIADS = {
-    "百": 100,
-    **dict.fromkeys("千천", 1000),
-    **dict.fromkeys("万萬만", _MYRIAD),
-    **dict.fromkeys("億亿억", 10**8),
-}
+_MYRIADS = {"百": 100} | dict.fromkeys("千천", 1000) | dict.fromkeys("万萬만", _MYRIAD) | dict.fromkeys("億亿억", 10**8)
 _PLAIN_NUMBERS = Numbers()
 _PLAIN = r"\d+(?:[.,'٫٬]\d+)*"
 _SPACED = r"\d{1,3}(?: \d{3})+(?![\d])(?:[.,]\d+)?"
