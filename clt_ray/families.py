@@ -137,13 +137,9 @@ def find_family(architecture: str) -> Family | None:
 
 def unknown_family(architecture: str, model: str) -> Problem:
     """Returns the problem to report for a model whose architecture no family covers."""
-    return Problem(
-        where="models",
-        key=f"{model}.architecture",
-        value=architecture,
-        message="no model family covers this architecture, and a TPU needs its sharding rules",
-        remedy=f"known families: {', '.join(FAMILIES)}; docs/extend.md shows how to add one",
-    )
+    message = "no model family covers this architecture, and a TPU needs its sharding rules"
+    remedy = f"known families: {', '.join(FAMILIES)}; docs/extend.md shows how to add one"
+    return Problem("models", f"{model}.architecture", architecture, message, remedy)
 
 
 def require_family(architecture: str, model: str) -> Family:

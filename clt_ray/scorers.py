@@ -20,18 +20,6 @@ from clt_ray.errors import CltRayError
 from clt_ray.plugins import Registry
 from clt_ray.tasks import TASKS, Metric, ScoreFunction
 
-__all__ = [
-    "SCORERS",
-    "CheckpointScore",
-    "CheckpointScorer",
-    "ItemScorer",
-    "Scorer",
-    "UnknownScorerError",
-    "declared_metrics",
-    "scorer_of",
-    "scorers_for",
-]
-
 
 @dataclass(frozen=True)
 class ItemScorer:

@@ -17,7 +17,7 @@ from ray.train._internal.utils import get_address_and_port
 from ray.train.backend import Backend, BackendConfig
 
 from clt_ray.orchestration.slices import SLICE_NAME, WORKER_ID, SliceState
-from clt_ray.training.backends import prepare_slice_process
+from clt_ray.training.backends.xla.environment import prepare_slice_process
 
 
 class XlaConfig(BackendConfig):

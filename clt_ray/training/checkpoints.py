@@ -101,21 +101,13 @@ def latest_resume_point(journal: Journal, best_until: Callable[[int], int]) -> R
     return None
 
 
-def prune(journal: Journal, best_step: int) -> None:
-    """Deletes all checkpoints but the best weights and the last two from which the run can resume."""
+def prune(journal: Journal, best_step: int, resume_points: int = RESUME_POINTS_KEPT) -> None:
+    """Deletes all checkpoints but the best weights and the last ones from which the run can resume."""
     points = sorted(steps_of(journal, "resume") & steps_of(journal, "weights"))
-    kept = set(points[-RESUME_POINTS_KEPT:])
+    kept = set(points[max(0, len(points) - resume_points) :])
     for step in steps_of(journal, "resume") - kept:
         journal.delete_tree(resume_tree(step))
     for step in steps_of(journal, "weights") - kept - {best_step}:
-        journal.delete_tree(weights_tree(step))
-
-
-def keep_only_best(journal: Journal, best_step: int) -> None:
-    """Deletes everything but the chosen weights, after training."""
-    for step in steps_of(journal, "resume"):
-        journal.delete_tree(resume_tree(step))
-    for step in steps_of(journal, "weights") - {best_step}:
         journal.delete_tree(weights_tree(step))
 
 

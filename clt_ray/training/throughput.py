@@ -20,14 +20,9 @@ STEP_SECONDS = "perf/step_seconds"
 
 
 class Throughput:
-    """Counts the tokens and the seconds of the steps since the last call of `metrics`."""
+    """Counts the tokens and the seconds of the steps since the last call of `metrics`; `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Starts counting.
-
-        Args:
-            clock: Seconds since any fixed moment.
-        """
         self._clock = clock
         self.restart()
 

@@ -12,14 +12,7 @@ from typing import Any
 
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.backends.base import Backend
-from clt_ray.training.checkpoints import (
-    ResumePoint,
-    best_until,
-    keep_only_best,
-    latest_resume_point,
-    select,
-    weights_tree,
-)
+from clt_ray.training.checkpoints import ResumePoint, best_until, latest_resume_point, prune, select, weights_tree
 from clt_ray.training.gradient_agreement import GradientAgreement, probes_of
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
@@ -61,7 +54,7 @@ def train(
         selection = completed(journal, job)
         assert selection is not None, "training returned before its last validation"
     if backend.rank == 0:
-        keep_only_best(journal, selection.chosen.step)
+        prune(journal, selection.chosen.step, resume_points=0)
     backend.barrier()
     return selection
 

@@ -4,6 +4,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,26 +98,19 @@ class RunTrainer(SFTTrainer):
         staging: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepares the training of a job.
-
-        Args:
-            model: The model in its initial state, as the backend loaded it.
-            progress: Called by process 0 with the position of training whenever training logs.
-            clock: Seconds since any fixed moment, for the metrics of speed.
-        """
+        """Prepares the training of a job; `model` is in its initial state, as the backend loaded it."""
         self.job, self.run, self.schedule = job, job.run, job.schedule
         self.journal, self.progress, self.staging = journal, progress, staging
         self.rank, self.world_size = backend.rank, backend.world_size
         self.throughput = Throughput(clock)
-        self.validation = validation_batches(
-            dict(job.validation), backend.rounded_rows(VALIDATION_BATCH_ROWS), job.pad_id
-        )
+        rows = backend.rounded_rows(VALIDATION_BATCH_ROWS)
+        self.validation = validation_batches(job.validation, rows, job.pad_id)
         self._batches = self.global_batches(self.rank, self.world_size)
         super().__init__(
             model=model,
             args=sft_config(job, backend, staging),
             train_dataset=dataset(with_blank(job.rows, job.pad_id)),
-            data_collator=collator(job.pad_id),
+            data_collator=partial(collate_columns, pad_id=job.pad_id),
             processing_class=job.tokenizer,
             callbacks=[RunSchedule(job.schedule, self.throughput)],
         )
@@ -267,10 +261,6 @@ def dataset(rows: Sequence[Encoded]) -> Dataset:
     return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
 
 
-def collator(pad_id: int) -> Callable[[Sequence[dict[str, list[int]]]], dict[str, Tensor]]:
-    """Returns the data collator for rows of `input_ids` and `labels`."""
-
-    def collate_rows(rows: Sequence[dict[str, list[int]]]) -> dict[str, Tensor]:
-        return collate([Encoded(row["input_ids"], row["labels"]) for row in rows], pad_id)
-
-    return collate_rows
+def collate_columns(rows: Sequence[dict[str, list[int]]], pad_id: int) -> dict[str, Tensor]:
+    """Returns the batch of rows of `dataset`, as `collate`."""
+    return collate([Encoded(row["input_ids"], row["labels"]) for row in rows], pad_id)

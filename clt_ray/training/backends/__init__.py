@@ -7,7 +7,6 @@ from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.accelerators import TPUS
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.base import Backend, FitProof
-from clt_ray.training.backends.xla import environment
 from clt_ray.training.backends.xla.plan import misfits
 
 ACCELERATORS = ("CPU", "GPU", *TPUS)
@@ -24,14 +23,12 @@ def unsupported(run: RunSpec) -> Problem | None:
         return next(iter(misfits(run)), None)
     if accelerator in ACCELERATORS:
         return None
-    return Problem(
-        where="hardware",
-        key=f"{run.model.name}.accelerator",
-        value=accelerator,
-        message="no training backend for this hardware is installed",
-        remedy=f"use one of {', '.join(ACCELERATORS)} (--set hardware.accelerator=CPU), or add a backend "
-        "in clt_ray/training/backends/",
-    )
+    remedy = f"use one of {', '.join(ACCELERATORS)} (--set hardware.accelerator=CPU), or add a backend in "
+    return _problem(run, "no training backend for this hardware is installed", f"{remedy}clt_ray/training/backends/")
+
+
+def _problem(run: RunSpec, message: str, remedy: str) -> Problem:
+    return Problem("hardware", f"{run.model.name}.accelerator", run.hardware.accelerator, message, remedy)
 
 
 def select_backend(run: RunSpec) -> Backend:
@@ -42,13 +39,8 @@ def select_backend(run: RunSpec) -> Backend:
     """
     problem = unsupported(run)
     if problem is None and run.hardware.accelerator in TPUS and find_spec("torch_xla") is None:
-        problem = Problem(
-            where="hardware",
-            key=f"{run.model.name}.accelerator",
-            value=run.hardware.accelerator,
-            message="torch_xla is not installed in the environment of this process",
-            remedy="install the package with its extra: pip install 'clt-ray[tpu]'",
-        )
+        remedy = "install the package with its extra: pip install 'clt-ray[tpu]'"
+        problem = _problem(run, "torch_xla is not installed in the environment of this process", remedy)
     if problem is not None:
         raise ConfigurationError([problem])
     if run.hardware.accelerator in TPUS:
@@ -79,13 +71,3 @@ def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None] = lambda
     from clt_ray.training.backends.xla.proof.prove import prove as compile_and_compare
 
     return compile_and_compare(runs, announce)
-
-
-def prepare_slice_process(index: int, count: int, address: str, port: int) -> None:
-    """Sets the environment of a process that trains on a TPU slice, before torch_xla is imported in it.
-
-    Args:
-        index: Rank of the process. Under SPMD each process sees itself as the first, so only this tells them apart.
-        address: Host name or IP address of the first process, where the process group meets.
-    """
-    environment.prepare(index, count, address, port)

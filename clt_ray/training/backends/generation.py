@@ -20,13 +20,9 @@ def end_of_turn_ids(model: Any, tokenizer: Any) -> list[int]:
 def in_batches(
     generate: Callable[[list[Sequence[int]]], Sequence[Tokens]], prompts: Sequence[Sequence[int]], batch_size: int
 ) -> list[Tokens]:
-    """Generates batch by batch; prompts of similar length share a batch, which keeps the padding small.
+    """Returns the continuations of prompts in their order, from a function that continues a batch of prompts.
 
-    Args:
-        generate: Function that returns one continuation for each prompt of a batch.
-
-    Returns:
-        The continuations in the order of the prompts.
+    Prompts of similar length share a batch, which keeps the padding small.
     """
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     outputs: dict[int, Tokens] = {}

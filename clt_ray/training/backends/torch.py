@@ -52,10 +52,8 @@ class TorchBackend:
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
         """Returns a model with fp32 parameters for every precision; bf16 runs compute under autocast."""
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            location, revision=revision, dtype=torch.float32, use_safetensors=True
-        )
-        return model.to(self.device)
+        options: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
+        return AutoModelForCausalLM.from_pretrained(location, revision=revision, **options).to(self.device)
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
         distributed = {"ddp_backend": "gloo" if self._cpu else "nccl"} if self.world_size > 1 else {}
@@ -77,11 +75,9 @@ class TorchBackend:
         self, model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], max_new_tokens: int, batch_size: int
     ) -> list[list[int]]:
         model.eval()
-        pad_id = tokenizer.pad_token_id
-        stops = end_of_turn_ids(model, tokenizer)
-        config = GenerationConfig(
-            max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stops, pad_token_id=pad_id
-        )  # fmt: skip
+        pad_id, stops = tokenizer.pad_token_id, end_of_turn_ids(model, tokenizer)
+        limits = {"max_new_tokens": max_new_tokens, "eos_token_id": stops, "pad_token_id": pad_id}
+        config = GenerationConfig(do_sample=False, **limits)
 
         def generate(batch: list[Sequence[int]]) -> list[list[int]]:
             ids, mask = left_pad(batch, pad_id)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch_xla
 import torch_xla.runtime as runtime
 from safetensors.torch import load_file
 
@@ -106,7 +107,7 @@ def test_a_copy_is_of_its_moment_and_is_written_without_the_device(
     with torch.no_grad():
         for value in (*model.parameters().values(), *optimizer.tensors().values()):
             value.add_(1.0)
-    model.chips.sync()
+    torch_xla.sync()
     reads = device_reads()
     image.write_state(tmp_path)
     image.write_weights(tmp_path)

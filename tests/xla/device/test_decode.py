@@ -53,4 +53,4 @@ def test_tokens_equal_generate_and_lengths_compile_nothing(
     for batch in batches:
         assert decoder(batch) == [greedy(path, prompt, 24, [stop]) for prompt in batch]
     assert list(decoder.graphs.seen) == ["prefill (4, 256) of 280", "decode 4 of 280", "prefill (4, 128) of 280"]
-    assert decoder.speed.tokens == sum(len(greedy(path, prompt, 24, [stop])) for batch in batches for prompt in batch)
+    assert decoder.tokens == sum(len(greedy(path, prompt, 24, [stop])) for batch in batches for prompt in batch)

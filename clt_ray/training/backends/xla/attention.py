@@ -102,10 +102,8 @@ def flash(chips: Slice, query: Tensor, key: Tensor, value: Tensor, scale: float)
     """Computes causal attention with torch_xla's Pallas kernel, each chip on its rows and heads."""
     from torch_xla.experimental.custom_kernel import flash_attention
 
-    out: Tensor = flash_attention(
-        query, key, value, causal=True, sm_scale=scale, partition_spec=HEADS, mesh=chips.mesh
-    )  # fmt: skip
-    return out
+    states, split = (query, key, value), {"partition_spec": HEADS, "mesh": chips.mesh}
+    return flash_attention(*states, causal=True, sm_scale=scale, **split)  # type: ignore[no-any-return]
 
 
 def lower_kernels_for_tpu() -> None:

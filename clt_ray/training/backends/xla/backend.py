@@ -34,11 +34,11 @@ class XlaBackend:
 
     @property
     def rank(self) -> int:
-        return environment.process_index()
+        return int(os.environ.get(environment.PROCESS_INDEX, "0"))
 
     @property
     def world_size(self) -> int:
-        return environment.process_count()
+        return int(os.environ.get(environment.PROCESS_COUNT, "1"))
 
     @property
     def every_process_evaluates(self) -> bool:
@@ -51,13 +51,10 @@ class XlaBackend:
         Raises:
             ConfigurationError: The environment, the devices, the batch or the mesh do not fit the run.
         """
-        environment.complete()
-        problems = misfits(run) + [
-            Problem(
-                "environment", "", None, clause, "start the process as clt-ray run does, which sets its environment"
-            )
-            for clause in environment.wrong()
-        ]
+        for name, value in (("PJRT_DEVICE", "TPU"), ("XLA_NO_SPECIAL_SCALARS", "1")):
+            os.environ.setdefault(name, value)
+        remedy = "start the process as clt-ray run does, which sets its environment"
+        problems = misfits(run) + [Problem("environment", "", None, clause, remedy) for clause in environment.wrong()]
         if problems:
             raise ConfigurationError(problems)
         import torch.distributed as dist
@@ -124,8 +121,7 @@ class XlaBackend:
         model.eval()
         decoder = Decoder(self.sharded, stops, tokenizer.pad_token_id, rows, max_new_tokens, longest)
         continuations = in_batches(decoder, prompts, rows)
-        speed = decoder.speed
-        log.info("%d tokens in %.1f s, graphs: %s", speed.tokens, speed.seconds, ", ".join(decoder.graphs.seen))
+        log.info("%d tokens in %.1f s, graphs: %s", decoder.tokens, decoder.seconds, ", ".join(decoder.graphs.seen))
         return continuations
 
     def rounded_rows(self, rows: int) -> int:

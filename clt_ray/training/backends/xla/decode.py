@@ -53,16 +53,6 @@ class SlotCache:
 
 
 @dataclass
-class Speed:
-    """Number of generated tokens and the time that they took so far."""
-
-    tokens: int = 0
-    """Generated tokens, without those after the end of a reply."""
-    seconds: float = 0.0
-    """Wall-clock time in seconds, including compilation."""
-
-
-@dataclass
 class Progress:
     """State of a batch on the device between tokens."""
 
@@ -98,7 +88,10 @@ class Decoder:
     new_tokens: int
     longest_prompt: int
     graphs: GraphBook = field(default_factory=GraphBook)
-    speed: Speed = field(default_factory=Speed)
+    tokens: int = 0
+    """Tokens generated so far, without those after the end of a reply."""
+    seconds: float = 0.0
+    """Wall-clock time of generation so far in seconds, including compilation."""
 
     def __post_init__(self) -> None:
         self._widths = widths(self.longest_prompt)
@@ -124,8 +117,8 @@ class Decoder:
             self._decode(progress, count)
         outputs = self.model.chips.read(progress.output).tolist()
         replies = [self._cut(tokens) for tokens, _ in zip(outputs, prompts, strict=False)]
-        self.speed.tokens += sum(map(len, replies))
-        self.speed.seconds += time.monotonic() - began
+        self.tokens += sum(map(len, replies))
+        self.seconds += time.monotonic() - began
         return replies
 
     def _prefill(self, prompts: Sequence[Sequence[int]]) -> Progress:

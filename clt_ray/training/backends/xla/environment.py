@@ -43,8 +43,13 @@ def worker_environment(index: int, count: int, cache: str | None = None, device:
     return variables | ({CACHE: cache} if cache else {})
 
 
-def prepare(index: int, count: int, address: str, port: int) -> None:
-    """Sets the variables of this process, which will train a run; see `backends.prepare_slice_process`."""
+def prepare_slice_process(index: int, count: int, address: str, port: int) -> None:
+    """Sets the variables of a process that trains on a TPU slice, before torch_xla is imported in it.
+
+    Args:
+        index: Rank of the process. Under SPMD each process sees itself as the first, so only this tells them apart.
+        address: Host name or IP address of the first process, where the process group meets.
+    """
     for name in FORBIDDEN:
         os.environ.pop(name, None)
     device = os.environ.get("PJRT_DEVICE", "TPU")
@@ -63,12 +68,6 @@ def tracing_environment(chips: int) -> dict[str, str]:
     }
 
 
-def complete() -> None:
-    """Sets unset variables that have one right value; has no effect once torch_xla has looked for a device."""
-    os.environ.setdefault("PJRT_DEVICE", "TPU")
-    os.environ.setdefault("XLA_NO_SPECIAL_SCALARS", "1")
-
-
 def wrong(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Returns the errors of a process's environment, as clauses; empty if it fits training on a TPU."""
     errors = [f"{name} is set" for name in FORBIDDEN if name in environment]
@@ -77,13 +76,3 @@ def wrong(environment: Mapping[str, str] = os.environ) -> list[str]:
     if environment.get("PJRT_DEVICE") not in ("TPU", "CPU"):
         errors.append("PJRT_DEVICE is neither TPU nor CPU")
     return errors
-
-
-def process_index() -> int:
-    """Returns the index of this process among the hosts of its slice."""
-    return int(os.environ.get(PROCESS_INDEX, "0"))
-
-
-def process_count() -> int:
-    """Returns the number of hosts of this process's slice."""
-    return int(os.environ.get(PROCESS_COUNT, "1"))

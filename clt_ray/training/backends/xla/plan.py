@@ -65,7 +65,9 @@ def partition(family: Family, name: str, shape: Sequence[int], mesh: MeshShape) 
         if re.search(rf"(?:^|\.){pattern}$", name):
             complete = (*axes, *[None] * (len(shape) - len(axes)))[: len(shape)]
             return tuple(_divisible(axis, size, mesh) for axis, size in zip(complete, shape, strict=True))
-    raise ConfigurationError([_uncovered(family, name)])
+    remedy = "declare a family with a rule for it in a package of your own; docs/extend.md shows how"
+    message = "no sharding rule of the family covers this parameter"
+    raise ConfigurationError([Problem(f"model family {family.name}", name, None, message, remedy)])
 
 
 def sharding_plan(family: Family, shapes: Mapping[str, Sequence[int]], mesh: MeshShape) -> dict[str, Partition]:
@@ -103,16 +105,6 @@ def _divisible(axis: Axis, size: int, mesh: MeshShape) -> Axis:
     return kept[0] if len(kept) == 1 else tuple(kept)
 
 
-def _uncovered(family: Family, name: str) -> Problem:
-    return Problem(
-        where=f"model family {family.name}",
-        key=name,
-        value=None,
-        message="no sharding rule of the family covers this parameter",
-        remedy="declare a family with a rule for it in a package of your own; docs/extend.md shows how",
-    )
-
-
 def mesh_of(run: RunSpec) -> MeshShape:
     """Returns the mesh that a run asks for."""
     return MeshShape(*run.hardware.mesh_shape)
@@ -123,21 +115,13 @@ def misfits(run: RunSpec) -> list[Problem]:
     mesh, chips, batch = mesh_of(run), run.hardware.chips, run.training.batch_size
     key, problems = f"{run.model.name}.mesh", []
     if mesh.chips != chips:
-        problems.append(
-            Problem(
-                "hardware", key, run.hardware.mesh,
-                f"covers {mesh.chips} chips, and topology {run.hardware.topology} has {chips}",
-                f"write {chips}x1, or another product of {chips}",
-            )
-        )  # fmt: skip
+        message = f"covers {mesh.chips} chips, and topology {run.hardware.topology} has {chips}"
+        remedy = f"write {chips}x1, or another product of {chips}"
+        problems.append(Problem("hardware", key, run.hardware.mesh, message, remedy))
     if batch % mesh.fsdp:
-        problems.append(
-            Problem(
-                "training", "batch_size", batch,
-                f"is not a multiple of the {mesh.fsdp} chips that split the batch",
-                f"write {-(-batch // mesh.fsdp) * mesh.fsdp}, or give hardware.{key} a smaller first number",
-            )
-        )  # fmt: skip
+        message = f"is not a multiple of the {mesh.fsdp} chips that split the batch"
+        remedy = f"write {-(-batch // mesh.fsdp) * mesh.fsdp}, or give hardware.{key} a smaller first number"
+        problems.append(Problem("training", "batch_size", batch, message, remedy))
     architecture = run.model.architecture
     if architecture is not None and find_family(architecture) is None:
         problems.append(unknown_family(architecture, run.model.name))
@@ -148,9 +132,6 @@ def head_misfits(heads: Heads, mesh: MeshShape, model: str) -> list[Problem]:
     """Returns the problem of a tensor axis that does not divide the model's attention heads."""
     if heads.query % mesh.tensor == 0 and heads.key_value % mesh.tensor == 0:
         return []
-    message = (
-        f"the second number splits attention heads, and the model has {heads.query} query and "
-        f"{heads.key_value} key-value heads"
-    )
-    value = f"{mesh.fsdp}x{mesh.tensor}"
-    return [Problem("hardware", f"{model}.mesh", value, message, "use a divisor of both")]
+    numbers = f"{heads.query} query and {heads.key_value} key-value heads"
+    message = f"the second number splits attention heads, and the model has {numbers}"
+    return [Problem("hardware", f"{model}.mesh", f"{mesh.fsdp}x{mesh.tensor}", message, "use a divisor of both")]

@@ -88,10 +88,6 @@ class Slice:
             result[place] = shard.data[tuple(slice(size) for size in result[place].shape)]
         return result
 
-    def sync(self) -> None:
-        """Runs the recorded operations; returns before the chips have finished."""
-        torch_xla.sync()
-
     def _complete(self, partition: Partition, dimensions: int) -> Partition:
         return (*partition, *[None] * (dimensions - len(partition)))
 

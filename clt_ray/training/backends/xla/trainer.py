@@ -55,10 +55,7 @@ class XlaTrainer(RunTrainer):
         staging: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepares the training of a job; arguments as `RunTrainer`.
-
-        `model` is the module of `backend.sharded`, already on the slice.
-        """
+        """Prepares the training of a job as `RunTrainer` does; `model` is the module of `backend.sharded`."""
         self.sharded, self._write_group = backend.sharded, backend.write_group
         super().__init__(job, model, backend, journal, progress, staging, clock)
         # All hosts run the same program on the same rows, so each takes the whole batch.

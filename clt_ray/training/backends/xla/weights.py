@@ -29,9 +29,7 @@ def safetensors_files(location: str, revision: str | None) -> list[str]:
     Raises:
         OSError: The checkpoint has no safetensors.
     """
-    single = cached_file(
-        location, SINGLE_FILE, revision=revision, _raise_exceptions_for_missing_entries=False
-    )  # fmt: skip
+    single = cached_file(location, SINGLE_FILE, revision=revision, _raise_exceptions_for_missing_entries=False)
     if single is not None:
         return [single]
     index = cached_file(location, INDEX_FILE, revision=revision)

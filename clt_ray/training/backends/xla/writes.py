@@ -6,9 +6,6 @@ memory, so the writing thread never uses the device. Three rules make this safe:
 * At most one write is in progress. The next save waits for it before it copies anything, so the host holds one copy.
 * A failed write raises in the training thread, at the next step, the next save or the end, whichever comes first.
 * Leaving the `with` block waits for the write, also if training has failed.
-
-Example: `writes.start(first)` returns at once; `writes.check()` raises the error of `first` if it has failed; then
-`writes.wait(); writes.start(second)`.
 """
 
 import logging

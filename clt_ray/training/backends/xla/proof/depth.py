@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,17 +110,12 @@ def compile_model(step: Step, depths: Sequence[int]) -> CompiledStep:
 
 def compile_layers(step: Step, layers: int) -> CompiledStep:
     """Traces and compiles a step with the given number of layers, each in a process of its own."""
-    shape = {
-        "mesh": list(step.mesh), "rows": step.rows, "width": step.width, "rematerialise": step.rematerialise,
-        "kernel": step.kernel,
-    }  # fmt: skip
     model = {**step.model, _LAYERS: layers}
     if model.get(_LAYER_TYPES) is not None:
         model[_LAYER_TYPES] = model[_LAYER_TYPES][:layers]
-    document = {"model": model, "shape": shape, "precision": step.precision}
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "step.json"), Path(folder, "step.hlo")
-        source.write_text(json.dumps(document))
+        source.write_text(json.dumps(asdict(replace(step, model=model))))
         _run_module("trace", str(source), str(program), **tracing_environment(step.mesh[0] * step.mesh[1]))
         printed = _run_module("compile", str(program), step.topology)
     return CompiledStep(**json.loads(printed.splitlines()[-1]))

@@ -36,16 +36,14 @@ def _require(groups: object) -> None:
     problems = []
     if not groups:
         known = ", ".join(name for name, kind in TPUS.items() if kind.compiler_name)
-        problems.append(
-            Problem(_OPTION, "hardware.accelerator", None, "no run is on a TPU that libtpu compiles for",
-                    f"--set hardware.accelerator=TPU-V5LITEPOD --set hardware.topology=8x8 (known: {known})")
-        )  # fmt: skip
+        message = "no run is on a TPU that libtpu compiles for"
+        remedy = f"--set hardware.accelerator=TPU-V5LITEPOD --set hardware.topology=8x8 (known: {known})"
+        problems.append(Problem(_OPTION, "hardware.accelerator", None, message, remedy))
     missing = [name for name in COMPILERS if find_spec(name) is None]
     if missing:
-        problems.append(
-            Problem(_OPTION, "", None, f"{', '.join(missing)}: not installed in this environment",
-                    "pip install 'clt-ray[tpu]' in an environment of its own (make .venv-tpu/.installed)")
-        )  # fmt: skip
+        message = f"{', '.join(missing)}: not installed in this environment"
+        remedy = "pip install 'clt-ray[tpu]' in an environment of its own (make .venv-tpu/.installed)"
+        problems.append(Problem(_OPTION, "", None, message, remedy))
     if problems:
         raise ConfigurationError(problems)
 
@@ -106,7 +104,6 @@ def _configuration(run: RunSpec) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         message = str(error).splitlines()[0]
         remedy = "log in (hf auth login) or name a directory that has config.json"
-        raise ConfigurationError(
-            [Problem(_OPTION, f"models.{run.model.name}.source", run.model.source, message, remedy)]
-        ) from error
+        key = f"models.{run.model.name}.source"
+        raise ConfigurationError([Problem(_OPTION, key, run.model.source, message, remedy)]) from error
     return dict(config.to_dict())

@@ -6,18 +6,14 @@ The step is the trainer's own (`step.TrainStep`). Only its foundations are repla
 format and a partition but no memory, and the graph is taken instead of being run. What a compiler reports for the
 program (memory per chip, collectives) therefore holds for the step that training will run.
 
-STEP.json holds a transformers configuration under `model`, the fields of `StepShape` under `shape` (the mesh as
-`[fsdp, tensor]`) and optionally the number format of parameters and activations under `precision` (`bf16`). The
-number of devices is fixed when torch_xla starts, so the process has to be started with
-`environment.tracing_environment(chips)`.
+STEP.json holds the fields of `depth.Step`. The number of devices is fixed when torch_xla starts, so the process has
+to be started with `environment.tracing_environment(chips)`.
 """
 
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch_xla
@@ -32,32 +28,19 @@ from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel, empty, fill, prepare
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape, sharding_plan
+from clt_ray.training.backends.xla.proof.depth import Step
 from clt_ray.training.backends.xla.slice import Slice, computation_type
 from clt_ray.training.backends.xla.step import TrainStep
 
 
-@dataclass(frozen=True)
-class StepShape:
-    """Mesh and batch of the traced step."""
-
-    mesh: MeshShape
-    """Mesh of the slice."""
-    rows: int
-    """Rows of a global batch."""
-    width: int
-    """Tokens of a row."""
-    rematerialise: bool = True
-    """Whether the activations of a layer are recomputed in the backward pass."""
-    kernel: bool = True
-    """Whether attention is the TPU's Pallas kernel."""
-
-
-def trace(config: Any, shape: StepShape, settings: AdamWSettings, dtype: torch.dtype = torch.bfloat16) -> bytes:
+def trace(shape: Step, settings: AdamWSettings) -> bytes:
     """Returns the step as a serialised HLO module."""
+    config, mesh = CONFIG_MAPPING[shape.model["model_type"]](**shape.model), MeshShape(*shape.mesh)
+    dtype = computation_type(shape.precision)
     runtime.use_spmd()
     # The mesh asks for this number and refuses to cover fewer devices than there are.
-    runtime.global_runtime_device_count = lambda: shape.mesh.chips
-    chips = PlaceholderSlice(shape.mesh)
+    runtime.global_runtime_device_count = lambda: mesh.chips
+    chips = PlaceholderSlice(mesh)
     attention.register(chips, kernel=shape.kernel)
     if shape.kernel:
         attention.lower_kernels_for_tpu()
@@ -104,11 +87,8 @@ class TakenGraph(GraphBook):
 def main(arguments: Sequence[str]) -> None:
     source, target = map(Path, arguments)
     document = json.loads(source.read_text())
-    model, shape = document["model"], document["shape"]
-    config = CONFIG_MAPPING[model["model_type"]](**model)
     settings = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=1.0)
-    dtype = computation_type(document.get("precision", "bf16"))
-    target.write_bytes(trace(config, StepShape(**shape | {"mesh": MeshShape(*shape["mesh"])}), settings, dtype))
+    target.write_bytes(trace(Step(**document), settings))
 
 
 if __name__ == "__main__":
