@@ -62,9 +62,7 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: A
 
     All processes call this. The tree counts once process 0 has the records of all parts.
 
-    Args:
-        staging: Folder of this process, whose file names no other process uses; it no longer exists afterwards.
-        group: Process group of all processes of the run; None is the default group.
+    File names of `staging` differ between processes, and it no longer exists afterwards.
     """
     import torch.distributed as dist
 
@@ -85,9 +83,8 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: A
 def latest_resume_point(journal: Journal, best_until: Callable[[int], int]) -> ResumePoint | None:
     """Returns the newest complete checkpoint up to which the best weights still exist; None to start from step 0.
 
-    Args:
-        best_until: Returns the step of the best checkpoint among those up to a step. If its weights are lost or
-            damaged, training has to go back to before that step.
+    `best_until` returns the step of the best checkpoint among those up to a step. If the weights of that checkpoint are
+    lost, training has to go back to before it.
     """
     weights = steps_of(journal, "weights")
     for step in sorted(steps_of(journal, "resume") & weights, reverse=True):

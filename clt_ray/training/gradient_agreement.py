@@ -86,18 +86,13 @@ class PairGradient:
 
 
 Measure = Callable[[Sequence[Probe]], dict[TaskLanguage, PairGradient]]
+"""Returns the gradients of probes at the current weights; all processes of a run call it together."""
 
 
 class GradientAgreement(TrainerCallback):
     """Measures gradients after every `every`-th optimizer step and records their agreement in the journal."""
 
     def __init__(self, probes: Sequence[Probe], every: int, journal: Journal, measure: Measure, rank: int = 0) -> None:
-        """Describes the measurements.
-
-        Args:
-            every: Optimizer steps from one measurement to the next.
-            measure: Returns the gradients of probes at the current weights; all processes of a run call it together.
-        """
         self.probes, self.every, self.journal = probes, every, journal
         self.measure, self.rank = measure, rank
 
@@ -119,27 +114,20 @@ def probes_of(
     rows_per_pair: int = PROBE_ROWS,
     rows_at_a_time: int = PROBE_ROWS,
 ) -> list[Probe]:
-    """Returns one probe for each task-language pair that a run trains on and that has at least 2 validation rows.
+    """Returns one probe for each task-language pair that a run trains on and that has at least 2 labelled rows.
 
-    Args:
-        validation: Validation rows of each pair; the first with a labelled token are used.
-
-    Returns:
-        The probes in a canonical order; none when there are fewer than two pairs to compare.
+    The probes are in a canonical order, and there are none when there are fewer than two pairs to compare.
     """
     # Sorted, so that a cosine has one name whatever order a sweep file lists its languages in.
     trained = sorted((run.tasks.index(task), code) for task, code in validation if run.rows_in(code))
     probes = []
     for pair in (TaskLanguage(run.tasks[index], code) for index, code in trained):
-        rows = [row for row in validation[pair] if _is_labelled(row)][:rows_per_pair]
+        labelled = [row for row in validation[pair] if any(label != IGNORED for label in row.labels[1:])]
+        rows = labelled[:rows_per_pair]
         if len(rows) > 1:
             first, second = (tuple(_batches(rows[start::2], pad_id, rows_at_a_time)) for start in (0, 1))
             probes.append(Probe(pair, (first, second)))
     return probes if len(probes) > 1 else []
-
-
-def _is_labelled(row: Encoded) -> bool:
-    return any(label != IGNORED for label in row.labels[1:])
 
 
 def _batches(rows: Sequence[Encoded], pad_id: int, size: int) -> Iterable[Batch]:
@@ -196,11 +184,7 @@ def sketch(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
 
 
 def agreement_metrics(gradients: Mapping[TaskLanguage, PairGradient]) -> dict[str, float]:
-    """Returns the metrics of one measurement under the names by which they are logged.
-
-    Args:
-        gradients: Gradient of each task-language pair, in the order in which a metric names two pairs.
-    """
+    """Returns the logged metrics of one measurement; a metric names two pairs in the order of `gradients`."""
     metrics = {cosine_metric(pair, pair): cosine(*gradient.halves) for pair, gradient in gradients.items()}
     whole = {pair: gradient.whole for pair, gradient in gradients.items()}
     metrics |= {cosine_metric(a, b): cosine(whole[a], whole[b]) for a, b in combinations(whole, 2)}
@@ -209,10 +193,7 @@ def agreement_metrics(gradients: Mapping[TaskLanguage, PairGradient]) -> dict[st
 
 
 def cosine_metric(first: TaskLanguage, second: TaskLanguage) -> str:
-    """Returns the name of the cosine of the gradients of two task-language pairs.
-
-    The cosine of a pair with itself is that of its two halves.
-    """
+    """Returns the name of the cosine of two pairs' gradients; that of a pair with itself compares its two halves."""
     return f"{PREFIX}/{_name(first)}/{_name(second)}"
 
 

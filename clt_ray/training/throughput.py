@@ -34,11 +34,7 @@ class Throughput:
         self._started = self._clock()
 
     def add_step(self, attention_mask: Tensor) -> None:
-        """Counts one optimizer step.
-
-        Args:
-            attention_mask: (rows, tokens) of the step's batch in this process; 1 for tokens, 0 for padding.
-        """
+        """Counts one optimizer step by the mask (rows, tokens) of its batch in this process: 0 is padding."""
         # Summed on the device and read only when logging, so that an accelerator does not have to wait.
         self._tokens.append(attention_mask.sum())
         self._slots += attention_mask.numel()

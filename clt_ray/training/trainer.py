@@ -159,9 +159,6 @@ class RunTrainer(SFTTrainer):
     def require_finite(self, quantity: str, value: float, step: int | None = None) -> None:
         """Stops training before the update: a checkpoint made after it would look complete and be worthless.
 
-        Args:
-            step: The step at which it was measured; by default the current one.
-
         Raises:
             RunError: The value is not finite.
         """

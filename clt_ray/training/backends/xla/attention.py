@@ -25,11 +25,7 @@ HIDDEN_SCORE = torch.finfo(torch.float32).min
 
 
 def register(chips: Slice, kernel: bool) -> None:
-    """Registers the attention function with transformers.
-
-    Args:
-        kernel: Use the Pallas kernel for causal attention without a mask; it exists on TPU only.
-    """
+    """Registers the attention function; `kernel` is the Pallas kernel for causal attention, which only TPUs have."""
 
     def attention(
         module: Any,

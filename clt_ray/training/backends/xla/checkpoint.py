@@ -42,17 +42,10 @@ class Image:
     written them."""
 
     def write_state(self, folder: Path, group: dist.ProcessGroup | None = None) -> None:
-        """Writes the state of the optimizer. Every host calls this and writes its part to its own folder.
-
-        Args:
-            group: Process group in which the hosts exchange their plans; None for the default group.
-        """
+        """Writes the state of the optimizer. All hosts of the group call this, each with a folder of its own."""
+        writer, alone = FileSystemWriter(folder), not dist.is_initialized()
         state_dict_saver.save(
-            self.state,
-            storage_writer=FileSystemWriter(folder),
-            planner=SPMDSavePlanner(),
-            process_group=group,
-            no_dist=not dist.is_initialized(),
+            self.state, storage_writer=writer, planner=SPMDSavePlanner(), process_group=group, no_dist=alone
         )
 
     def write_weights(self, folder: Path) -> None:
@@ -87,15 +80,10 @@ def gathered(model: ShardedModel) -> Iterator[tuple[str, Tensor]]:
 
 
 def restore(optimizer: AdamW, folder: Path) -> None:
-    """Reads back a written state, onto the mesh over which the optimizer's state is split now.
-
-    Args:
-        folder: Folder whose files have been verified.
-    """
+    """Reads a state back from verified files, onto the mesh over which the optimizer's state is split now."""
     state = _split_or_on_host(optimizer)
-    state_dict_loader.load(
-        state, storage_reader=FileSystemReader(folder), planner=SPMDLoadPlanner(), no_dist=not dist.is_initialized()
-    )
+    reader, alone = FileSystemReader(folder), not dist.is_initialized()
+    state_dict_loader.load(state, storage_reader=reader, planner=SPMDLoadPlanner(), no_dist=alone)
     for name, value in state.items():
         if value.device.type == "cpu":
             optimizer.replace(name, value)

@@ -104,11 +104,7 @@ class Decoder:
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Returns the greedy continuations of prompts, without the token that ended each.
-
-        Args:
-            prompts: At most `rows` prompts, none empty or longer than `longest_prompt`.
-        """
+        """Returns the greedy continuations of at most `rows` prompts, without the token that ended each."""
         began = time.monotonic()
         progress = self._prefill(prompts)
         for count in range(1, self.new_tokens):
@@ -116,7 +112,7 @@ class Decoder:
                 break
             self._decode(progress, count)
         outputs = self.model.chips.read(progress.output).tolist()
-        replies = [self._cut(tokens) for tokens, _ in zip(outputs, prompts, strict=False)]
+        replies = [until_stop(tokens, {*self.stops, self.pad_id}) for tokens, _ in zip(outputs, prompts, strict=False)]
         self.tokens += sum(map(len, replies))
         self.seconds += time.monotonic() - began
         return replies
@@ -190,9 +186,6 @@ class Decoder:
             chips.annotate(keys, CACHE)
             chips.annotate(values, CACHE)
         self.graphs.run(name, 0)
-
-    def _cut(self, tokens: list[int]) -> list[int]:
-        return until_stop(tokens, {*self.stops, self.pad_id})
 
 
 def _additive(visible: Tensor) -> Tensor:

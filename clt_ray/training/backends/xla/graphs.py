@@ -36,10 +36,7 @@ class GraphBook:
     """The step that compiled each graph, by the graph's kind and shape."""
 
     def run(self, name: str, step: int) -> None:
-        """Executes the recorded operations as the graph `name`.
-
-        Args:
-            name: Kind and shape, such as `train (64, 1024)`.
+        """Executes the recorded operations as the graph `name`, its kind and shape such as `train (64, 1024)`.
 
         Raises:
             RecompilationError: The graph was compiled before and is compiled again, or several graphs are compiled.

@@ -1,6 +1,6 @@
 """A transformers model whose parameters are spread over a slice."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import MethodType
 from typing import Any
@@ -72,13 +72,10 @@ def load(
     """Loads a pretrained model, reading parameters one by one and sending each chip its parts.
 
     Args:
-        location: Directory or hub name with config.json and safetensors.
         rematerialise: Recompute each layer's activations in the backward pass.
 
     Raises:
-        ConfigurationError: No model family covers the architecture, the tensor axis does not divide the heads, or the
-            model caps its logits.
-        RunError: The files lack a parameter or hold one of another shape.
+        ConfigurationError, RunError: As `empty` and `fill`.
     """
     module, family = empty(AutoConfig.from_pretrained(location, revision=revision), chips, name or location)
     # A checkpoint without generation_config.json keeps the one that transformers makes from its config.json.
@@ -117,10 +114,7 @@ def empty(config: Any, chips: Slice, name: str) -> tuple[Any, Family]:
 def fill(
     module: Any, tensors: Iterable[tuple[str, Tensor]], plan: dict[str, Partition], dtype: torch.dtype, chips: Slice
 ) -> None:
-    """Puts values into an empty module: parameters split by the plan, buffers replicated.
-
-    Args:
-        tensors: Whole parameters by name, on the host; each is asked for when the one before is on the chips.
+    """Puts whole parameters one by one, split by the plan, and buffers, replicated, into an empty module.
 
     Raises:
         RunError: The tensors lack a parameter or hold one of another shape.
@@ -132,12 +126,14 @@ def fill(
             continue  # A copy of a tied parameter, or a buffer that is computed.
         if tuple(value.shape) != shape:
             raise RunError(f"{name} has shape {tuple(value.shape)} in the files and {shape} in config.json")
-        _set(module, name, torch.nn.Parameter(chips.put(value.to(dtype), plan[name])))
+        owner, _, key = name.rpartition(".")
+        module.get_submodule(owner)._parameters[key] = torch.nn.Parameter(chips.put(value.to(dtype), plan[name]))
     if missing:
         raise RunError(f"the files lack {len(missing)} parameters, such as {min(missing)}")
     module.tie_weights()
-    for owner, key, buffer in list(_buffers(module)):
-        owner._buffers[key] = chips.put(buffer)
+    for submodule in module.modules():
+        present = {key: buffer for key, buffer in submodule._buffers.items() if buffer is not None}
+        submodule._buffers.update({key: chips.put(buffer) for key, buffer in present.items()})
 
 
 def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
@@ -153,18 +149,6 @@ def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
             # Also keeps gathered weights from staying around until the backward pass.
             checkpoint_module(layer)
         layer.register_forward_hook(split_by_rows)
-
-
-def _set(module: Any, name: str, parameter: torch.nn.Parameter) -> None:
-    owner, _, key = name.rpartition(".")
-    module.get_submodule(owner)._parameters[key] = parameter
-
-
-def _buffers(module: Any) -> Iterator[tuple[Any, str, Tensor]]:
-    for owner in module.modules():
-        for key, buffer in owner._buffers.items():
-            if buffer is not None:
-                yield owner, key, buffer
 
 
 def keep_rows_apart(module: Any) -> None:

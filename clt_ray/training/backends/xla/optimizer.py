@@ -55,21 +55,13 @@ class AdamW:
         settings: AdamWSettings,
         chips: Slice,
     ) -> None:
-        """Prepares an optimizer without state; `create` or `create_empty` makes it.
-
-        Args:
-            decayed: Names of the parameters that decay.
-        """
+        """Prepares an optimizer without state, which `create` makes; `decayed` names the parameters that decay."""
         self.parameters, self.plan, self.settings, self.chips = dict(parameters), plan, settings, chips
         self.decayed = frozenset(decayed)
         self.state: dict[str, Moments] = {}
 
     def create(self, masters: Mapping[str, Tensor]) -> None:
-        """Creates the state with zero moments, parameter by parameter and already split.
-
-        Args:
-            masters: fp32 values, on the chips, of the parameters that are not fp32 themselves.
-        """
+        """Creates the state, already split, with zero moments and the fp32 values of parameters that are not fp32."""
         for name, parameter in self.parameters.items():
             master = parameter if parameter.dtype == torch.float32 else masters[name]
             self.state[name] = Moments(master, self._zeros(name), self._zeros(name))
@@ -183,11 +175,7 @@ def splits(partition: Partition) -> bool:
 
 
 def step_numbers(settings: AdamWSettings, rate: float, step: int) -> tuple[float, float, float]:
-    """Returns the numbers of a step that its update uses: the learning rate and AdamW's two bias corrections.
-
-    Args:
-        step: Number of the step, from 1.
-    """
+    """Returns what the update of a step, counted from 1, uses: the learning rate and AdamW's two bias corrections."""
     return rate, 1 - settings.beta1**step, 1 - settings.beta2**step
 
 

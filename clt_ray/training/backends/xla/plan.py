@@ -53,10 +53,7 @@ class MeshShape:
 
 
 def partition(family: Family, name: str, shape: Sequence[int], mesh: MeshShape) -> Partition:
-    """Returns how a parameter is split.
-
-    Args:
-        name: Name of the parameter as in the checkpoint, such as `model.layers.0.mlp.up_proj.weight`.
+    """Returns how the parameter of a name, such as `model.layers.0.mlp.up_proj.weight`, is split.
 
     Raises:
         ConfigurationError: No rule of the family covers the name.

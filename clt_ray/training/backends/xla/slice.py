@@ -27,11 +27,7 @@ class Slice:
         self.device = torch_xla.device()
 
     def put(self, value: Tensor, partition: Partition | None = None) -> Tensor:
-        """Returns a host tensor on the chips; each gets only its part, and none ever holds the whole.
-
-        Args:
-            partition: Partition of the tensor; None replicates it.
-        """
+        """Returns a host tensor on the chips; each gets only its part, or the whole where there is no partition."""
         return self.put_all({"": value}, {"": partition or ()})[""]
 
     def put_all(self, values: Mapping[str, Tensor], partitions: Mapping[str, Partition]) -> dict[str, Tensor]:

@@ -100,11 +100,7 @@ class ValidationStep:
 
     @torch.no_grad()
     def __call__(self, batch: dict[str, Tensor], step: int) -> Tensor:
-        """Returns the summed negative log-likelihood of each row, on the device: (rows,) in fp32.
-
-        Args:
-            batch: `input_ids` and `labels` on the host, each (rows, width).
-        """
+        """Returns the summed negative log-likelihood of each row, (rows,) in fp32, for a batch as of `TrainStep`."""
         chips, model = self.model.chips, self.model
         on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))
         hidden = model.hidden_states(on_chips["input_ids"])

@@ -68,10 +68,7 @@ class CompiledStep:
 
 
 def compile_step(program: bytes, topology: str) -> CompiledStep:
-    """Compiles a program for all chips of a topology.
-
-    Args:
-        program: Serialised HLO module with sharding annotations.
+    """Compiles a program, a serialised HLO module with sharding annotations, for all chips of a topology.
 
     Raises:
         jax.errors.JaxRuntimeError: The compiler refuses the program; where memory runs out, the message names the
