@@ -50,9 +50,7 @@ class Heads:
     """Numbers of attention heads; the tensor axis of a mesh has to divide both."""
 
     query: int
-    """Number of query heads."""
     key_value: int
-    """Number of key-value heads."""
 
 
 def attention_heads(config: Any) -> Heads:

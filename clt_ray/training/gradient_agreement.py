@@ -65,7 +65,6 @@ class Probe:
     """The rows on which the gradient of a task-language pair is measured."""
 
     pair: TaskLanguage
-    """The task-language pair."""
     halves: tuple[tuple[Batch, ...], tuple[Batch, ...]]
     """Batches of the rows with even index, and of the rows with odd index."""
 

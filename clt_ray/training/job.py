@@ -21,7 +21,6 @@ class TrainingJob:
     """
 
     run: RunSpec
-    """The specification of the run."""
     rows: Sequence[Encoded]
     """Training rows in mixture order; batches reorder them."""
     validation: Mapping[TaskLanguage, Sequence[Encoded]]

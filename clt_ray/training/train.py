@@ -29,10 +29,7 @@ def train(
 ) -> Selection:
     """Fine-tunes all parameters of a run's model and returns the choice of its best checkpoint.
 
-    Every process of the run calls this; process 0 writes.
-
-    Args:
-        clock: Seconds since any fixed moment, for the metrics of speed.
+    Every process of the run calls this; process 0 writes. `clock` gives seconds for the metrics of speed.
 
     Raises:
         RunError: A loss or gradient is not finite, or there is nothing to select by. Repeating the run would not help.

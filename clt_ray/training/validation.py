@@ -60,14 +60,11 @@ def selection_pairs(pairs: Iterable[TaskLanguage], languages: Sequence[str]) -> 
 def summarise(
     totals: Mapping[TaskLanguage, tuple[float, int]], languages: Sequence[str], tasks: Sequence[str]
 ) -> dict[str, float]:
-    """Returns the named metrics of a validation from summed losses.
+    """Returns the named metrics of a validation from the summed loss and the labelled tokens of each pair.
 
     The loss of a task-language pair is the mean over its labelled tokens, in nats. `val/loss` is the unweighted mean
     over the pairs in `languages`, and `val/<task>/loss` over the pairs of a task, so that a language with longer rows
     has no more weight than another.
-
-    Args:
-        totals: Summed negative log-likelihood and number of labelled tokens of each task-language pair.
     """
     losses = {pair: total / tokens for pair, (total, tokens) in totals.items() if tokens}
     selected = selection_pairs(losses, languages)
@@ -78,12 +75,7 @@ def summarise(
 def named(
     measured: Mapping[TaskLanguage, Mapping[str, float]], languages: Sequence[str], tasks: Sequence[str]
 ) -> dict[str, float]:
-    """Returns metrics under the names by which they are logged, with the mean of each task.
-
-    Args:
-        measured: Task-language pair -> metric -> value.
-        languages: Languages that enter the means, those of them that were measured.
-    """
+    """Returns metrics under their logged names, with the mean of each task over those languages that were measured."""
     metrics = {
         language_metric(task, language, metric): value
         for (task, language), values in measured.items()
@@ -98,10 +90,7 @@ def named(
 
 
 def require_metric(metric: str, pairs: Iterable[TaskLanguage], languages: Sequence[str]) -> None:
-    """Rejects a run whose rows cannot give the metric by which its checkpoint is chosen.
-
-    Args:
-        metric: A name that the check of the sweep file has accepted for the run's tasks and evaluation languages.
+    """Rejects a run whose rows cannot give the metric, valid in its sweep file, by which its checkpoint is chosen.
 
     Raises:
         RunError: The metric's language, or every language of its mean, has no validation rows.
@@ -124,12 +113,7 @@ def require_metric(metric: str, pairs: Iterable[TaskLanguage], languages: Sequen
 def summed_losses(
     model: Any, batches: Iterable[tuple[Sequence[TaskLanguage], dict[str, Tensor]]]
 ) -> dict[TaskLanguage, tuple[float, int]]:
-    """Returns the summed loss in nats and the labelled tokens of each task-language pair.
-
-    Args:
-        model: The model in evaluation mode, on the device of the batches.
-        batches: The task-language pair of each row, and the collated rows.
-    """
+    """Returns the summed loss in nats and the labelled tokens of each pair, with a model in evaluation mode."""
     totals: dict[TaskLanguage, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     for pairs, batch in batches:
         nll, rows = completion_nll(model, batch)

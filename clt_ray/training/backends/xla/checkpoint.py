@@ -4,12 +4,11 @@ torch.distributed.checkpoint writes the state, each host the shards of its chips
 Its files contain pickles, so they are only read from a tree of the run's own journal, after the journal has compared
 them with the hashes in the tree's marker. The weights are safetensors; everything else reads those.
 
-Saving has two parts. `take` copies the tensors from the chips to the hosts; it uses the chips, and all hosts call it
-together. `Image.write_state` and `Image.write_weights` write the copy to files while training continues. The price is
-memory: until the files are written, every host holds its shards of the state once more (12 bytes per parameter,
-divided by the number of hosts), and the host that writes the weights holds all of them (2 bytes per parameter in
-bf16). Where that host lacks the memory, the weights are written while they are gathered: training waits for the disk,
-and the tensors of no more than one file are in memory.
+Saving has two parts. `take` copies the tensors from the chips to the hosts; all hosts call it together. `Image` writes
+the copy to files while training continues. Until then, every host holds its shards of the state once more (12 bytes
+per parameter, divided by the number of hosts), and the host that writes the weights holds all of them (2 bytes per
+parameter in bf16). Where that host lacks the memory, the weights are written while they are gathered: training waits
+for the disk, and the tensors of no more than one file are in memory.
 """
 
 from collections.abc import Iterator

@@ -33,14 +33,9 @@ def worker_environment(index: int, count: int, cache: str | None = None, device:
         cache: Folder of the persistent compilation cache; None for no cache.
         device: `TPU`, or `CPU` to simulate one.
     """
-    variables = {
-        "PJRT_DEVICE": device,
-        # A learning rate of 0 or 1 would otherwise become part of the graph and cost a compilation.
-        "XLA_NO_SPECIAL_SCALARS": "1",
-        PROCESS_INDEX: str(index),
-        PROCESS_COUNT: str(count),
-    }
-    return variables | ({CACHE: cache} if cache else {})
+    # Without special scalars, a learning rate of 0 or 1 does not become part of the graph and cost a compilation.
+    variables = {"PJRT_DEVICE": device, "XLA_NO_SPECIAL_SCALARS": "1"}
+    return variables | {PROCESS_INDEX: str(index), PROCESS_COUNT: str(count)} | ({CACHE: cache} if cache else {})
 
 
 def prepare_slice_process(index: int, count: int, address: str, port: int) -> None:

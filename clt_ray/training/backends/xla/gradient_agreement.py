@@ -50,11 +50,7 @@ class GradientSketches:
     def measure(
         self, probes: Sequence[Probe], rows: int, ladder: Sequence[int], step: int
     ) -> dict[TaskLanguage, PairGradient]:
-        """Returns the gradients of probes whose halves are one batch each.
-
-        Args:
-            rows: Number of rows of the graph, at least that of the largest half.
-        """
+        """Returns the gradients of probes whose halves are one batch each, of at most `rows` rows."""
         width = width_for(max(half["input_ids"].shape[1] for probe in probes for half in _halves(probe)), ladder)
         gradients = {}
         for probe in probes:
@@ -99,8 +95,7 @@ def _halves(probe: Probe) -> tuple[Batch, Batch]:
 
 
 def _words(count: int, bits: torch.Generator) -> Tensor:
-    words = torch.randint(-(2**31), 2**31, (count,), generator=bits, dtype=torch.int64)
-    return words.to(torch.int32)
+    return torch.randint(-(2**31), 2**31, (count,), generator=bits, dtype=torch.int64).to(torch.int32)
 
 
 def _signs(words: Tensor) -> Tensor:

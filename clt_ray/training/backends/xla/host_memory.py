@@ -13,12 +13,7 @@ SHARE: Final = 0.5
 
 
 def has_room(size: int, available: int | None = None) -> bool:
-    """Returns whether a copy leaves enough memory for everything else.
-
-    Args:
-        size: Size of the copy in bytes.
-        available: Free memory in bytes; measured if None.
-    """
+    """Returns whether a copy of `size` bytes leaves enough of the available ones, measured if None, for the rest."""
     return size <= SHARE * (available_bytes() if available is None else available)
 
 

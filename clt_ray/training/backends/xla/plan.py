@@ -41,7 +41,6 @@ class MeshShape:
 
     @property
     def chips(self) -> int:
-        """Number of chips of the mesh."""
         return self.fsdp * self.tensor
 
     def size(self, axis: Axis) -> int:

@@ -213,5 +213,4 @@ class XlaTrainer(RunTrainer):
             yield self._shaped(batch, self.run.training.batch_size), tokens
 
     def _shaped(self, batch: Batch, rows: int) -> Batch:
-        width = width_for(batch["input_ids"].shape[1], self._widths)
-        return fit(batch, rows, width, self.job.pad_id)
+        return fit(batch, rows, width_for(batch["input_ids"].shape[1], self._widths), self.job.pad_id)

@@ -38,12 +38,7 @@ BY_WORD = (None, None, VOCABULARY[0])
 
 
 def look_up(chips: Slice, table: Tensor, ids: Tensor) -> Tensor:
-    """Returns the embeddings of tokens, (rows, tokens, hidden), split by rows and differentiable in the table.
-
-    Args:
-        table: Embedding, (words, hidden).
-        ids: Token ids, (rows, tokens).
-    """
+    """Returns the embeddings of tokens, (rows, tokens, hidden), split by rows and differentiable in the table."""
     vectors: Tensor = _LookUp.apply(table, ids, chips)
     return vectors
 

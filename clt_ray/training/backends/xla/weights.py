@@ -21,10 +21,7 @@ FILE_BYTES = 4 * 2**30
 
 
 def safetensors_files(location: str, revision: str | None) -> list[str]:
-    """Returns the local paths of a checkpoint's files, downloaded if they are on the hub.
-
-    Args:
-        location: Directory or hub name.
+    """Returns the local paths of a checkpoint's files, downloaded if the location is not a directory.
 
     Raises:
         OSError: The checkpoint has no safetensors.

@@ -122,15 +122,11 @@ def _module(program: bytes) -> tuple[bytes, int]:
         main = next(function for function in module.body.operations if function.name.value == "main")
         block = main.regions[0].blocks[0]
         shardings = [_sharding(argument) for argument in block.arguments]
-        main.attributes["arg_attrs"] = ir.ArrayAttr.get(
-            [_attributes(ir, sharding, donate=True) for sharding in shardings]
-        )
+        arguments = [_attributes(ir, sharding, donate=True) for sharding in shardings]
+        main.attributes["arg_attrs"] = ir.ArrayAttr.get(arguments)
         # A result has the type of the tensor that it replaces, and tensors of one type are split alike.
-        by_type = {
-            str(argument.type): sharding
-            for argument, sharding in zip(block.arguments, shardings, strict=True)
-            if sharding is not None
-        }
+        pairs = zip(block.arguments, shardings, strict=True)
+        by_type = {str(argument.type): sharding for argument, sharding in pairs if sharding is not None}
         results = list(block.operations)[-1].operands
         split = [_attributes(ir, by_type.get(str(result.type)), donate=False) for result in results]
         main.attributes["res_attrs"] = ir.ArrayAttr.get(split)

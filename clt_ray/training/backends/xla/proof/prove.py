@@ -55,14 +55,9 @@ def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProo
     fsdp, tensor = hardware.mesh_shape
     topology = hardware.topology or "1x1"
     step = Step(
-        model=_configuration(run),
-        topology=f"{kind.compiler_name}:{topology}",
-        mesh=(fsdp, tensor),
-        rows=training.batch_size,
-        width=training.max_length,
-        precision=training.precision,
-        rematerialise=recomputes(run.model),
-    )
+        _configuration(run), f"{kind.compiler_name}:{topology}", (fsdp, tensor), training.batch_size,
+        training.max_length, training.precision, recomputes(run.model),
+    )  # fmt: skip
     depths = affordable_depths(step.layers, available_bytes())
     proof = FitProof(
         model=run.model.name,
@@ -81,20 +76,11 @@ def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProo
         compiled = compile_model(step, depths)
     except OutOfMemory as error:
         return replace(proof, error=str(error))
-    return replace(
-        proof,
-        state_gib=compiled.arguments_gib,
-        step_gib=compiled.temporaries_gib + compiled.code_gib,
-        compile_seconds=compiled.compile_seconds,
-    )
+    state, step_memory = compiled.arguments_gib, compiled.temporaries_gib + compiled.code_gib
+    return replace(proof, state_gib=state, step_gib=step_memory, compile_seconds=compiled.compile_seconds)
 
 
 def _configuration(run: RunSpec) -> dict[str, Any]:
-    """Returns a model's transformers configuration, from its directory or the hub.
-
-    Raises:
-        ConfigurationError: The configuration cannot be read.
-    """
     # Where torch_xla is installed, transformers asks it for a device; this process must not claim a TPU.
     os.environ.setdefault("PJRT_DEVICE", "CPU")
     from transformers import AutoConfig
