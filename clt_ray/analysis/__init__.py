@@ -26,39 +26,16 @@ if TYPE_CHECKING:
 
 _MODULES: Final = ("claims", "plots", "tables", "transfer")
 _HOME: Final = {
-    "Advice": "advice",
-    "Curve": "study",
-    "Estimate": "uncertainty",
-    "Point": "study",
-    "RunLog": "run_log",
-    "Series": "series",
-    "Study": "study",
-    "ThinEvidence": "advice",
-    "advise": "advice",
-    "load_items": "loading",
-    "load_scores": "loading",
-    "reference_scores": "reference",
-}
+    "Advice": "advice", "Curve": "study", "Estimate": "uncertainty", "Point": "study", "RunLog": "run_log", "Series":
+    "series", "Study": "study", "ThinEvidence": "advice", "advise": "advice", "load_items": "loading", "load_scores":
+    "loading", "reference_scores": "reference",
+}  # fmt: skip
 """Module of each exported name."""
 
 __all__ = [
-    "Advice",
-    "Curve",
-    "Estimate",
-    "Point",
-    "RunLog",
-    "Series",
-    "Study",
-    "ThinEvidence",
-    "advise",
-    "claims",
-    "load_items",
-    "load_scores",
-    "plots",
-    "reference_scores",
-    "tables",
-    "transfer",
-]
+    "Advice", "Curve", "Estimate", "Point", "RunLog", "Series", "Study", "ThinEvidence", "advise", "claims",
+    "load_items", "load_scores", "plots", "reference_scores", "tables", "transfer",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -3,19 +3,19 @@
 The columns that identify a point of a curve are `table_columns.SERIES_COLUMNS`. Scores are in the metric's stored unit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.display_order import language_order
-from clt_ray.analysis.false_discovery import add_q_values
-from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
+from clt_ray.analysis.display_order import language_order, natural_sort_key
+from clt_ray.analysis.metrics import metric, task_order
+from clt_ray.analysis.study import ENGLISH, NO_GROUP, Curve, Point, Study
 from clt_ray.analysis.table_columns import (
     ESTIMATE_COLUMNS,
     SERIES_COLUMNS,
+    add_q_values,
     estimate_columns,
     provenance_columns,
     series_columns,
@@ -112,24 +112,12 @@ def transfer_correlation(study: Study) -> pd.DataFrame:
     for curve in study.curves:
         correlation = transfer.transfer_correlation(study, curve)
         if correlation.n >= 3:
-            rows.append(
-                {
-                    "model": curve.model,
-                    "task": curve.task,
-                    "setting": curve.setting,
-                    "language_group": curve.language_group,
-                    "n": correlation.n,
-                    "spearman": correlation.spearman,
-                    "p": correlation.p,
-                    "low": correlation.low,
-                    "high": correlation.high,
-                    "train_languages": "+".join(curve.train_languages),
-                    "mixture": curve.mixture,
-                    "metric": curve.metric,
-                    "method": correlation.method,
-                    "run_ids": "+".join(correlation.run_ids),
-                }
-            )
+            labels = {
+                name: getattr(curve, name)
+                for name in ("model", "task", "setting", "language_group", "mixture", "metric")
+            }
+            joined = {"train_languages": "+".join(curve.train_languages), "run_ids": "+".join(correlation.run_ids)}
+            rows.append(labels | vars(correlation) | joined)
     return pd.DataFrame(rows, columns=_COLUMNS["transfer_correlation"])
 
 
@@ -235,3 +223,35 @@ def comparable(rows: pd.DataFrame) -> pd.DataFrame:
     sources_per_n = rows.groupby("samples_per_language")["source"].nunique()
     largest = int(sources_per_n.index[sources_per_n == sources_per_n.max()].max())
     return rows[rows["samples_per_language"] == largest]
+
+
+FIDELITY: Final = "fidelity"
+"""Name of the metric in the scores file."""
+
+
+def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
+    """Returns the language fidelity with its Wilson interval, one row per run, task and evaluation language.
+
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (from 0 to 1), `ESTIMATE_COLUMNS`. Without scores of
+    the metric the table is empty.
+    """
+    columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
+    rows = scores[scores["metric"] == FIDELITY]
+    if rows.empty:
+        return pd.DataFrame(columns=columns)
+    mixtures = scores.groupby("run_id")["task"].agg(lambda tasks: "+".join(sorted(set(tasks), key=task_order)))
+    ends = [wilson(float(share), int(n)) for share, n in zip(rows["score"], rows["n_items"], strict=True)]
+    table = rows.assign(
+        mixture=rows["run_id"].map(mixtures), fidelity=rows["score"], low=[low for low, _ in ends],
+        high=[high for _, high in ends], n=rows["n_items"], method=WILSON, run_ids=rows["run_id"],
+        seed=rows["seed"].astype(str),
+    )  # fmt: skip
+    records = table.to_dict("records")
+    order = sorted(range(len(records)), key=lambda index: _reading_order(records[index]))
+    return table.iloc[order][columns].reset_index(drop=True)
+
+
+def _reading_order(row: Mapping[Hashable, Any]) -> tuple[object, ...]:
+    group, languages = row["language_group"], language_order(row["eval_language"])
+    model = natural_sort_key(row["model"]), row["setting"] != "single"
+    return task_order(row["task"]), model, group != NO_GROUP, group, row["samples_per_language"], row["seed"], languages

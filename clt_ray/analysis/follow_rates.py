@@ -75,9 +75,8 @@ class Effect:
     `family` for what sharing it adds to the rate."""
     estimate: float
     low: float
-    """Lower end of the interval; NaN without degrees of freedom."""
     high: float
-    """Upper end of the interval; NaN without degrees of freedom."""
+    """`low` and `high` are the ends of the interval; NaN without degrees of freedom."""
 
 
 @dataclass(frozen=True)
@@ -169,18 +168,13 @@ def _follow_rate(curve: Curve, language: str, estimate: tuple[float, float], see
     declared = LANGUAGES.get(language)
     rate, variance = estimate
     return FollowRate(
-        model=curve.model,
-        task=curve.task,
-        setting=curve.setting,
-        language_group=curve.language_group,
+        model=curve.model, task=curve.task, setting=curve.setting, language_group=curve.language_group,
         language=language,
         shares_script=declared is not None and declared.script in {other.script for other in trained},
-        shares_family=declared is not None and declared.family in {other.family for other in trained},
-        rate=rate,
-        variance=variance,
-        seen_gain=seen_gain,
+        shares_family=declared is not None and declared.family in {other.family for other in trained}, rate=rate,
+        variance=variance, seen_gain=seen_gain,
         run_ids=tuple(run_id for point in curve.points for run_id in point.run_ids),
-    )
+    )  # fmt: skip
 
 
 def fit_boundary(rates: Sequence[FollowRate]) -> Boundary:
@@ -196,11 +190,7 @@ def fit_boundary(rates: Sequence[FollowRate]) -> Boundary:
         if np.linalg.matrix_rank(_design(rates, [*covariates, name])) == len(covariates) + 2:
             covariates.append(name)
     languages = tuple(sorted({rate.language for rate in rates}))
-    random_effects = [
-        same([rate.language for rate in rates]),
-        same([rate.curve for rate in rates]),
-        np.eye(len(rates)),
-    ]
+    random_effects = [same([rate.language for rate in rates]), same([rate.curve for rate in rates]), np.eye(len(rates))]
     freedom = len(languages) - 1 - len(covariates)
     values, variances = np.array([rate.rate for rate in rates]), np.array([rate.variance for rate in rates])
     fit = fit_mixed(values, _design(rates, covariates), random_effects, variances, freedom)

@@ -37,29 +37,14 @@ NUMBER: Final = "a number"
 OPTIONAL_NUMBER: Final = "a number of at least 0, or empty"
 
 SCORE_COLUMNS: Final = {
-    "run_id": TEXT,
-    "model": TEXT,
-    "setting": TEXT,
-    "task": TEXT,
-    "language_group": TEXT,
-    "train_languages": OPTIONAL_TEXT,
-    "samples_per_language": COUNT,
-    "seed": COUNT,
-    "eval_language": TEXT,
-    "metric": TEXT,
-    "score": NUMBER,
-    "stderr": OPTIONAL_NUMBER,
-    "n_items": ITEMS,
-}
+    "run_id": TEXT, "model": TEXT, "setting": TEXT, "task": TEXT, "language_group": TEXT, "train_languages":
+    OPTIONAL_TEXT, "samples_per_language": COUNT, "seed": COUNT, "eval_language": TEXT, "metric": TEXT, "score": NUMBER,
+    "stderr": OPTIONAL_NUMBER, "n_items": ITEMS,
+}  # fmt: skip
 """Columns of a scores frame, each with the kind of its values."""
 ITEM_COLUMNS: Final = {
-    "run_id": TEXT,
-    "task": TEXT,
-    "eval_language": TEXT,
-    "metric": TEXT,
-    "item_id": TEXT,
-    "score": NUMBER,
-}
+    "run_id": TEXT, "task": TEXT, "eval_language": TEXT, "metric": TEXT, "item_id": TEXT, "score": NUMBER,
+}  # fmt: skip
 """Columns of an items frame, each with the kind of its values."""
 RUN_COLUMNS: Final = (
     "model", "setting", "language_group", "train_languages", "samples_per_language", "seed",

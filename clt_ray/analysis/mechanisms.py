@@ -22,10 +22,10 @@ import pandas as pd
 
 from clt_ray.analysis import gradient_agreement as gradients
 from clt_ray.analysis import loss_trajectories as losses
-from clt_ray.analysis.false_discovery import add_q_values
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.rank_correlation import rank_correlation
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
+from clt_ray.analysis.table_columns import add_q_values
 
 ALL_TASKS: Final = "all"
 """Value of column `task` in rows about all tasks together."""
@@ -42,22 +42,15 @@ _GRID_CELL: Final = [
 
 @dataclass(frozen=True)
 class Mechanisms:
-    """All tables on interference that the logs of runs give."""
+    """All tables on interference that the logs of runs give; each is described by the function that returns it."""
 
     trajectories: pd.DataFrame
-    """Table of `loss_trajectories.trajectories`."""
     turning_points: pd.DataFrame
-    """Table of `loss_trajectories.turning_points`."""
     loss_differences: pd.DataFrame
-    """Table of `loss_trajectories.differences`."""
     gradient_pairs: pd.DataFrame
-    """Table of `gradient_agreement.gradient_cosines`; empty where no run measured gradients."""
     gradient_agreement: pd.DataFrame
-    """Table of `gradient_agreement.gradient_agreement`."""
     pulls: pd.DataFrame
-    """Table of `pulls`."""
     association: pd.DataFrame
-    """Table of `association`."""
 
 
 def mechanisms(logs: Sequence[RunLog], interference: pd.DataFrame | None = None) -> Mechanisms:
@@ -66,14 +59,10 @@ def mechanisms(logs: Sequence[RunLog], interference: pd.DataFrame | None = None)
     loss_differences, cosines = losses.differences(table), gradients.gradient_cosines(logs)
     pull_table = pulls(cosines, loss_differences, interference)
     return Mechanisms(
-        trajectories=table,
-        turning_points=losses.turning_points(table),
-        loss_differences=loss_differences,
-        gradient_pairs=cosines,
-        gradient_agreement=gradients.gradient_agreement(cosines),
-        pulls=pull_table,
+        trajectories=table, turning_points=losses.turning_points(table), loss_differences=loss_differences,
+        gradient_pairs=cosines, gradient_agreement=gradients.gradient_agreement(cosines), pulls=pull_table,
         association=association(pull_table),
-    )
+    )  # fmt: skip
 
 
 def pulls(

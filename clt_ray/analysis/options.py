@@ -107,13 +107,9 @@ def option(curve: Curve, fit: Saturation, target: float | None, budget: int | No
             goal = "within the tolerance of its ceiling" if target is None else "at the target"
             why += f"; the odds of being {goal} at n = {largest:,} are {probability:.0%}"
     return replace(
-        unsettled,
-        settled=settled,
-        why=why,
-        samples_per_language=samples,
-        total_samples=samples * languages,
+        unsettled, settled=settled, why=why, samples_per_language=samples, total_samples=samples * languages,
         **_expectations(fit, fit.best, fit.refits, samples, THOUSAND / languages, target),
-    )
+    )  # fmt: skip
 
 
 def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
@@ -121,24 +117,12 @@ def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
     largest = series.samples[-1] if series.samples else 0
     points = zip(series.samples, series.scores, series.stderr, series.runs, strict=True)
     return Option(
-        setting=curve.setting,
-        mixture=curve.mixture,
-        language_group=curve.language_group,
-        train_languages=curve.train_languages,
-        settled=False,
-        why=_too_short(series),
-        samples_per_language=largest,
-        total_samples=largest * len(curve.train_languages),
-        score=None,
-        ceiling=None,
-        within_tolerance=nan,
-        reaches_target=nan,
-        next_thousand=None,
-        plateau=fit.plateau,
-        model_free_plateau=fit.model_free,
-        run_noise=fit.noise,
-        evidence=tuple(Evidence(*point) for point in points),
-    )
+        setting=curve.setting, mixture=curve.mixture, language_group=curve.language_group,
+        train_languages=curve.train_languages, settled=False, why=_too_short(series), samples_per_language=largest,
+        total_samples=largest * len(curve.train_languages), score=None, ceiling=None, within_tolerance=nan,
+        reaches_target=nan, next_thousand=None, plateau=fit.plateau, model_free_plateau=fit.model_free,
+        run_noise=fit.noise, evidence=tuple(Evidence(*point) for point in points),
+    )  # fmt: skip
 
 
 def _expectations(

@@ -36,9 +36,8 @@ class RankCorrelation:
     p: float
     """Two-sided p value of the null hypothesis of no association; NaN where rho is NaN."""
     low: float
-    """Lower end of the 95% confidence interval; NaN where rho is NaN."""
     high: float
-    """Upper end of the 95% confidence interval; NaN where rho is NaN."""
+    """`low` and `high` are the ends of the 95% confidence interval; NaN where rho is NaN."""
 
 
 def rank_correlation(left: Sequence[float] | Floats, right: Sequence[float] | Floats) -> RankCorrelation:

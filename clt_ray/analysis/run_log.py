@@ -97,16 +97,10 @@ def run_log(
     training = {name: value for name, value in run_document["training"].items() if not name.endswith("_every")}
     settings = {"english_samples": run_document["english_samples"], "training": training}
     return RunLog(
-        run_id=run_id,
-        model=str(run_document["model"]["name"]),
-        tasks=tasks,
-        language_group=str(run_document["language_group"]),
-        train_languages=languages,
-        samples_per_language=samples,
+        run_id=run_id, model=str(run_document["model"]["name"]), tasks=tasks,
+        language_group=str(run_document["language_group"]), train_languages=languages, samples_per_language=samples,
         seed=int(run_document["seed"]),
         train_rows=(int(run_document["english_samples"]) + samples * groups_of_rows) * len(tasks),
-        batch_size=int(training["batch_size"]),
-        settings=json.dumps(settings, sort_keys=True),
-        validation=tuple(sorted(dict(validation).items())),
-        interference=tuple(sorted(dict(interference).items())),
-    )
+        batch_size=int(training["batch_size"]), settings=json.dumps(settings, sort_keys=True),
+        validation=tuple(sorted(dict(validation).items())), interference=tuple(sorted(dict(interference).items())),
+    )  # fmt: skip

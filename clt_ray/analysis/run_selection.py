@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from clt_ray.analysis.advice import TOLERANCE
-from clt_ray.analysis.curve_posterior import CurvePosterior, assumed_item_variance
+from clt_ray.analysis.needed_runs import CurvePosterior, assumed_item_variance
 from clt_ray.analysis.saturation import NOT_SATURATING, TOO_SHORT, saturation
 from clt_ray.analysis.series import Series
 

@@ -62,9 +62,8 @@ class ScaleModel:
     slope: float
     """Change of the measure per tenfold number of parameters; NaN when all models have one size."""
     low: float
-    """Lower end of the 95% confidence interval; NaN with fewer than three models."""
     high: float
-    """Upper end of the 95% confidence interval; NaN with fewer than three models."""
+    """`low` and `high` are the ends of the 95% confidence interval; NaN with fewer than three models."""
     models: tuple[str, ...]
     """Models in ascending order of size."""
     strength: str
@@ -98,9 +97,8 @@ class LeftOut:
     row: ScaleRow
     predicted: float
     low: float
-    """Lower end of the 95% prediction interval."""
     high: float
-    """Upper end of the 95% prediction interval."""
+    """`low` and `high` are the ends of the 95% prediction interval."""
     without_size: float
     """Mean of the stratum over the other models, the prediction if size has no effect."""
 

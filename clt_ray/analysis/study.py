@@ -169,12 +169,5 @@ def _points(runs: pd.DataFrame) -> tuple[Point, ...]:
 
 def curve_order(curve: Curve) -> tuple[object, ...]:
     """Returns the sort key of the reading order: task, model by size, single before multi, larger groups first."""
-    return (
-        task_order(curve.task),
-        natural_sort_key(curve.model),
-        curve.setting != "single",
-        curve.mixture,
-        -len(curve.train_languages),
-        curve.language_group,
-        curve.train_languages,
-    )
+    model = natural_sort_key(curve.model), curve.setting != "single", curve.mixture
+    return task_order(curve.task), model, -len(curve.train_languages), curve.language_group, curve.train_languages

@@ -37,9 +37,8 @@ class Correlation:
     p: float
     """Two-sided p value of no association: exact up to 8 runs, by Student's t test beyond."""
     low: float
-    """Lower end of the 95% confidence interval."""
     high: float
-    """Upper end of the 95% confidence interval."""
+    """`low` and `high` are the ends of the 95% confidence interval."""
     n: int
     """Number of runs."""
     method: str

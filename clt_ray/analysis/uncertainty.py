@@ -45,9 +45,8 @@ class Estimate:
     estimate: float
     """Point estimate in the metric's stored unit; NaN when it does not exist."""
     low: float
-    """Lower end of the 95% confidence interval; NaN without an interval."""
     high: float
-    """Upper end of the 95% confidence interval; NaN without an interval."""
+    """`low` and `high` are the ends of the 95% confidence interval; NaN without an interval."""
     n: int
     """Number of item scores behind the estimate; number of runs for a correlation."""
     method: str
@@ -115,14 +114,9 @@ class ResampledValue:
         self, other: ResampledValue, value: float, draws: Floats | None, bounds: tuple[float, float]
     ) -> ResampledValue:
         return ResampledValue(
-            value,
-            draws,
-            self.n + other.n,
-            min(self.units, other.units),
-            self.methods | other.methods,
-            tuple(dict.fromkeys((*self.run_ids, *other.run_ids))),
-            bounds,
-        )
+            value, draws, self.n + other.n, min(self.units, other.units), self.methods | other.methods,
+            tuple(dict.fromkeys((*self.run_ids, *other.run_ids))), bounds,
+        )  # fmt: skip
 
     def estimate(self, level: float = CONFIDENCE_LEVEL) -> Estimate:
         """Returns the quantity with its bootstrap percentile interval, widened for small samples.
@@ -157,14 +151,10 @@ def mean(values: list[ResampledValue]) -> ResampledValue:
     known_draws = [item.draws for item in values if item.draws is not None]
     draws = np.mean(known_draws, axis=0) if len(known_draws) == len(values) else None
     return ResampledValue(
-        float(np.mean([item.value for item in values])),
-        draws,
-        sum(item.n for item in values),
-        min(item.units for item in values),
-        frozenset().union(*(item.methods for item in values)),
-        tuple(dict.fromkeys(run_id for item in values for run_id in item.run_ids)),
-        values[0].bounds,
-    )
+        float(np.mean([item.value for item in values])), draws, sum(item.n for item in values),
+        min(item.units for item in values), frozenset().union(*(item.methods for item in values)),
+        tuple(dict.fromkeys(run_id for item in values for run_id in item.run_ids)), values[0].bounds,
+    )  # fmt: skip
 
 
 def wilson(fraction: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:

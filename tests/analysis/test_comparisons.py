@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.comparisons import interference, plateau
+from clt_ray.analysis.comparisons import interference, plateau, script_effect
 from clt_ray.analysis.reference import reference_scores
-from clt_ray.analysis.script_effect import script_effect
 from clt_ray.analysis.study import Study
 
 

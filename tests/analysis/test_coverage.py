@@ -13,10 +13,10 @@ import pytest
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.comparisons import equal_volume, interference
-from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.random_effects import gain_over_languages
 from clt_ray.analysis.run_noise_tables import REPEATS, gain_over_runs
 from clt_ray.analysis.study import Study
+from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.tables import MEAN, gain
 from clt_ray.analysis.uncertainty import Estimate
 from tests.support.simulated import Design, simulate

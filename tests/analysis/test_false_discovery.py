@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE, add_q_values, benjamini_hochberg
+from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE, add_q_values, benjamini_hochberg
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.fidelity import fidelity
+from clt_ray.analysis.curve_tables import fidelity
 from clt_ray.analysis.loading import load_scores
 from clt_ray.analysis.metrics import primary_scores
 from clt_ray.analysis.uncertainty import wilson

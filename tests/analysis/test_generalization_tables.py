@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clt_ray.analysis.comparisons import script_by_task
 from clt_ray.analysis.generalization_tables import boundary, follow_rates, scale, scale_values
 from clt_ray.analysis.reference import reference_scores
-from clt_ray.analysis.script_effect import script_by_task
 from clt_ray.analysis.study import Study
 from tests.support.scores import run, scores
 

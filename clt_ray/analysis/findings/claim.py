@@ -31,9 +31,8 @@ class Claim:
     recomputed: float
     """The same quantity recomputed, in the unit that `definition` states; NaN when it cannot be computed."""
     low: float
-    """Lower end of the 95% confidence interval; NaN without an interval."""
     high: float
-    """Upper end of the 95% confidence interval; NaN without an interval."""
+    """`low` and `high` are the ends of the 95% confidence interval; NaN without an interval."""
     definition: str
     """How the quantity was computed, and the reason for the verdict."""
     verdict: str

@@ -12,11 +12,11 @@ from matplotlib.patches import Rectangle
 
 from clt_ray.analysis.curve_tables import comparable
 from clt_ray.analysis.display_order import count_label, language_name, language_order
-from clt_ray.analysis.false_discovery import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.gradient_agreement import over_steps
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.plots.panels import Grid, columns_for, foot, header, panels
 from clt_ray.analysis.plots.style import BLUE, GRID, INK, MUTED, VERMILLION, styled, task_colour
+from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
 from clt_ray.errors import ConfigurationError, Problem
 
 _CELL: Final = 0.36

@@ -46,20 +46,11 @@ def convert(published: dict[str, str]) -> dict[str, str | int]:
     stderr = f"{sqrt(score * (1 - score) / n_items):.6f}" if metric == "accuracy" else ""
     trained_on = task if setting == "single" else "mixed"
     return {
-        "run_id": f"{RUN_PREFIX}{model}-{trained_on}-{group}-n{samples}",
-        "model": model,
-        "setting": setting,
-        "task": task,
-        "language_group": group,
-        "train_languages": languages if samples else "",
-        "samples_per_language": samples,
-        "seed": 0,
-        "eval_language": published["eval_lang"],
-        "metric": metric,
-        "score": published["score"],
-        "stderr": stderr,
-        "n_items": n_items,
-    }
+        "run_id": f"{RUN_PREFIX}{model}-{trained_on}-{group}-n{samples}", "model": model, "setting": setting,
+        "task": task, "language_group": group, "train_languages": languages if samples else "",
+        "samples_per_language": samples, "seed": 0, "eval_language": published["eval_lang"], "metric": metric,
+        "score": published["score"], "stderr": stderr, "n_items": n_items,
+    }  # fmt: skip
 
 
 def main(tables: Path, out: Path) -> None:
