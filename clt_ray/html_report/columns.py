@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 import pandas as pd
 
 from clt_ray.analysis.display_order import language_list, natural_sort_key
-from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
 from clt_ray.analysis.metrics import metric, task_label, task_order
+from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
 from clt_ray.html_report.cells import Cell, NumberFormat, count_cell, estimate_cell, q_cell, text_cell
 
 Row: TypeAlias = Mapping[Any, Any]

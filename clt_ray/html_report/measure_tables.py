@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
+from clt_ray.analysis.curve_tables import comparable
 from clt_ray.analysis.display_order import language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.run_noise_tables import REPEATS
-from clt_ray.analysis.curve_tables import comparable
 from clt_ray.html_report import columns
 from clt_ray.html_report.cells import MISSING, Cell, NumberFormat, count_cell, estimate_cell, number_cell, text_cell
 from clt_ray.html_report.columns import CURVE, EXPOSURE, MODEL, SAMPLES, SETTING, TASK, Column, Q, Row, Table, TableSpec
