@@ -132,9 +132,8 @@ def open_sweeps(
     problems: list[Problem] = []
     for file in files:
         try:
-            sweeps.append(
-                open_sweep(file, overrides=overrides, storage=storage, tracking_uri=tracking_uri, pilot=pilot)
-            )
+            sweep = open_sweep(file, overrides=overrides, storage=storage, tracking_uri=tracking_uri, pilot=pilot)
+            sweeps.append(sweep)
         except ConfigurationError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if problems:

@@ -24,7 +24,7 @@ from clt_ray.sweep.spec import SweepSpec
 
 if TYPE_CHECKING:
     from clt_ray.opened import OpenSweep
-    from clt_ray.store import Store
+    from clt_ray.store import PeakMemory, Store
 
 SUFFIX = "-pilot"
 """End of the name of a pilot, which is a sweep of its own in MLflow and in the reports."""
@@ -54,7 +54,6 @@ class PilotMeasurement:
     """What the pilot runs of one model and task measured."""
 
     model: str
-    """Name of the model."""
     task: str
     """Task, or tasks joined by `+`."""
     runs: int
@@ -80,7 +79,6 @@ class PilotSummary:
     measurements: tuple[PilotMeasurement, ...]
     """One per model and task."""
     full_runs: int
-    """Runs of the full sweep."""
     full_run_hours: float
     """Hours of all full runs together, were they to run one after the other."""
     full_chip_hours: float | None
@@ -93,22 +91,16 @@ class PilotSummary:
 
 @dataclass(frozen=True)
 class _RunCost:
-    """What one finished pilot run took."""
-
     step_seconds: float
     tokens_per_second: float
     validation_seconds: float
     """Seconds of training beyond the steps, per validation."""
     evaluation_seconds: float
-    host_memory_bytes: int | None
-    device_memory_bytes: int | None
+    peak_memory: PeakMemory | None
 
 
 def summarise(pilot: OpenSweep) -> PilotSummary:
-    """Summarises a pilot whose runs are finished.
-
-    Args:
-        pilot: A sweep opened with `pilot=True`.
+    """Summarises a sweep that was opened with `pilot=True` and whose runs are finished.
 
     Raises:
         ValueError: The sweep is not a pilot, or one of its runs is not finished.
@@ -138,14 +130,9 @@ def _run_cost(run: RunSpec, store: Store) -> _RunCost:
         raise ValueError(f"{run.name} is not finished")
     logged = [point.metrics for point in directory.metrics("train")]
     step_seconds = _median_of(logged, "perf/step_seconds")
-    return _RunCost(
-        step_seconds=step_seconds,
-        tokens_per_second=_median_of(logged, "perf/tokens_per_second"),
-        validation_seconds=max(result.seconds.train - step_seconds * run.steps, 0.0) / VALIDATIONS,
-        evaluation_seconds=result.seconds.evaluate,
-        host_memory_bytes=result.peak_memory.host_bytes if result.peak_memory else None,
-        device_memory_bytes=result.peak_memory.device_bytes if result.peak_memory else None,
-    )
+    tokens_per_second = _median_of(logged, "perf/tokens_per_second")
+    validation_seconds = max(result.seconds.train - step_seconds * run.steps, 0.0) / VALIDATIONS
+    return _RunCost(step_seconds, tokens_per_second, validation_seconds, result.seconds.evaluate, result.peak_memory)
 
 
 def _median_of(logged: Sequence[Mapping[str, float]], metric: str) -> float:
@@ -154,7 +141,6 @@ def _median_of(logged: Sequence[Mapping[str, float]], metric: str) -> float:
 
 
 def _full_seconds(run: RunSpec, costs: Sequence[_RunCost]) -> float:
-    """Expected seconds of a full run, by the mean costs of the pilot runs of its model and task."""
     validations = -(-run.steps // run.training.eval_every)
     return (
         run.steps * fmean(cost.step_seconds for cost in costs)
@@ -166,8 +152,7 @@ def _full_seconds(run: RunSpec, costs: Sequence[_RunCost]) -> float:
 def _measurement(key: tuple[str, str], costs: Sequence[_RunCost], runs: Sequence[RunSpec]) -> PilotMeasurement:
     group = [run for run in runs if (run.model.name, run.task) == key]
     planned = [seconds for run in group if (seconds := _planned_step_seconds(run)) is not None]
-    host = [cost.host_memory_bytes for cost in costs if cost.host_memory_bytes is not None]
-    device = [cost.device_memory_bytes for cost in costs if cost.device_memory_bytes is not None]
+    peaks = [cost.peak_memory for cost in costs if cost.peak_memory]
     return PilotMeasurement(
         model=key[0],
         task=key[1],
@@ -175,8 +160,8 @@ def _measurement(key: tuple[str, str], costs: Sequence[_RunCost], runs: Sequence
         step_seconds=fmean(cost.step_seconds for cost in costs),
         planned_step_seconds=fmean(planned) if planned else None,
         tokens_per_second=fmean(cost.tokens_per_second for cost in costs),
-        host_memory_bytes=max(host, default=None),
-        device_memory_bytes=max(device, default=None),
+        host_memory_bytes=max((peak.host_bytes for peak in peaks if peak.host_bytes is not None), default=None),
+        device_memory_bytes=max((peak.device_bytes for peak in peaks if peak.device_bytes is not None), default=None),
     )
 
 

@@ -55,8 +55,8 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
     """Carries one run to its result, or as far as it goes.
 
     Args:
-        run: What to do.
-        store: Where its directory is.
+        run: The run to execute.
+        store: The store with its directory.
         rank: Index of this process among those that train the run together; process 0 holds the lease.
 
     Returns:
@@ -82,11 +82,6 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
 
 
 def _hold_lease(directory: RunDir) -> Lease:
-    """Takes the run's lease.
-
-    Raises:
-        LeaseHeld: Another process has it, and has had it for a while.
-    """
     deadline = time.monotonic() + HANDOVER_SECONDS
     while True:
         try:
@@ -98,7 +93,6 @@ def _hold_lease(directory: RunDir) -> Lease:
 
 
 def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:
-    """Executes the stages and records an error; one that repeating would not mend becomes an outcome."""
     recorder.enter_stage("data")
     try:
         _stages(run, directory, recorder)
@@ -177,7 +171,6 @@ def _prepare(run: RunSpec, backend: Backend) -> tuple[RunData, TrainingJob]:
 
 
 def _train(job: TrainingJob, backend: Backend, directory: RunDir, recorder: Recorder) -> Selection:
-    """Trains the model, or what is left of its training, and chooses the checkpoint."""
     from clt_ray.training.train import train
 
     staging = Path(tempfile.mkdtemp(prefix=f"clt-ray-{job.run.run_id}-"))
@@ -188,23 +181,18 @@ def _train(job: TrainingJob, backend: Backend, directory: RunDir, recorder: Reco
 
 
 def _open_chosen(selection: Selection, directory: RunDir, recorder: Recorder) -> Path:
-    """Returns a local folder with the weights of the chosen checkpoint.
-
-    Raises:
-        TornTreeError: The weights are damaged. They are discarded, so the next attempt trains again from before them.
-    """
     from clt_ray.training.checkpoints import weights_tree
 
     tree = weights_tree(selection.chosen.step)
     try:
         return directory.open_tree(tree)
     except TornTreeError:
+        # Without the damaged weights, the next attempt trains again from before them.
         recorder.discard_tree(tree)
         raise
 
 
 def _evaluate(job: TrainingJob, data: RunData, weights: Path, backend: Backend) -> tuple[list[Generation], float]:
-    """Answers and scores all test rows; returns the answers and the tokens generated per second."""
     from clt_ray.evaluation.evaluate import evaluate
 
     model = backend.load_model(str(weights), None, job.run.training.precision)

@@ -64,12 +64,6 @@ class Registry(Mapping[str, T], Generic[T]):
         return self._all
 
     def _load(self) -> dict[str, T]:
-        """Loads the entry points of the group.
-
-        Raises:
-            ConfigurationError: An entry point cannot be loaded, gives an object of another type, or a name that is
-                taken; holds one problem for each.
-        """
         from importlib.metadata import entry_points
 
         loaded: dict[str, Any] = {}

@@ -39,10 +39,7 @@ def redacted(uri: str) -> str:
     """Returns the URI with its password and the values of secret query parameters replaced by `***`.
 
     A user name alone stays (`postgresql://mlflow@host`), except for http and https, where it is usually an access
-    token.
-
-    Args:
-        uri: One URI; a text without a scheme is returned as it is.
+    token. A text without a scheme is returned as it is.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator:
@@ -77,7 +74,6 @@ def without_credentials(uri: str) -> str:
 
 
 def _credentials(scheme: str, rest: str) -> tuple[str, str, str]:
-    """Splits what follows `://` into user name, password and the part from the host on."""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
         userinfo, _, host = authority.rpartition("@")
@@ -95,8 +91,6 @@ def _is_http(scheme: str) -> bool:
 
 
 def _without_secret_values(rest: str) -> str:
-    """Replaces the values of secret parameters in the query and the fragment."""
-
     def hidden(match: re.Match[str]) -> str:
         secret = _is_secret(match["name"][1:]) or _holds_secret(match["value"])
         return f"{match['name']}={HIDDEN}" if secret else match.group()

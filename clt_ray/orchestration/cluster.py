@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.orchestration.options import RayOptions
 from clt_ray.orchestration.warm import dismiss, prepare, warm_name
 from clt_ray.sweep.run import RunSpec
 
@@ -21,6 +20,19 @@ MAX_SLOTS = 900
 
 LOCAL_OBJECT_STORE_BYTES = 128 * 1024 * 1024
 """Size of a local cluster's object store, through which only run specifications pass."""
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """The cluster to use, and how. No option changes the results of a run."""
+
+    address: str | None = None
+    """Address of a cluster. None stands for RAY_ADDRESS, which `ray job submit` sets, or for a new local cluster on
+    127.0.0.1 where that is not set."""
+    max_concurrent: int | None = None
+    """Most runs at the same time; None for as many as the cluster can train."""
+    verbose: bool = False
+    """Show the output of Ray and Tune."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +77,7 @@ def _on_cpu(runs: Sequence[RunSpec]) -> bool:
 
 @contextlib.contextmanager
 def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
-    """Connects to Ray for the length of the block.
-
-    Args:
-        runs: The runs to execute, which determine Ray's settings.
-        options: The cluster to use, and whether to show its output.
+    """Connects to Ray, with the settings that these runs need, for the length of the block.
 
     Raises:
         ConfigurationError: No cluster answers at the address.
@@ -85,27 +93,15 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
         "configure_logging": True,
     }
     if address == "local":
-        arguments |= {
-            "_node_ip_address": "127.0.0.1",
-            "include_dashboard": False,
-            "object_store_memory": LOCAL_OBJECT_STORE_BYTES,
-        }
+        arguments |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+        arguments["object_store_memory"] = LOCAL_OBJECT_STORE_BYTES
     else:
         arguments["runtime_env"] = {"env_vars": settings}
     try:
         ray.init(address=address, **arguments)
     except ConnectionError as error:
-        raise ConfigurationError(
-            [
-                Problem(
-                    "--address",
-                    "",
-                    address,
-                    f"no Ray cluster answers ({error})",
-                    "start one: ray start --head",
-                )
-            ]
-        ) from error
+        problem = f"no Ray cluster answers ({error})"
+        raise ConfigurationError([Problem("--address", "", address, problem, "start one: ray start --head")]) from error
     prepared = warm_name() if address == "local" and sys.platform == "linux" and _on_cpu(runs) else None
     if prepared:
         prepare(prepared)
@@ -118,14 +114,10 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
 
 
 def _shut_down() -> None:
-    """Disconnects from Ray.
-
-    Ray aborts a process that drops a reference to one of its objects during the shutdown, and Tune leaves such
-    references in cycles, which the garbage collector may drop at any moment. They are therefore collected before, and
-    the collector is off meanwhile.
-    """
     import ray
 
+    # Ray aborts a process that drops a reference to one of its objects during the shutdown, and Tune leaves such
+    # references in cycles, which the garbage collector may drop at any moment.
     gc.collect()
     gc.disable()
     try:
@@ -135,11 +127,7 @@ def _shut_down() -> None:
 
 
 def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
-    """Returns how many of these runs the connected cluster can execute at the same time.
-
-    Args:
-        runs: Runs with the same hardware.
-        limit: Most runs at the same time; None for no limit.
+    """Returns how many of these runs, which have the same hardware, the connected cluster can execute at a time.
 
     Raises:
         ConfigurationError: The cluster is too small for a single run; the message names the missing resources.
@@ -154,14 +142,9 @@ def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
     required = {"CPU": float(hardware.workers * hardware.cpus_per_worker)}
     if hardware.accelerator == "GPU":
         required["GPU"] = float(hardware.workers)
+    remedy = "add nodes, or request less under `hardware` in the sweep file"
     missing = [
-        Problem(
-            "cluster",
-            name,
-            available.get(name, 0.0),
-            f"a run of {runs[0].model.name} needs {amount:g}",
-            "add nodes, or request less under `hardware` in the sweep file",
-        )
+        Problem("cluster", name, available.get(name, 0.0), f"a run of {runs[0].model.name} needs {amount:g}", remedy)
         for name, amount in required.items()
         if available.get(name, 0.0) < amount
     ]
@@ -173,11 +156,6 @@ def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
 
 
 def _whole_slices(run: RunSpec) -> int:
-    """Returns the number of slices with the run's topology whose hosts are all up.
-
-    Raises:
-        ConfigurationError: There is none; the message names the slices that lack a host.
-    """
     import ray
 
     from clt_ray.orchestration.slices import describe_incomplete, hosts_and_resources, slice_states
@@ -189,14 +167,6 @@ def _whole_slices(run: RunSpec) -> int:
     if whole:
         return whole
     message = f"a run of {run.model.name} needs a whole slice of {hosts} hosts, and the cluster has none"
-    raise ConfigurationError(
-        [
-            Problem(
-                "cluster",
-                f"{hardware.accelerator} {hardware.topology}",
-                0,
-                "; ".join(filter(None, (message, describe_incomplete(states)))),
-                "start its hosts; where an autoscaler starts them, give the number of slices: --max-concurrent N",
-            )
-        ]
-    )
+    message = "; ".join(filter(None, (message, describe_incomplete(states))))
+    remedy = "start its hosts; where an autoscaler starts them, give the number of slices: --max-concurrent N"
+    raise ConfigurationError([Problem("cluster", f"{hardware.accelerator} {hardware.topology}", 0, message, remedy)])

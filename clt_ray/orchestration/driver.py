@@ -31,20 +31,11 @@ def scaling(run: RunSpec) -> ScalingConfig:
     hardware = run.hardware
     if hardware.is_tpu:
         hosts, resources = hosts_and_resources(hardware)
-        return ScalingConfig(
-            num_workers=hosts,
-            use_tpu=True,
-            topology=hardware.topology,
-            accelerator_type=hardware.accelerator,
-            resources_per_worker=resources,
-        )
-    if hardware.accelerator == "GPU":
-        return ScalingConfig(
-            num_workers=hardware.workers,
-            use_gpu=True,
-            resources_per_worker={"CPU": hardware.cpus_per_worker, "GPU": 1},
-        )
-    return ScalingConfig(num_workers=hardware.workers, resources_per_worker={"CPU": hardware.cpus_per_worker})
+        tpu: dict[str, Any] = {"topology": hardware.topology, "accelerator_type": hardware.accelerator}
+        return ScalingConfig(num_workers=hosts, use_tpu=True, resources_per_worker=resources, **tpu)
+    gpu = hardware.accelerator == "GPU"
+    resources = {"CPU": hardware.cpus_per_worker} | ({"GPU": 1} if gpu else {})
+    return ScalingConfig(num_workers=hardware.workers, use_gpu=gpu, resources_per_worker=resources)
 
 
 def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str, scratch: str) -> None:
@@ -103,16 +94,12 @@ class LeanTrainer(DataParallelTrainer):
 
 
 def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
-    """Returns the trainer class of a run, and its backend as keyword arguments.
-
-    A run of one worker needs no process group, and without a PyTorch backend the driver and Ray Train's controller do
-    not import PyTorch.
-    """
     if run.hardware.is_tpu:
         from clt_ray.orchestration.xla import XlaConfig
 
         return DataParallelTrainer, {"backend_config": XlaConfig()}
     if run.hardware.workers == 1:
+        # It needs no process group; without a PyTorch backend the driver and Ray's controller do not import PyTorch.
         return LeanTrainer, {}
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -120,7 +107,7 @@ def _trainer(run: RunSpec) -> tuple[Any, dict[str, Any]]:
 
 
 def _record_failure(store: Store, run: RunSpec, error: BaseException) -> None:
-    """Writes a failure into the run directory where the worker could not, because it was killed or never started."""
+    # The worker has written the failure, unless it was killed or never started.
     if store.states([run.run_id])[run.run_id].kind in ("running", "finished"):
         return
     directory = store.run_dir(run.run_id)
@@ -146,9 +133,6 @@ def failure_message(run: RunSpec, error: BaseException) -> str:
 
 def last_line(error: BaseException) -> str:
     """Returns the last line of an error's message, which names the cause; Ray puts tracebacks before it."""
-    cause: BaseException = error
-    failures = getattr(error, "worker_failures", None)
-    if failures:
-        cause = next(iter(failures.values()))
+    cause = next(iter((getattr(error, "worker_failures", None) or {}).values()), error)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return lines[-1] if lines else type(cause).__name__

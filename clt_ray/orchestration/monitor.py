@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from clt_ray.store import Store
@@ -23,7 +23,6 @@ class RunSnapshot:
     """State of one run when its directory was read last."""
 
     run: RunSpec
-    """The run."""
     state: str
     """`waiting`, `running`, `finished` or `failed`."""
     stage: str = ""
@@ -39,7 +38,6 @@ class RunSnapshot:
 
     @property
     def name(self) -> str:
-        """Name of the run."""
         return self.run.name
 
 
@@ -52,16 +50,14 @@ class SweepSnapshot:
     done: int
     """Number of finished runs."""
     running: tuple[RunSnapshot, ...]
-    """Runs that are executed now."""
     failed: tuple[RunSnapshot, ...]
-    """Runs that have failed."""
     waiting: int
     """Number of runs that have not started."""
     elapsed_seconds: float
     """Seconds since the execution began."""
     eta_seconds: float | None
     """Expected seconds until the last run ends; None before a run has finished."""
-    changed: tuple[RunSnapshot, ...] = field(default=())
+    changed: tuple[RunSnapshot, ...] = ()
     """Runs whose state or stage has changed since the previous snapshot."""
 
 
@@ -101,7 +97,7 @@ class Monitor:
             total: Number of distinct runs of the sweep.
             store: The store with the run directories.
             show: Called with every snapshot.
-            tracker: Told which runs have changed; None when there is no tracker.
+            tracker: Receives the runs that have changed; None when there is no tracker.
             clock: Returns seconds; tests replace it.
         """
         self._runs = {run.run_id: RunSnapshot(run, "waiting") for run in runs}
@@ -160,15 +156,9 @@ class Monitor:
         status = self._store.run_dir(before.run.run_id).status()
         if status is None:
             return before
-        return replace(
-            before,
-            state=status.state,
-            stage=status.stage,
-            step=status.step,
-            total_steps=status.total_steps or 0,
-            loss=status.loss,
-            error=status.error.message if status.error is not None else None,
-        )
+        error = status.error.message if status.error is not None else None
+        total_steps, loss = status.total_steps or 0, status.loss
+        return RunSnapshot(before.run, status.state, status.stage, status.step, total_steps, loss, error)
 
     def _snapshot(self, changed: Sequence[RunSnapshot]) -> SweepSnapshot:
         by_state: dict[str, list[RunSnapshot]] = {"waiting": [], "running": [], "finished": [], "failed": []}
@@ -187,12 +177,10 @@ class Monitor:
         )
 
     def _eta(self, by_state: Mapping[str, Sequence[RunSnapshot]]) -> float | None:
-        """Returns the work left, divided by the work done per second.
-
-        The work of a run is its number of optimizer steps, and half as much again for everything but training.
-        """
+        """Returns the work left, divided by the work done per second."""
 
         def work(run_snapshot: RunSnapshot) -> float:
+            # The number of optimizer steps, and half as much again for everything but training.
             return 1.5 * run_snapshot.run.steps
 
         done = sum(work(run_snapshot) for run_snapshot in by_state["finished"])

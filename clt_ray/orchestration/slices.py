@@ -47,9 +47,7 @@ class SliceState:
 
 
 def hosts_and_resources(hardware: HardwareSpec) -> tuple[int, dict[str, float]]:
-    """Returns the number of hosts of a run's slice, and the resources of the one worker on each host.
-
-    A worker takes every chip of its host.
+    """Returns the number of hosts of a run's slice, and the resources of the one worker on each host: all its chips.
 
     Raises:
         ValueError: Ray does not know this topology of the accelerator.
@@ -57,11 +55,8 @@ def hosts_and_resources(hardware: HardwareSpec) -> tuple[int, dict[str, float]]:
     from ray.util.tpu import get_tpu_worker_resources
 
     assert hardware.topology is not None, "a sweep file with a TPU must name a topology"
-    hosts, resources = get_tpu_worker_resources(
-        topology=hardware.topology,
-        accelerator_type=hardware.accelerator,
-        resources_per_worker={"CPU": hardware.cpus_per_worker},
-    )
+    cpus = {"CPU": hardware.cpus_per_worker}
+    hosts, resources = get_tpu_worker_resources(hardware.topology, hardware.accelerator, cpus)
     return hosts, resources
 
 

@@ -8,13 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clt_ray.orchestration.cluster import Capacity, capacity, connected
+from clt_ray.orchestration.cluster import Capacity, RayOptions, capacity, connected
 from clt_ray.orchestration.monitor import Observer
-from clt_ray.orchestration.options import RayOptions
 from clt_ray.sweep.run import RunSpec
 
 if TYPE_CHECKING:
-    from clt_ray.orchestration.run_searcher import RunOrder
+    from clt_ray.orchestration.tune_hooks import RunOrder
 
 HEAD = "node:__internal_head__"
 """Resource of which every cluster's head node has 1.0. Each driver requests a share of it. This keeps drivers off the
@@ -25,11 +24,7 @@ HEAD_SHARE = 0.9
 
 
 def run_missing(
-    runs: Sequence[RunSpec],
-    storage: str,
-    observer: Observer,
-    options: RayOptions,
-    order: RunOrder | None = None,
+    runs: Sequence[RunSpec], storage: str, observer: Observer, options: RayOptions, order: RunOrder | None = None
 ) -> None:
     """Executes runs. The result of each run, also its failure, is in its run directory.
 
@@ -68,8 +63,7 @@ def _tune(
     from ray import tune
 
     from clt_ray.orchestration.driver import drive
-    from clt_ray.orchestration.events import Events
-    from clt_ray.orchestration.run_searcher import RunSearcher, cell
+    from clt_ray.orchestration.tune_hooks import Events, RunSearcher, cell
 
     # Ray's own state is not part of the results: a rerun reads from the store which runs are missing.
     scratch = f"{storage.rstrip('/')}/ray"

@@ -17,7 +17,6 @@ executes the sweep and prepared it) or the file of its socket no longer exists.
 
 from __future__ import annotations
 
-import array
 import contextlib
 import fcntl
 import gc
@@ -65,14 +64,9 @@ class ChildDied(RuntimeError):
 
 
 def run_in_child(payload: dict[str, Any], name: str) -> Outcome:
-    """Executes a run in a child of this node's warm process, which is started where it does not exist.
+    """Executes a payload, as `execute_payload` does, in a child of the warm process with this name.
 
-    Args:
-        payload: Argument of `execute_payload`, as JSON values.
-        name: Name of the warm process; workers with the same name share it.
-
-    Returns:
-        The result of `clt_ray.pipeline.execute`.
+    Workers with the same name share the warm process, which is started where it does not exist.
 
     Raises:
         ChildDied: The child was killed.
@@ -81,9 +75,7 @@ def run_in_child(payload: dict[str, Any], name: str) -> Outcome:
     with _connect(name) as connection:
         request = payload | {"env": dict(os.environ), "cwd": os.getcwd()}
         message = json.dumps(request).encode() + b"\n"
-        outputs = [sys.stdout.fileno(), sys.stderr.fileno()]
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", outputs))]
-        sent = connection.sendmsg([message], ancillary)
+        sent = socket.send_fds(connection, [message], [sys.stdout.fileno(), sys.stderr.fileno()])
         connection.sendall(message[sent:])
         with connection.makefile("rb") as answers:
             line = answers.readline()
@@ -116,15 +108,11 @@ def dismiss(name: str) -> None:
 
 
 def _socket(name: str) -> Path:
-    return _folder() / f"{name}.sock"
-
-
-def _folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"clt-ray-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
-    return folder
+    return folder / f"{name}.sock"
 
 
 @contextlib.contextmanager
@@ -142,8 +130,8 @@ def _connect(name: str) -> Iterator[socket.socket]:
 
 
 def _start(path: Path, owner: int) -> None:
-    """Starts the warm process with a socket that already listens, so that clients can connect before it is ready."""
     path.unlink(missing_ok=True)
+    # The process inherits a socket that listens already, so that clients can connect before it is ready.
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(WAITING_CLIENTS)
@@ -192,7 +180,6 @@ def _alive(process: int) -> bool:
 
 
 def _child(connection: socket.socket) -> None:
-    """Serves one request and ends the process, whatever happens."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         request = _receive(connection)
@@ -229,16 +216,8 @@ def _die_with(connection: socket.socket) -> None:
 
 
 def execute_payload(payload: dict[str, Any]) -> Outcome:
-    """Executes a run in this process.
-
-    Args:
-        payload: `run` (a `RunSpec.to_dict()`), `storage` (URI of the store) and optionally `rank` (of this process).
-    """
-    return execute(
-        RunSpec.from_dict(payload["run"]),
-        Store(payload["storage"]),
-        rank=payload.get("rank", 0),
-    )
+    """Executes a payload: `run` (a `RunSpec.to_dict()`), `storage` (URI of the store), optionally this process's `rank`."""
+    return execute(RunSpec.from_dict(payload["run"]), Store(payload["storage"]), rank=payload.get("rank", 0))
 
 
 def main() -> None:

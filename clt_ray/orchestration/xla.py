@@ -30,12 +30,10 @@ class XlaConfig(BackendConfig):
 
 @dataclass(frozen=True)
 class Host:
-    """The host of a worker."""
+    """The host of a worker: the name of its slice, empty without such a label, and its number in the slice."""
 
     slice_name: str
-    """Name of its slice; empty when its node has no such label."""
     worker_id: int
-    """Number of the host in its slice."""
 
 
 class SliceBackend(Backend):
@@ -49,10 +47,8 @@ class SliceBackend(Backend):
         """
         address, port = worker_group.execute_single(0, get_address_and_port)
         count = len(worker_group)
-        hosts = ray.get(
-            [worker_group.execute_single_async(index, prepare, index, count, address, port) for index in range(count)]
-        )
-        error = scattered(hosts)
+        start = worker_group.execute_single_async
+        error = scattered(ray.get([start(index, prepare, index, count, address, port) for index in range(count)]))
         if error:
             raise RuntimeError(error)
 

@@ -21,24 +21,16 @@ class BestEffortTracker:
     """Updates a tracker every few seconds. An outage is logged once and remembered; it raises nothing."""
 
     def __init__(self, tracker: SweepTracker, clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        Args:
-            tracker: The tracker to update.
-            clock: Returns seconds; tests replace it.
-        """
         self.trouble: str | None = None
         """Why MLflow is not up to date; None when the last call succeeded."""
         self._tracker, self._clock = tracker, clock
         self._pending: dict[str, RunSpec] = {}
-        """Runs to bring up to date with the next call, by run id."""
         self._next_update = 0.0
 
     def update(self, runs: Sequence[RunSpec], force: bool = False) -> None:
         """Brings these runs up to date, together with those whose update was postponed or failed.
 
-        Args:
-            runs: Runs whose directories have changed.
-            force: Update now; otherwise the runs wait until a few seconds have passed since the last update.
+        Without `force`, the runs wait until a few seconds have passed since the last update.
         """
         self._pending |= {run.run_id: run for run in runs}
         if self._clock() < self._next_update and not force:
@@ -54,12 +46,7 @@ class BestEffortTracker:
         self._next_update = self._clock() + UPDATE_SECONDS
 
     def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
-        """Sets the parent run's status and logs files with it, unless MLflow is not up to date.
-
-        Args:
-            status: How the sweep ended.
-            artifacts: Local files and folders to keep with the parent run.
-        """
+        """Sets the parent run's status and logs files with it, unless MLflow is not up to date."""
         if self.trouble:
             return
         try:

@@ -34,13 +34,12 @@ class Cursor:
 
     @classmethod
     def decode(cls, tag: str | None) -> Cursor:
-        """Returns the cursor that a tag's value encodes; the cursor of an empty run for None."""
+        """Returns the cursor that a tag's value encodes; that of an empty run for None."""
         values = json.loads(tag) if tag else {}
         done, judged = bool(values.pop("done", False)), str(values.pop("judged", ""))
         return cls({log: int(step) for log, step in values.items()}, done, judged)
 
     def encode(self) -> str:
-        """Returns the tag's value."""
         return json.dumps({**self.steps, "done": self.done} | ({"judged": self.judged} if self.judged else {}))
 
 
@@ -61,18 +60,15 @@ def push(
     read_artifacts: Callable[[], Mapping[str, str]],
     trusted: bool,
 ) -> str:
-    """Logs what a projection has and a child run lacks.
+    """Logs what a projection has and a child run lacks; returns the new value of the run's `clt.mirrored` tag.
 
     Args:
         client: An `mlflow.MlflowClient`.
         child: The child run, an `mlflow.entities.Run`.
         params: The run's params; those that MLflow has already are not logged again.
         projection: What MLflow should say about the run.
-        read_artifacts: Returns the artifacts of a finished run: text by path. Only called for finished runs.
+        read_artifacts: Returns the artifacts of a run, text by path; called for finished runs only.
         trusted: Whether the run's cursor is known to cover every metric in MLflow.
-
-    Returns:
-        The new value of the run's `clt.mirrored` tag.
     """
     from mlflow.entities import Param, RunTag
 
@@ -98,7 +94,6 @@ def push(
 
 
 def _missing_metrics(client: Any, child: Any, cursor: Cursor, projection: Projection, trusted: bool) -> Iterator[Batch]:
-    """Yields everything that MLflow lacks, one metric point per batch, in the order in which it is to be logged."""
     from mlflow.entities import Metric
 
     steps = dict(cursor.steps)
@@ -149,13 +144,9 @@ def _split(metrics: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 def _not_logged(client: Any, run_id: str, points: Sequence[MetricPoint]) -> list[MetricPoint]:
-    """Returns the points that MLflow lacks.
-
-    The metrics of a point are logged in alphabetical order, so a point is complete when its last metric is there.
-    """
-    logged_steps: dict[str, set[int]] = {}
-    for name in {max(point.metrics) for point in points if point.metrics}:
-        logged_steps[name] = {metric.step for metric in client.get_metric_history(run_id, name)}
+    # The metrics of a point are logged in alphabetical order, so a point is complete when its last metric is there.
+    last_names = {max(point.metrics) for point in points if point.metrics}
+    logged_steps = {name: {metric.step for metric in client.get_metric_history(run_id, name)} for name in last_names}
     return [point for point in points if point.metrics and point.step not in logged_steps[max(point.metrics)]]
 
 

@@ -63,12 +63,10 @@ def connect(tracking_uri: str) -> Any:
 
 @contextmanager
 def reachable(tracking_uri: str) -> Iterator[None]:
-    """Raises `TrackerUnavailable` for whatever MLflow, its HTTP client or its database driver raises in the block.
+    """Turns whatever MLflow, its HTTP client or its database driver raises in the block into `TrackerUnavailable`.
 
-    The block must contain calls to MLflow only, so that an error of this program is not taken for an outage.
-
-    Raises:
-        TrackerUnavailable: Its message contains no password or token of the tracking URI.
+    The block must contain calls to MLflow only, so that an error of this program is not taken for an outage. The
+    message contains no password or token of the tracking URI.
     """
     try:
         yield
@@ -96,6 +94,5 @@ def _is_foreign(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Returns the first line of an error's message, shortened and without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return redacted_text(lines[0])[:_LONGEST_REASON] if lines else type(error).__name__

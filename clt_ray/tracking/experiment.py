@@ -47,11 +47,7 @@ def search_runs(client: Any, experiment: str, condition: str) -> Iterator[Any]:
     token = None
     while True:
         page = client.search_runs(
-            [experiment],
-            condition,
-            max_results=RUNS_PER_PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
+            [experiment], condition, max_results=RUNS_PER_PAGE, order_by=["attributes.start_time ASC"], page_token=token
         )
         yield from page
         token = page.token

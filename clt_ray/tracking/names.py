@@ -51,15 +51,7 @@ def params(run: RunSpec) -> dict[str, str]:
 
 
 def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:
-    """Returns a child run's tags, which contain everything that runs are searched by.
-
-    Filters of the MLflow UI see the tags of a run itself, not those of its parent.
-
-    Args:
-        run: The run.
-        sweep: Name of the sweep.
-        parent: MLflow's id of the sweep's parent run.
-    """
+    """Returns a child run's tags. Filters of the MLflow UI see them, but not those of `parent`, the parent run's id."""
     return {
         PARENT: parent,
         KIND: "run",
@@ -76,7 +68,6 @@ def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:
 
 
 def score_metric(task: str, language: str, metric: str) -> str:
-    """Returns the name of a test metric in one language."""
     return f"{TEST}/{task}/{language}/{metric}"
 
 

@@ -94,11 +94,7 @@ class SweepTracker:
                 self._sync_run(client, experiment, parent, run, states[run.run_id], children.get(run.run_id))
 
     def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
-        """Sets the parent run's status and logs files with it.
-
-        Args:
-            status: How the sweep ended.
-            artifacts: Local files and folders to keep with the parent run.
+        """Sets the parent run's status and logs local files and folders with it.
 
         Raises:
             TrackerUnavailable: MLflow did not take the status or an artifact.
@@ -106,7 +102,10 @@ class SweepTracker:
         with self._exclusive_client() as client, reachable(self._uri):
             _, parent = self._experiment_and_parent(client)
             for path in artifacts:
-                _log_path(client, parent.info.run_id, path)
+                if path.is_dir():
+                    client.log_artifacts(parent.info.run_id, str(path), path.name)
+                else:
+                    client.log_artifact(parent.info.run_id, str(path))
             if parent.info.status != status:
                 client.set_terminated(parent.info.run_id, status)
 
@@ -168,7 +167,6 @@ class SweepTracker:
         return children
 
     def _experiment_and_parent(self, client: Any) -> tuple[str, Any]:
-        """Returns the experiment's id and the parent run, creating what does not exist."""
         experiment = open_experiment(client, self._uri, self._sweep, self._artifact_location)
         for run in search_runs(client, experiment, names.tag_filter(kind="sweep", sweep=self._sweep)):
             return experiment, run
@@ -177,7 +175,6 @@ class SweepTracker:
 
     @contextmanager
     def _exclusive_client(self) -> Iterator[Any]:
-        """Provides an MLflow client while no other process brings this sweep up to date."""
         with self._lease():
             try:
                 if self._client is None:
@@ -204,13 +201,5 @@ class SweepTracker:
 
 
 def _add_oldest(children: dict[str, Any], runs: Iterable[Any]) -> None:
-    """Adds runs, oldest first, under their tag `clt.run_id`, except where one with the same tag is known already."""
     for run in runs:
         children.setdefault(run.data.tags.get(names.RUN_ID, ""), run)
-
-
-def _log_path(client: Any, run_id: str, path: Path) -> None:
-    if path.is_dir():
-        client.log_artifacts(run_id, str(path), path.name)
-    else:
-        client.log_artifact(run_id, str(path))

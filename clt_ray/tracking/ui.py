@@ -38,12 +38,8 @@ def ui_command(tracking_uri: str, port: int) -> list[str]:
 def experiment_url(tracking_uri: str, sweep_name: str, port: int) -> str:
     """Returns the address of a sweep's page in MLflow's web interface, without user name and password.
 
-    It is the address of the list of experiments while the sweep has no experiment.
-
-    Args:
-        tracking_uri: MLflow's tracking URI.
-        sweep_name: Name of the sweep.
-        port: Port of the interface on 127.0.0.1 when the tracking URI is not that of a server.
+    It is the address of the list of experiments while the sweep has no experiment. The port, on 127.0.0.1, counts when
+    the tracking URI is not that of a server.
 
     Raises:
         TrackerUnavailable: MLflow does not answer.

@@ -20,7 +20,7 @@ from clt_ray.evidence import item_rows, no_finished_run, score_rows
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.tasks import Metric
 from clt_ray.verbs.options import Json, Overrides, Storage, argument, value_option
-from clt_ray.verbs.terminal import CELL_COLUMNS, Justify, argument_error, console, print_json, print_lines, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, argument_error, console, print_json, print_lines, table
 
 INCOMPLETE = 3
 
@@ -32,17 +32,13 @@ class Question:
     """What is asked of `advise`. Scores are in the unit of the scores file: accuracy 0.35, not 35."""
 
     task: Annotated[str, value_option("--task", "T", "Task, such as summarization, instruction or math.")]
-    """Name of the task."""
     model: Annotated[str, value_option("--model", "M", "Name of the model in the scores.")]
-    """Name of the model, as in the scores."""
     setting: Annotated[Literal["single", "multi"] | None, value_option("--setting", "S", "single or multi.")] = None
     """Consider only training the task alone (`single`) or mixed with others (`multi`)."""
     target: Annotated[float | None, value_option("--target", "SCORE", "Score to reach: 0.35, not 35.")] = None
-    """Score to reach."""
     budget: Annotated[int | None, value_option("--budget", "SAMPLES", "Non-English rows that can be had.")] = None
     """Non-English rows of the task that can be had, instead of a target."""
     tolerance: Annotated[float | None, value_option("--tolerance", "SCORE", "What counts as no difference.")] = None
-    """Difference of scores that counts as none."""
     scores: Annotated[str | None, value_option("--scores", "FILE.csv", "Go by a scores file instead.")] = None
     """A CSV file in the tidy scores format as the evidence, instead of sweeps."""
 
@@ -50,24 +46,15 @@ class Question:
 def advise(question: Question, sweeps: Sequence[OpenSweep] = ()) -> Advice:
     """Returns advice on a task and a model.
 
-    Args:
-        question: Task, model, target or budget, and optionally a scores file.
-        sweeps: Sweeps whose finished runs are the evidence. Without them and without a scores file, the published
-            scores of the reference study are.
+    The evidence is the finished runs of the sweeps, or the scores file of the question, or without either the published
+    scores of the reference study.
 
     Raises:
         ConfigurationError: A value of the question is wrong, the scores file is malformed, or no run is finished.
         ThinEvidence: The runs cannot answer; names those that would.
     """
-    return advise_on(
-        _evidence(question, sweeps),
-        question.task,
-        question.model,
-        setting=question.setting,
-        target=question.target,
-        budget=question.budget,
-        tolerance=question.tolerance,
-    )
+    wishes = {name: getattr(question, name) for name in ("setting", "target", "budget", "tolerance")}
+    return advise_on(_evidence(question, sweeps), question.task, question.model, **wishes)
 
 
 def _evidence(question: Question, sweeps: Sequence[OpenSweep]) -> Study:
@@ -123,14 +110,13 @@ def command(
 
 
 def _print(advice: Advice) -> None:
-    """Prints the recommendation, then all options, then the evidence of the recommended one."""
     output = console()
     recommended, metric = advice.options[0], advice.metric
     print_lines(f"[bold]{headline(advice)}[/bold]", *details(advice), "")
-    target_column: list[tuple[str, Justify]] = [("target", "right")] if advice.target is not None else []
+    target_column = [">target"] if advice.target is not None else []
     grid = table(
-        ("option", "left"), ("group", "left"), ("n each", "right"), ("rows", "right"), (metric.label, "left"),
-        ("in tol.", "right"), *target_column, ("+1,000 rows", "right"), ("plateau", "right"),
+        "option", "group", ">n each", ">rows", metric.label,
+        ">in tol.", *target_column, ">+1,000 rows", ">plateau",
     )  # fmt: skip
     for option in advice.options:
         grid.add_row(
@@ -144,7 +130,7 @@ def _print(advice: Advice) -> None:
     print_lines(*(f"? {_description(option)}: {option.why}" for option in advice.options if not option.settled))
     _print_runs("runs that would tell more:", advice.settling_runs)
     output.print(f"\nevidence for {_description(recommended)}:", highlight=False)
-    rows = table(("n each", "right"), (metric.label, "right"), ("± stderr", "right"), ("runs", "left"))
+    rows = table(">n each", f">{metric.label}", ">± stderr", "runs")
     for row in recommended.evidence:
         error = "" if isnan(row.stderr) else _number(metric, row.stderr)
         rows.add_row(f"{row.samples_per_language:,}", _number(metric, row.score), error, " ".join(row.run_ids))
@@ -187,7 +173,6 @@ def details(advice: Advice) -> list[str]:
 
 
 def _print_refusal(refusal: ThinEvidence) -> None:
-    """Prints why there is no advice, and the runs that would settle the question."""
     title = f"[bold]no advice on {refusal.task} for {refusal.model}: the evidence is too thin[/bold]"
     print_lines(title, *(f"  {reason}" for reason in refusal.reasons))
     _print_runs("runs that would settle it:", refusal.runs)
@@ -210,7 +195,6 @@ def _description(option: Option) -> str:
 
 
 def _number(metric: Metric, value: float) -> str:
-    """Returns a score in its stored unit with the digits that are worth showing."""
     return f"{value:.{_digits(metric)}f}"
 
 

@@ -35,7 +35,6 @@ class BestCheckpoint:
 
     @property
     def run(self) -> RunSpec:
-        """The run."""
         return self.cell.run
 
     def to_json(self) -> dict[str, Any]:
@@ -54,7 +53,6 @@ class BestCheckpoints:
     """The chosen checkpoint of every run of a sweep."""
 
     sweep: str
-    """Name of the sweep."""
     runs: tuple[BestCheckpoint, ...]
     """In the order of the grid."""
 
@@ -81,7 +79,6 @@ def best(sweep: OpenSweep) -> BestCheckpoints:
 
 
 def _selection(run: RunSpec, directory: RunDir) -> tuple[Selection | None, bool]:
-    """Returns the selection and whether it is final."""
     result = directory.result()
     if result:
         return result.selection, True
@@ -102,24 +99,20 @@ def command(sweep: SweepFile, storage: Storage = None, overrides: Overrides = No
 
 
 def _print(choices: BestCheckpoints) -> None:
-    """Prints one row per run: chosen step and value, and the best of the others."""
-    grid = table(*CELL_COLUMNS, ("run", "left"), ("step", "right"), ("value", "right"), ("runner-up", "left"))
+    grid = table(*CELL_COLUMNS, "run", ">step", ">value", "runner-up")
     for column in grid.columns:
         column.no_wrap = True
     series = RepeatedCells()
     prefix = _prefix_length([choice.run.run_id for choice in choices.runs])
     for choice in choices.runs:
-        key, selection = choice.cell.key, choice.selection
+        key, selection, run_id = choice.cell.key, choice.selection, choice.run.run_id[:prefix]
         place = series(key.model, choice.run.task, key.language_group, key.samples_per_language, key.seed)
         if selection is None:
-            grid.add_row(*place, choice.run.run_id[:prefix], "", "", "no validation yet")
+            grid.add_row(*place, run_id, "", "", "no validation yet")
             continue
         runner_up = next((f"{other.value:.4f} at {other.step}" for other in selection.runners_up), "")
         note = "" if choice.final else " (so far)"
-        grid.add_row(
-            *place, choice.run.run_id[:prefix], str(selection.chosen.step), f"{selection.chosen.value:.4f}",
-            f"{runner_up}{note}",
-        )  # fmt: skip
+        grid.add_row(*place, run_id, str(selection.chosen.step), f"{selection.chosen.value:.4f}", f"{runner_up}{note}")
     output = console()
     output.print(grid)
     metrics = dict.fromkeys(
@@ -130,7 +123,7 @@ def _print(choices: BestCheckpoints) -> None:
 
 
 def _prefix_length(run_ids: Sequence[str]) -> int:
-    """Returns the number of leading digits that tell the runs apart, which `export` accepts in place of the id."""
+    # `export` accepts the leading digits of an id in place of the id where they tell the runs apart.
     length = SHORTEST_PREFIX
     while len({run_id[:length] for run_id in run_ids}) < len(set(run_ids)):
         length += 1

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-import typer
-
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.store import RunDir
 from clt_ray.training.checkpoints import resume_tree, steps_of, weights_tree
-from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, next_command
+from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, flag, next_command
 from clt_ray.verbs.terminal import console, print_json, size, table
 
-Apply = Annotated[bool, typer.Option("--apply", help="Delete what is listed.")]
+Apply = Annotated[bool, flag("--apply", "Delete what is listed.")]
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,6 @@ class Deletable:
     tree: str
     """Name of the tree inside the run directory."""
     size_bytes: int
-    """Size of all its files."""
     why: str
     """Why it is not needed."""
 
@@ -71,9 +68,8 @@ def _deletable(run_id: str, directory: RunDir) -> Iterator[Deletable]:
         return
     chosen = result.selection.chosen.step
     spare = {resume_tree(step): "resume state of a finished run" for step in steps_of(directory, "resume")}
-    spare |= {
-        weights_tree(step): "weights that were not chosen" for step in steps_of(directory, "weights") if step != chosen
-    }
+    unchosen = [step for step in steps_of(directory, "weights") if step != chosen]
+    spare |= {weights_tree(step): "weights that were not chosen" for step in unchosen}
     for name, why in spare.items():
         yield Deletable(run_id, name, directory.size(name), why)
 
@@ -95,7 +91,7 @@ def _print(result: CleanUp, sweep: OpenSweep) -> None:
     if not result.trees:
         output.print("nothing to delete", highlight=False)
         return
-    grid = table(("run", "left"), ("what", "left"), ("size", "right"), ("why", "left"))
+    grid = table("run", "what", ">size", "why")
     for tree in result.trees:
         grid.add_row(tree.run_id, tree.tree, size(tree.size_bytes), tree.why)
     output.print(grid)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -15,7 +14,7 @@ from clt_ray.data.summary import DataSummaries, Example, ModelTokenizer, SplitSu
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.run import ModelSpec
 from clt_ray.training.model import load_tokenizer, location
-from clt_ray.verbs.options import Json, Overrides, SweepFile, next_command
+from clt_ray.verbs.options import Json, Overrides, SweepFile, flag, next_command
 from clt_ray.verbs.terminal import console, print_json, print_lines, table
 
 FAILED = 1
@@ -25,7 +24,7 @@ HELD_OUT = "held out for validation"
 """Reason of rows that are left out of the training split because they serve as validation rows."""
 
 AllExamples = Annotated[
-    bool, typer.Option("--examples", help="Show three prompts of every language and split, not three of every task.")
+    bool, flag("--examples", "Show three prompts of every language and split, not three of every task.")
 ]
 
 
@@ -34,7 +33,6 @@ class DataSummary:
     """The rows of every task, language and split of a sweep."""
 
     sweep: str
-    """Name of the sweep."""
     splits: tuple[SplitSummary, ...]
     """In the order of tasks, languages and splits."""
     origins: tuple[str, ...]
@@ -108,9 +106,9 @@ def _print_task(output: Console, task: str, splits: Sequence[SplitSummary]) -> N
             limits = dict.fromkeys(_limit(split, model) for split in splits)
             output.print(f"lengths in tokens of {model}; over: longer than {', '.join(limits)}", highlight=False)
         grid = table(
-            ("lang", "left"), ("split", "left"), ("rows", "right"), ("usable", "right"), ("used", "right"),
-            ("dropped", "right"), ("script", "right"), ("p50", "right"), ("p90", "right"), ("p99", "right"),
-            ("max", "right"), ("over", "right"),
+            "lang", "split", ">rows", ">usable", ">used",
+            ">dropped", ">script", ">p50", ">p90", ">p99",
+            ">max", ">over",
         )  # fmt: skip
         previous = ""
         for split in splits:
@@ -177,21 +175,16 @@ def _print_scripts(output: Console, splits: Sequence[SplitSummary]) -> None:
 
 
 def _print_examples(output: Console, splits: Sequence[SplitSummary], all_examples: bool) -> None:
-    for split, example in _every_example(splits) if all_examples else _three_examples(splits):
+    every_example = [(split, example) for split in splits for example in split.examples]
+    for split, example in every_example if all_examples else _three_examples(splits):
         shots = f", {split.shots} worked examples" if split.shots else ""
         completion = "what it learns" if split.split != "test" else "reference"
-        output.print(
-            f"\n[bold]{split.split}/{split.language}[/bold] as {example.model} sees it{shots}; then {completion}",
-            highlight=False,
-        )
+        title = f"[bold]{split.split}/{split.language}[/bold]"
+        output.print(f"\n{title} as {example.model} sees it{shots}; then {completion}", highlight=False)
         prompt = escape(_shortened(example.prompt))
         # Colour is not enough to tell the two apart where there is none.
         output.print(f"{prompt}[bold]‖[/bold][dim]{escape(_shortened(example.completion))}[/dim]", highlight=False)
     output.print(highlight=False)
-
-
-def _every_example(splits: Sequence[SplitSummary]) -> list[tuple[SplitSummary, Example]]:
-    return [(split, example) for split in splits for example in split.examples]
 
 
 def _three_examples(splits: Sequence[SplitSummary]) -> list[tuple[SplitSummary, Example]]:
@@ -205,7 +198,6 @@ def _three_examples(splits: Sequence[SplitSummary]) -> list[tuple[SplitSummary, 
 
 
 def _shortened(text: str) -> str:
-    """Returns the start and the end of a long text."""
     if len(text) <= SHOWN_CHARACTERS:
         return text
     half = SHOWN_CHARACTERS // 2

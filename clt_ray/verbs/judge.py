@@ -21,30 +21,28 @@ from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.store import JudgeTokens
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import TrackerUnavailable
-from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri, next_command, value_option
+from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri, flag, next_command, value_option
 from clt_ray.verbs.terminal import print_json, print_lines
 
 if TYPE_CHECKING:
     from clt_ray.judging.client import Client
 
 INCOMPLETE = 3
+TEMPERATURE_HELP = "Sampling temperature of the judge, from 0 to 2."
 
 
 @dataclass(frozen=True)
 class JudgeOptions:
     """How to judge."""
 
-    temperature: Annotated[
-        float, typer.Option("--temperature", help="Sampling temperature of the judge, from 0 to 2.")
-    ] = 0.0
+    temperature: Annotated[float, typer.Option("--temperature", help=TEMPERATURE_HELP)] = 0.0
     """Sampling temperature of the judge; 0 asks for its most likely reply."""
     concurrency: Annotated[int, typer.Option("--concurrency", metavar="N", help="Requests at a time.")] = 8
-    """Requests that may be open at a time."""
     requests_per_minute: Annotated[
         float | None, value_option("--requests-per-minute", "N", "Most requests in a minute.")
     ] = None
     """Most requests in a minute, repetitions included; None sets no limit."""
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; count requests and tokens.")] = False
+    dry_run: Annotated[bool, flag("--dry-run", "Send nothing; count requests and tokens.")] = False
     """Send nothing and write nothing; count what would be sent."""
 
 
@@ -53,7 +51,6 @@ class JudgeOutcome:
     """What judging a sweep did."""
 
     sweep: str
-    """Name of the sweep."""
     judge: str
     """Name of the judge: its model, and a hash of everything that decides its ratings."""
     host: str
@@ -132,9 +129,9 @@ def judge(
 async def _judge_all(
     work: Judge, runs: Sequence[RunSpec], client: Client, concurrency: int, show: Callable[[JudgedRun], None]
 ) -> tuple[JudgedRun, ...]:
-    """Judges the runs one after the other, so that the first are complete as early as possible."""
     judged = []
     try:
+        # One run after the other, so that the first are complete as early as possible.
         for run in runs:
             judged.append(await work.judge(run, client.ask, concurrency))
             show(judged[-1])
@@ -144,11 +141,6 @@ async def _judge_all(
 
 
 def _judged_runs(sweep: OpenSweep) -> list[RunSpec]:
-    """Returns the runs whose answers are rated.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
     runs = [run for run in sweep.runs if TASK in run.tasks]
     if not runs:
         remedy = f"only runs of {TASK} are judged: add {TASK} to grid.task"
@@ -157,11 +149,6 @@ def _judged_runs(sweep: OpenSweep) -> list[RunSpec]:
 
 
 def _finished(sweep: OpenSweep, runs: Sequence[RunSpec]) -> list[RunSpec]:
-    """Returns the finished ones of the runs.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
     states = sweep.store.states([run.run_id for run in runs])
     finished = [run for run in runs if states[run.run_id].kind == "finished"]
     if not finished:
@@ -171,11 +158,6 @@ def _finished(sweep: OpenSweep, runs: Sequence[RunSpec]) -> list[RunSpec]:
 
 
 def _client(judge_endpoint: Endpoint, settings: Settings, requests_per_minute: float | None) -> Client:
-    """Returns the client of the judge.
-
-    Raises:
-        ConfigurationError: The libraries that it needs are not installed.
-    """
     try:
         from clt_ray.judging.client import Client, Pace
     except ImportError as error:
@@ -185,11 +167,6 @@ def _client(judge_endpoint: Endpoint, settings: Settings, requests_per_minute: f
 
 
 def _check(options: JudgeOptions) -> None:
-    """Refuses options with which nothing could be asked.
-
-    Raises:
-        ConfigurationError: Names every such option.
-    """
     rate = options.requests_per_minute
     checks = (
         ("--temperature", options.temperature, "from 0 to 2", 0 <= options.temperature <= 2),
@@ -206,7 +183,6 @@ def _check(options: JudgeOptions) -> None:
 
 
 def _track(sweep: OpenSweep, runs: Sequence[RunSpec]) -> str | None:
-    """Brings the ratings to MLflow; returns why not when that fails."""
     try:
         sweep.tracker.sync(runs)
     except TrackerUnavailable as error:
@@ -237,7 +213,6 @@ def command(
 
 
 def _print_run(run: JudgedRun, dry_run: bool) -> None:
-    """Prints the line of one run."""
     if dry_run:
         print(f"{run.name}: {run.items:,} items, {run.requests:,} requests to send", flush=True)
         return
@@ -250,7 +225,6 @@ def _print_run(run: JudgedRun, dry_run: bool) -> None:
 
 
 def _print(outcome: JudgeOutcome, sweep: OpenSweep) -> None:
-    """Prints totals, what could not be rated and why, and the next command."""
     requests = sum(run.requests for run in outcome.runs)
     judge_at_host = f"judge {outcome.judge} at {outcome.host}"
     if outcome.dry_run:

@@ -33,6 +33,11 @@ def value_option(name: str, metavar: str, help: str, **limits: Any) -> Any:
     return typer.Option(name, metavar=metavar, help=help, show_default=False, **limits)
 
 
+def flag(name: str, help: str) -> Any:
+    """Returns an option that takes no value for Typer."""
+    return typer.Option(name, help=help)
+
+
 SweepFile = Annotated[str, argument("SWEEP", "Sweep file, such as sweeps/smoke.yaml.")]
 STORAGE_HELP = "Path or URI of the runs (default: $CLT_RAY_STORAGE, else ./clt-runs)."
 Storage = Annotated[str | None, value_option("--storage", "URI", STORAGE_HELP)]
@@ -41,9 +46,9 @@ TrackingUri = Annotated[str | None, value_option("--tracking-uri", "URI", TRACKI
 SET_HELP = "Override a key of the sweep file, such as training.epochs=2; may be repeated."
 Overrides = Annotated[list[str] | None, value_option("--set", "KEY=VALUE", SET_HELP)]
 PILOT_HELP = "The sweep's pilot: the smallest and the largest run of every model and task, for two validations."
-Pilot = Annotated[bool, typer.Option("--pilot", help=PILOT_HELP)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show what libraries print.")]
+Pilot = Annotated[bool, flag("--pilot", PILOT_HELP)]
+Json = Annotated[bool, flag("--json", "Print JSON for programs.")]
+Verbose = Annotated[bool, flag("--verbose", "Show what libraries print.")]
 
 REPEATED = {"--set": "overrides", "--storage": "storage", "--tracking-uri": "tracking_uri", "--pilot": "pilot"}
 """Options that open a sweep, and the parameter by which a verb's command accepts each."""
@@ -52,9 +57,7 @@ REPEATED = {"--set": "overrides", "--storage": "storage", "--tracking-uri": "tra
 def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Callable[[dict[str, Any]], int]]:
     """Returns a command's parameters with dataclasses replaced by their fields, and a caller that puts them together.
 
-    Args:
-        command: A function whose parameters are annotated with types that Typer knows, or with dataclasses whose
-            fields are.
+    The parameters are annotated with types that Typer knows, or with dataclasses whose fields are.
     """
     hints = get_type_hints(command, include_extras=True)
     parameters: list[inspect.Parameter] = []
@@ -86,10 +89,7 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 def next_command(sweep: OpenSweep, verb: str, *arguments: str) -> str:
     """Returns the command line of another verb on the same sweep, with the options that both verbs accept.
 
-    Args:
-        sweep: The open sweep; its options are repeated, secrets redacted.
-        verb: Name of the verb.
-        arguments: Further arguments, placed after the sweep file.
+    Secrets in them are redacted. Further arguments follow the sweep file.
     """
     accepted = inspect.signature(import_module(f"clt_ray.verbs.{verb}").command).parameters
     words = ["clt-ray", verb, sweep.file, *arguments]

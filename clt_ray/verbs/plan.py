@@ -6,36 +6,27 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-import typer
 from rich.table import Table
 
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.sweep.cost import assumptions
 from clt_ray.sweep.plan import NOT_STARTED, Plan, PlannedCell, make_plan
 from clt_ray.training.backends.base import FitProof
-from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, next_command
+from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, argument, flag, next_command
 from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
 
 FAILED = 1
 
-SweepFiles = Annotated[
-    list[str],
-    typer.Argument(metavar="SWEEP", help="Sweep files, planned in this order; shared runs count once."),
-]
-Compile = Annotated[
-    bool,
-    typer.Option(
-        "--compile", help="Prove that every step fits its TPU chips: asks the TPU compiler, takes minutes and no TPU."
-    ),
-]
+SweepFiles = Annotated[list[str], argument("SWEEP", "Sweep files, planned in this order; shared runs count once.")]
+COMPILE_HELP = "Prove that every step fits its TPU chips: asks the TPU compiler, takes minutes and no TPU."
+Compile = Annotated[bool, flag("--compile", COMPILE_HELP)]
 
 
 def plan(*sweeps: OpenSweep) -> Plan:
     """Returns the cells of sweeps, and what `run` would do with each and why.
 
-    Args:
-        sweeps: One sweep, or several that share a store, planned as if they ran one after the other: a run that
-            several of them have is executed by the first.
+    Several sweeps share a store and are planned as if they ran one after the other: a run that several of them have is
+    executed by the first.
 
     Raises:
         DataError: A local data root or model directory cannot be read.
@@ -87,7 +78,6 @@ def command(
 
 
 def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
-    """Prints one row per cell, a totals line, the assumptions of the estimates, and the next command."""
     output = console()
     names = dict.fromkeys(cell.sweep for cell in planned.cells)
     for name in names:
@@ -109,8 +99,8 @@ def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
 
 def _table(cells: Sequence[PlannedCell]) -> Table:
     grid = table(
-        *CELL_COLUMNS, ("action", "left"), ("rows", "right"), ("Mtok", "right"), ("steps", "right"),
-        ("chip-h", "right"), ("why", "left"),
+        *CELL_COLUMNS, "action", ">rows", ">Mtok", ">steps",
+        ">chip-h", "why",
     )  # fmt: skip
     for column in grid.columns[:-1]:
         column.no_wrap = True
@@ -126,7 +116,6 @@ def _table(cells: Sequence[PlannedCell]) -> Table:
 
 
 def _reason(cell: PlannedCell) -> str:
-    """Returns the plan's reason in few words; of a shared cell, the place of the cell that executes its run."""
     if cell.shared_with is None:
         return "new" if cell.reason == NOT_STARTED else cell.reason
     place = cell.shared_with
@@ -147,50 +136,37 @@ def totals(planned: Plan) -> str:
 
 
 def _announce(proof: FitProof) -> None:
-    print(
-        f"compiling {proof.model} for {proof.accelerator} {proof.topology}, mesh {proof.mesh}, "
-        f"{proof.batch_size} rows of {proof.max_length:,} tokens ...",
-        file=sys.stderr,
-        flush=True,
-    )
+    place = f"{proof.accelerator} {proof.topology}, mesh {proof.mesh}"
+    rows = f"{proof.batch_size} rows of {proof.max_length:,} tokens"
+    print(f"compiling {proof.model} for {place}, {rows} ...", file=sys.stderr, flush=True)
 
 
 def _print_proofs(proofs: Sequence[FitProof]) -> None:
-    """Prints the GiB of a chip that every distinct step needs, and whether the chip has them."""
     grid = table(
-        ("model", "left"), ("slice", "left"), ("mesh", "right"), ("batch", "right"), ("runs", "right"),
-        ("layers", "right"), ("state", "right"), ("step", "right"), ("of a chip", "right"), ("took", "right"),
-        ("", "left"),
+        "model", "slice", ">mesh", ">batch", ">runs",
+        ">layers", ">state", ">step", ">of a chip", ">took",
+        "",
     )  # fmt: skip
     for proof in proofs:
         grid.add_row(
-            proof.model,
-            f"{proof.accelerator.removeprefix('TPU-')} {proof.topology}",
-            proof.mesh,
-            f"{proof.batch_size} x {proof.max_length:,}",
-            str(proof.runs),
-            _layers(proof),
-            _gib(proof.state_gib),
-            _gib(proof.step_gib),
-            f"{_gib(proof.total_gib) or 'more'} of {_gib(proof.chip_gib)}",
-            duration(proof.compile_seconds),
-            "fits" if proof.fits else "[red]does not fit[/red]",
-        )
+            proof.model, f"{proof.accelerator.removeprefix('TPU-')} {proof.topology}", proof.mesh,
+            f"{proof.batch_size} x {proof.max_length:,}", str(proof.runs), _layers(proof),
+            _gib(proof.state_gib), _gib(proof.step_gib), f"{_gib(proof.total_gib) or 'more'} of {_gib(proof.chip_gib)}",
+            duration(proof.compile_seconds), "fits" if proof.fits else "[red]does not fit[/red]",
+        )  # fmt: skip
     output = console()
     output.print()
     output.print(grid)
     for proof in proofs:
         if proof.error:
             output.print(f"{proof.model}: {proof.error}", highlight=False, markup=False, soft_wrap=True)
-    note = (
-        "GiB per chip. State: parameters and optimizer; step: activations, gradients, gathered weights and the program."
-    )
+    note = "GiB per chip. State: parameters and optimizer; "
+    note += "step: activations, gradients, gathered weights and the program."
     remedy = " Larger slice, larger tensor part of the mesh, smaller training.batch_size or training.max_length."
     output.print(note + ("" if all(proof.fits for proof in proofs) else remedy), highlight=False)
 
 
 def _layers(proof: FitProof) -> str:
-    """Returns the compiled layers: `32`, or `11, 22 of 40`."""
     compiled = ", ".join(map(str, proof.compiled_layers))
     return compiled if proof.compiled_layers == (proof.layers,) else f"{compiled} of {proof.layers}"
 

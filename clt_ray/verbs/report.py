@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.evidence import item_rows, no_finished_run, run_logs, score_rows
@@ -19,7 +17,7 @@ from clt_ray.html_report import Heading, ReportData, build_report
 from clt_ray.locations import Locations, locate
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.tracking import TrackerUnavailable, read_scores
-from clt_ray.verbs.options import Overrides, Storage, TrackingUri, argument, value_option
+from clt_ray.verbs.options import Overrides, Storage, TrackingUri, argument, flag, value_option
 from clt_ray.verbs.status import status
 from clt_ray.verbs.terminal import argument_error
 
@@ -28,6 +26,7 @@ log = logging.getLogger(__name__)
 REFERENCE_TITLE = "Reference study: cross-lingual transfer in post-training"
 
 OptionalSweepFiles = Annotated[list[str] | None, argument("[SWEEP]", "Sweep files whose finished runs are reported.")]
+REFERENCE_HELP = "Report on the reference study; with sweeps or scores, show it beside them."
 
 
 @dataclass(frozen=True)
@@ -36,31 +35,22 @@ class ReportOptions:
 
     scores: Annotated[str | None, value_option("--scores", "FILE.csv", "Report on a scores file instead.")] = None
     """A CSV file in the tidy scores format, instead of sweeps."""
-    reference: Annotated[
-        bool,
-        typer.Option("--reference", help="Report on the reference study; with sweeps or scores, show it beside them."),
-    ] = False
+    reference: Annotated[bool, flag("--reference", REFERENCE_HELP)] = False
     """Report on the published scores of the reference study, or show them beside the sweeps or the scores file."""
     out: Annotated[str | None, value_option("--out", "DIR", "Folder (default: STORAGE/reports/NAME).")] = None
     """Folder of the report; None is `reports/<name>` in the storage."""
 
 
 def report(
-    *sweeps: OpenSweep,
-    options: ReportOptions = ReportOptions(),
-    locations: Locations | None = None,
-    command: str = "",
+    *sweeps: OpenSweep, options: ReportOptions = ReportOptions(), locations: Locations | None = None, command: str = ""
 ) -> Path:
-    """Writes the report on sweeps, on a scores file, or on the reference study.
+    """Writes the report on sweeps, on a scores file, or on the reference study, and returns the HTML file.
 
     Args:
         sweeps: Sweeps whose finished runs are reported; none with `options.scores`.
         options: Scores file, reference study and folder.
         locations: Where a report without sweeps goes unless `options.out` says so; by default as `locate()`.
         command: The command line, for the provenance on the page, which shows it without secrets.
-
-    Returns:
-        The HTML file.
 
     Raises:
         ConfigurationError: There is nothing to report on, or a scores file is malformed.
@@ -82,13 +72,8 @@ def report(
         raise no_finished_run(sweeps)
     title = "+".join(sweep.name for sweep in sweeps)
     folder = _folder(options, sweeps[0].locations, title)
-    data = ReportData(
-        load_scores(rows),
-        items=load_items(item_rows(sweeps)),
-        runs=_run_descriptions(sweeps),
-        reference=reference,
-        logs=run_logs(sweeps),
-    )
+    items, runs, logs = load_items(item_rows(sweeps)), _run_descriptions(sweeps), run_logs(sweeps)
+    data = ReportData(load_scores(rows), items=items, runs=runs, reference=reference, logs=logs)
     page = build_report(data, Heading(title, command), folder)
     _log_to_tracker(sweeps, folder)
     return page
@@ -121,7 +106,6 @@ def _run_descriptions(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:
 
 
 def _log_to_tracker(sweeps: Sequence[OpenSweep], folder: Path) -> None:
-    """Keeps a copy of the report with each sweep's parent run in MLflow."""
     for sweep in sweeps:
         try:
             sweep.tracker.log_report(folder)

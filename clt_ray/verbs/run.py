@@ -19,7 +19,17 @@ from clt_ray.store import Store
 from clt_ray.sweep.plan import Plan
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import BestEffortTracker, TerminalStatus
-from clt_ray.verbs.options import Overrides, Pilot, Storage, SweepFile, TrackingUri, next_command, value_option
+from clt_ray.verbs.options import (
+    Overrides,
+    Pilot,
+    Storage,
+    SweepFile,
+    TrackingUri,
+    Verbose,
+    flag,
+    next_command,
+    value_option,
+)
 from clt_ray.verbs.plan import plan, totals
 from clt_ray.verbs.progress import progress
 from clt_ray.verbs.status import SweepStatus, status
@@ -34,30 +44,27 @@ log = logging.getLogger(__name__)
 FAILED, INCOMPLETE = 1, 3
 OTHERS_POLL_SECONDS = 0.5
 
+Address = Annotated[str | None, value_option("--address", "RAY", "Ray cluster (default: $RAY_ADDRESS, else local).")]
+MaxConcurrent = Annotated[int | None, value_option("--max-concurrent", "N", "At most N runs at a time.", min=1)]
+ORDER_HELP = "grid, or informative: most information per chip-hour first."
+Order = Annotated[Literal["grid", "informative"], typer.Option("--order", metavar="ORDER", help=ORDER_HELP)]
+STOP_HELP = "Leave out larger sizes of a series whose plateau is established."
+StopAtPlateau = Annotated[bool, flag("--stop-at-plateau", STOP_HELP)]
+
 
 @dataclass(frozen=True)
 class RunOptions:
     """How a sweep is executed. None of it changes a run's numbers."""
 
-    address: Annotated[
-        str | None, value_option("--address", "RAY", "Ray cluster (default: $RAY_ADDRESS, else local).")
-    ] = None
+    address: Address = None
     """Address of a running Ray cluster; None is the one that RAY_ADDRESS names, else a local one."""
-    max_concurrent: Annotated[int | None, value_option("--max-concurrent", "N", "At most N runs at a time.", min=1)] = (
-        None
-    )
+    max_concurrent: MaxConcurrent = None
     """Most runs at a time; None is as many as the cluster carries."""
-    order: Annotated[
-        Literal["grid", "informative"],
-        typer.Option("--order", metavar="ORDER", help="grid, or informative: most information per chip-hour first."),
-    ] = "grid"
+    order: Order = "grid"
     """Order of the missing runs."""
-    stop_at_plateau: Annotated[
-        bool, typer.Option("--stop-at-plateau", help="Leave out larger sizes of a series whose plateau is established.")
-    ] = False
+    stop_at_plateau: StopAtPlateau = False
     """Leave out the larger sizes of a series whose plateau is established; these runs stay missing."""
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show what libraries print.")] = False
-    """Let the output of Ray and other libraries through."""
+    verbose: Verbose = False
 
 
 @dataclass(frozen=True)
@@ -65,11 +72,9 @@ class RunOutcome:
     """What a call of `run` executed, and where the sweep is after it."""
 
     status: SweepStatus
-    """State of every run of the sweep."""
     executed: int
     """Runs that were missing and have been attempted."""
     seconds: float
-    """Duration of the call."""
     untracked: str | None
     """Why MLflow could not be brought up to date; None when it was."""
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -141,7 +146,6 @@ def run(
 
 
 def _order(sweep: OpenSweep, options: RunOptions) -> StoreOrder | None:
-    """Returns the order of the runs; None for the plain order of the grid, which needs no scores."""
     if options.order == "grid" and not options.stop_at_plateau:
         return None
     from clt_ray.run_order import StoreOrder
@@ -159,8 +163,8 @@ def _execute(
     order: StoreOrder | None,
     show: Callable[[SweepSnapshot], None],
 ) -> None:
+    from clt_ray.orchestration.cluster import RayOptions
     from clt_ray.orchestration.monitor import Monitor
-    from clt_ray.orchestration.options import RayOptions
     from clt_ray.orchestration.sweep import run_missing
 
     ray_options = RayOptions(options.address, options.max_concurrent, options.verbose)
@@ -184,14 +188,12 @@ def preflight(runs: Sequence[RunSpec]) -> None:
 
 
 def _wait_for_others(run_ids: Sequence[str], store: Store) -> None:
-    """Returns when another process has finished or given up one of the runs that it executes."""
     log.warning("waiting for %d runs that another process executes; Ctrl-C leaves it to that process", len(run_ids))
     while all(state.kind == "running" for state in store.states(run_ids).values()):
         time.sleep(OTHERS_POLL_SECONDS)
 
 
 def _terminal_status(sweep_status: SweepStatus) -> TerminalStatus:
-    """Returns the status of the sweep's parent run in MLflow."""
     if sweep_status.complete:
         return "FINISHED"
     return "FAILED" if sweep_status.count("failed") else "KILLED"
@@ -217,7 +219,6 @@ def command(
 
 
 def _print(outcome: RunOutcome, sweep: OpenSweep) -> None:
-    """Prints how a sweep ended, with the real error lines, and what to do next."""
     sweep_status = outcome.status
     for run in sweep_status.runs:
         if run.state == "failed":
@@ -227,10 +228,9 @@ def _print(outcome: RunOutcome, sweep: OpenSweep) -> None:
     if outcome.executed == 0 and sweep_status.complete:
         print(f"nothing to do: all {len(sweep_status.runs)} runs of {sweep_status.sweep} are finished")
     else:
-        print(
-            f"{sweep_status.count('finished')} of {len(sweep_status.runs)} runs finished, "
-            f"{sweep_status.count('failed')} failed, in {duration(outcome.seconds)}"
-        )
+        finished, failed = sweep_status.count("finished"), sweep_status.count("failed")
+        time_taken = duration(outcome.seconds)
+        print(f"{finished} of {len(sweep_status.runs)} runs finished, {failed} failed, in {time_taken}")
     if outcome.pilot:
         _print_pilot(outcome.pilot)
     if outcome.untracked:
@@ -251,10 +251,9 @@ def _next(outcome: RunOutcome, sweep: OpenSweep) -> str:
 
 
 def _print_pilot(summary: PilotSummary) -> None:
-    """Prints what the pilot measured, and what the full sweep will take by it."""
     grid = table(
-        ("model", "left"), ("task", "left"), ("runs", "right"), ("s/step", "right"), ("planned", "right"),
-        ("tokens/s", "right"), ("host memory", "right"), ("device memory", "right"),
+        "model", "task", ">runs", ">s/step", ">planned",
+        ">tokens/s", ">host memory", ">device memory",
     )  # fmt: skip
     for row in summary.measurements:
         planned = "no estimate" if row.planned_step_seconds is None else f"{row.planned_step_seconds:.3f}"
@@ -263,8 +262,5 @@ def _print_pilot(summary: PilotSummary) -> None:
         grid.add_row(row.model, row.task, str(row.runs), step_seconds, planned, tokens, *memory)
     console().print(grid)
     chips = "" if summary.full_chip_hours is None else f", {summary.full_chip_hours:,.1f} chip-hours"
-    print(
-        f"the full sweep {summary.sweep}: {summary.full_runs} runs, about "
-        f"{duration(summary.full_run_hours * SECONDS_PER_HOUR)} one after the other{chips}; "
-        "divide by the runs that train at a time"
-    )
+    total = f"about {duration(summary.full_run_hours * SECONDS_PER_HOUR)} one after the other{chips}"
+    print(f"the full sweep {summary.sweep}: {summary.full_runs} runs, {total}; divide by the runs that train at a time")

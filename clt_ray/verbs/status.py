@@ -43,7 +43,6 @@ class SweepStatus:
     """Where every distinct run of a sweep is."""
 
     sweep: str
-    """Name of the sweep."""
     runs: tuple[RunProgress, ...]
     """In the order of the grid."""
     eta_seconds: float | None
@@ -77,18 +76,9 @@ def status(sweep: OpenSweep) -> SweepStatus:
 def _progress(cell: Cell, state: RunStatus) -> RunProgress:
     run = cell.run
     kind = "waiting" if state.kind == "missing" else state.kind
-    return RunProgress(
-        run_id=run.run_id,
-        name=run.name,
-        model=run.model.name,
-        task=run.task,
-        language_group=cell.key.language_group,
-        samples_per_language=run.samples_per_language,
-        seed=run.seed,
-        state=kind,
-        progress=1.0 if kind == "finished" else state.step / (state.total_steps or run.steps),
-        error=state.error,
-    )
+    done = 1.0 if kind == "finished" else state.step / (state.total_steps or run.steps)
+    place = (run.model.name, run.task, cell.key.language_group, run.samples_per_language, run.seed)
+    return RunProgress(run.run_id, run.name, *place, kind, done, state.error)
 
 
 def _eta(sweep: OpenSweep, runs: Sequence[RunProgress]) -> float | None:
@@ -106,11 +96,7 @@ def _eta(sweep: OpenSweep, runs: Sequence[RunProgress]) -> float | None:
 
 
 def command(
-    sweep: SweepFile,
-    storage: Storage = None,
-    overrides: Overrides = None,
-    pilot: Pilot = False,
-    as_json: Json = False,
+    sweep: SweepFile, storage: Storage = None, overrides: Overrides = None, pilot: Pilot = False, as_json: Json = False
 ) -> int:
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage, pilot=pilot)
     sweep_status = status(opened)
@@ -122,8 +108,7 @@ def command(
 
 
 def _print(sweep_status: SweepStatus, sweep: OpenSweep) -> None:
-    """Prints one row per run, the counts, the time left, and the next command."""
-    grid = table(*CELL_COLUMNS, ("state", "left"), ("done", "right"), ("error", "left"))
+    grid = table(*CELL_COLUMNS, "state", ">done", "error")
     series = RepeatedCells()
     for run in sweep_status.runs:
         grid.add_row(

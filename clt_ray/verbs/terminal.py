@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from clt_ray.errors import ConfigurationError, Problem
 
@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 """Columns that tables fit in when the output is not a terminal."""
 
-Justify = Literal["left", "right"]
-
-CELL_COLUMNS: tuple[tuple[str, Justify], ...] = (
-    ("model", "left"), ("task", "left"), ("group", "left"), ("n", "right"), ("seed", "right")
-)  # fmt: skip
+CELL_COLUMNS = ("model", "task", "group", ">n", ">seed")
 """Columns that name a cell: model, task, language group, samples per language, seed."""
 
 
@@ -31,13 +27,13 @@ def console() -> Console:
     return plain if plain.is_terminal else Console(width=WIDTH)
 
 
-def table(*columns: tuple[str, Justify]) -> Table:
-    """Returns a table without borders; each column is (header, justification)."""
+def table(*headers: str) -> Table:
+    """Returns a table without borders. A header that begins with `>` is that of a right-justified column."""
     from rich.table import Table
 
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for header, justify in columns:
-        grid.add_column(header, justify=justify, overflow="fold")
+    for header in headers:
+        grid.add_column(header.lstrip(">"), justify="right" if header.startswith(">") else "left", overflow="fold")
     return grid
 
 
@@ -48,14 +44,10 @@ class RepeatedCells:
         self._previous: tuple[str, ...] = ()
 
     def __call__(self, *values: object) -> list[str]:
-        """Returns the values of one row as text for the table."""
-        row = tuple(map(str, values))
-        shown = [
-            f"[dim]{text}[/dim]" if self._previous[: index + 1] == row[: index + 1] else text
-            for index, text in enumerate(row)
-        ]
+        previous, row = self._previous, tuple(map(str, values))
         self._previous = row
-        return shown
+        lengths = range(1, len(row) + 1)
+        return [f"[dim]{text}[/dim]" if previous[:n] == row[:n] else text for n, text in zip(lengths, row, strict=True)]
 
 
 def print_lines(*lines: str) -> None:
@@ -80,15 +72,7 @@ def problems(error: ConfigurationError) -> str:
 
 
 def argument_error(verb: str, argument: str, value: object, message: str, remedy: str) -> ConfigurationError:
-    """Returns the error of a command-line argument that cannot be used.
-
-    Args:
-        verb: Name of the verb.
-        argument: The option or argument, such as `--scores`.
-        value: What the user gave; None when nothing was given, or when several values are at fault together.
-        message: What is wrong with it, as a clause.
-        remedy: What to write instead.
-    """
+    """Returns the error of a command-line argument of a verb that cannot be used; see `Problem` for the parameters."""
     return ConfigurationError([Problem(f"clt-ray {verb}", argument, value, message, remedy)])
 
 

@@ -17,14 +17,9 @@ Port = Annotated[int, typer.Option("--port", help="Port on 127.0.0.1.", min=1, m
 
 
 def ui(sweep: OpenSweep, port: int = DEFAULT_PORT) -> int:
-    """Serves the MLflow interface on 127.0.0.1 until it is interrupted.
+    """Serves the MLflow interface on 127.0.0.1 until it is interrupted; prints the address of the sweep's experiment.
 
-    Args:
-        sweep: The sweep whose experiment the printed address opens.
-        port: Port to serve on.
-
-    Returns:
-        Exit status of the server; an interrupt counts as success.
+    Returns the exit status of the server; an interrupt counts as success.
 
     Raises:
         ConfigurationError: The tracker is a server, which has an interface of its own.

@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-import typer
-
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.spec import json_schema
-from clt_ray.verbs.options import Json, Overrides, argument
+from clt_ray.verbs.options import Json, Overrides, argument, flag
 from clt_ray.verbs.terminal import argument_error, print_json
 
 OptionalSweepFile = Annotated[str | None, argument("SWEEP", "Sweep file, such as sweeps/smoke.yaml.")]
-Schema = Annotated[
-    bool, typer.Option("--schema", help="Print the JSON schema of sweep files, for editors; takes no SWEEP.")
-]
+Schema = Annotated[bool, flag("--schema", "Print the JSON schema of sweep files, for editors; takes no SWEEP.")]
 
 
 @dataclass(frozen=True)
@@ -23,7 +19,6 @@ class Validation:
     """A sweep file without errors."""
 
     sweep: str
-    """Name of the sweep."""
     valid: bool
     """True: a file with errors raises `ConfigurationError` instead."""
     runs: int

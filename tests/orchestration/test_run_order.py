@@ -11,7 +11,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from clt_ray.cli import main
-from clt_ray.orchestration.run_searcher import RunSearcher
+from clt_ray.orchestration.tune_hooks import RunSearcher
 from clt_ray.run_order import StoreOrder, observe
 from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.grid import expand

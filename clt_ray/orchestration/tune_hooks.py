@@ -1,4 +1,4 @@
-"""A search algorithm for Ray Tune. It suggests a sweep's missing runs in an order that depends on finished runs."""
+"""Ray Tune's hooks: trial events for an observer, and an order of the runs that depends on finished runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from ray.tune import Callback
 from ray.tune.search import Searcher
 
+from clt_ray.orchestration.monitor import Observer
 from clt_ray.sweep.run import RunSpec
 
 
@@ -26,11 +28,6 @@ class RunSearcher(Searcher):
     """Suggests each run at most once, in the order that a `RunOrder` determines, until it returns none."""
 
     def __init__(self, runs: Sequence[RunSpec], order: RunOrder) -> None:
-        """
-        Args:
-            runs: The runs to suggest.
-            order: Chooses among those that have not been suggested.
-        """
         super().__init__()
         self._waiting = {run.run_id: run for run in runs}
         self._run_ids: dict[str, str] = {}
@@ -47,7 +44,6 @@ class RunSearcher(Searcher):
         return {"cell": cell(run)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Notifies the order that a trial has ended."""
         if self._order and trial_id in self._run_ids:
             self._order.ended(self._run_ids[trial_id])
 
@@ -60,7 +56,6 @@ class RunSearcher(Searcher):
         Path(checkpoint_path).write_text(json.dumps(self._run_ids), "utf-8")
 
     def restore(self, checkpoint_path: str) -> None:
-        """Reads the file that `save` wrote."""
         self._run_ids = json.loads(Path(checkpoint_path).read_text("utf-8"))
 
 
@@ -74,3 +69,25 @@ def cell(run: RunSpec) -> dict[str, Any]:
         "samples_per_language": run.samples_per_language,
         "seed": run.seed,
     }
+
+
+class Events(Callback):
+    """Tune callback that tells an observer which runs start and end."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer: Observer | None = observer
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its callbacks for a restore, which this program never requests: a rerun reads the store instead.
+        return {"observer": None}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        if self.observer:
+            self.observer.started(trial.config["cell"]["run_id"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        if self.observer:
+            self.observer.ended(trial.config["cell"]["run_id"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self.on_trial_complete(iteration, trials, trial)
