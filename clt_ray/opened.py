@@ -38,7 +38,6 @@ class OpenSweep:
     spec: SweepSpec
     """Checked content of the file with the overrides applied; of a pilot, with its changes too."""
     locations: Locations
-    """Storage and tracker."""
     options: tuple[tuple[str, str], ...] = ()
     """Command-line options and their values that open this sweep again, with secrets in URIs redacted; messages such
     as `next: clt-ray report ...` repeat them. The value of a flag is empty."""
@@ -74,7 +73,6 @@ class OpenSweep:
 
     @cached_property
     def store(self) -> Store:
-        """The store that holds the runs."""
         return Store(self.locations.storage)
 
     @cached_property

@@ -77,7 +77,6 @@ class PilotSummary:
     sweep: str
     """Name of the full sweep."""
     measurements: tuple[PilotMeasurement, ...]
-    """One per model and task."""
     full_runs: int
     full_run_hours: float
     """Hours of all full runs together, were they to run one after the other."""

@@ -32,14 +32,7 @@ class Registry(Mapping[str, T], Generic[T]):
     """
 
     def __init__(self, group: str, kind: type[T] | tuple[type, ...], built_in: Iterable[T], key: str = "name") -> None:
-        """Creates a registry.
-
-        Args:
-            group: Group of entry points: `clt_ray.tasks`.
-            kind: Type, or types, that an entry point of the group must give.
-            built_in: Declarations of this package, in canonical order.
-            key: Attribute of a declaration that holds its name.
-        """
+        """Creates a registry of a group of entry points, which must give objects of `kind` with their name in `key`."""
         self.group = group
         self.built_in: Mapping[str, T] = {getattr(declaration, key): declaration for declaration in built_in}
         """The declarations of this package, by name."""
@@ -77,21 +70,18 @@ class Registry(Mapping[str, T], Generic[T]):
                 continue
             name = getattr(declaration, self._key, None)
             if not isinstance(declaration, self._kind) or not isinstance(name, str):
-                message = f"gives a {type(declaration).__name__}, not a {self._kinds()}"
-                problems.append(_problem(self.group, entry, message))
+                kinds = self._kind if isinstance(self._kind, tuple) else (self._kind,)
+                wanted = " or ".join(kind.__name__ for kind in kinds)
+                message = f"gives a {type(declaration).__name__}, not a {wanted}"
             elif name in owners:
                 message = f"declares {name!r}, which {owners[name]} declares already"
-                problems.append(_problem(self.group, entry, message))
             else:
-                loaded[name] = declaration
-                owners[name] = f"package {_package(entry)}"
+                loaded[name], owners[name] = declaration, f"package {_package(entry)}"
+                continue
+            problems.append(_problem(self.group, entry, message))
         if problems:
             raise ConfigurationError(problems)
         return dict(sorted(loaded.items()))
-
-    def _kinds(self) -> str:
-        kinds = self._kind if isinstance(self._kind, tuple) else (self._kind,)
-        return " or ".join(kind.__name__ for kind in kinds)
 
 
 def _problem(group: str, entry: EntryPoint, message: str) -> Problem:

@@ -32,7 +32,6 @@ class RayOptions:
     max_concurrent: int | None = None
     """Most runs at the same time; None for as many as the cluster can train."""
     verbose: bool = False
-    """Show the output of Ray and Tune."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class Capacity:
     """Number of runs that a cluster can execute at the same time."""
 
     slots: int
-    """Number of runs that can train at the same time."""
     drivers: int
     """Number of trials that may be alive. On CPUs it is one more than the slots, so that the next run's processes start
     while other runs train."""

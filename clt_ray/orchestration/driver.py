@@ -74,8 +74,7 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str,
         raise RunError(f"{run.name}: {failure_message(run, error)}") from error
     if outcome == "failed":
         status = store.run_dir(run.run_id).status()
-        record = status.error if status is not None else None
-        raise RunError(f"{run.name}: {record.message if record is not None else 'failed'}")
+        raise RunError(f"{run.name}: {status.error.message if status and status.error else 'failed'}")
     ray.tune.report({str(outcome): 1})
 
 

@@ -28,13 +28,11 @@ class RunSnapshot:
     stage: str = ""
     """`start`, `data`, `train` or `evaluate`; empty before the run has started."""
     step: int = 0
-    """Last optimizer step that was logged."""
     total_steps: int = 0
     """Optimizer steps of the whole run; 0 while unknown."""
     loss: float | None = None
     """Training loss at that step, in nats per token; None before the first log."""
     error: str | None = None
-    """Message of the error that ended a failed run."""
 
     @property
     def name(self) -> str:
@@ -48,13 +46,10 @@ class SweepSnapshot:
     total: int
     """Number of distinct runs of the sweep, including those finished earlier and those that other processes execute."""
     done: int
-    """Number of finished runs."""
     running: tuple[RunSnapshot, ...]
     failed: tuple[RunSnapshot, ...]
     waiting: int
-    """Number of runs that have not started."""
     elapsed_seconds: float
-    """Seconds since the execution began."""
     eta_seconds: float | None
     """Expected seconds until the last run ends; None before a run has finished."""
     changed: tuple[RunSnapshot, ...] = ()
@@ -90,16 +85,7 @@ class Monitor:
         tracker: RunTracker | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """
-        Args:
-            runs: Runs that are about to be executed.
-            already_done: Number of runs of the sweep that finished earlier.
-            total: Number of distinct runs of the sweep.
-            store: The store with the run directories.
-            show: Called with every snapshot.
-            tracker: Receives the runs that have changed; None when there is no tracker.
-            clock: Returns seconds; tests replace it.
-        """
+        """Prepares to observe runs of a sweep with `total` distinct runs, of which `already_done` finished earlier."""
         self._runs = {run.run_id: RunSnapshot(run, "waiting") for run in runs}
         self._already_done, self._total = already_done, total
         self._store, self._show, self._tracker = store, show, tracker
@@ -142,8 +128,7 @@ class Monitor:
         changed = []
         for run_id in sorted(to_read):
             before = self._runs[run_id]
-            now = self._look(before)
-            self._runs[run_id] = now
+            now = self._runs[run_id] = self._look(before)
             if (before.state, before.stage) != (now.state, now.stage):
                 changed.append(now)
         snapshot = self._snapshot(changed)
@@ -165,16 +150,10 @@ class Monitor:
         for run_snapshot in self._runs.values():
             by_state[run_snapshot.state].append(run_snapshot)
         elapsed = self._clock() - self._start_time
-        return SweepSnapshot(
-            total=self._total,
-            done=len(by_state["finished"]) + self._already_done,
-            running=tuple(by_state["running"]),
-            failed=tuple(by_state["failed"]),
-            waiting=len(by_state["waiting"]),
-            elapsed_seconds=elapsed,
-            eta_seconds=self._eta(by_state),
-            changed=tuple(changed),
-        )
+        running, failed = tuple(by_state["running"]), tuple(by_state["failed"])
+        done, waiting = len(by_state["finished"]) + self._already_done, len(by_state["waiting"])
+        eta = self._eta(by_state)
+        return SweepSnapshot(self._total, done, running, failed, waiting, elapsed, eta, tuple(changed))
 
     def _eta(self, by_state: Mapping[str, Sequence[RunSnapshot]]) -> float | None:
         """Returns the work left, divided by the work done per second."""

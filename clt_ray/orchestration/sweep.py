@@ -29,14 +29,8 @@ def run_missing(
     """Executes runs. The result of each run, also its failure, is in its run directory.
 
     Runs with different hardware are executed in one group after the other, because the number of concurrent trials is
-    limited for one kind of hardware at a time.
-
-    Args:
-        runs: Runs that are not finished.
-        storage: URI of the store.
-        observer: Notified when trials start and end.
-        options: The cluster to use, and how.
-        order: Chooses the next run and which runs are left out; None executes all runs in their order.
+    limited for one kind of hardware at a time. The order chooses the next run and which runs are left out; None
+    executes all runs in their order.
 
     Raises:
         ConfigurationError: No cluster answers at the address, or the cluster is too small for one of the runs.

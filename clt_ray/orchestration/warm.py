@@ -216,7 +216,7 @@ def _die_with(connection: socket.socket) -> None:
 
 
 def execute_payload(payload: dict[str, Any]) -> Outcome:
-    """Executes a payload: `run` (a `RunSpec.to_dict()`), `storage` (URI of the store), optionally this process's `rank`."""
+    """Executes the `run` (`RunSpec.to_dict()`) of a `storage` (URI), in the process with the optional `rank`."""
     return execute(RunSpec.from_dict(payload["run"]), Store(payload["storage"]), rank=payload.get("rank", 0))
 
 

@@ -9,7 +9,6 @@ here imports torch_xla: the hooks run in the controller, and on workers before t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -26,14 +25,6 @@ class XlaConfig(BackendConfig):
     @property
     def backend_cls(self) -> type[Backend]:
         return SliceBackend
-
-
-@dataclass(frozen=True)
-class Host:
-    """The host of a worker: the name of its slice, empty without such a label, and its number in the slice."""
-
-    slice_name: str
-    worker_id: int
 
 
 class SliceBackend(Backend):
@@ -53,17 +44,20 @@ class SliceBackend(Backend):
             raise RuntimeError(error)
 
 
-def prepare(index: int, count: int, address: str, port: int) -> Host:
-    """Sets this worker's environment (see `prepare_slice_process`) and returns the worker's host."""
+def prepare(index: int, count: int, address: str, port: int) -> tuple[str, int]:
+    """Sets this worker's environment (see `prepare_slice_process`).
+
+    Returns the name of its slice, empty without such a label, and the number of its host in the slice.
+    """
     prepare_slice_process(index, count, address, port)
     labels = ray.get_runtime_context().get_node_labels()
-    return Host(str(labels.get(SLICE_NAME, "")), int(str(labels.get(WORKER_ID, 0))))
+    return str(labels.get(SLICE_NAME, "")), int(str(labels.get(WORKER_ID, 0)))
 
 
-def scattered(hosts: Sequence[Host]) -> str:
-    """Returns the reason why these hosts are not one whole slice, or an empty string."""
-    names = sorted({host.slice_name for host in hosts})
+def scattered(hosts: Sequence[tuple[str, int]]) -> str:
+    """Returns why these hosts (slice, number) are not one whole slice, or an empty string."""
+    names = sorted({name for name, _ in hosts})
     if len(names) > 1:
         return f"the workers of one run were placed on {len(names)} slices: {', '.join(names)}"
-    state = SliceState(names[0], len(hosts), tuple(sorted(host.worker_id for host in hosts)))
+    state = SliceState(names[0], len(hosts), tuple(sorted(worker_id for _, worker_id in hosts)))
     return "" if state.whole else str(state)

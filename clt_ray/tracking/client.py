@@ -32,7 +32,6 @@ _ENVIRONMENT = {
 _NOISY_LOGGERS = ("alembic", "mlflow")
 
 _LONGEST_REASON = 300
-"""Most characters of MLflow's own message that an error quotes."""
 
 
 class TrackerUnavailable(CltRayError):

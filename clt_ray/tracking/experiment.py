@@ -13,7 +13,6 @@ from clt_ray.tracking.view import SAVED_VIEW_TAG, saved_view
 ARTIFACTS = "mlartifacts"
 """Name of the folder beside an SQLite file that holds the artifacts."""
 RUNS_PER_PAGE = 500
-"""Most runs that one request returns."""
 NOTE = """One child run per run of the sweep, and one parent run for the sweep itself.
 
 * The view "Scores by samples per language" shows the runs of the grid, with scores against samples per language.

@@ -42,29 +42,17 @@ def params(run: RunSpec) -> dict[str, str]:
         "seed": run.seed,
         "train_rows": run.train_rows,
         "steps": run.steps,
-        "epochs": run.training.epochs,
-        "batch_size": run.training.batch_size,
-        "learning_rate": run.training.learning_rate,
-        "precision": run.training.precision,
+        **{name: getattr(run.training, name) for name in ("epochs", "batch_size", "learning_rate", "precision")},
     }
     return {name: str(value) for name, value in values.items()}
 
 
 def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:
     """Returns a child run's tags. Filters of the MLflow UI see them, but not those of `parent`, the parent run's id."""
-    return {
-        PARENT: parent,
-        KIND: "run",
-        SWEEP: sweep,
-        RUN_ID: run.run_id,
-        "clt.model": run.model.name,
-        "clt.task": run.task,
-        "clt.setting": run.setting,
-        "clt.language_group": run.language_group,
-        "clt.samples_per_language": str(run.samples_per_language),
-        "clt.seed": str(run.seed),
-        "mlflow.source.name": "clt-ray",
-    }
+    settings = params(run)
+    searched = ("model", "task", "setting", "language_group", SAMPLES, "seed")
+    names = {PARENT: parent, KIND: "run", SWEEP: sweep, RUN_ID: run.run_id, "mlflow.source.name": "clt-ray"}
+    return names | {f"clt.{name}": settings[name] for name in searched}
 
 
 def score_metric(task: str, language: str, metric: str) -> str:

@@ -56,11 +56,18 @@ class Projection:
 
 
 def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
-    """Returns the projection of a run whose state in the store is not `missing`."""
+    """Returns the projection of a run.
+
+    Args:
+        run: The run.
+        directory: Its run directory.
+        state: Its state in the store, which is not `missing`.
+    """
     status = directory.status()
     points = {log: _last_per_step(directory.metrics(log)) for log in LOGS}
-    last_point = max((point.time for log in points.values() for point in log), default=0.0)
-    updated = status.updated if status is not None else last_point
+    updated = status.updated if status is not None else None
+    if updated is None:
+        updated = max((point.time for log in points.values() for point in log), default=0.0)
     started = min([updated, *(point.time for log in points.values() for point in log[:1])])
     tags = {names.ATTEMPT: str(status.attempt if status is not None else 1)}
     # It is a param too, but charts of MLflow plot metrics against metrics.
@@ -90,15 +97,23 @@ def judging(judgement: JudgeDocument | None) -> str:
 
 def judge_tags(judgement: JudgeDocument) -> dict[str, str]:
     """Returns the tags that identify the judge: name, model as its server reports it, temperature and prompt hash."""
-    values = {"": judgement.judge, "_model": ", ".join(sorted(judgement.answered_by))}
-    values |= {"_temperature": str(judgement.temperature), "_prompt_sha256": judgement.prompt_sha256}
+    values = {
+        "": judgement.judge,
+        "_model": ", ".join(sorted(judgement.answered_by)),
+        "_temperature": judgement.temperature,
+        "_prompt_sha256": judgement.prompt_sha256,
+    }
     return {names.JUDGE + suffix: str(value) for suffix, value in values.items()}
 
 
 def rating_metrics(judgement: JudgeDocument, ratings: str) -> dict[str, float]:
-    """Returns the metrics of a judgement, from the content of judge.json and of the judge's scores.csv.
+    """Returns the metrics of a judgement.
 
     Each mean rating has its own number of items, because items without a rating are left out of the mean.
+
+    Args:
+        judgement: Content of judge.json.
+        ratings: Content of the judge's scores.csv.
     """
     metrics: dict[str, float] = {}
     for row in csv.DictReader(io.StringIO(ratings)):
@@ -143,5 +158,5 @@ def artifacts(directory: RunDir) -> dict[str, str]:
 
 
 def _last_per_step(points: Sequence[MetricPoint]) -> list[MetricPoint]:
-    # Of several points of one step the last one recorded counts, as in the selection of the checkpoint.
+    """Returns one point per step, in order of steps: the last one recorded, as in the selection of the checkpoint."""
     return [point for _, point in sorted({point.step: point for point in points}.items())]

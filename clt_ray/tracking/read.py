@@ -19,7 +19,7 @@ from clt_ray.tracking.experiment import find_experiment, search_runs
 def read_scores(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
     """Returns the scores of a sweep's finished runs as rows with the columns of scores.csv.
 
-    Reads metrics and params only. Rows are sorted by run, task, language and metric.
+    Reads metrics and params only, one query per 500 runs. Rows are sorted by run, task, language and metric.
 
     Raises:
         TrackerUnavailable: MLflow does not answer.
@@ -67,8 +67,11 @@ def read_validation(tracking_uri: str, sweep_name: str, run_id: str, metric: str
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    # MLflow creates 70 objects per run, and each collection visits all of them, which takes longer than the queries.
-    # The objects form no reference cycles, so nothing accumulates.
+    """Turns the cyclic garbage collector off.
+
+    MLflow creates 70 objects per run, and each collection visits all of them, which takes longer than the queries.
+    The objects form no reference cycles, so nothing accumulates.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -79,6 +82,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def _finished(client: Any, sweep_name: str) -> Iterator[Any]:
+    """Yields the finished child runs of a sweep, one per run id."""
     experiment = find_experiment(client, sweep_name)
     if experiment is None:
         return
@@ -97,19 +101,24 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
         parsed = names.parse_score_metric(name)
         if parsed is None or parsed[2] == names.ITEMS or name.endswith((names.STDERR, names.METRIC_ITEMS)):
             continue
+        # NaN: an earlier judge gave this rating, the last one did not.
         if isnan(value) and names.is_rating(name):
-            continue  # An earlier judge gave this rating, the last one did not.
+            continue
         task, language, metric = parsed
-        items = names.score_metric(task, language, names.ITEMS)
         yield {
             "run_id": run.data.tags[names.RUN_ID],
-            **{name: params[name] for name in ("model", "setting", "language_group", "train_languages")},
+            "model": params["model"],
+            "setting": params["setting"],
             "task": task,
+            "language_group": params["language_group"],
+            "train_languages": params["train_languages"],
             names.SAMPLES: int(params[names.SAMPLES]),
             "seed": int(params["seed"]),
             "eval_language": language,
             "metric": metric,
             "score": value,
             "stderr": metrics.get(name + names.STDERR),
-            "n_items": int(metrics.get(name + names.METRIC_ITEMS) or metrics[items]),
+            "n_items": int(
+                metrics.get(name + names.METRIC_ITEMS) or metrics[names.score_metric(task, language, names.ITEMS)]
+            ),
         }

@@ -19,9 +19,10 @@ Processes that bring the same sweep up to date take turns by means of a lease in
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,8 +37,9 @@ from clt_ray.tracking.client import TrackerUnavailable, connect, reachable
 from clt_ray.tracking.experiment import open_experiment, search_runs
 from clt_ray.tracking.projection import artifacts, judging, project
 
+log = logging.getLogger(__name__)
+
 TerminalStatus = Literal["FINISHED", "FAILED", "KILLED"]
-"""MLflow's status of a run that has ended."""
 
 LEASE_WAIT_SECONDS = 30.0
 """Longest wait for another process that is bringing the same sweep up to date."""
@@ -45,21 +47,18 @@ LEASE_POLL_SECONDS = 0.1
 FEW_RUNS = 20
 """Up to this many unknown runs are searched for by one query each; more of them by listing the experiment."""
 RUNS_PER_QUERY = 100
-"""Most run ids in the filter of one query."""
+UPDATE_SECONDS = 5.0
+"""Shortest time between two updates of a `BestEffortTracker` that are not forced."""
 
 
 class SweepTracker:
     """MLflow's record of one sweep, as this program writes it."""
 
     def __init__(self, tracking_uri: str, sweep_name: str, store: Store, artifact_location: str | None = None) -> None:
-        """Prepares the tracker. The first call of another method connects to MLflow.
+        """Prepares the tracker of the experiment `sweep_name`. The first call of another method connects to MLflow.
 
-        Args:
-            tracking_uri: MLflow's tracking URI.
-            sweep_name: Name of the experiment and of its parent run.
-            store: The store with the run directories.
-            artifact_location: URI under which a new experiment keeps its artifacts. By default a folder beside the
-                SQLite file, or the default of the tracking server.
+        A new experiment keeps its artifacts under the URI `artifact_location`: by default a folder beside the SQLite
+        file, or the default of the tracking server.
         """
         self._uri, self._sweep, self._store = tracking_uri, sweep_name, store
         self._artifact_location = artifact_location
@@ -110,19 +109,13 @@ class SweepTracker:
                 client.set_terminated(parent.info.run_id, status)
 
     def log_report(self, folder: Path) -> None:
-        """Logs a report's folder as the artifact folder `report` of the parent run.
-
-        Raises:
-            TrackerUnavailable: MLflow did not take the folder.
-        """
+        """Logs a report's folder as the artifact folder `report` of the parent run; may raise `TrackerUnavailable`."""
         with self._exclusive_client() as client, reachable(self._uri):
             _, parent = self._experiment_and_parent(client)
             client.log_artifacts(parent.info.run_id, str(folder), "report")
 
     def _is_complete(self, run_id: str) -> bool:
-        if run_id not in self._complete:
-            return False
-        return judging(self._store.run_dir(run_id).judge()) == self._complete[run_id]
+        return run_id in self._complete and judging(self._store.run_dir(run_id).judge()) == self._complete[run_id]
 
     def _sync_run(
         self, client: Any, experiment: str, parent: Any, run: RunSpec, state: RunStatus, child: Any | None
@@ -203,3 +196,41 @@ class SweepTracker:
 def _add_oldest(children: dict[str, Any], runs: Iterable[Any]) -> None:
     for run in runs:
         children.setdefault(run.data.tags.get(names.RUN_ID, ""), run)
+
+
+class BestEffortTracker:
+    """Updates a tracker every few seconds. An outage is logged once and remembered; it raises nothing."""
+
+    def __init__(self, tracker: SweepTracker, clock: Callable[[], float] = time.monotonic) -> None:
+        self.trouble: str | None = None
+        """Why MLflow is not up to date; None when the last call succeeded."""
+        self._tracker, self._clock = tracker, clock
+        self._pending: dict[str, RunSpec] = {}
+        self._next_update = 0.0
+
+    def update(self, runs: Sequence[RunSpec], force: bool = False) -> None:
+        """Brings these runs up to date, together with those whose update was postponed or failed.
+
+        Without `force`, the runs wait until a few seconds have passed since the last update.
+        """
+        self._pending |= {run.run_id: run for run in runs}
+        if self._clock() < self._next_update and not force:
+            return
+        try:
+            self._tracker.sync(list(self._pending.values()))
+            self._pending.clear()
+            self.trouble = None
+        except TrackerUnavailable as error:
+            if self.trouble is None:
+                log.warning("MLflow is not up to date, training continues: %s", error)
+            self.trouble = str(error)
+        self._next_update = self._clock() + UPDATE_SECONDS
+
+    def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
+        """Sets the parent run's status and logs files with it, unless MLflow is not up to date."""
+        if self.trouble:
+            return
+        try:
+            self._tracker.finish(status, artifacts)
+        except TrackerUnavailable as error:
+            self.trouble = str(error)

@@ -31,7 +31,6 @@ COLUMNS = {
     f"tags.`{names.CHOSEN_STEP}`": 120,
 }
 MEAN_WIDTH = 170
-"""Width in pixels of a column with mean scores."""
 
 
 def mean_metrics() -> tuple[str, ...]:

@@ -40,7 +40,6 @@ class Question:
     """Non-English rows of the task that can be had, instead of a target."""
     tolerance: Annotated[float | None, value_option("--tolerance", "SCORE", "What counts as no difference.")] = None
     scores: Annotated[str | None, value_option("--scores", "FILE.csv", "Go by a scores file instead.")] = None
-    """A CSV file in the tidy scores format as the evidence, instead of sweeps."""
 
 
 def advise(question: Question, sweeps: Sequence[OpenSweep] = ()) -> Advice:
@@ -114,10 +113,8 @@ def _print(advice: Advice) -> None:
     recommended, metric = advice.options[0], advice.metric
     print_lines(f"[bold]{headline(advice)}[/bold]", *details(advice), "")
     target_column = [">target"] if advice.target is not None else []
-    grid = table(
-        "option", "group", ">n each", ">rows", metric.label,
-        ">in tol.", *target_column, ">+1,000 rows", ">plateau",
-    )  # fmt: skip
+    columns = ("option", "group", ">n each", ">rows", metric.label, ">in tol.")
+    grid = table(*columns, *target_column, ">+1,000 rows", ">plateau")
     for option in advice.options:
         grid.add_row(
             "alone" if option.setting == "single" else "mixed", option.language_group,

@@ -24,7 +24,6 @@ class Deletable:
     """Name of the tree inside the run directory."""
     size_bytes: int
     why: str
-    """Why it is not needed."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,9 @@ class CleanUp:
     trees: tuple[Deletable, ...]
     """Run by run, in the order of the grid."""
     applied: bool
-    """Whether the trees were deleted."""
 
     @property
     def size_bytes(self) -> int:
-        """Size of all trees."""
         return sum(tree.size_bytes for tree in self.trees)
 
     def to_json(self) -> list[dict[str, Any]]:

@@ -18,11 +18,10 @@ Folder = Annotated[str, argument("DIR", "New folder for the checkpoint.")]
 
 
 def export(run_id: str, folder: str | Path, storage: str | None = None) -> Path:
-    """Copies the chosen checkpoint of a finished run, and returns the folder.
+    """Copies the chosen checkpoint of a finished run to a new or empty folder, and returns the folder.
 
     Args:
         run_id: Id of a run, or enough of its first digits to be unique in the store.
-        folder: Where the checkpoint goes; must not exist, or be empty.
         storage: Path or URI of the store; see `clt_ray.locations.locate` for the default.
 
     Raises:

@@ -43,7 +43,6 @@ class JudgeOptions:
     ] = None
     """Most requests in a minute, repetitions included; None sets no limit."""
     dry_run: Annotated[bool, flag("--dry-run", "Send nothing; count requests and tokens.")] = False
-    """Send nothing and write nothing; count what would be sent."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ class JudgeOutcome:
     host: str
     """Host and port of the judge."""
     dry_run: bool
-    """Whether nothing was sent."""
     runs: tuple[JudgedRun, ...]
     """Finished runs whose answers are rated."""
     unfinished: int
@@ -90,11 +88,8 @@ def judge(
 ) -> JudgeOutcome:
     """Rates the kept answers of every finished run of a sweep. What was rated before costs nothing.
 
-    Args:
-        sweep: The sweep.
-        options: How to judge.
-        environment: Environment variables that name the judge; by default those of this process.
-        show: Called with each run when its ratings are done.
+    The environment variables, by default those of this process, name the judge. `show` is called with each run when its
+    ratings are done.
 
     Raises:
         ConfigurationError: The environment or an option is wrong, or no run can be judged.

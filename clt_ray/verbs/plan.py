@@ -98,10 +98,7 @@ def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
 
 
 def _table(cells: Sequence[PlannedCell]) -> Table:
-    grid = table(
-        *CELL_COLUMNS, "action", ">rows", ">Mtok", ">steps",
-        ">chip-h", "why",
-    )  # fmt: skip
+    grid = table(*CELL_COLUMNS, "action", ">rows", ">Mtok", ">steps", ">chip-h", "why")
     for column in grid.columns[:-1]:
         column.no_wrap = True
     series = RepeatedCells()
@@ -142,11 +139,8 @@ def _announce(proof: FitProof) -> None:
 
 
 def _print_proofs(proofs: Sequence[FitProof]) -> None:
-    grid = table(
-        "model", "slice", ">mesh", ">batch", ">runs",
-        ">layers", ">state", ">step", ">of a chip", ">took",
-        "",
-    )  # fmt: skip
+    step = ("model", "slice", ">mesh", ">batch", ">runs", ">layers")
+    grid = table(*step, ">state", ">step", ">of a chip", ">took", "")
     for proof in proofs:
         grid.add_row(
             proof.model, f"{proof.accelerator.removeprefix('TPU-')} {proof.topology}", proof.mesh,

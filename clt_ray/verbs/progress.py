@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
     """Yields the function that shows each snapshot of the sweep while the block lasts."""
-    if sys.stdout.isatty():
-        with _live_table() as show:
-            yield show
-    else:
-        yield print_events
+    with _live_table() if sys.stdout.isatty() else contextlib.nullcontext(print_events) as show:
+        yield show
 
 
 def headline(snapshot: SweepSnapshot) -> str:

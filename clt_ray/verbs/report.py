@@ -34,11 +34,8 @@ class ReportOptions:
     """What a report is on, beside sweeps, and where it goes."""
 
     scores: Annotated[str | None, value_option("--scores", "FILE.csv", "Report on a scores file instead.")] = None
-    """A CSV file in the tidy scores format, instead of sweeps."""
     reference: Annotated[bool, flag("--reference", REFERENCE_HELP)] = False
-    """Report on the published scores of the reference study, or show them beside the sweeps or the scores file."""
     out: Annotated[str | None, value_option("--out", "DIR", "Folder (default: STORAGE/reports/NAME).")] = None
-    """Folder of the report; None is `reports/<name>` in the storage."""
 
 
 def report(

@@ -19,17 +19,7 @@ from clt_ray.store import Store
 from clt_ray.sweep.plan import Plan
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import BestEffortTracker, TerminalStatus
-from clt_ray.verbs.options import (
-    Overrides,
-    Pilot,
-    Storage,
-    SweepFile,
-    TrackingUri,
-    Verbose,
-    flag,
-    next_command,
-    value_option,
-)
+from clt_ray.verbs.options import Overrides, Pilot, Storage, SweepFile, TrackingUri, Verbose, next_command, value_option
 from clt_ray.verbs.plan import plan, totals
 from clt_ray.verbs.progress import progress
 from clt_ray.verbs.status import SweepStatus, status
@@ -49,7 +39,7 @@ MaxConcurrent = Annotated[int | None, value_option("--max-concurrent", "N", "At 
 ORDER_HELP = "grid, or informative: most information per chip-hour first."
 Order = Annotated[Literal["grid", "informative"], typer.Option("--order", metavar="ORDER", help=ORDER_HELP)]
 STOP_HELP = "Leave out larger sizes of a series whose plateau is established."
-StopAtPlateau = Annotated[bool, flag("--stop-at-plateau", STOP_HELP)]
+StopAtPlateau = Annotated[bool, typer.Option("--stop-at-plateau", help=STOP_HELP)]
 
 
 @dataclass(frozen=True)
@@ -57,11 +47,9 @@ class RunOptions:
     """How a sweep is executed. None of it changes a run's numbers."""
 
     address: Address = None
-    """Address of a running Ray cluster; None is the one that RAY_ADDRESS names, else a local one."""
     max_concurrent: MaxConcurrent = None
     """Most runs at a time; None is as many as the cluster carries."""
     order: Order = "grid"
-    """Order of the missing runs."""
     stop_at_plateau: StopAtPlateau = False
     """Leave out the larger sizes of a series whose plateau is established; these runs stay missing."""
     verbose: Verbose = False
@@ -251,10 +239,7 @@ def _next(outcome: RunOutcome, sweep: OpenSweep) -> str:
 
 
 def _print_pilot(summary: PilotSummary) -> None:
-    grid = table(
-        "model", "task", ">runs", ">s/step", ">planned",
-        ">tokens/s", ">host memory", ">device memory",
-    )  # fmt: skip
+    grid = table("model", "task", ">runs", ">s/step", ">planned", ">tokens/s", ">host memory", ">device memory")
     for row in summary.measurements:
         planned = "no estimate" if row.planned_step_seconds is None else f"{row.planned_step_seconds:.3f}"
         memory = ["" if count is None else size(count) for count in (row.host_memory_bytes, row.device_memory_bytes)]

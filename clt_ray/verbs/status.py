@@ -35,7 +35,6 @@ class RunProgress:
     progress: float
     """Optimizer steps done, as a fraction of all."""
     error: str | None
-    """Error line of a failed run."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,6 @@ class SweepStatus:
 
     @property
     def complete(self) -> bool:
-        """Whether every run is finished."""
         return self.count("finished") == len(self.runs)
 
     def to_json(self) -> dict[str, Any]:

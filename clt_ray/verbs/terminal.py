@@ -16,7 +16,6 @@ WIDTH = 100
 """Columns that tables fit in when the output is not a terminal."""
 
 CELL_COLUMNS = ("model", "task", "group", ">n", ">seed")
-"""Columns that name a cell: model, task, language group, samples per language, seed."""
 
 
 def console() -> Console:

@@ -22,7 +22,6 @@ class Validation:
     valid: bool
     """True: a file with errors raises `ConfigurationError` instead."""
     runs: int
-    """Distinct runs of the sweep."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the validation as plain JSON values."""

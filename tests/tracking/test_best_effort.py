@@ -12,7 +12,7 @@ import pytest
 from clt_ray.store import Store
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import BestEffortTracker, SweepTracker, TrackerUnavailable
-from clt_ray.tracking.best_effort import UPDATE_SECONDS
+from clt_ray.tracking.sweep_tracker import UPDATE_SECONDS
 from tests.support.lookups import only_run, runs
 from tests.support.run_dirs import SWEEP, finished, spec
 
