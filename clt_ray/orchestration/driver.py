@@ -34,8 +34,8 @@ def scaling(run: RunSpec) -> ScalingConfig:
         tpu: dict[str, Any] = {"topology": hardware.topology, "accelerator_type": hardware.accelerator}
         return ScalingConfig(num_workers=hosts, use_tpu=True, resources_per_worker=resources, **tpu)
     gpu = hardware.accelerator == "GPU"
-    resources = {"CPU": hardware.cpus_per_worker} | ({"GPU": 1} if gpu else {})
-    return ScalingConfig(num_workers=hardware.workers, use_gpu=gpu, resources_per_worker=resources)
+    per_worker = {"CPU": float(hardware.cpus_per_worker)} | ({"GPU": 1.0} if gpu else {})
+    return ScalingConfig(num_workers=hardware.workers, use_gpu=gpu, resources_per_worker=per_worker)
 
 
 def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], storage: str, scratch: str) -> None:

@@ -55,8 +55,11 @@ def hosts_and_resources(hardware: HardwareSpec) -> tuple[int, dict[str, float]]:
     from ray.util.tpu import get_tpu_worker_resources
 
     assert hardware.topology is not None, "a sweep file with a TPU must name a topology"
-    cpus = {"CPU": hardware.cpus_per_worker}
-    hosts, resources = get_tpu_worker_resources(hardware.topology, hardware.accelerator, cpus)
+    hosts, resources = get_tpu_worker_resources(
+        topology=hardware.topology,
+        accelerator_type=hardware.accelerator,
+        resources_per_worker={"CPU": hardware.cpus_per_worker},
+    )
     return hosts, resources
 
 
