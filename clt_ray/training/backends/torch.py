@@ -53,7 +53,8 @@ class TorchBackend:
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
         """Returns a model with fp32 parameters for every precision; bf16 runs compute under autocast."""
         options: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
-        return AutoModelForCausalLM.from_pretrained(location, revision=revision, **options).to(self.device)
+        model: Any = AutoModelForCausalLM.from_pretrained(location, revision=revision, **options)
+        return model.to(self.device)
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:
         distributed = {"ddp_backend": "gloo" if self._cpu else "nccl"} if self.world_size > 1 else {}
