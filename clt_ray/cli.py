@@ -3,8 +3,6 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 incomplete.
 """
 
-from __future__ import annotations
-
 import inspect
 import logging
 import os

@@ -1,7 +1,5 @@
 """Errors that a user can act on. Any other exception is a bug and keeps its traceback."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Where a command finds its runs, its tracker and its reports."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

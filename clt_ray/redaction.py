@@ -12,8 +12,6 @@ URIs are cut at their delimiters instead of being parsed with `urlsplit` and put
 malformed hosts and normalises what it accepts, and redaction must neither fail nor change the rest of a URI.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 from urllib.parse import unquote_plus

@@ -1,7 +1,5 @@
 """Order of a sweep's missing runs by what they are expected to tell, updated as runs finish."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import nan
 

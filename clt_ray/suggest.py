@@ -1,7 +1,5 @@
 """Suggests the closest known name for one that does not exist."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 

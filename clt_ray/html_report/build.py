@@ -3,8 +3,6 @@
 The page needs none of the files beside it: style sheet, script and figures are embedded in it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ A measure's table is declared once, for instance `TableSpec("noise", "Run-to-run
 `TableSpec.of(frame)` is the `Table` that the template lays out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias

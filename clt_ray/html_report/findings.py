@@ -1,7 +1,5 @@
 """Findings as sentences with numbers and intervals, the facts that they are based on, and their limitations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt

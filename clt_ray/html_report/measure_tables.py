@@ -1,7 +1,5 @@
 """Tables of what findings depend on (noise, single languages, data volume) and of what holds beyond single curves."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The table of all runs, with their states, errors and links to MLflow."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """Tables of scores and gains, of what curves show when they are compared, and of the reference study's claims."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Sections of the page: title, a statement of what the tables show, and the tables."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,5 @@
 """Numbers, units and lists as text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from math import isfinite

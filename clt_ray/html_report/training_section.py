@@ -1,7 +1,5 @@
 """Sections and figures of what runs recorded during training: validation losses and gradient agreement."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Final
 

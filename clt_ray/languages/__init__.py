@@ -6,8 +6,6 @@
 Another package adds a language through an entry point of the group `clt_ray.languages`; docs/extend.md has a recipe.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from clt_ray.errors import CltRayError

@@ -1,7 +1,5 @@
 """`Language`: everything that the package needs to know about a language, in one declaration."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Callable, Mapping

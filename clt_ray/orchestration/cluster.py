@@ -1,7 +1,5 @@
 """Connects to the Ray cluster of a sweep, and determines how many runs it can train at the same time."""
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import logging

@@ -1,7 +1,5 @@
 """The function that Ray Tune calls for each trial: it drives the Ray Train run of one run of the sweep."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from typing import Any

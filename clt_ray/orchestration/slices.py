@@ -6,8 +6,6 @@ A slice trains only when all its hosts are up. Ray waits for a missing host unti
 placement failed; the labels tell at once which host is missing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Ray Tune's hooks: trial events for an observer, and an order of the runs that depends on finished runs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -15,8 +15,6 @@ raises, and Ray Train counts a worker failure. The warm process exits once its o
 executes the sweep and prepared it) or the file of its socket no longer exists.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import gc

@@ -1,7 +1,5 @@
 """The training function of Ray Train's workers: executes a run, or one process of it."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -6,8 +6,6 @@ address of their process group; everything else belongs to the training backend 
 here imports torch_xla: the hooks run in the controller, and on workers before training starts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 MLflow is imported when the first connection is made, because the import takes about a second.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Finds, creates and searches the MLflow experiment of a sweep."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote

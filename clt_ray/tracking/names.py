@@ -1,7 +1,5 @@
 """Names of tags, params and metrics in MLflow. They are the same in every run, so that runs can be compared."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from clt_ray.sweep.run import RunSpec

@@ -1,7 +1,5 @@
 """Computes from a run directory what MLflow should contain about the run. Does not use MLflow itself."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Mapping, Sequence

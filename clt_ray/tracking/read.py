@@ -1,7 +1,5 @@
 """Reads scores, item scores and validation curves from MLflow."""
 
-from __future__ import annotations
-
 import csv
 import gc
 from collections.abc import Iterator

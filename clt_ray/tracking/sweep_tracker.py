@@ -17,8 +17,6 @@ points, so that no point is logged twice.
 Processes that bring the same sweep up to date take turns by means of a lease in the store.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """The command and the address of MLflow's web interface."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -7,8 +7,6 @@ columns in which they differ, and for each task the mean scores over languages a
 The format is the one in which MLflow 3.17 saves views. A version that does not know it shows its default page.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """`clt-ray advise`: how many samples per language to buy for a task, with the odds and the runs they rest on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """`clt-ray best`: the chosen checkpoint of each run, and why it was chosen."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """`clt-ray clean`: what of a sweep's runs no promise needs any more; deletes it only when asked to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any

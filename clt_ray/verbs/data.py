@@ -1,7 +1,5 @@
 """`clt-ray data`: the rows of a sweep, what was dropped and why, and prompts as the models see them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """`clt-ray export`: the chosen checkpoint of a run as a Hugging Face directory of safetensors."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Annotated

@@ -9,8 +9,6 @@
 `flattened` replaces every parameter whose type is a dataclass by that class's fields.
 """
 
-from __future__ import annotations
-
 import inspect
 import shlex
 from collections.abc import Callable

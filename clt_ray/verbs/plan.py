@@ -1,7 +1,5 @@
 """`clt-ray plan`: what `run` would do with every cell of one or several sweeps, and why."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`clt-ray report`: one HTML page with figures and tables, from finished runs, a scores file or the reference study."""
 
-from __future__ import annotations
-
 import logging
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """`clt-ray status`: where each run of a sweep is, the real error of those that failed, and the time left."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

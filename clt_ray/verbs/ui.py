@@ -1,7 +1,5 @@
 """`clt-ray ui`: the MLflow web interface on a sweep's experiment."""
 
-from __future__ import annotations
-
 import subprocess
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`clt-ray validate`: every error of a sweep file at once, before anything else is done with it."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """Curves over samples per language: relative to English, seen and unseen languages, and every language."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

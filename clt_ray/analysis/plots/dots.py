@@ -1,7 +1,5 @@
 """The gain in each language, and the mean of the unseen languages against that of the seen ones."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

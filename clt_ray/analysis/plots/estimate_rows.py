@@ -1,7 +1,5 @@
 """The layout of a forest plot: its panels, its lines with their names, and how its columns are drawn."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal

@@ -10,8 +10,6 @@ estimate without an interval is faint.
 the best run in its seen and in its unseen languages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

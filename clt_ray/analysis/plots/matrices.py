@@ -1,7 +1,5 @@
 """Matrices: gains from each training language in each evaluation language, and cosines of gradients."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import numpy as np

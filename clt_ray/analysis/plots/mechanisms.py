@@ -1,7 +1,5 @@
 """Figures over the training of runs on mixed tasks: losses beside the single-task run's, and gradient agreement."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

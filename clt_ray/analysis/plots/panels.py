@@ -1,7 +1,5 @@
 """Figures of small multiples: their panels, the axis of samples per language, titles, notes, labels at line ends."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10

@@ -3,8 +3,6 @@
 Colours are Okabe and Ito's (Color Universal Design, 2008), which readers with any common colour vision tell apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
