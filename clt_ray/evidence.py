@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 Rows = list[dict[str, str]]
 """Rows of a CSV file, values as text."""
 
-SCORES = ("scores.csv", "judge/scores.csv")
-"""Files of a run directory with one row per task, language and metric: scores, and ratings by a judge model."""
-ITEMS = ("items.csv", "judge/items.csv")
-"""Files of a run directory with one row per test item and metric."""
-
 
 def finished_rows(store: Store, run_ids: Iterable[str], file: str) -> Rows:
     """Returns the rows of a CSV file of those runs that are finished and have the file."""
@@ -42,19 +37,19 @@ def finished_rows(store: Store, run_ids: Iterable[str], file: str) -> Rows:
 
 def score_rows(sweeps: Sequence[OpenSweep]) -> Rows:
     """Returns scores and ratings of the finished runs of sweeps in the columns of scores.csv, each run once."""
-    return _rows(sweeps, SCORES)
+    return _rows(sweeps, "scores.csv")
 
 
 def item_rows(sweeps: Sequence[OpenSweep]) -> Rows:
     """Returns scores and ratings of every test item of the finished runs in the columns of items.csv."""
-    return _rows(sweeps, ITEMS)
+    return _rows(sweeps, "items.csv")
 
 
-def _rows(sweeps: Sequence[OpenSweep], files: Sequence[str]) -> Rows:
+def _rows(sweeps: Sequence[OpenSweep], name: str) -> Rows:
     if not sweeps:
         return []
     run_ids = list(dict.fromkeys(run.run_id for sweep in sweeps for run in sweep.runs))
-    return [row for file in files for row in finished_rows(sweeps[0].store, run_ids, file)]
+    return [row for file in (name, f"judge/{name}") for row in finished_rows(sweeps[0].store, run_ids, file)]
 
 
 def study(sweeps: Sequence[OpenSweep]) -> Study:
@@ -66,8 +61,7 @@ def study(sweeps: Sequence[OpenSweep]) -> Study:
     from clt_ray.analysis.loading import load_items, load_scores
     from clt_ray.analysis.study import Study
 
-    rows = score_rows(sweeps)
-    if not rows:
+    if not (rows := score_rows(sweeps)):
         raise no_finished_run(sweeps)
     return Study.of(load_scores(rows), load_items(item_rows(sweeps)))
 

@@ -14,16 +14,10 @@ class Locations:
     storage: str
     """URI or absolute path of the store."""
     tracking_uri: str
-    """Tracking URI of MLflow."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the store is a folder of this machine."""
-        return "://" not in self.storage
 
     def report_folder(self, name: str) -> Path:
         """Returns the default folder of a report, which is on this machine even where the store is not."""
-        root = Path(self.storage) if self.is_local else Path(DEFAULT_FOLDER).absolute()
+        root = Path(DEFAULT_FOLDER).absolute() if "://" in self.storage else Path(self.storage)
         return root / "reports" / name
 
 

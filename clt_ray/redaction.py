@@ -17,7 +17,6 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 HIDDEN: Final = "***"
-"""Written where a secret was."""
 
 _SECRET_NAMES: Final = re.compile(
     r"passw|passphrase|pwd|secret|token|credential|signature"
@@ -66,9 +65,7 @@ def without_credentials(uri: str) -> str:
     A browser would send the `***` of `redacted` as a password.
     """
     scheme, separator, rest = uri.partition("://")
-    if not separator:
-        return uri
-    return f"{scheme}://{_without_secret_values(_credentials(scheme, rest)[2])}"
+    return f"{scheme}://{_without_secret_values(_credentials(scheme, rest)[2])}" if separator else uri
 
 
 def _credentials(scheme: str, rest: str) -> tuple[str, str, str]:

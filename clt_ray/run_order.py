@@ -19,7 +19,6 @@ class StoreOrder:
         """
         Args:
             runs: All runs of the sweep in the order of its grid, finished ones included.
-            store: The store that holds their scores.
             informative: Choose by expected information per cost; otherwise keep the order of the grid.
             stop_at_plateau: Leave out runs beyond an established plateau.
         """
@@ -61,11 +60,7 @@ class StoreOrder:
 
 
 def observe(rows: Rows) -> dict[str, Observation]:
-    """Returns the mean over the non-English languages of each task's primary metric.
-
-    Args:
-        rows: Rows of the scores.csv of one run.
-    """
+    """Returns the mean over the non-English languages of each task's primary metric in a run's rows of scores.csv."""
     observations = {}
     for task in dict.fromkeys(row["task"] for row in rows):
         task_rows = [row for row in rows if row["task"] == task and row["eval_language"] != ENGLISH]

@@ -52,7 +52,6 @@ class CheckpointScore:
     stderr: float = nan
     """Standard error of the mean; nan where it is unknown."""
     n_items: int = 1
-    """Number of items."""
 
 
 @dataclass(frozen=True)

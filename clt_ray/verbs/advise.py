@@ -18,7 +18,7 @@ from clt_ray.evidence import item_rows, no_finished_run, score_rows
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.tasks import Metric
 from clt_ray.verbs.options import Json, Overrides, Storage, argument, value_option
-from clt_ray.verbs.terminal import CELL_COLUMNS, argument_error, console, print_json, print_lines, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, argument_error, console, print_json, print_lines, print_result, table
 
 INCOMPLETE = 3
 
@@ -35,7 +35,6 @@ class Question:
     """Consider only training the task alone (`single`) or mixed with others (`multi`)."""
     target: Annotated[float | None, value_option("--target", "SCORE", "Score to reach: 0.35, not 35.")] = None
     budget: Annotated[int | None, value_option("--budget", "SAMPLES", "Non-English rows that can be had.")] = None
-    """Non-English rows of the task that can be had, instead of a target."""
     tolerance: Annotated[float | None, value_option("--tolerance", "SCORE", "What counts as no difference.")] = None
     scores: Annotated[str | None, value_option("--scores", "FILE.csv", "Go by a scores file instead.")] = None
 
@@ -61,8 +60,7 @@ def _evidence(question: Question, sweeps: Sequence[OpenSweep]) -> Study:
     if question.scores:
         scores = load_scores(question.scores)
     elif sweeps:
-        rows = score_rows(sweeps)
-        if not rows:
+        if not (rows := score_rows(sweeps)):
             raise no_finished_run(sweeps)
         scores, items = load_scores(rows), load_items(item_rows(sweeps))
     else:
@@ -94,10 +92,7 @@ def command(
     try:
         advice = advise(question, opened)
     except ThinEvidence as refusal:
-        if as_json:
-            print_json(refusal.to_json())
-        else:
-            _print_refusal(refusal)
+        print_result(refusal, as_json, _print_refusal)
         return INCOMPLETE
     if as_json:
         print_json(advice_json(advice))

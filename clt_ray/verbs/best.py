@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from clt_ray.errors import RunError
@@ -12,7 +13,7 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.checkpoints import select, weights_tree
 from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile
-from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, print_json, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, print_result, table
 
 SHORTEST_PREFIX = 8
 """Digits of a run id that the table shows, more where runs would be mistaken for each other."""
@@ -36,14 +37,9 @@ class BestCheckpoint:
         return self.cell.run
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the choice as plain JSON values."""
-        return {
-            "run_id": self.run.run_id,
-            "name": self.run.name,
-            "final": self.final,
-            "selection": self.selection.to_dict() if self.selection else None,
-            "weights": self.weights,
-        }
+        selection = self.selection.to_dict() if self.selection else None
+        run = {"run_id": self.run.run_id, "name": self.run.name, "final": self.final}
+        return run | {"selection": selection, "weights": self.weights}
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,6 @@ class BestCheckpoints:
     """In the order of the grid."""
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Returns the choices as plain JSON values."""
         return [run.to_json() for run in self.runs]
 
 
@@ -89,10 +84,7 @@ def _selection(run: RunSpec, directory: RunDir) -> tuple[Selection | None, bool]
 
 def command(sweep: SweepFile, storage: Storage = None, overrides: Overrides = None, as_json: Json = False) -> int:
     choices = best(open_sweep(sweep, overrides=overrides or (), storage=storage))
-    if as_json:
-        print_json(choices.to_json())
-    else:
-        _print(choices)
+    print_result(choices, as_json, _print)
     return 0
 
 
@@ -113,16 +105,13 @@ def _print(choices: BestCheckpoints) -> None:
         grid.add_row(*place, run_id, str(selection.chosen.step), f"{selection.chosen.value:.4f}", f"{runner_up}{note}")
     output = console()
     output.print(grid)
-    metrics = dict.fromkeys(
-        f"{choice.selection.metric} ({choice.selection.mode})" for choice in choices.runs if choice.selection
-    )
+    selections = [choice.selection for choice in choices.runs if choice.selection]
+    metrics = dict.fromkeys(f"{selection.metric} ({selection.mode})" for selection in selections)
     chosen_by = f"chosen by {', '.join(metrics)}; " if metrics else ""
     output.print(f"\n{chosen_by}next: clt-ray export RUN DIR", highlight=False, markup=False, soft_wrap=True)
 
 
 def _prefix_length(run_ids: Sequence[str]) -> int:
     # `export` accepts the leading digits of an id in place of the id where they tell the runs apart.
-    length = SHORTEST_PREFIX
-    while len({run_id[:length] for run_id in run_ids}) < len(set(run_ids)):
-        length += 1
-    return length
+    distinct = len(set(run_ids))
+    return next(length for length in count(SHORTEST_PREFIX) if len({run_id[:length] for run_id in run_ids}) == distinct)

@@ -8,7 +8,7 @@ from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.store import RunDir
 from clt_ray.training.checkpoints import resume_tree, steps_of, weights_tree
 from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, flag, next_command
-from clt_ray.verbs.terminal import console, print_json, size, table
+from clt_ray.verbs.terminal import console, print_result, size, table
 
 Apply = Annotated[bool, flag("--apply", "Delete what is listed.")]
 
@@ -37,7 +37,6 @@ class CleanUp:
         return sum(tree.size_bytes for tree in self.trees)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Returns the trees as plain JSON values."""
         return [asdict(tree) for tree in self.trees]
 
 
@@ -74,10 +73,7 @@ def command(
 ) -> int:
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage)
     result = clean(opened, apply=apply)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _print(result, opened)
+    print_result(result, as_json, _print, opened)
     return 0
 
 

@@ -13,7 +13,7 @@ from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.run import ModelSpec
 from clt_ray.training.model import load_tokenizer, location
 from clt_ray.verbs.options import Json, Overrides, SweepFile, flag, next_command
-from clt_ray.verbs.terminal import console, print_json, print_lines, table
+from clt_ray.verbs.terminal import console, print_lines, print_result, table
 
 FAILED = 1
 SHOWN_CHARACTERS = 500
@@ -21,9 +21,8 @@ SHOWN_CHARACTERS = 500
 HELD_OUT = "held out for validation"
 """Reason of rows that are left out of the training split because they serve as validation rows."""
 
-AllExamples = Annotated[
-    bool, flag("--examples", "Show three prompts of every language and split, not three of every task.")
-]
+EXAMPLES_HELP = "Show three prompts of every language and split, not three of every task."
+AllExamples = Annotated[bool, flag("--examples", EXAMPLES_HELP)]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,6 @@ class DataSummary:
     """What would stop a run, and what could not be examined."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the summary as plain JSON values."""
         return asdict(self)
 
 
@@ -75,25 +73,22 @@ def _tokenizers(models: Iterable[ModelSpec], problems: list[str]) -> Iterator[Mo
 def command(sweep: SweepFile, overrides: Overrides = None, examples: AllExamples = False, as_json: Json = False) -> int:
     opened = open_sweep(sweep, overrides=overrides or ())
     summary = summarize_data(opened)
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        _print(summary, all_examples=examples)
-        following = next_command(opened, "data" if summary.problems else "plan")
-        print(f"next: {following}{'   (after mending the above)' if summary.problems else ''}")
+    print_result(summary, as_json, _print, opened, examples)
     return FAILED if summary.problems else 0
 
 
-def _print(summary: DataSummary, *, all_examples: bool) -> None:
+def _print(summary: DataSummary, sweep: OpenSweep, all_examples: bool) -> None:
     output = console()
     for task in dict.fromkeys(split.task for split in summary.splits):
         splits = [split for split in summary.splits if split.task == task]
         _print_task(output, task, splits)
         _print_dropped(output, splits)
-        _print_scripts(output, splits)
+        _print_scripts(splits)
         _print_examples(output, splits, all_examples)
     print_lines(*(f"read {escape(origin)}" for origin in summary.origins))
     print_lines(*(f"[red]problem: {escape(problem)}[/red]" for problem in summary.problems))
+    following = next_command(sweep, "data" if summary.problems else "plan")
+    print(f"next: {following}{'   (after mending the above)' if summary.problems else ''}")
 
 
 def _print_task(output: Console, task: str, splits: Sequence[SplitSummary]) -> None:
@@ -122,21 +117,11 @@ def _limit(split: SplitSummary, model: str) -> str:
 def _counts(split: SplitSummary) -> list[str]:
     held_out = split.split == "validation" and not split.available
     dropped = sum(count for reason, count in split.dropped.items() if reason != HELD_OUT)
-    return [
-        split.split,
-        "[dim]of train[/dim]" if held_out else f"{split.available:,}",
-        f"{split.usable:,}",
-        f"{split.used:,}",
-        f"{dropped:,}" if dropped else "",
-        _script_column(split),
-    ]
-
-
-def _script_column(split: SplitSummary) -> str:
-    if split.script is None:
-        return ""
-    text = f"{split.script.share:.1%}"
-    return f"[red]{text} ![/red]" if split.script.flagged else text
+    available = "[dim]of train[/dim]" if held_out else f"{split.available:,}"
+    counts = [f"{split.usable:,}", f"{split.used:,}", f"{dropped:,}" if dropped else ""]
+    share = f"{split.script.share:.1%}" if split.script else ""
+    script = f"[red]{share} ![/red]" if split.script and split.script.flagged else share
+    return [split.split, available, *counts, script]
 
 
 def _token_columns(split: SplitSummary, model: str | None) -> list[str]:
@@ -157,16 +142,12 @@ def _print_dropped(output: Console, splits: Sequence[SplitSummary]) -> None:
         output.print("dropped", *map(escape, lines), sep="\n", highlight=False, soft_wrap=True)
 
 
-def _print_scripts(output: Console, splits: Sequence[SplitSummary]) -> None:
+def _print_scripts(splits: Sequence[SplitSummary]) -> None:
     for split in splits:
         if split.script is not None and split.script.suspicious:
             flag = "[red]flagged[/red]" if split.script.flagged else "noted"
-            output.print(
-                f"{flag} {split.split}/{split.language}: {split.script.suspicious:,} of {split.used:,} rows have less "
-                f"than half of their letters in {split.script.script} script",
-                highlight=False,
-                soft_wrap=True,
-            )
+            rows = f"{split.script.suspicious:,} of {split.used:,} rows have less than half of their letters"
+            print_lines(f"{flag} {split.split}/{split.language}: {rows} in {split.script.script} script")
 
 
 def _print_examples(output: Console, splits: Sequence[SplitSummary], all_examples: bool) -> None:

@@ -22,13 +22,14 @@ from clt_ray.store import JudgeTokens
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import TrackerUnavailable
 from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri, flag, next_command, value_option
-from clt_ray.verbs.terminal import print_json, print_lines
+from clt_ray.verbs.terminal import argument_error, print_lines, print_result
 
 if TYPE_CHECKING:
     from clt_ray.judging.client import Client
 
 INCOMPLETE = 3
 TEMPERATURE_HELP = "Sampling temperature of the judge, from 0 to 2."
+RATE_HELP = "Most requests in a minute."
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,7 @@ class JudgeOptions:
     temperature: Annotated[float, typer.Option("--temperature", help=TEMPERATURE_HELP)] = 0.0
     """Sampling temperature of the judge; 0 asks for its most likely reply."""
     concurrency: Annotated[int, typer.Option("--concurrency", metavar="N", help="Requests at a time.")] = 8
-    requests_per_minute: Annotated[
-        float | None, value_option("--requests-per-minute", "N", "Most requests in a minute.")
-    ] = None
+    requests_per_minute: Annotated[float | None, value_option("--requests-per-minute", "N", RATE_HELP)] = None
     """Most requests in a minute, repetitions included; None sets no limit."""
     dry_run: Annotated[bool, flag("--dry-run", "Send nothing; count requests and tokens.")] = False
 
@@ -75,7 +74,6 @@ class JudgeOutcome:
         return not self.unfinished and all(run.complete for run in self.runs)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the outcome as plain JSON values."""
         return asdict(self) | {"complete": self.complete, "tokens": asdict(self.tokens)}
 
 
@@ -99,26 +97,26 @@ def judge(
     _check(options)
     judge_endpoint = endpoint(os.environ if environment is None else environment)
     settings = Settings(judge_endpoint.model, options.temperature)
-    runs = _judged_runs(sweep)
+    runs = [run for run in sweep.runs if TASK in run.tasks]
+    if not runs:
+        remedy = f"only runs of {TASK} are judged: add {TASK} to grid.task"
+        raise ConfigurationError([Problem(sweep.file, "grid.task", None, f"no run of {TASK}", remedy)])
     finished = _finished(sweep, runs)
     work = Judge(sweep.store, judge_endpoint, settings)
-    sent, untracked = 0, None
+    sent = 0
+    untracked: str | None = None
     if options.dry_run:
         judged = work.preview(finished, show)
     else:
         client = _client(judge_endpoint, settings, options.requests_per_minute)
         judged = asyncio.run(_judge_all(work, finished, client, options.concurrency, show))
-        sent, untracked = client.sent, _track(sweep, finished)
-    return JudgeOutcome(
-        sweep=sweep.name,
-        judge=judge_key(settings),
-        host=judge_endpoint.host,
-        dry_run=options.dry_run,
-        runs=judged,
-        unfinished=len(runs) - len(finished),
-        sent=sent,
-        untracked=untracked,
-    )
+        sent = client.sent
+        try:
+            sweep.tracker.sync(finished)
+        except TrackerUnavailable as error:
+            untracked = str(error)
+    name, host, unfinished = judge_key(settings), judge_endpoint.host, len(runs) - len(finished)
+    return JudgeOutcome(sweep.name, name, host, options.dry_run, judged, unfinished, sent, untracked)
 
 
 async def _judge_all(
@@ -135,14 +133,6 @@ async def _judge_all(
     return tuple(judged)
 
 
-def _judged_runs(sweep: OpenSweep) -> list[RunSpec]:
-    runs = [run for run in sweep.runs if TASK in run.tasks]
-    if not runs:
-        remedy = f"only runs of {TASK} are judged: add {TASK} to grid.task"
-        raise ConfigurationError([Problem(sweep.file, "grid.task", None, f"no run of {TASK}", remedy)])
-    return runs
-
-
 def _finished(sweep: OpenSweep, runs: Sequence[RunSpec]) -> list[RunSpec]:
     states = sweep.store.states([run.run_id for run in runs])
     finished = [run for run in runs if states[run.run_id].kind == "finished"]
@@ -156,8 +146,7 @@ def _client(judge_endpoint: Endpoint, settings: Settings, requests_per_minute: f
     try:
         from clt_ray.judging.client import Client, Pace
     except ImportError as error:
-        remedy = "pip install 'clt-ray[judge]'"
-        raise ConfigurationError([Problem("clt-ray judge", "", None, f"needs {error.name}", remedy)]) from error
+        raise argument_error("judge", "", None, f"needs {error.name}", "pip install 'clt-ray[judge]'") from error
     return Client(judge_endpoint, settings, Pace(requests_per_minute))
 
 
@@ -177,14 +166,6 @@ def _check(options: JudgeOptions) -> None:
         raise ConfigurationError(problems)
 
 
-def _track(sweep: OpenSweep, runs: Sequence[RunSpec]) -> str | None:
-    try:
-        sweep.tracker.sync(runs)
-    except TrackerUnavailable as error:
-        return str(error)
-    return None
-
-
 def command(
     sweep: SweepFile,
     storage: Storage = None,
@@ -194,16 +175,8 @@ def command(
     as_json: Json = False,
 ) -> int:
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage, tracking_uri=tracking_uri)
-
-    def show(run: JudgedRun) -> None:
-        if not as_json:
-            _print_run(run, options.dry_run)
-
-    outcome = judge(opened, options, show=show)
-    if as_json:
-        print_json(outcome.to_json())
-    else:
-        _print(outcome, opened)
+    outcome = judge(opened, options, show=lambda run: None if as_json else _print_run(run, options.dry_run))
+    print_result(outcome, as_json, _print, opened)
     return 0 if outcome.complete or options.dry_run else INCOMPLETE
 
 
@@ -234,14 +207,10 @@ def _print(outcome: JudgeOutcome, sweep: OpenSweep) -> None:
         lines.append(f"{outcome.unfinished} runs are not finished, and so not judged")
     if outcome.untracked:
         lines.append(f"MLflow is not up to date ({escape(outcome.untracked)}); the next command brings it up to date")
-    lines.append(f"next: {escape(next_command(sweep, _next_verb(outcome)))}")
+    unrated = outcome.dry_run or any(not run.complete for run in outcome.runs)
+    verb = "judge" if unrated else "run" if outcome.unfinished else "report"
+    lines.append(f"next: {escape(next_command(sweep, verb))}")
     print_lines(*lines)
-
-
-def _next_verb(outcome: JudgeOutcome) -> str:
-    if outcome.dry_run or any(not run.complete for run in outcome.runs):
-        return "judge"
-    return "run" if outcome.unfinished else "report"
 
 
 def _tokens(tokens: JudgeTokens) -> str:

@@ -13,6 +13,7 @@ import inspect
 import shlex
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, get_type_hints
 
@@ -58,6 +59,7 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
     The parameters are annotated with types that Typer knows, or with dataclasses whose fields are.
     """
     hints = get_type_hints(command, include_extras=True)
+    keyword_only = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, tuple[Any, tuple[str, ...]]] = {}
     for name, parameter in inspect.signature(command).parameters.items():
@@ -67,9 +69,9 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
             groups[name] = kind, tuple(field.name for field in fields(kind))
             for field in fields(kind):
                 default = inspect.Parameter.empty if field.default is MISSING else field.default
-                parameters.append(_parameter(field.name, field_hints[field.name], default))
+                parameters.append(keyword_only(field.name, annotation=field_hints[field.name], default=default))
         else:
-            parameters.append(_parameter(name, kind, parameter.default))
+            parameters.append(keyword_only(name, annotation=kind, default=parameter.default))
 
     def call(values: dict[str, Any]) -> int:
         arguments = {name: value for name, value in values.items() if name in hints}
@@ -78,10 +80,6 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
         return command(**arguments)
 
     return parameters, call
-
-
-def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def next_command(sweep: OpenSweep, verb: str, *arguments: str) -> str:

@@ -37,9 +37,7 @@ def plan(*sweeps: OpenSweep) -> Plan:
 def prove_fits(planned: Plan, announce: Callable[[FitProof], None] = lambda _: None) -> list[FitProof]:
     """Compiles the training step of every distinct model, batch and TPU slice of a plan, without a TPU.
 
-    Args:
-        planned: A plan; runs on CPUs and GPUs are passed over.
-        announce: Called with each proof before its compilation, which takes minutes.
+    Runs on CPUs and GPUs are passed over. `announce` gets each proof before its compilation, which takes minutes.
 
     Raises:
         ConfigurationError: No run is on a TPU that the compiler knows, a model's configuration cannot be read, or
@@ -63,14 +61,11 @@ def command(
     planned = plan(*opened)
     if not as_json:
         _print(planned, opened)
-    if not compile_steps:
-        if as_json:
-            print_json(planned.to_json())
-        return 0
-    proofs = prove_fits(planned, announce=_announce)
+    proofs = prove_fits(planned, announce=_announce) if compile_steps else []
     if as_json:
-        print_json(planned.to_json() | {"compiled": [proof.to_json() for proof in proofs]})
-    else:
+        compiled = {"compiled": [proof.to_json() for proof in proofs]} if compile_steps else {}
+        print_json(planned.to_json() | compiled)
+    elif compile_steps:
         _print_proofs(proofs)
     return 0 if all(proof.fits for proof in proofs) else FAILED
 

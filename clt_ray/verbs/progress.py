@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     Show = Callable[[SweepSnapshot], None]
 
 
-@contextlib.contextmanager
-def progress() -> Iterator[Show]:
-    """Yields the function that shows each snapshot of the sweep while the block lasts."""
-    with _live_table() if sys.stdout.isatty() else contextlib.nullcontext(print_events) as show:
-        yield show
+def progress() -> contextlib.AbstractContextManager[Show]:
+    """Returns a context that gives the function which shows each snapshot of the sweep while the block lasts."""
+    return _live_table() if sys.stdout.isatty() else contextlib.nullcontext(print_events)
 
 
 def headline(snapshot: SweepSnapshot) -> str:

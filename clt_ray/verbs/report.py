@@ -43,7 +43,6 @@ def report(
 
     Args:
         sweeps: Sweeps whose finished runs are reported; none with `options.scores`.
-        options: Scores file, reference study and folder.
         locations: Where a report without sweeps goes unless `options.out` says so; by default as `locate()`.
         command: The command line, for the provenance on the page, which shows it without secrets.
 
@@ -62,15 +61,19 @@ def report(
             return build_report(data, Heading(name, command), folder)
         return build_report(ReportData(reference_scores()), Heading(REFERENCE_TITLE, command), folder)
 
-    rows = _score_rows(sweeps)
-    if not rows:
+    if not (rows := _score_rows(sweeps)):
         raise no_finished_run(sweeps)
     title = "+".join(sweep.name for sweep in sweeps)
     folder = _folder(options, sweeps[0].locations, title)
-    items, runs, logs = load_items(item_rows(sweeps)), _run_descriptions(sweeps), run_logs(sweeps)
-    data = ReportData(load_scores(rows), items=items, runs=runs, reference=reference, logs=logs)
+    items = load_items(item_rows(sweeps))
+    runs = list({run.run_id: asdict(run) for sweep in sweeps for run in status(sweep).runs}.values())
+    data = ReportData(load_scores(rows), items=items, runs=runs, reference=reference, logs=run_logs(sweeps))
     page = build_report(data, Heading(title, command), folder)
-    _log_to_tracker(sweeps, folder)
+    for sweep in sweeps:
+        try:
+            sweep.tracker.log_report(folder)
+        except TrackerUnavailable as error:
+            log.warning("the report is not in MLflow: %s", error)
     return page
 
 
@@ -93,19 +96,6 @@ def _score_rows(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:
         key = ("run_id", "task", "eval_language", "metric")
         rows |= {tuple(row[name] for name in key): row for row in sweep_rows if row["run_id"] in run_ids}
     return list(rows.values())
-
-
-def _run_descriptions(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:
-    runs = {run.run_id: asdict(run) for sweep in sweeps for run in status(sweep).runs}
-    return list(runs.values())
-
-
-def _log_to_tracker(sweeps: Sequence[OpenSweep], folder: Path) -> None:
-    for sweep in sweeps:
-        try:
-            sweep.tracker.log_report(folder)
-        except TrackerUnavailable as error:
-            log.warning("the report is not in MLflow: %s", error)
 
 
 def command(

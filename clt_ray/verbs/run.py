@@ -86,13 +86,9 @@ def run(
     announce: Callable[[Plan], None] = lambda plan: None,
     show: Callable[[SweepSnapshot], None] = lambda snapshot: None,
 ) -> RunOutcome:
-    """Executes the runs of a sweep that are not finished. Calling it again resumes.
+    """Executes the runs of a sweep, or of its pilot, that are not finished. Calling it again resumes.
 
-    Args:
-        sweep: The sweep, or its pilot.
-        options: Cluster, concurrency and order.
-        announce: Called with the plan before anything is executed.
-        show: Called about once a second with the state of the sweep.
+    `announce` is called with the plan before anything is executed, `show` about once a second with the sweep's state.
 
     Raises:
         ConfigurationError: The data or the hardware of the sweep cannot work; nothing was started.
@@ -121,16 +117,12 @@ def run(
         planned = plan(sweep)
     tracker.update(sweep.runs, force=True)
     final_status = status(sweep)
-    tracker.finish(_terminal_status(final_status), [Path(sweep.file)])
+    incomplete: TerminalStatus = "FAILED" if final_status.count("failed") else "KILLED"
+    tracker.finish("FINISHED" if final_status.complete else incomplete, [Path(sweep.file)])
     skipped = order.skipped if order else {}
-    return RunOutcome(
-        status=final_status,
-        executed=len(attempted - set(skipped)),
-        seconds=time.monotonic() - started,
-        untracked=tracker.trouble,
-        skipped=skipped,
-        pilot=summarise(sweep) if sweep.pilot_of and final_status.complete else None,
-    )
+    executed, seconds = len(attempted - set(skipped)), time.monotonic() - started
+    pilot = summarise(sweep) if sweep.pilot_of and final_status.complete else None
+    return RunOutcome(final_status, executed, seconds, tracker.trouble, skipped, pilot)
 
 
 def _order(sweep: OpenSweep, options: RunOptions) -> StoreOrder | None:
@@ -179,12 +171,6 @@ def _wait_for_others(run_ids: Sequence[str], store: Store) -> None:
     log.warning("waiting for %d runs that another process executes; Ctrl-C leaves it to that process", len(run_ids))
     while all(state.kind == "running" for state in store.states(run_ids).values()):
         time.sleep(OTHERS_POLL_SECONDS)
-
-
-def _terminal_status(sweep_status: SweepStatus) -> TerminalStatus:
-    if sweep_status.complete:
-        return "FINISHED"
-    return "FAILED" if sweep_status.count("failed") else "KILLED"
 
 
 def command(

@@ -10,7 +10,7 @@ from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.grid import Cell
 from clt_ray.sweep.plan import RunStatus
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, SweepFile, next_command
-from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_result, table
 
 FAILED, INCOMPLETE = 1, 3
 
@@ -21,7 +21,6 @@ class RunProgress:
 
     run_id: str
     name: str
-    """Name of the run, as in MLflow."""
     model: str
     task: str
     language_group: str
@@ -46,7 +45,6 @@ class SweepStatus:
     """Expected seconds to the end at the pace of the finished runs; None when none has finished or none is running."""
 
     def count(self, state: str) -> int:
-        """Returns the number of runs in a state."""
         return sum(run.state == state for run in self.runs)
 
     @property
@@ -54,7 +52,6 @@ class SweepStatus:
         return self.count("finished") == len(self.runs)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the status as plain JSON values."""
         return asdict(self)
 
 
@@ -96,10 +93,7 @@ def command(
 ) -> int:
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage, pilot=pilot)
     sweep_status = status(opened)
-    if as_json:
-        print_json(sweep_status.to_json())
-    else:
-        _print(sweep_status, opened)
+    print_result(sweep_status, as_json, _print, opened)
     return FAILED if sweep_status.count("failed") else 0 if sweep_status.complete else INCOMPLETE
 
 
@@ -107,12 +101,9 @@ def _print(sweep_status: SweepStatus, sweep: OpenSweep) -> None:
     grid = table(*CELL_COLUMNS, "state", ">done", "error")
     series = RepeatedCells()
     for run in sweep_status.runs:
-        grid.add_row(
-            *series(run.model, run.task, run.language_group, run.samples_per_language, run.seed),
-            f"[red]{run.state}[/red]" if run.state == "failed" else run.state,
-            f"{run.progress:.0%}",
-            escape(run.error or ""),
-        )
+        place = series(run.model, run.task, run.language_group, run.samples_per_language, run.seed)
+        state = f"[red]{run.state}[/red]" if run.state == "failed" else run.state
+        grid.add_row(*place, state, f"{run.progress:.0%}", escape(run.error or ""))
     output = console()
     output.print(grid)
     states = ("finished", "running", "waiting", "interrupted", "failed")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from clt_ray.errors import ConfigurationError, Problem
 
@@ -60,6 +61,14 @@ def print_json(document: object) -> None:
     """Prints a value as one line of JSON."""
     # `json.dump` encodes in Python, which takes as long as planning; `dumps` uses the encoder in C.
     print(json.dumps(document, ensure_ascii=False))
+
+
+def print_result(result: Any, as_json: bool, print_table: Callable[..., None], *context: object) -> None:
+    """Prints a verb's result as JSON for programs, or by a function of the result and its context for people."""
+    if as_json:
+        print_json(result.to_json())
+    else:
+        print_table(result, *context)
 
 
 def problems(error: ConfigurationError) -> str:

@@ -22,7 +22,6 @@ class Validation:
     runs: int
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the validation as plain JSON values."""
         return asdict(self)
 
 
