@@ -31,11 +31,7 @@ _LABEL = re.compile(r"\s*([^\n:：]{1,40}[:：])\s*")
 
 
 def exemplars(source: DataSource, task: str, language: str, count: int) -> tuple[Row, ...]:
-    """Returns the worked examples of a language.
-
-    Raises:
-        DataError: The source has fewer examples.
-    """
+    """Returns `count` worked examples of a language; raises `DataError` if the source has fewer."""
     if count == 0:
         return ()
     rows = list(load_rows(source, task, language, SPLIT).rows)
@@ -51,11 +47,7 @@ def exemplars(source: DataSource, task: str, language: str, count: int) -> tuple
 
 
 def exemplars_of(run: RunSpec, pairs: Iterable[TaskLanguage]) -> dict[TaskLanguage, tuple[Row, ...]]:
-    """Returns the worked examples of a run for each task-language pair in which it is tested.
-
-    Raises:
-        DataError: The source has too few examples in a language.
-    """
+    """Returns a run's worked examples for each pair in which it is tested; raises `DataError` if there are too few."""
     return {
         TaskLanguage(task, code): exemplars(run.data[task], task, code, run.evaluation.shots_for(task, run.data[task]))
         for task, code in pairs

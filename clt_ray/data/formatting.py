@@ -42,11 +42,7 @@ class Encoded:
 
 
 def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
-    """Returns the token ids of a row, with labels for the completion only.
-
-    Args:
-        tokenizer: A Hugging Face tokenizer with an end-of-text token.
-        max_length: Largest number of tokens, at least 2.
+    """Returns at most `max_length` token ids of a row, with labels for the completion only.
 
     Raises:
         ValueError: `max_length` leaves no room for both a prompt and a completion.
@@ -91,8 +87,7 @@ def context_length(location: str, revision: str | None = None) -> int | None:
     """Returns the number of positions in a model's configuration; None when it has no limit."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(location, revision=revision)
-    positions = getattr(config, "max_position_embeddings", None)
+    positions = getattr(AutoConfig.from_pretrained(location, revision=revision), "max_position_embeddings", None)
     return int(positions) if positions else None
 
 

@@ -12,13 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from urllib.parse import quote
 
 from clt_ray.data.json_stream import json_lines, json_records
 from clt_ray.errors import DataError
 from clt_ray.languages import LANGUAGES
 from clt_ray.tasks import TASKS, HubFiles
-
-JSON_KINDS = (".json", ".jsonl")
 
 
 def layouts() -> dict[str, Mapping[str, tuple[HubFiles, ...]]]:
@@ -71,7 +70,7 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
         yield from _by_configuration(files, language)
         return
     pattern = files.files.replace("{name}", files.names[language])
-    if pattern.endswith(JSON_KINDS):
+    if pattern.endswith((".json", ".jsonl")):
         for name in _matching(files, pattern):
             with _open(files, name) as file:
                 yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
@@ -132,7 +131,8 @@ def _matching(files: HubFiles, pattern: str) -> list[str]:
     else:
         from huggingface_hub import HfFileSystem
 
-        paths = [str(path) for path in HfFileSystem().glob(_hub_path(files, pattern))]
+        revision = f"@{quote(files.revision, safe='')}" if files.revision else ""
+        paths = [str(path) for path in HfFileSystem().glob(f"datasets/{files.dataset}{revision}/{pattern}")]
     if not paths:
         raise _missing(files, pattern, "no such file")
     return sorted(paths)
@@ -144,13 +144,6 @@ def _open(files: HubFiles, name: str) -> BinaryIO:
     from huggingface_hub import HfFileSystem
 
     return cast(BinaryIO, HfFileSystem().open(name, "rb", block_size=1 << 24))
-
-
-def _hub_path(files: HubFiles, pattern: str) -> str:
-    from urllib.parse import quote
-
-    revision = f"@{quote(files.revision, safe='')}" if files.revision else ""
-    return f"datasets/{files.dataset}{revision}/{pattern}"
 
 
 def _missing(files: HubFiles, what: str, why: object) -> DataError:

@@ -137,11 +137,8 @@ def _key(files: HubFiles, task: str, language: str, needs_completion: bool, trai
     local = None
     if is_local(files):
         # A local copy may be edited under the same name; a hub revision means the commit of its first load.
-        local = [
-            (str(path.relative_to(files.dataset)), path.stat().st_size, path.stat().st_mtime_ns)
-            for path in sorted(Path(files.dataset).rglob("*"))
-            if path.is_file()
-        ]
+        facts = [(path, path.stat()) for path in sorted(Path(files.dataset).rglob("*")) if path.is_file()]
+        local = [(str(path.relative_to(files.dataset)), stat.st_size, stat.st_mtime_ns) for path, stat in facts]
     # `languages` only decides which names are filled in, and these are part of the description.
     described_files = {name: value for name, value in asdict(files).items() if name != "languages"}
     described = [_FORMAT, KEPT_ROWS, described_files, task, place, needs_completion, training, local]

@@ -154,12 +154,12 @@ def _read_pools(source: DataSource, task: str, language: str, validation_rows: i
         available[split] = loaded.available
         origins.update(dict.fromkeys([loaded.origin] if loaded.origin else []))
         rows = list({content_key(row): row for row in reversed(loaded.rows)}.values())[::-1]
-        _count(dropped[split], "duplicate", len(loaded.rows) - len(rows))
+        dropped[split] += Counter({"duplicate": len(loaded.rows) - len(rows)})
         return rows
 
     def without(split: str, rows: Sequence[Row], prompts: set[bytes], reason: str) -> list[Row]:
         kept = [row for row in rows if prompt_key(row) not in prompts] if prompts else list(rows)
-        _count(dropped[split], reason, len(rows) - len(kept))
+        dropped[split] += Counter({reason: len(rows) - len(kept)})
         return kept
 
     # Ordering by the name of the item gives parallel data sets the same items in every language.
@@ -193,11 +193,6 @@ def _held_out(rows: Sequence[Row], count: int) -> list[Row]:
 
 def _prompts(rows: Iterable[Row]) -> set[bytes]:
     return {prompt_key(row) for row in rows}
-
-
-def _count(reasons: Counter[str], reason: str, number: int) -> None:
-    if number:
-        reasons[reason] += number
 
 
 @dataclass(frozen=True)

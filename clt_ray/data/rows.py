@@ -79,23 +79,15 @@ def parse(
     if declaration.conversations and source not in raw:
         raw = _first_exchange(raw, source, target)
     text = _text(raw, source)
-    if target in raw and raw[target] is not None:
-        completion = _text(
-            raw, target, may_be_number=declaration.target_may_be_number, may_be_empty=not needs_completion
-        )
-    elif needs_completion:
-        raise MalformedRow(f"no column {target!r}")
-    else:
-        completion = ""
+    completion = ""
+    if needs_completion or raw.get(target) is not None:
+        number = declaration.target_may_be_number
+        completion = _text(raw, target, may_be_number=number, may_be_empty=not needs_completion)
     return Parsed(_identifier(raw, default_id), text, completion)
 
 
 def check_script(parsed: Parsed, code: str) -> None:
-    """Refuses a row that cannot be in its language.
-
-    Raises:
-        MalformedRow: Nearly all letters are in another script.
-    """
+    """Raises `MalformedRow` for a row that cannot be in its language: nearly all letters are in another script."""
     letters = writing(parsed.text, code) + writing(parsed.completion, code)
     if letters.share < WRONG_SCRIPT_SHARE:
         script = language(code).script

@@ -74,7 +74,5 @@ def _script_of(character: str) -> str:
     """Returns the first word of a letter's Unicode name that names a script; empty for other characters."""
     if not character.isalpha():
         return ""
-    name = unicodedata.name(character, "UNKNOWN")
-    for width in ("FULLWIDTH ", "HALFWIDTH "):
-        name = name.removeprefix(width)
+    name = unicodedata.name(character, "UNKNOWN").removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ")
     return name.replace("-", " ").partition(" ")[0]

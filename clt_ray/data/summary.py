@@ -138,21 +138,18 @@ class DataSummaries:
             return
         self.origins.update(dict.fromkeys(pools.origins))
         if len(pools.train) < need.train_rows:
-            self.problems.append(
-                f"{place}: the sweep needs {need.train_rows:,} training rows, and {len(pools.train):,} are usable"
-            )
+            shortage = f"the sweep needs {need.train_rows:,} training rows, and {len(pools.train):,} are usable"
+            self.problems.append(f"{place}: {shortage}")
         self.splits += self._splits(need, pools)
 
     def _splits(self, need: DataNeed, pools: Pools) -> Iterator[SplitSummary]:
         evaluated = need.language in need.run.eval_languages
-        test = pools.test[: need.run.evaluation.samples_per_language] if evaluated else ()
         used: dict[str, Sequence[Row]] = {
             "train": nested_sample(pools.train, need.train_rows, need.task, need.language, need.run.seed),
             "validation": pools.validation if evaluated else (),
-            "test": test,
+            "test": pools.test[: need.run.evaluation.samples_per_language] if evaluated else (),
         }
-        usable = {"train": len(pools.train), "validation": len(pools.validation), "test": len(pools.test)}
-        test_shots = self._test_shots(need) if test else ()
+        test_shots = self._test_shots(need) if used["test"] else ()
         for split in SPLITS:
             rows = used[split]
             if not rows and not (split == "train" and need.train_rows):
@@ -167,7 +164,7 @@ class DataSummaries:
                 split=split,
                 source=describe(need.source),
                 available=pools.available.get(split, 0),
-                usable=usable[split],
+                usable=len(getattr(pools, split)),
                 used=len(rows),
                 dropped=dict(pools.dropped.get(split, {})),
                 shots=len(shots),

@@ -16,9 +16,6 @@ from clt_ray.tasks import TASKS
 FALLBACK_LANGUAGE = "en"
 """ISO 639-1 code of the language whose templates are used where a language has none."""
 
-_CHAT = "chat_"
-"""Prefix, in the file, of the name of a task whose instructions for chat models follow."""
-
 
 @functools.cache
 def _file() -> Mapping[str, Mapping[str, str]]:
@@ -55,6 +52,6 @@ def chat_instruction(task: str, language: str) -> str:
 
     A language without an instruction uses the English one. A task whose rows are instructions themselves has none: "".
     """
-    by_language = {**_file().get(_CHAT + task, {}), **TASKS[task].chat_instructions}
+    by_language = {**_file().get(f"chat_{task}", {}), **TASKS[task].chat_instructions}
     declared = LANGUAGES[language].chat_instructions if language in LANGUAGES else {}
     return declared.get(task) or by_language.get(language, by_language.get(FALLBACK_LANGUAGE, ""))

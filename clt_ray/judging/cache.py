@@ -50,10 +50,9 @@ def request_key(settings: Settings, messages: Sequence[Message]) -> str:
 
 
 class Cache:
-    """The stored replies of a storage."""
+    """The stored replies of the store at a path or URI."""
 
     def __init__(self, storage: str) -> None:
-        """Opens the cache of the store at a path or URI."""
         self._files = open_files(f"{storage.rstrip('/')}/{FOLDER}")
 
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:

@@ -40,7 +40,6 @@ _HOPELESS = {
     403: f"the key in {API_KEY} may not use this model",
     404: f"check {BASE_URL} and {MODEL}",
 }
-_EMPTY_ACCOUNT = "insufficient_quota"
 _NO_KEY = "none"
 """Sent to servers that need no key, because the openai library requires one."""
 
@@ -94,16 +93,7 @@ class Client:
         attempts: int = ATTEMPTS,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
-        """Creates the client; nothing is sent before the first `ask`.
-
-        Args:
-            endpoint: Address, model and key of the judge.
-            settings: Settings of every request.
-            pace: Rate limit that all requests share.
-            timeout_seconds: Longest time for one reply.
-            attempts: Maximum number of times that a request is sent.
-            first_pause_seconds: Longest pause before the first retry.
-        """
+        """Creates the client; nothing is sent before the first `ask`, and `attempts` counts the first one too."""
         self._endpoint, self._settings, self._pace = endpoint, settings, pace
         self._timeout_seconds = timeout_seconds
         self._client = openai.AsyncOpenAI(
@@ -120,12 +110,7 @@ class Client:
         """Number of requests sent, including retries."""
 
     async def ask(self, messages: Sequence[Message]) -> Reply:
-        """Returns the judge's reply.
-
-        Raises:
-            Unanswered: This request got no reply.
-            JudgeStopped: No request would get a reply.
-        """
+        """Returns the judge's reply; raises `Unanswered` if it gets none, `JudgeStopped` if no request would."""
         return await self._retrying.copy()(self._ask_once, messages)
 
     async def close(self) -> None:
@@ -155,7 +140,7 @@ class Client:
         reason = _line(error)
         if error.status_code in _HOPELESS:
             return JudgeStopped(f"the judge at {self._endpoint.host}: {reason}\n    {_HOPELESS[error.status_code]}")
-        if error.code == _EMPTY_ACCOUNT:
+        if error.code == "insufficient_quota":
             return JudgeStopped(f"the judge at {self._endpoint.host}: {reason}\n    the account has no credit left")
         if error.status_code not in _PASSING and error.status_code < 500:
             return Unanswered(reason)

@@ -28,7 +28,6 @@ async def ask_all(
 
     Args:
         requests: Messages by the key of the request.
-        ask: Sends one request, with retries.
         keep: Stores a reply durably; called from several threads.
 
     Returns:

@@ -20,15 +20,9 @@ from dataclasses import dataclass
 
 LOW, HIGH = 1, 5
 
-EMPTY = "empty reply"
-CUT_OFF = "cut off"
-REFUSED = "refused"
-NO_RATING = "no rating"
-NOT_LAST = "not on the last line"
-SEVERAL = "several ratings"
-NOT_WHOLE = "not a whole number"
-OUT_OF_RANGE = "out of range"
-
+EMPTY, CUT_OFF, REFUSED, NO_RATING = "empty reply", "cut off", "refused", "no rating"
+NOT_LAST, SEVERAL = "not on the last line", "several ratings"
+NOT_WHOLE, OUT_OF_RANGE = "not a whole number", "out of range"
 REASONS = (EMPTY, CUT_OFF, REFUSED, NO_RATING, NOT_LAST, SEVERAL, NOT_WHOLE, OUT_OF_RANGE)
 """Reasons why a reply has no rating."""
 

@@ -54,11 +54,8 @@ def write(
     """Writes the outcome of judging a run: the ratings of its answers in the same order, and `facts` as judge.json."""
     lines = (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
     directory.write_text(f"{FOLDER}/{facts.judge}.jsonl", "".join(lines))
-    rows = [
-        (run.run_id, TASK, item.language, metric, item.id, value)
-        for item in items
-        for metric, value in item.ratings.items()
-    ]
+    ratings = ((item, *rating) for item in items for rating in item.ratings.items())
+    rows = [(run.run_id, TASK, item.language, metric, item.id, value) for item, metric, value in ratings]
     directory.write_text(ITEMS, _table(_ITEM_COLUMNS, rows))
     means = [asdict(score) for score in scores(run, answers, items)]
     directory.write_text(SCORES, _table([field.name for field in fields(Score)], [row.values() for row in means]))
@@ -102,6 +99,5 @@ def _digest(requests: Sequence[str]) -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """Returns CSV text in which an unknown number is an empty field."""
-    return csv_text(
-        header, [["" if isinstance(item, float) and math.isnan(item) else item for item in row] for row in rows]
-    )
+    cells = [["" if isinstance(item, float) and math.isnan(item) else item for item in row] for row in rows]
+    return csv_text(header, cells)

@@ -61,15 +61,12 @@ def read_generations(run: RunSpec, directory: RunDir) -> list[Generation]:
             raise DataError(f"{where}: the run is finished, but this file is missing; it cannot be judged")
         # `splitlines` would also split at other line separators, which outputs may contain.
         for number, line in enumerate(texts[name].rstrip("\n").split("\n"), start=1):
-            generations.append(_generation(line, f"{where}, line {number}"))
+            try:
+                generations.append(Generation(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                problem = f"line {number}: not a stored generation ({error}); it cannot be judged"
+                raise DataError(f"{where}, {problem}") from error
     return generations
-
-
-def _generation(line: str, where: str) -> Generation:
-    try:
-        return Generation(**json.loads(line))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{where}: not a stored generation ({error}); it cannot be judged") from error
 
 
 def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedItem:

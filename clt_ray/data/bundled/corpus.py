@@ -8,6 +8,7 @@
 import hashlib
 import json
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,8 @@ _WRITERS = {"math": _math, "summarization": _summarization, "instruction": _inst
 
 @lru_cache(maxsize=len(TASKS) * len(LANGUAGES) * len(SPLITS))
 def _rows(task: str, language: str, split: str) -> tuple[dict[str, str], ...]:
-    write = _WRITERS[task]
-    return tuple(
-        {"id": f"{task}-{split}-{number:04d}", **write(item, language, split)}
-        for number, item in enumerate(items(task)[split])
-    )
+    written = (_WRITERS[task](item, language, split) for item in items(task)[split])
+    return tuple({"id": f"{task}-{split}-{number:04d}", **columns} for number, columns in enumerate(written))
 
 
 def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
@@ -92,17 +90,11 @@ def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
 def corpus_fingerprint() -> str:
     """Returns the SHA-256 hash in hexadecimal of every row of every task, language and split."""
     digest = hashlib.sha256()
-    for task in TASKS:
-        for language in LANGUAGES:
-            for split in SPLITS:
-                rows = raw_rows(task, language, split)
-                digest.update(json.dumps([task, language, split, rows], ensure_ascii=False).encode())
+    for place in product(TASKS, LANGUAGES, SPLITS):
+        digest.update(json.dumps([*place, raw_rows(*place)], ensure_ascii=False).encode())
     return digest.hexdigest()
 
 
 def model_fingerprint(folder: Path) -> str:
     """Returns the SHA-256 hash in hexadecimal of the weights and the tokenizer in a folder."""
-    digest = hashlib.sha256()
-    for name in MODEL_FILES:
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in MODEL_FILES)).hexdigest()

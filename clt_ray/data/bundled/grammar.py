@@ -56,17 +56,13 @@ def _form(slot: Slot, feature: str) -> str:
     return slot[feature] if isinstance(slot, Mapping) else str(slot)
 
 
-def _counted(number: Slot, noun: Slot) -> str:
-    """Returns an Arabic number with its noun: plural after 3 to 10, singular accusative after 11 to 99."""
-    few = isinstance(number, int) and 3 <= number <= 10
-    return f"{number} {_form(noun, 'word' if few else 'counted')}"
-
-
 def _filled(piece: tuple[str | None, ...], slots: Mapping[str, Slot]) -> str:
     name, agreeing, feature, counted, first, second = piece
     slot = slots[name or ""]
     if counted:
-        return _counted(slot, slots[counted])
+        # In Arabic, a noun is plural after 3 to 10, and singular accusative after 11 to 99.
+        few = isinstance(slot, int) and 3 <= slot <= 10
+        return f"{slot} {_form(slots[counted], 'word' if few else 'counted')}"
     if agreeing:
         feature = _form(slots[feature or ""], "gender")
     form = _form(slot, feature or "word")

@@ -65,13 +65,12 @@ def result(item: Item) -> int:
 def _math(rng: random.Random, frame: str) -> Item:
     # Numbers start at 3 so that no frame needs a singular or a dual.
     sign = operation(frame)
-    if sign == "×":
-        a, b = rng.randint(3, 9), rng.randint(3, 9)
-    elif sign == "+":
-        a, b = rng.randint(3, 20), rng.randint(3, 20)
-    else:
+    if sign == "-":
         b = rng.randint(3, 15)
         a = b + rng.randint(3, 15)
+    else:
+        most = 9 if sign == "×" else 20
+        a, b = rng.randint(3, most), rng.randint(3, most)
     concepts = dict(zip(_PEOPLE[frame], _some(rng, "names", 2), strict=False))
     return Item(frame, concepts | {"T": _some(rng, "things")[0]}, {"a": a, "b": b})
 
@@ -117,24 +116,17 @@ def _kind(rng: random.Random, frame: str) -> Item:
 
 
 def _opposite(rng: random.Random, frame: str) -> Item:
-    first, second = _some(rng, "opposites", 2)
-    return Item(frame, {"A": first, "B": second})
+    return Item(frame, dict(zip("AB", _some(rng, "opposites", 2), strict=True)))
 
 
 def _numbers(rng: random.Random, frame: str) -> Item:
     return Item(frame, listed=tuple(rng.sample(range(1, 60), 3 if frame == "sort" else 2)))
 
 
+_WORDED: dict[str, Draw] = {"compose": _compose, "where": _where, "kind": _kind, "opposite": _opposite}
 FRAMES: Mapping[str, Mapping[str, Draw]] = {
     "summarization": dict.fromkeys(EVENTS, _event),
-    "instruction": {
-        "compose": _compose,
-        "where": _where,
-        "kind": _kind,
-        "opposite": _opposite,
-        "sort": _numbers,
-        "words": _numbers,
-    },
+    "instruction": {**_WORDED, "sort": _numbers, "words": _numbers},
     "math": dict.fromkeys(_PEOPLE, _math),
 }
 """Task -> frame -> function that draws an item; frames alternate, so every split has them in equal shares."""
@@ -145,9 +137,8 @@ def _distinct(task: str) -> Iterator[Item]:
     seen: set[tuple[object, ...]] = set()
     while True:
         for frame, draw in FRAMES[task].items():
-            item = draw(rng, frame)
-            while item.content() in seen:
-                item = draw(rng, frame)
+            while (item := draw(rng, frame)).content() in seen:
+                pass
             seen.add(item.content())
             yield item
 

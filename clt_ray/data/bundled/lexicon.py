@@ -57,16 +57,12 @@ def opposites() -> Mapping[str, Mapping[str, Concept]]:
 
 def keys(kind: str) -> tuple[str, ...]:
     """Returns the keys of a kind of concept, which are the same for every language."""
-    if kind == "opposites":
-        return tuple(opposites()["en"])
-    return tuple(read(f"lexicon/{kind}.json")["concepts"])
+    return tuple(opposites()["en"] if kind == "opposites" else read(f"lexicon/{kind}.json")["concepts"])
 
 
 def concept(kind: str, key: str, language: str) -> Concept:
     """Returns a concept in one language."""
-    if kind == "opposites":
-        return opposites()[language][key]
-    return lexicon(kind, language)[key]
+    return opposites()[language][key] if kind == "opposites" else lexicon(kind, language)[key]
 
 
 def _positional(tens: int, ones: int, zero: str, digits: str, ten: str) -> str:
@@ -86,11 +82,7 @@ def _french(stem: str, tens: int, ones: int, small: list[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def number_words(number: int, language: str) -> str:
-    """Returns the number in words.
-
-    Raises:
-        ValueError: The number is not within 0..99, or the language is not one of the corpus.
-    """
+    """Returns the number in words; raises `ValueError` if it is not within 0..99 or the corpus lacks the language."""
     if not 0 <= number <= 99:
         raise ValueError(f"number words go from 0 to 99, not {number}")
     if language not in LANGUAGES:

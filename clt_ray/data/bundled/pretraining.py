@@ -13,7 +13,7 @@ sentences are composed of, every noun becomes a token.
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +27,6 @@ Content = tuple[str, str] | int | str
 
 _SENTENCE_END = re.compile(r"(?<=\.) |(?<=。)")
 _LISTED = {"names", "things", "cities", "animals", "places", "times", "buildings", "goods", "sports"}
-_UNSPACED = ("ja", "zh")
 _PHRASE_WEIGHT = 7
 
 
@@ -41,7 +40,7 @@ class Passage:
     """Path of the headline's frame, which has the slots of the first sentence; empty for none."""
     equation: str = ""
     """Equation that the passage illustrates; empty for none."""
-    listed: tuple[Content, ...] = field(default=())
+    listed: tuple[Content, ...] = ()
     """Words and numbers of the passage that a list of them names."""
 
 
@@ -65,10 +64,8 @@ def text(passage: Passage, language: str) -> str:
 
 def listing(contents: tuple[Content, ...], language: str) -> str:
     """Returns words and numbers with the list separator of the language."""
-    comma: str = frames(language)["list"]
-    return comma.join(
-        concept(*content, language)["word"] if isinstance(content, tuple) else str(content) for content in contents
-    )
+    words = (concept(*item, language)["word"] if isinstance(item, tuple) else str(item) for item in contents)
+    return str(frames(language)["list"]).join(words)
 
 
 def _pick(rng: random.Random, kind: str) -> tuple[str, str]:
@@ -103,10 +100,9 @@ def _story(rng: random.Random) -> Passage:
 def _possessions(rng: random.Random) -> Passage:
     people = [("names", key) for key in rng.sample(keys("names"), 2)]
     base: dict[str, Content] = {"P": people[0], "Q": people[1], "T": _pick(rng, "things")}
-    sentences = []
-    for name in rng.sample(("has", "buys", "gives", "takes", "table"), rng.randint(1, 2)):
-        sentences.append((("plain", name), {**base, "a": rng.randint(3, 20)}))
-    return Passage(tuple(sentences), listed=tuple(slots["a"] for _, slots in sentences))
+    names = rng.sample(("has", "buys", "gives", "takes", "table"), rng.randint(1, 2))
+    sentences = tuple((("plain", name), {**base, "a": rng.randint(3, 20)}) for name in names)
+    return Passage(sentences, listed=tuple(slots["a"] for _, slots in sentences))
 
 
 def _event(rng: random.Random) -> Passage:
@@ -124,11 +120,10 @@ def _scene(rng: random.Random) -> Passage:
     sentences: list[tuple[tuple[str, ...], Mapping[str, Content]]] = []
     for _ in range(rng.randint(1, 2)):
         if rng.random() < 0.5:
-            sentences.append((("instruction", "where", "1"), {"X": _pick(rng, "animals"), "Y": _pick(rng, "places")}))
+            name, kinds = "where", {"X": "animals", "Y": "places"}
         else:
-            kinds = {"S": "animals", "V": "verbs", "L": "places", "M": "times"}
-            slots = {slot: _pick(rng, kind) for slot, kind in kinds.items()}
-            sentences.append((("instruction", "compose", "1"), slots))
+            name, kinds = "compose", {"S": "animals", "V": "verbs", "L": "places", "M": "times"}
+        sentences.append((("instruction", name, "1"), {slot: _pick(rng, kind) for slot, kind in kinds.items()}))
     listed = tuple(content for _, slots in sentences for content in _mentioned(slots))
     return Passage(tuple(sentences), listed=listed)
 
@@ -175,15 +170,13 @@ def _word_facts(rng: random.Random) -> str:
     languages = rng.sample(LANGUAGES, rng.choice((1, 1, 2)))
     if rng.random() < 0.5:
         pairs = rng.sample(keys("opposites"), 2)
-        return "\n".join(
-            " - ".join(concept("opposites", key, language).values()) for language in languages for key in pairs
-        )
+        opposed = (concept("opposites", key, language) for language in languages for key in pairs)
+        return "\n".join(" - ".join(pair.values()) for pair in opposed)
     kind = rng.choice(keys("kinds"))
     members = [("members", key) for key in keys("members") if key.startswith(kind)]
     examples = tuple(rng.sample(members or [("animals", key) for key in keys("animals")], 3))
-    return "\n".join(
-        f"{concept('kinds', kind, language)['word']}: {listing(examples, language)}" for language in languages
-    )
+    heads = {language: concept("kinds", kind, language)["word"] for language in languages}
+    return "\n".join(f"{head}: {listing(examples, language)}" for language, head in heads.items())
 
 
 def _numbers(rng: random.Random) -> str:
@@ -224,18 +217,13 @@ def _leaves(node: Any) -> Iterator[str]:
             yield from _leaves(child)
 
 
-def _forms(language: str) -> Iterator[str]:
-    for kind in KINDS:
-        for key in keys(kind):
-            yield from concept(kind, key, language).values()
-    yield from (number_words(number, language) for number in range(100))
-
-
 def pieces(language: str) -> tuple[list[str], list[str]]:
     """Returns the distinct words of a language, with a space before each if it has spaces, and its frames' phrases."""
-    space = "" if language in _UNSPACED else " "
+    space = "" if language in ("ja", "zh") else " "
+    forms = [form for kind in KINDS for key in keys(kind) for form in concept(kind, key, language).values()]
+    forms += [number_words(number, language) for number in range(100)]
     phrases = dict.fromkeys(phrase for frame in _leaves(frames(language)) for phrase in literals(frame))
-    return list(dict.fromkeys(space + form for form in _forms(language))), list(phrases)
+    return list(dict.fromkeys(space + form for form in forms)), list(phrases)
 
 
 def tokenizer_text() -> Iterator[str]:
