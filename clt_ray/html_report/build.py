@@ -21,18 +21,13 @@ from clt_ray.analysis.mechanisms import mechanisms
 from clt_ray.analysis.run_log import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.html_report import training_section as training
 from clt_ray.html_report.figures import Exhibit, exhibits, measure_exhibits
 from clt_ray.html_report.findings import evidence, headline_curves, introduction, limits, verdicts
 from clt_ray.html_report.run_table import run_table
 from clt_ray.html_report.score_tables import summary
 from clt_ray.html_report.sections import Section, Tables, claim_sections, frames, optional_sections, standard_sections
 from clt_ray.html_report.svg import style_sheet
-from clt_ray.html_report.training_section import (
-    checkpoint_sections,
-    mechanism_exhibits,
-    mechanism_frames,
-    mechanism_sections,
-)
 from clt_ray.redaction import redacted_text
 
 _HERE: Final = Path(__file__).parent
@@ -88,52 +83,38 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
         remedy = "finish a run first: clt-ray run SWEEP"
         raise ConfigurationError([Problem("report", "", None, "there are no scores to report on", remedy)])
     study = Study.of(data.scores, data.items)
-    tables = _measured(study, data)
+    tables = {measure.__name__: measure(study) for measure in _STUDY_MEASURES} | frames(study, data.scores)
+    # The reference study's claims are tested on its own scores wherever those are shown.
+    tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
     recorded = mechanisms(data.logs, tables["interference"])
-    tables |= mechanism_frames(recorded) | checkpoint_correlation.checkpoint_tables(data.logs)
-    optional = [*optional_sections(tables), *checkpoint_sections(tables), *mechanism_sections(recorded)]
+    tables |= training.mechanism_frames(recorded) | checkpoint_correlation.checkpoint_tables(data.logs)
+    optional = optional_sections(tables) + training.checkpoint_sections(tables) + training.mechanism_sections(recorded)
     headline = headline_curves(study)
     behind = None if data.reference is None else measures.relative_to_english(Study.of(data.reference))
     figures = [
         *exhibits(tables, headline, behind),
         *measure_exhibits(tables, headline, optional),
-        *mechanism_exhibits(recorded),
+        *training.mechanism_exhibits(recorded),
     ]
     runs = Section("runs", "Runs", "Runs", "", (run_table(data.scores, data.runs, heading.mlflow_url),))
     sections = [*claim_sections(tables["claims"]), *standard_sections(tables), *optional, runs]
-    statements = _statements(study, tables, data)
-    page = _rendered(**statements, **_provenance(data, heading), exhibits=figures, sections=sections)
+    page = _rendered(
+        title=heading.title,
+        question=heading.question,
+        command=redacted_text(heading.command),
+        citation=_citation(data.scores, data.reference),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        versions=_versions(),
+        introduction=introduction(study),
+        tasks=study.tasks,
+        verdicts=verdicts(study),
+        summary=summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
+        evidence=evidence(study, tables["gain"], data.runs),
+        limits=limits(study, tables["gain"], data.runs),
+        exhibits=figures,
+        sections=sections,
+    )
     return _write(out, page, data.scores, tables, figures)
-
-
-def _measured(study: Study, data: ReportData) -> dict[str, pd.DataFrame]:
-    """Returns every table that can be computed from scores alone, by the name of its CSV file."""
-    tables = {measure.__name__: measure(study) for measure in _STUDY_MEASURES} | frames(study, data.scores)
-    # The reference study's claims are tested on its own scores wherever those are shown.
-    tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
-    return tables
-
-
-def _statements(study: Study, tables: Tables, data: ReportData) -> dict[str, Any]:
-    return {
-        "introduction": introduction(study),
-        "tasks": study.tasks,
-        "verdicts": verdicts(study),
-        "summary": summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
-        "evidence": evidence(study, tables["gain"], data.runs),
-        "limits": limits(study, tables["gain"], data.runs),
-    }
-
-
-def _provenance(data: ReportData, heading: Heading) -> dict[str, Any]:
-    return {
-        "title": heading.title,
-        "question": heading.question,
-        "command": redacted_text(heading.command),
-        "citation": _citation(data.scores, data.reference),
-        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "versions": _versions(),
-    }
 
 
 def _rendered(**context: Any) -> str:
@@ -160,7 +141,6 @@ def _write(out: Path, page: str, scores: pd.DataFrame, tables: Tables, figures: 
 
 
 def _versions() -> list[tuple[str, str]]:
-    """Returns the versions of Python and of the packages that the numbers depend on."""
     versions = [("python", python_version())]
     for package in _PACKAGES:
         try:
@@ -171,7 +151,6 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def _citation(scores: pd.DataFrame, reference: pd.DataFrame | None) -> str:
-    """Returns the reference study's citation where its scores are shown."""
     from clt_ray.analysis.reference import CITATION, is_reference
 
     shown = [scores] if reference is None else [scores, reference]

@@ -71,7 +71,6 @@ def count_cell(value: int) -> Cell:
 
 
 def number_cell(value: float, shape: NumberFormat) -> Cell:
-    """Returns a number without an interval."""
     return Cell(shape.text(value), value * shape.factor if np.isfinite(value) else -np.inf, numeric=True)
 
 

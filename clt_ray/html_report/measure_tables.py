@@ -34,7 +34,6 @@ def _plain_difference(head: str, name: str, *, signed: bool) -> Column:
 
 
 def _extreme(head: str, name: str) -> tuple[Column, Column]:
-    """Returns the columns of a gap and of the language that it is computed without."""
     return (
         Column(head, lambda row: columns.gain_cell(row[name], "gap")),
         Column("Without", lambda row: text_cell(language_name(row[name]["left_out"]))),
@@ -42,22 +41,16 @@ def _extreme(head: str, name: str) -> tuple[Column, Column]:
 
 
 NOISE: Final = TableSpec(
-    "noise",
-    "Run-to-run noise",
+    "noise", "Run-to-run noise",
     "Noise of the mean over the non-English languages, in points (ratings: on their 1–5 scale). Difference: exceeded "
     "by 5% of the pairs of repetitions of the same run. Where no run is repeated, the noise is estimated from runs at "
     "neighbouring n, which tends to overestimate it.",
-    (
-        TASK,
-        MODEL,
-        SETTING,
-        Column("Metric", lambda row: text_cell(metric(row["metric"]).label)),
-        Column("Standard deviation", lambda row: _noise_cell(row, "deviation")),
-        Column("Difference", lambda row: _noise_cell(row, "difference")),
-        Column("Degrees of freedom", lambda row: number_cell(row["n"], NumberFormat(0))),
-        Column("Estimated from", _method_cell),
-    ),
-)
+    (TASK, MODEL, SETTING, Column("Metric", lambda row: text_cell(metric(row["metric"]).label)),
+     Column("Standard deviation", lambda row: _noise_cell(row, "deviation")),
+     Column("Difference", lambda row: _noise_cell(row, "difference")),
+     Column("Degrees of freedom", lambda row: number_cell(row["n"], NumberFormat(0))),
+     Column("Estimated from", _method_cell)),
+)  # fmt: skip
 GAINS_OVER_RUNS: Final = TableSpec(
     "gain_over_runs",
     "Gains with run-to-run noise",
@@ -73,20 +66,14 @@ GAINS_OVER_LANGUAGES: Final = TableSpec(
     (*CURVE, SAMPLES, EXPOSURE, columns.counts("Number of languages", "n"), columns.differences("Gain", "gain")),
 )
 BEST_RUNS: Final = TableSpec(
-    "peaks",
-    "Best runs, corrected for selection",
+    "peaks", "Best runs, corrected for selection",
     "Best run of each curve compared with n = 0. The best of several noisy runs overestimates its true score, because "
     "it was selected for being best. This selection bias is estimated from the run-to-run noise and subtracted. Bold: "
     "the 95% interval of the corrected gain excludes zero.",
-    (
-        *CURVE,
-        EXPOSURE,
-        columns.counts("Best n", "samples_per_language"),
-        _plain_difference("Gain of the best run", "rise", signed=True),
-        _plain_difference("Selection bias", "optimism", signed=False),
-        columns.differences("Corrected gain", "corrected"),
-    ),
-)
+    (*CURVE, EXPOSURE, columns.counts("Best n", "samples_per_language"),
+     _plain_difference("Gain of the best run", "rise", signed=True),
+     _plain_difference("Selection bias", "optimism", signed=False), columns.differences("Corrected gain", "corrected")),
+)  # fmt: skip
 EQUAL_VOLUME: Final = TableSpec(
     "equal_volume",
     "Language groups against extra English",
@@ -95,18 +82,12 @@ EQUAL_VOLUME: Final = TableSpec(
     (*CURVE, SAMPLES, EXPOSURE, columns.differences("Languages − English", "difference", columns.is_discovery), Q),
 )
 LEAVE_ONE_OUT: Final = TableSpec(
-    "leave_one_out",
-    "Smallest and largest gap with one language left out",
+    "leave_one_out", "Smallest and largest gap with one language left out",
     "Gap between seen and unseen languages at the largest n of each curve, and the smallest and the largest gap that "
     "result from leaving out a single language. Bold: the 95% interval excludes zero.",
-    (
-        *CURVE,
-        SAMPLES,
-        _plain_difference("Gap", "whole_gap", signed=True),
-        *_extreme("Smallest", "smallest"),
-        *_extreme("Largest", "largest"),
-    ),
-)
+    (*CURVE, SAMPLES, _plain_difference("Gap", "whole_gap", signed=True), *_extreme("Smallest", "smallest"),
+     *_extreme("Largest", "largest")),
+)  # fmt: skip
 
 
 def left_out(frame: pd.DataFrame) -> Table:
@@ -185,43 +166,30 @@ def _shared_cell(row: Row) -> Cell:
 
 
 SCALE: Final = TableSpec(
-    "scale",
-    "Change with model size",
+    "scale", "Change with model size",
     "Change of a measure when the model has ten times the parameters, from one regression over all tasks. R²: each "
     "model is predicted from the others and compared with the mean of the others; below 0, size does not help to "
     "predict. Bold: the 95% interval excludes zero.",
-    (
-        Column("Measure", lambda row: text_cell(MEASURES.get(row["measure"]) or str(row["measure"]))),
-        Column("Per tenfold parameters", _slope_cell),
-        columns.counts("Curves", "n"),
-        Column("R² out of sample", lambda row: number_cell(row["r2"], NumberFormat(2))),
-    ),
-)
+    (Column("Measure", lambda row: text_cell(MEASURES.get(row["measure"]) or str(row["measure"]))),
+     Column("Per tenfold parameters", _slope_cell), columns.counts("Curves", "n"),
+     Column("R² out of sample", lambda row: number_cell(row["r2"], NumberFormat(2)))),
+)  # fmt: skip
 BOUNDARY: Final = TableSpec(
-    "boundary",
-    "Follow rate by script and family",
+    "boundary", "Follow rate by script and family",
     "Follow rate: gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
     "The first row is the rate of languages that share neither script nor family with a training language.",
-    (
-        Column("Unseen language", lambda row: text_cell(_TERMS.get(row["term"]) or str(row["term"]))),
-        columns.estimates("Follow rate", "estimate", NumberFormat(2)),
-    ),
-)
+    (Column("Unseen language", lambda row: text_cell(_TERMS.get(row["term"]) or str(row["term"]))),
+     columns.estimates("Follow rate", "estimate", NumberFormat(2))),
+)  # fmt: skip
 FOLLOW_RATES: Final = TableSpec(
-    "follow_rates",
-    "Follow rate of every unseen language",
+    "follow_rates", "Follow rate of every unseen language",
     "Only curves whose seen languages gain more than noise are shown. Shares: what the language has in common with a "
     "training language, English included. Bold: the 95% interval excludes zero.",
-    (
-        TASK,
-        MODEL,
-        SETTING,
-        columns.words("Group", "language_group"),
-        Column("Unseen language", lambda row: text_cell(language_name(row["eval_language"]))),
-        Column("Shares", _shared_cell),
-        columns.estimates("Follow rate", "follow_rate", NumberFormat(2), bold=columns.excludes_zero),
-    ),
-)
+    (TASK, MODEL, SETTING, columns.words("Group", "language_group"),
+     Column("Unseen language", lambda row: text_cell(language_name(row["eval_language"]))),
+     Column("Shares", _shared_cell),
+     columns.estimates("Follow rate", "follow_rate", NumberFormat(2), bold=columns.excludes_zero)),
+)  # fmt: skip
 
 
 def source_matrices(frame: pd.DataFrame) -> tuple[Table, ...]:

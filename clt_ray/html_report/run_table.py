@@ -25,14 +25,10 @@ def run_table(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]], mlflow_ur
         described = facts.setdefault(str(run["run_id"]), dict(run))
         described |= {name: run[name] for name in ("state", "error", "url") if run.get(name)}
     columns = (
-        MODEL,
-        Column("Task", lambda row: text_cell(str(row["task"]), str(task_order(str(row["task"]))))),
-        words("Language group", "language_group"),
-        SAMPLES,
-        SEED,
-        Column("State", _state_cell),
+        MODEL, Column("Task", lambda row: text_cell(str(row["task"]), str(task_order(str(row["task"]))))),
+        words("Language group", "language_group"), SAMPLES, SEED, Column("State", _state_cell),
         Column("Run id", lambda row: Cell(row["run_id"], row["run_id"], code=True, link=_link(row, mlflow_url))),
-    )
+    )  # fmt: skip
     caption = "n is the number of samples per non-English training language and task."
     spec = TableSpec("", "All runs", caption, columns)
     names = ["run_id", "model", "task", "language_group", "samples_per_language", "seed", "state", "error", "url"]
@@ -47,15 +43,9 @@ def _state_cell(row: Row) -> Cell:
 
 def _reading_order(fact: Mapping[str, Any]) -> tuple[Any, ...]:
     tasks = str(fact["task"]).split("+")
-    return (
-        natural_sort_key(str(fact["model"])),
-        len(tasks),
-        task_order(tasks[0]),
-        str(fact["language_group"]) != "none",
-        str(fact["language_group"]),
-        int(fact["samples_per_language"]),
-        int(fact["seed"]),
-    )
+    group = str(fact["language_group"])
+    design = natural_sort_key(str(fact["model"])), len(tasks), task_order(tasks[0]), group != "none", group
+    return (*design, int(fact["samples_per_language"]), int(fact["seed"]))
 
 
 def _link(row: Row, mlflow_url: str | None) -> str:

@@ -16,17 +16,13 @@ from clt_ray.html_report.columns import CURVE, EXPOSURE, SAMPLES, Column, Q, Row
 from clt_ray.html_report.text import p_value, percent
 
 CORRELATIONS: Final = TableSpec(
-    "transfer_correlation",
-    "Rank correlation per curve",
+    "transfer_correlation", "Rank correlation per curve",
     "Spearman correlation between the mean of the seen and the mean of the unseen languages over the runs of a curve, "
     "n = 0 included. Bold: the 95% interval excludes zero.",
-    (
-        *CURVE,
-        columns.counts("Runs", "n"),
-        columns.estimates("Spearman ρ", "spearman", NumberFormat(2), bold=columns.excludes_zero),
-        Column("p", lambda row: Cell(p_value(row["p"]), row["p"], numeric=True)),
-    ),
-)
+    (*CURVE, columns.counts("Runs", "n"),
+     columns.estimates("Spearman ρ", "spearman", NumberFormat(2), bold=columns.excludes_zero),
+     Column("p", lambda row: Cell(p_value(row["p"]), row["p"], numeric=True))),
+)  # fmt: skip
 _SUMMARY_CAPTION: Final = (
     "Each curve at its largest n, compared with n = 0. Gains and gaps are in points, for judge ratings on their 1–5 "
     "scale. Bold: the 95% interval of the gain excludes zero."
@@ -119,14 +115,6 @@ _COUNTS_FROM: Final = 100
 """A recomputed number from here on is a number of samples, not a share or a ratio."""
 
 
-def _claim_cell(row: Row) -> Cell:
-    return Cell(row["claim"], row["claim"].lower(), note=row["definition"])
-
-
-def _verdict_cell(row: Row) -> Cell:
-    return Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED)
-
-
 def _samples_cell(value: float, low: float, high: float) -> Cell:
     if np.isnan(value):
         return MISSING
@@ -157,29 +145,20 @@ def _plateau(head: str, name: str, prefix: str) -> Column:
 
 
 CLAIMS: Final = TableSpec(
-    "claims",
-    "All claims",
+    "claims", "All claims",
     "Claims of the reference study, recomputed from its published scores. Each number is in the unit of its "
     "definition: shares and accuracies from 0 to 1, ratings from 1 to 5. Intervals include run-to-run noise.",
-    (
-        Column("Claim and definition", _claim_cell),
-        columns.words("Published", "published"),
-        Column("Recomputed", _recomputed_cell),
-        Column("Verdict", _verdict_cell),
-    ),
-)
+    (Column("Claim and definition", lambda row: Cell(row["claim"], row["claim"].lower(), note=row["definition"])),
+     columns.words("Published", "published"), Column("Recomputed", _recomputed_cell),
+     Column("Verdict", lambda row: Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED))),
+)  # fmt: skip
 PLATEAUS: Final = TableSpec(
-    "plateau",
-    "Where curves level off",
+    "plateau", "Where curves level off",
     "Smallest n at which the mean score of the non-English languages is within 1% of the metric's scale of the fitted "
     "curve's ceiling, or of the best run. ∞ means more than the largest n of the curve.",
-    (
-        *CURVE,
-        columns.words("Curve", "verdict"),
-        _plateau("Plateau, fitted", "plateau", ""),
-        _plateau("Plateau, by best run", "best_run", "best_run_"),
-    ),
-)
+    (*CURVE, columns.words("Curve", "verdict"), _plateau("Plateau, fitted", "plateau", ""),
+     _plateau("Plateau, by best run", "best_run", "best_run_")),
+)  # fmt: skip
 MIXED_TASKS: Final = TableSpec(
     "interference",
     "Mixed tasks against a single task",
@@ -187,31 +166,19 @@ MIXED_TASKS: Final = TableSpec(
     (*CURVE, SAMPLES, EXPOSURE, columns.differences("Interference", "interference", columns.is_discovery), Q),
 )
 SCRIPTS: Final = TableSpec(
-    "script_effect",
-    "Language group by script",
+    "script_effect", "Language group by script",
     "How much more the languages in “Trained on” improve Latin-script languages than other languages, compared with "
     f"the group in “Against”. Positive values mean that training languages help languages of their own script. {_BOLD}",
-    (
-        *CURVE,
-        columns.words("Against", "against"),
-        SAMPLES,
-        columns.differences("Interaction", "estimate", columns.is_discovery),
-        Q,
-    ),
-)
+    (*CURVE, columns.words("Against", "against"), SAMPLES,
+     columns.differences("Interaction", "estimate", columns.is_discovery), Q),
+)  # fmt: skip
 SCRIPTS_BY_TASK: Final = TableSpec(
-    "script_by_task",
-    "Script by task",
+    "script_by_task", "Script by task",
     "Gain in Latin-script languages minus gain in other languages, in the first task minus the same in the second, at "
     f"the largest n. Points are hundredths of each metric's scale. {_BOLD}",
-    (
-        *CURVE,
-        Column("Against task", lambda row: text_cell(task_label(row["against"]))),
-        SAMPLES,
-        columns.estimates("Difference", "estimate", NumberFormat(1, 100, signed=True), bold=columns.is_discovery),
-        Q,
-    ),
-)
+    (*CURVE, Column("Against task", lambda row: text_cell(task_label(row["against"]))), SAMPLES,
+     columns.estimates("Difference", "estimate", NumberFormat(1, 100, signed=True), bold=columns.is_discovery), Q),
+)  # fmt: skip
 
 
 def scripts(frame: pd.DataFrame) -> Table:

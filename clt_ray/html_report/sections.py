@@ -117,7 +117,6 @@ def _run_noise(noise: pd.DataFrame, tables: Tables) -> Section:
 
 
 def _clear_gains(tables: Tables) -> Iterator[str]:
-    """Counts the gains that exclude zero, without and with run-to-run noise in their intervals."""
     keys = ["task", *CURVE_COLUMNS, "samples_per_language", "exposure"]
     means = tables["gain"][tables["gain"]["eval_language"] == MEAN]
     gains = at_largest(tables["gain_over_runs"])

@@ -11,7 +11,7 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
@@ -28,26 +28,24 @@ PIXELS_PER_INCH: Final = 112
 
 def figure_svg(figure: Figure, name: str) -> str:
     """Returns the figure as a stand-alone SVG file; equal figures give equal files."""
-    import matplotlib
-
-    from clt_ray.analysis.plots.style import styled
-
-    target = io.StringIO()
-    # Glyphs that matplotlib's own font lacks do not matter, because the reader's font draws the text.
-    with styled(), matplotlib.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(target, format="svg", metadata={"Date": None})
-    return target.getvalue()
+    return _saved(figure, {"svg.hashsalt": name}, format="svg", metadata={"Date": None}).decode("utf-8")
 
 
 def figure_png(figure: Figure) -> bytes:
     """Returns the figure as PNG on a white background, for slides and documents."""
+    return _saved(figure, {}, format="png", dpi=160, facecolor="white")
+
+
+def _saved(figure: Figure, settings: dict[Any, Any], **options: Any) -> bytes:
+    import matplotlib
+
     from clt_ray.analysis.plots.style import styled
 
     target = io.BytesIO()
-    with styled(), warnings.catch_warnings():
+    # Glyphs that matplotlib's own font lacks do not matter, because the reader's font draws the text.
+    with styled(), matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(target, format="png", dpi=160, facecolor="white")
+        figure.savefig(target, **options)
     return target.getvalue()
 
 
@@ -88,9 +86,7 @@ def _with_variables(style: str) -> str:
 
 
 def _variables() -> dict[str, str]:
-    """Returns the page's CSS variable for each colour of the figures."""
     from clt_ray.analysis.plots import style
-    from clt_ray.tasks import TASKS
 
     return {
         style.INK: "var(--ink)",

@@ -113,52 +113,32 @@ def _association_task(row: Row) -> Cell:
 
 
 LOSSES: Final = TableSpec(
-    "loss_differences",
-    "Validation loss, mixed tasks against a single task",
+    "loss_differences", "Validation loss, mixed tasks against a single task",
     "Validation loss of the run on mixed tasks minus that of the single-task run, in nats per token, at the last "
     "number of rows of the task that both have seen; mean over languages with a 95% interval over them. Positive "
     "values mean that the run on mixed tasks has the higher loss. At equal rows of the task it has taken more "
     "optimizer steps.",
-    (
-        *CURVE,
-        SAMPLES,
-        SEED,
-        EXPOSURE,
-        columns.counts("Rows of the task", "task_rows"),
-        columns.estimates("Loss difference", "difference", NumberFormat(3, signed=True)),
-    ),
-)
+    (*CURVE, SAMPLES, SEED, EXPOSURE, columns.counts("Rows of the task", "task_rows"),
+     columns.estimates("Loss difference", "difference", NumberFormat(3, signed=True))),
+)  # fmt: skip
 GRADIENT_AGREEMENT: Final = TableSpec(
-    "gradient_agreement",
-    "Gradient agreement",
+    "gradient_agreement", "Gradient agreement",
     "Mean cosine similarity during training between the gradients of two task-language pairs. Corrected: without the "
     "bias towards 0 that gradient noise causes. 95% intervals over languages. Bold: the interval excludes zero.",
-    (
-        Column("Tasks", lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+"))))),
-        MODEL,
-        TRAINED_ON,
-        SAMPLES,
-        SEED,
-        Column("Compared pairs", lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"]))),
-        columns.estimates("Cosine", "cosine", _COSINE, bold=columns.excludes_zero),
-        columns.estimates("Corrected", "corrected", _COSINE, "corrected_", _is_clear_corrected),
-        columns.counts("Comparisons", "n"),
-        columns.counts("Steps", "steps"),
-    ),
-)
+    (Column("Tasks", lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+"))))), MODEL, TRAINED_ON,
+     SAMPLES, SEED, Column("Compared pairs", lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"]))),
+     columns.estimates("Cosine", "cosine", _COSINE, bold=columns.excludes_zero),
+     columns.estimates("Corrected", "corrected", _COSINE, "corrected_", _is_clear_corrected),
+     columns.counts("Comparisons", "n"), columns.counts("Steps", "steps")),
+)  # fmt: skip
 ASSOCIATION: Final = TableSpec(
-    "association",
-    "Gradient agreement and interference",
+    "association", "Gradient agreement and interference",
     "Rank correlation between a task's mean gradient cosine with the other tasks and its outcome, over runs and kinds "
     "of languages. If conflicting gradients caused the interference, it would be negative for the loss and positive "
     "for the score. Bold: the 95% interval excludes zero.",
-    (
-        Column("Outcome", lambda row: text_cell(_OUTCOMES[row["outcome"]])),
-        Column("Task", _association_task),
-        columns.estimates("Spearman ρ", "spearman", _COSINE, bold=columns.excludes_zero),
-        columns.counts("Cases", "n"),
-    ),
-)
+    (Column("Outcome", lambda row: text_cell(_OUTCOMES[row["outcome"]])), Column("Task", _association_task),
+     columns.estimates("Spearman ρ", "spearman", _COSINE, bold=columns.excludes_zero), columns.counts("Cases", "n")),
+)  # fmt: skip
 
 
 def mechanism_frames(recorded: Mechanisms) -> dict[str, pd.DataFrame]:
@@ -220,27 +200,19 @@ def _association(recorded: Mechanisms) -> str:
     return f"{cases} cannot show whether tasks whose gradients agree with those of the others lose less from mixing."
 
 
-def _metric_cell(row: Row) -> Cell:
-    return text_cell("loss" if row["metric"] == "loss" else metric(row["metric"]).label)
-
-
 CORRELATIONS: Final = TableSpec(
-    "transfer_correlation_over_runs",
-    "Rank correlation over checkpoints, per curve",
+    "transfer_correlation_over_runs", "Rank correlation over checkpoints, per curve",
     "Spearman correlation between the seen and the unseen validation mean over the checkpoints of a run, averaged over "
     "the runs of a curve, with 95% intervals over runs. The checkpoints of one run are not independent: where both "
     "means fall during training, values near 1 are no evidence of transfer, and no p value is given. A value well "
     "below 1 is informative: unseen languages change direction where seen ones do not. ρ of changes: correlation of "
     "the changes from one checkpoint to the next, which a common steady trend does not raise.",
-    (
-        *CURVE,
-        Column("Metric", _metric_cell),
-        columns.counts("Runs", "n"),
-        columns.counts("Checkpoints", "checkpoints"),
-        columns.estimates("Spearman ρ", "spearman", _COSINE),
-        columns.estimates("ρ of changes", "of_changes", _COSINE, "changes_"),
-    ),
-)
+    (*CURVE,
+     Column("Metric", lambda row: text_cell("loss" if row["metric"] == "loss" else metric(row["metric"]).label)),
+     columns.counts("Runs", "n"), columns.counts("Checkpoints", "checkpoints"),
+     columns.estimates("Spearman ρ", "spearman", _COSINE),
+     columns.estimates("ρ of changes", "of_changes", _COSINE, "changes_")),
+)  # fmt: skip
 
 
 def checkpoint_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:

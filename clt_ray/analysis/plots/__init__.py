@@ -6,11 +6,6 @@ from clt_ray.analysis.plots.estimates import plot_estimates
 from clt_ray.analysis.plots.matrices import plot_source_to_target
 
 __all__ = [
-    "plot_estimates",
-    "plot_gain",
-    "plot_per_language",
-    "plot_relative_to_english",
-    "plot_seen_unseen",
-    "plot_source_to_target",
-    "plot_transfer_correlation",
-]
+    "plot_estimates", "plot_gain", "plot_per_language", "plot_relative_to_english", "plot_seen_unseen",
+    "plot_source_to_target", "plot_transfer_correlation",
+]  # fmt: skip

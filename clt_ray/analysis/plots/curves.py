@@ -118,7 +118,6 @@ def plot_relative_to_english(table: pd.DataFrame, reference: pd.DataFrame | None
 
 
 def _behind(axis: Axes, reference: pd.DataFrame) -> None:
-    """Draws another study's curves as thin lines, up to the largest n of the axis."""
     largest = axis.get_xlim()[1]
     for (task, *_), rows in reference.groupby(["task", "model", "language_group"], sort=False):
         visible = rows[rows["samples_per_language"] <= largest]

@@ -129,7 +129,6 @@ def _limits(values: Floats, lows: Floats, highs: Floats, measure: Quantity) -> t
 
 
 def _interval(axis: Axes, y: float, ends: tuple[float, float], limits: tuple[float, float], colour: str) -> None:
-    """Draws the line of an interval, with an arrow where it continues beyond the panel."""
     low, high = (float(np.clip(end, *limits)) for end in ends)
     axis.hlines(y, low, high, color=colour, linewidth=1.3)
     for end, shown, mark in ((ends[0], low, "<"), (ends[1], high, ">")):
@@ -165,7 +164,6 @@ def _tick(value: float, measure: Quantity) -> str:
 
 
 def _name(axis: Axes, lines: Sequence[Line], room: float) -> None:
-    """Writes the names of the lines in the left margin, headings in bold, with a rule above each heading."""
     axis.set_yticks([])
     for index, line in enumerate(lines):
         if line.key is None and index:
@@ -180,7 +178,6 @@ def _name(axis: Axes, lines: Sequence[Line], room: float) -> None:
 
 
 def _legend(figure: Figure, table: pd.DataFrame, columns: Columns) -> None:
-    """Writes what the marks mean that occur in the figure."""
     present = set(table["exposure"]) if "exposure" in table else set()
     words = {"seen": "● seen languages", "unseen": "○ unseen languages", "english": "grey: English"}
     entries = [text for name, text in words.items() if name in present]

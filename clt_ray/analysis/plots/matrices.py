@@ -68,7 +68,6 @@ def _matrix(axis: Axes, rows: pd.DataFrame, sources: list[str], targets: list[st
 
 
 def _frame(axis: Axes, rows: int, names: list[str], size: float) -> None:
-    """Sets up a matrix whose columns have names above it."""
     axis.grid(False)
     axis.set_xlim(0, len(names))
     axis.set_ylim(rows, 0)
@@ -138,14 +137,12 @@ def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
 
 
 def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Returns the task-language pairs of a table in reading order."""
     sides = (table[["first_task", "first_language"]], table[["second_task", "second_language"]])
     pairs = {pair for side in sides for pair in side.itertuples(index=False, name=None)}
     return sorted(pairs, key=lambda pair: (task_order(pair[0]), language_order(pair[1])))
 
 
 def _name_pairs(axis: Axes, pairs: list[tuple[str, str]]) -> None:
-    """Writes the languages on both axes, and each task where it begins, with a line between tasks."""
     codes = [code for _, code in pairs]
     _frame(axis, len(pairs), codes, 7.5)
     axis.set_yticks(np.arange(len(pairs)) + 0.5, codes)

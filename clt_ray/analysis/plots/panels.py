@@ -176,7 +176,6 @@ def _with_room(values: list[int], places: dict[int, float], whole: float, width:
 
 
 def _margins(values: list[int], positive: list[int], linear: float, decades: float) -> tuple[float, float]:
-    """Returns the limits of the axis, slightly beyond the outermost values."""
     pad = 0.04 * (linear + decades) or 0.3
     left = -positive[0] * pad / linear if linear else positive[0] / 10**pad
     return left, values[-1] * 10**pad
