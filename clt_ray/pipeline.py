@@ -30,6 +30,7 @@ from clt_ray.store import (
     Store,
     TornTreeError,
 )
+from clt_ray.store.lease import STALE_SECONDS
 from clt_ray.store.recorder import Recorder, RunRecorder
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
@@ -43,7 +44,10 @@ if TYPE_CHECKING:
     from clt_ray.training.job import TrainingJob
 
 HANDOVER_SECONDS = 10.0
-"""Seconds that a run waits for the lease of a process that is being killed; a live process keeps its lease."""
+"""Seconds that a run waits for the lease of a live process, which may be ending; after them the process keeps it."""
+LEASE_WAIT_SECONDS = STALE_SECONDS + 10.0
+"""Longest wait in seconds for the lease of a process that shows no new heartbeat; after them the lease is stale."""
+LEASE_POLL_SECONDS = 0.5
 
 PACKAGES = ("clt-ray", "torch", "transformers", "trl", "accelerate", "datasets")
 """Packages whose version can change a run's numbers."""
@@ -51,17 +55,19 @@ PACKAGES = ("clt-ray", "torch", "transformers", "trl", "accelerate", "datasets")
 Outcome = Literal["finished", "failed", "held"]
 
 
-def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
+def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = None) -> Outcome:
     """Carries one run to its result, or as far as it goes.
 
     Args:
         run: The run to execute.
         store: The store with its directory.
         rank: Index of this process among those that train the run together; process 0 holds the lease.
+        claim: Identity of the supervisor that starts the processes of this run, such as the name of a Ray Train run.
+            The lease of an earlier process with the same claim is taken over at once.
 
     Returns:
         `finished`; `failed` in a way that repeating would not mend (status.json has the reason); or `held`: another
-        process is executing the run.
+        process is executing the run, and has shown that it is alive while this one waited.
 
     Raises:
         Exception: Anything else that went wrong; the status says so, and the caller may try again.
@@ -73,7 +79,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
         _stages(run, directory, Recorder())
         return "finished"
     try:
-        lease = _hold_lease(directory)
+        lease = _hold_lease(directory, claim)
     except LeaseHeld:
         return "held"
     with lease:
@@ -81,15 +87,16 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0) -> Outcome:
         return _attempt(run, directory, RunRecorder(directory, run))
 
 
-def _hold_lease(directory: RunDir) -> Lease:
-    deadline = time.monotonic() + HANDOVER_SECONDS
+def _hold_lease(directory: RunDir, claim: str | None) -> Lease:
+    """Acquires the lease, and waits until it is free or stale unless its holder shows that it is alive."""
+    start = time.monotonic()
     while True:
         try:
-            return directory.acquire_lease()
-        except LeaseHeld:
-            if time.monotonic() > deadline:
+            return directory.acquire_lease(claim=claim)
+        except LeaseHeld as held:
+            if time.monotonic() - start > (HANDOVER_SECONDS if held.renewed else LEASE_WAIT_SECONDS):
                 raise
-        time.sleep(HANDOVER_SECONDS / 50)
+        time.sleep(LEASE_POLL_SECONDS)
 
 
 def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:

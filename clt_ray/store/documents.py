@@ -31,7 +31,7 @@ RUN = "run.json"
 
 State = Literal["running", "failed", "finished"]
 
-_LEFT_OUT_WHEN_NONE = frozenset({"traceback", "updated", "total_steps", "peak_memory", "device_bytes"})
+_LEFT_OUT_WHEN_NONE = frozenset({"traceback", "updated", "total_steps", "peak_memory", "device_bytes", "claim"})
 
 
 class StoreError(CltRayError):
@@ -183,10 +183,15 @@ class LeaseDocument(Document):
     heartbeat: float
     """When the holder last showed that it is alive, in Unix seconds."""
     stale_seconds: float
-    """Age of the heartbeat in seconds from which on another process may take the lease over."""
+    """Time in seconds without a new heartbeat after which another process may take the lease over."""
+    claim: str | None = None
+    """Identity of the supervisor for which the process holds the lease, such as the name of a Ray Train run."""
 
-    def is_live(self, now: float) -> bool:
-        """Returns whether the lease still keeps others out at `now` (Unix seconds)."""
+    def looks_live(self, now: float) -> bool:
+        """Returns whether somebody seems to hold the lease at `now` (Unix seconds).
+
+        This compares clocks of two machines, so it is good enough for a display and nothing else.
+        """
         return now - self.heartbeat <= self.stale_seconds and not self.owner.is_gone()
 
     def encode(self) -> bytes:

@@ -3,10 +3,18 @@
 The holder rewrites `lease.json` every few seconds. A process that wants the lease reads the file first:
 
     no lease.json                                    acquire the lease
-    heartbeat younger than 60 s                      raise LeaseHeld
-    ... but the holder ran on this machine,
+    the holder ran on this machine,
         and its process no longer exists             take the lease over at once
-    heartbeat older than 60 s                        take the lease over
+    the lease has the claim of this process          take the lease over at once
+    the file has not changed for 60 s                take the lease over
+    otherwise                                        raise LeaseHeld
+
+The 60 s are counted by the clock of the process that watches the file, from when it first saw this content. Clocks of
+different machines are never compared, so a wrong clock cannot steal a lease that is alive.
+
+A claim names the supervisor on whose behalf a process holds the lease, such as a Ray Train run. A supervisor starts a
+second process for a run only after it has given up the first, so the second does not wait for the heartbeat of the
+first to stop.
 
 Each acquisition has a token. A holder whose lease was taken over, for example because its machine was suspended for
 ten minutes, finds another token in the file. It then sets its event `lost` and never writes the file again, and its
@@ -15,7 +23,7 @@ next write to the run directory raises `LeaseLost`.
 Reading, deciding and writing happen under `Files.exclusive`, so on a disk exactly one contender acquires the lease.
 Object stores have no such lock between machines. There, the first lease of a run is a conditional create, which
 succeeds once; two machines that take over the same stale lease in the same instant may both believe that they hold it
-until the next heartbeat of one of them. The clocks of the machines have to agree to within a small part of 60 s.
+until the next heartbeat of one of them.
 """
 
 import logging
@@ -43,9 +51,31 @@ STALE_SECONDS = 60.0
 class LeaseHeld(CltRayError):
     """Another process holds the lease."""
 
+    def __init__(self, message: str, renewed: bool = True) -> None:
+        """`renewed` says whether the holder has shown a new heartbeat while this process watched the lease."""
+        super().__init__(message)
+        self.renewed = renewed
+
 
 class LeaseLost(CltRayError):
     """This process no longer holds the lease that it acquired, so it must not write any more."""
+
+
+class Watch:
+    """For how long a process has seen the same lease document, by a clock of its own that never jumps."""
+
+    def __init__(self, timer: Clock = time.monotonic) -> None:
+        self._timer, self._content, self._since = timer, b"", 0.0
+        self.renewed = False
+        """Whether the document has changed since it was first seen."""
+
+    def unchanged_seconds(self, content: bytes) -> float:
+        """Returns for how many seconds the document has had this content, which the caller has just read."""
+        now = self._timer()
+        if content != self._content:
+            self.renewed = bool(self._content)
+            self._content, self._since = content, now
+        return now - self._since
 
 
 class Lease:
@@ -118,6 +148,8 @@ def acquire(
     clock: Clock = time.time,
     heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
     stale_seconds: float = STALE_SECONDS,
+    claim: str | None = None,
+    watch: Watch | None = None,
 ) -> Lease:
     """Acquires the lease of a directory.
 
@@ -126,22 +158,22 @@ def acquire(
         owner: The process that will hold the lease; by default this process.
         clock: Unix seconds.
         heartbeat_seconds: Time between heartbeats; None leaves them to the caller.
-        stale_seconds: Age of the last heartbeat from which on others may take the lease over.
+        stale_seconds: Time without a new heartbeat after which others may take the lease over.
+        claim: Identity of the supervisor on whose behalf the process holds the lease.
+        watch: What this process has seen of the lease in earlier calls, so that calls which are repeated for
+            `stale_seconds` of the holder take over the lease of a dead one.
 
     Raises:
-        LeaseHeld: Another process holds it.
+        LeaseHeld: Another process holds it, or may hold it as far as this process has seen.
     """
+    watch = watch or Watch()
     with files.exclusive(LOCK):
-        now = clock()
         data = files.read(LeaseDocument.FILE)
         current = LeaseDocument.decode_if_sound(data)
-        if current is not None and current.is_live(now):
-            raise LeaseHeld(
-                f"{files.uri} is in use by {current.owner}, whose last heartbeat was "
-                f"{max(0.0, now - current.heartbeat):.0f} s ago; it becomes free when the last one is "
-                f"{current.stale_seconds:.0f} s old"
-            )
-        holding = LeaseDocument(owner or Owner.current(), uuid4().hex, now, now, stale_seconds)
+        if data is not None and current is not None:
+            _check_free(current, watch.unchanged_seconds(data), claim, watch.renewed, files.uri)
+        now = clock()
+        holding = LeaseDocument(owner or Owner.current(), uuid4().hex, now, now, stale_seconds, claim)
         if data is not None:
             files.write(LeaseDocument.FILE, holding.encode())
         else:
@@ -153,3 +185,13 @@ def acquire(
     if heartbeat_seconds is not None:
         lease.start(heartbeat_seconds)
     return lease
+
+
+def _check_free(current: LeaseDocument, seconds: float, claim: str | None, renewed: bool, uri: str) -> None:
+    if seconds > current.stale_seconds or current.owner.is_gone() or (claim is not None and claim == current.claim):
+        return
+    raise LeaseHeld(
+        f"{uri} is in use by {current.owner}, whose heartbeat has been the same for {seconds:.0f} s of watching; it "
+        f"becomes free after {current.stale_seconds:.0f} s without a new one",
+        renewed,
+    )

@@ -17,7 +17,7 @@ from clt_ray.store.documents import (
     encode_run,
 )
 from clt_ray.store.files import Files
-from clt_ray.store.lease import HEARTBEAT_SECONDS, Clock, Lease, acquire
+from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, Watch, acquire
 from clt_ray.store.metrics import MetricPoint, decode_log
 from clt_ray.store.owner import Owner
 from clt_ray.sweep.run import RunSpec
@@ -34,9 +34,13 @@ class RunDir:
     write of this object raises `LeaseLost` as soon as another process has taken the run over.
     """
 
-    def __init__(self, files: Files, clock: Clock = time.time) -> None:
-        """Describes the directory at the root of `files`, which need not exist yet."""
+    def __init__(self, files: Files, clock: Clock = time.time, timer: Clock = time.monotonic) -> None:
+        """Describes the directory at the root of `files`, which need not exist yet.
+
+        `clock` gives Unix seconds for what is written, and `timer` seconds for how long another's lease is watched.
+        """
         self._files, self._clock = files, clock
+        self._watch = Watch(timer)
         self._lease: Lease | None = None
 
     @property
@@ -163,9 +167,14 @@ class RunDir:
         owner: Owner | None = None,
         clock: Clock | None = None,
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
+        claim: str | None = None,
     ) -> Lease:
-        """Acquires the right to write this directory; arguments and errors as `lease.acquire`."""
-        self._lease = acquire(self._files, owner, clock or self._clock, heartbeat_seconds)
+        """Acquires the right to write this directory; arguments and errors as `lease.acquire`.
+
+        Repeated calls on one object watch the lease of another process, and take it over once it is stale.
+        """
+        clock = clock or self._clock
+        self._lease = acquire(self._files, owner, clock, heartbeat_seconds, STALE_SECONDS, claim, self._watch)
         return self._lease
 
     def _read(self, kind: type[D]) -> D | None:

@@ -2,10 +2,11 @@
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from clt_ray.store.documents import LeaseDocument, ResultDocument, StatusDocument
-from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, acquire
+from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, Watch, acquire
 from clt_ray.store.objects import open_files
 from clt_ray.store.run_dir import RunDir
 from clt_ray.sweep.plan import MISSING, RunStatus
@@ -23,9 +24,13 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Store:
     """Run directories under `<uri>/runs/`."""
 
-    def __init__(self, uri: str, clock: Clock = time.time) -> None:
-        """Opens a store at a local path or any URI that fsspec knows (`gs://bucket/path`), and creates nothing yet."""
-        self._files, self._clock = open_files(uri), clock
+    def __init__(self, uri: str, clock: Clock = time.time, timer: Clock = time.monotonic) -> None:
+        """Opens a store at a local path or any URI that fsspec knows (`gs://bucket/path`), and creates nothing yet.
+
+        `clock` gives Unix seconds, `timer` seconds that are counted by this process alone.
+        """
+        self._files, self._clock, self._timer = open_files(uri), clock, timer
+        self._watches: defaultdict[str, Watch] = defaultdict(lambda: Watch(timer))
 
     @property
     def uri(self) -> str:
@@ -34,7 +39,7 @@ class Store:
 
     def run_dir(self, run_id: str) -> RunDir:
         """Returns the directory of a run, which need not exist yet."""
-        return RunDir(self._files.under(f"{RUNS}/{_plain(run_id)}"), self._clock)
+        return RunDir(self._files.under(f"{RUNS}/{_plain(run_id)}"), self._clock, self._timer)
 
     def run_ids(self) -> list[str]:
         """Returns the sorted ids of all runs that have a directory."""
@@ -44,7 +49,8 @@ class Store:
         """Returns the state of each run by its id.
 
         Costs one listing, and three small reads for each run that has a directory. A damaged document counts as
-        missing, since executing the run writes it again.
+        missing, since executing the run writes it again. Whether a run is running is judged by the wall clocks of two
+        machines, without waiting for a heartbeat: it is for display, and only `acquire_lease` decides who may write.
         """
         started = set(self.run_ids())
         known = [run_id for run_id in dict.fromkeys(run_ids) if run_id in started]
@@ -54,7 +60,8 @@ class Store:
 
     def lease(self, name: str, stale_seconds: float = STALE_SECONDS) -> Lease:
         """Acquires a lease that belongs to no run, such as the right to update MLflow; errors as `lease.acquire`."""
-        return acquire(self._files.under(f"{LEASES}/{_plain(name)}"), clock=self._clock, stale_seconds=stale_seconds)
+        files, watch = self._files.under(f"{LEASES}/{_plain(name)}"), self._watches[name]
+        return acquire(files, clock=self._clock, stale_seconds=stale_seconds, watch=watch)
 
     def _state(self, run_id: str, contents: Mapping[str, bytes]) -> RunStatus:
         folder = f"{RUNS}/{run_id}"
@@ -63,7 +70,7 @@ class Store:
         if ResultDocument.decode_if_sound(contents.get(f"{folder}/{ResultDocument.FILE}")) is not None:
             return RunStatus("finished", step, total_steps)
         lease = LeaseDocument.decode_if_sound(contents.get(f"{folder}/{LeaseDocument.FILE}"))
-        if lease is not None and lease.is_live(self._clock()):
+        if lease is not None and lease.looks_live(self._clock()):
             return RunStatus("running", step, total_steps)
         if status is not None and status.state == "failed":
             error = status.error.line if status.error is not None else NO_MESSAGE

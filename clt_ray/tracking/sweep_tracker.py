@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 
 TerminalStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
-LEASE_WAIT_SECONDS = 30.0
-"""Longest wait for another process that is bringing the same sweep up to date."""
+LEASE_WAIT_SECONDS = 75.0
+"""Longest wait for another process that is bringing the same sweep up to date; longer than a stale lease lasts."""
 LEASE_POLL_SECONDS = 0.1
 FEW_RUNS = 20
 """Up to this many unknown runs are searched for by one query each; more of them by listing the experiment."""

@@ -32,7 +32,7 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def store(uri: str, clock: ManualClock) -> Store:
-    return Store(uri, clock)
+    return Store(uri, clock, clock)
 
 
 @pytest.fixture

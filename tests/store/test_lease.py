@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from clt_ray.store import Lease, LeaseHeld, LeaseLost, Owner, RunDir, Store
+from clt_ray.store.lease import acquire
+from clt_ray.store.objects import open_files
 from tests.support.store_cases import RUN_ID, ManualClock
 
 CONTENDERS = 6
@@ -42,10 +44,18 @@ def test_held_and_released(run_dir: RunDir, store: Store) -> None:
 def test_stale_lease_is_taken_over_and_its_holder_stops(store: Store, clock: ManualClock) -> None:
     first, second = store.run_dir(RUN_ID), store.run_dir(RUN_ID)
     lost = first.acquire_lease(elsewhere("one"), heartbeat_seconds=None)
+    clock.now += 1000
+    with pytest.raises(LeaseHeld, match="for 0 s of watching") as refused:
+        second.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
+    assert not refused.value.renewed
     clock.now += 59
     with pytest.raises(LeaseHeld):
         second.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
     lost.beat()
+    clock.now += 59
+    with pytest.raises(LeaseHeld) as refused:
+        second.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
+    assert refused.value.renewed
     clock.now += 59
     with pytest.raises(LeaseHeld):
         second.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
@@ -63,6 +73,32 @@ def test_stale_lease_is_taken_over_and_its_holder_stops(store: Store, clock: Man
     assert len(second.metrics("train")) == 1
 
 
+def test_a_clock_that_is_ahead_steals_nothing(store: Store, uri: str, clock: ManualClock) -> None:
+    with store.run_dir(RUN_ID).acquire_lease(elsewhere("one"), heartbeat_seconds=None) as lease:
+        ahead = Store(uri, ManualClock(clock.now + 3600), ManualClock()).run_dir(RUN_ID)
+        with pytest.raises(LeaseHeld):
+            ahead.acquire_lease(elsewhere("two"), heartbeat_seconds=None)
+        lease.check()
+
+
+def test_the_same_claim_takes_a_live_lease_over_at_once(store: Store) -> None:
+    first = store.run_dir(RUN_ID)
+    first.acquire_lease(elsewhere("one"), heartbeat_seconds=None, claim="train-run")
+    for claim in (None, "another-train-run"):
+        with pytest.raises(LeaseHeld):
+            store.run_dir(RUN_ID).acquire_lease(elsewhere("two"), heartbeat_seconds=None, claim=claim)
+    second = store.run_dir(RUN_ID).acquire_lease(elsewhere("two"), heartbeat_seconds=None, claim="train-run")
+    second.check()
+    with pytest.raises(LeaseHeld):
+        store.run_dir(RUN_ID).acquire_lease(elsewhere("three"), heartbeat_seconds=None)
+
+
+def test_two_processes_without_a_claim_exclude_each_other(store: Store) -> None:
+    store.run_dir(RUN_ID).acquire_lease(elsewhere("one"), heartbeat_seconds=None)
+    with pytest.raises(LeaseHeld):
+        store.run_dir(RUN_ID).acquire_lease(elsewhere("two"), heartbeat_seconds=None)
+
+
 def test_late_heartbeat_of_an_untouched_lease_keeps_it(store: Store, clock: ManualClock) -> None:
     run_dir = store.run_dir(RUN_ID)
     with run_dir.acquire_lease(elsewhere(), heartbeat_seconds=None) as lease:
@@ -73,8 +109,6 @@ def test_late_heartbeat_of_an_untouched_lease_keeps_it(store: Store, clock: Manu
 
 def test_heartbeat_never_brings_back_a_removed_lease(store: Store, uri: str) -> None:
     lease = store.run_dir(RUN_ID).acquire_lease(heartbeat_seconds=None)
-    from clt_ray.store.objects import open_files
-
     open_files(uri).delete(f"runs/{RUN_ID}/lease.json")
     lease.beat()
     assert lease.lost.is_set()
@@ -127,27 +161,39 @@ def test_one_thread_acquires_the_lease(store: Store, clock: ManualClock, stale: 
         run_id = f"run-{attempt}"
         if stale:
             store.run_dir(run_id).acquire_lease(elsewhere(), heartbeat_seconds=None)
+        contenders = [store.run_dir(run_id) for _ in range(CONTENDERS)]
+        if stale:
+            for contender in contenders:
+                with pytest.raises(LeaseHeld):
+                    contender.acquire_lease(elsewhere(), heartbeat_seconds=None)
             clock.now += 61
         barrier = threading.Barrier(CONTENDERS)
 
-        def contend(index: int, run_id: str = run_id, barrier: threading.Barrier = barrier) -> Lease | None:
+        def contend(
+            index: int, contenders: list[RunDir] = contenders, barrier: threading.Barrier = barrier
+        ) -> Lease | None:
             barrier.wait(PATIENCE_SECONDS)
             try:
-                return store.run_dir(run_id).acquire_lease(elsewhere(str(index)), heartbeat_seconds=None)
+                return contenders[index].acquire_lease(elsewhere(str(index)), heartbeat_seconds=None)
             except LeaseHeld:
                 return None
 
         assert len(race(contend)) == 1
 
 
-def _contend(uri: str, barrier: Barrier, outcome: Connection, stop: Connection) -> None:
+def _contend(uri: str, barrier: Barrier, outcome: Connection, stop: Connection, patient: bool = False) -> None:
     barrier.wait(PATIENCE_SECONDS)
-    try:
-        with Store(uri).run_dir(RUN_ID).acquire_lease():
-            outcome.send(True)
-            stop.poll(PATIENCE_SECONDS)
-    except LeaseHeld:
-        outcome.send(False)
+    run_dir = Store(uri).run_dir(RUN_ID)
+    while True:
+        try:
+            with run_dir.acquire_lease():
+                outcome.send(True)
+                stop.poll(PATIENCE_SECONDS)
+            return
+        except LeaseHeld as held:
+            if held.renewed or not patient:
+                outcome.send(False)
+                return
 
 
 def test_one_process_acquires_the_lease_and_killing_it_frees_the_run(tmp_path: Path) -> None:
@@ -173,13 +219,15 @@ def test_one_process_acquires_the_lease_and_killing_it_frees_the_run(tmp_path: P
         assert Store(uri).states([RUN_ID])[RUN_ID].kind == "interrupted"
 
 
-def test_one_process_takes_over_a_stale_lease(tmp_path: Path, clock: ManualClock) -> None:
+def test_one_process_takes_over_a_stale_lease(tmp_path: Path) -> None:
     uri = str(tmp_path)
-    # The real clock of the contenders is far ahead of the manual one, so the lease is stale to them.
-    Store(uri, clock).run_dir(RUN_ID).acquire_lease(elsewhere(), heartbeat_seconds=None)
+    # The contenders have to watch this lease of a dead process on another machine for a fifth of a second.
+    acquire(open_files(uri).under(f"runs/{RUN_ID}"), elsewhere(), heartbeat_seconds=None, stale_seconds=0.2)
     barrier = fork.Barrier(CONTENDERS)
     pipes = [(fork.Pipe(duplex=False), fork.Pipe(duplex=False)) for _ in range(CONTENDERS)]
-    processes = [fork.Process(target=_contend, args=(uri, barrier, outcome[1], stop[0])) for outcome, stop in pipes]
+    processes = [
+        fork.Process(target=_contend, args=(uri, barrier, outcome[1], stop[0], True)) for outcome, stop in pipes
+    ]
     for process in processes:
         process.start()
     assert all(outcome[0].poll(PATIENCE_SECONDS) for outcome, _ in pipes)
