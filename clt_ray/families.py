@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.plugins import Registry
+from clt_ray.plugins import Registry, UnknownNameError
 
 FSDP, TENSOR = "fsdp", "tensor"
 """The axes of a mesh: `fsdp` splits the batch and the stored parameters, `tensor` splits the work inside a layer."""
@@ -96,10 +96,6 @@ class Family:
         """Returns what of this declaration changes the rows of a run; it enters the run ids of families of others."""
         return {"chat_arguments": dict(self.chat_arguments)} if self.chat_arguments else {}
 
-    def covers(self, architecture: str) -> bool:
-        """Whether `architecture` is the name of this family or of one of its model types."""
-        return architecture == self.name or architecture in self.model_types
-
 
 LLAMA = Family(
     name="llama",
@@ -115,28 +111,19 @@ COHERE = Family(
     logit_scale=lambda config: float(config.logit_scale),
 )
 
-FAMILIES: Registry[Family] = Registry("clt_ray.families", Family, (LLAMA, COHERE))
+FAMILIES: Registry[Family] = Registry(
+    "clt_ray.families", Family, (LLAMA, COHERE), aliases=lambda family: family.model_types
+)
 """All families by name: those of clt-ray, then those of other packages."""
 
-
-def find_family(architecture: str) -> Family | None:
-    """Returns the family of an architecture, by its own name or a model type, or None.
-
-    Raises:
-        ConfigurationError: A package declares a family that cannot be loaded.
-    """
-    # The families of clt-ray come first, so that the packages of others are loaded only when they are needed.
-    for families in (FAMILIES.built_in, FAMILIES):
-        for family in families.values():
-            if family.covers(architecture):
-                return family
-    return None
+find_family = FAMILIES.find
+"""Returns the family of an architecture, by its own name or a model type, or None; see `Registry.find`."""
 
 
 def unknown_family(architecture: str, model: str) -> Problem:
     """Returns the problem to report for a model whose architecture no family covers."""
     message = "no model family covers this architecture, and a TPU needs its sharding rules"
-    remedy = f"known families: {', '.join(FAMILIES)}; docs/extend.md shows how to add one"
+    remedy = f"{FAMILIES.remedy(architecture)}; docs/extend.md shows how to declare one"
     return Problem("models", f"{model}.architecture", architecture, message, remedy)
 
 
@@ -146,7 +133,7 @@ def require_family(architecture: str, model: str) -> Family:
     Raises:
         ConfigurationError: No family covers it, or a package declares a family that cannot be loaded.
     """
-    family = find_family(architecture)
-    if family is None:
-        raise ConfigurationError([unknown_family(architecture, model)])
-    return family
+    try:
+        return FAMILIES.require(architecture)
+    except UnknownNameError:
+        raise ConfigurationError([unknown_family(architecture, model)]) from None

@@ -13,10 +13,11 @@ declarations of this package with those of a group. docs/extend.md has a recipe 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.errors import CltRayError, ConfigurationError, Problem
+from clt_ray.suggest import Closest, nearest, remedy
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -24,19 +25,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class UnknownNameError(CltRayError, LookupError):
+    """Raised for a name that no declaration of a registry has; the message names the choices and the closest one."""
+
+
 class Registry(Mapping[str, T], Generic[T]):
     """Declarations by name: those of this package in canonical order, then those of other packages by name.
 
     Looking up a built-in name loads no other package. Iterating, and looking up any other name, loads the entry
-    points of the group once per process.
+    points of the group once per process, which raises `ConfigurationError` if one of them cannot be loaded.
     """
 
-    def __init__(self, group: str, kind: type[T] | tuple[type, ...], built_in: Iterable[T], key: str = "name") -> None:
-        """Creates a registry of a group of entry points, which must give objects of `kind` with their name in `key`."""
+    def __init__(
+        self,
+        group: str,
+        kind: type[T] | tuple[type, ...],
+        built_in: Iterable[T],
+        *,
+        key: str = "name",
+        aliases: Callable[[T], Iterable[str]] = lambda _: (),
+        closest: Closest = nearest,
+    ) -> None:
+        """Creates a registry.
+
+        Args:
+            group: Group of entry points, `clt_ray.` and the plural of what `kind` is, such as `clt_ray.tasks`.
+            key: Attribute of a declaration that holds its name.
+            aliases: Returns further names by which `find` and `require` know a declaration.
+            closest: Returns which of the known names a wrong one probably means, for the error.
+        """
         self.group = group
         self.built_in: Mapping[str, T] = {getattr(declaration, key): declaration for declaration in built_in}
         """The declarations of this package, by name."""
-        self._kind, self._key = kind, key
+        self._kind, self._key, self._aliases, self._closest = kind, key, aliases, closest
         self._all: Mapping[str, T] | None = None
 
     def __getitem__(self, name: str) -> T:
@@ -50,6 +71,33 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         return name in self.built_in or name in self._with_plugins()
+
+    def find(self, name: str) -> T | None:
+        """Returns the declaration with a name or alias, of this package if it has one; None if nobody declares it."""
+        for declarations in (self.built_in, self):
+            if name in declarations:
+                return declarations[name]
+            for declaration in declarations.values():
+                if name in self._aliases(declaration):
+                    return declaration
+        return None
+
+    def require(self, name: str) -> T:
+        """Returns the declaration with a name or alias; raises `UnknownNameError` if nobody declares it."""
+        declaration = self.find(name)
+        if declaration is None:
+            message = f"no installed package declares {name!r} among the {self._plural}"
+            raise UnknownNameError(f"{message}\n    {self.remedy(name)}")
+        return declaration
+
+    def remedy(self, name: str) -> str:
+        """Returns what to do about a name that nobody declares: the closest name, all names, how to declare it."""
+        choices = remedy(name, self, self._plural, self._closest)
+        return f"{choices}; to add it, install the package that declares it in the group {self.group}, on every node"
+
+    @property
+    def _plural(self) -> str:
+        return self.group.rpartition(".")[2]
 
     def _with_plugins(self) -> Mapping[str, T]:
         if self._all is None:

@@ -16,7 +16,6 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from clt_ray.errors import CltRayError
 from clt_ray.plugins import Registry
 from clt_ray.tasks import TASKS, Metric, ScoreFunction
 
@@ -75,36 +74,14 @@ SCORERS: Registry[Scorer] = Registry("clt_ray.scorers", (ItemScorer, CheckpointS
 """All scorers that a sweep file can name, by name."""
 
 
-class UnknownScorerError(CltRayError, LookupError):
-    """Raised for the name of a scorer that no installed package declares."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"no installed package declares the scorer {name!r}\n"
-            "    install the package that declares it in the group clt_ray.scorers, on every node"
-        )
-
-
-def scorer_of(name: str) -> Scorer:
-    """Returns the declaration of a scorer.
-
-    Raises:
-        UnknownScorerError: No installed package declares it.
-    """
-    try:
-        return SCORERS[name]
-    except KeyError:
-        raise UnknownScorerError(name) from None
-
-
 def scorers_for(tasks: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
     """Returns those of the named scorers that score a run of these tasks, sorted and each once.
 
     Raises:
-        UnknownScorerError: No installed package declares one of them.
+        UnknownNameError: No installed package declares one of them.
     """
     run_tasks = set(tasks)
-    declarations = (scorer_of(name) for name in sorted(set(names)))
+    declarations = (SCORERS.require(name) for name in sorted(set(names)))
     return tuple(
         scorer.name
         for scorer in declarations

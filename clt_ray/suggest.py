@@ -1,6 +1,6 @@
 """Suggests the closest known name for one that does not exist."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 
 CUTOFF = 0.5
@@ -26,16 +26,21 @@ def nearest(name: str, known: Collection[str], cutoff: float = CUTOFF) -> str | 
     return by_plain_name[matches[0]] if matches else None
 
 
-def remedy(name: object, known: Iterable[str], what: str) -> str:
+Closest = Callable[[str, Collection[str]], str | None]
+"""Returns the known name that a wrong one probably means, or None."""
+
+
+def remedy(name: object, known: Iterable[str], what: str, closest: Closest = nearest) -> str:
     """Says what to write instead: the closest known name, and all known names where they are few.
 
     Args:
         name: The name that was written.
         known: The names that exist.
         what: What the names stand for, in the plural: "tasks".
+        closest: Returns which of the known names to suggest, if any.
     """
     names = list(known)
-    guess = nearest(str(name), names)
+    guess = closest(str(name), names)
     start = f"did you mean {guess!r}? " if guess else ""
     listed = ", ".join(names) if len(names) <= LONGEST_LIST else f"{', '.join(names[:LONGEST_LIST])}, ..."
     return f"{start}{what}: {listed}" if names else f"{start}there are no {what}"

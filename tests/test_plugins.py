@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clt_ray.errors import ConfigurationError
-from clt_ray.plugins import Registry
+from clt_ray.plugins import Registry, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,15 @@ def test_built_in_declarations_come_first_and_plugins_follow_by_name(install: In
 def test_a_built_in_name_needs_no_plugin(install: Install) -> None:
     install("broken_fruit", "raise RuntimeError('rotten')", {"a": "broken_fruit:A"})
     assert registry()["pear"] == Fruit("pear")
+
+
+def test_a_declaration_is_found_by_its_aliases_and_an_unknown_name_is_reported_with_the_closest_one() -> None:
+    fruits = Registry("test.fruits", Fruit, [Fruit("pear"), Fruit("apple")], aliases=lambda fruit: [fruit.name + "s"])
+    assert fruits.find("apples") == fruits.require("apple") == Fruit("apple")
+    assert fruits.find("pea") is None and "apples" not in fruits
+    with pytest.raises(UnknownNameError, match="declares 'pea' among the fruits\\n    did you mean 'pear'") as caught:
+        fruits.require("pea")
+    assert "install the package that declares it in the group test.fruits" in str(caught.value)
 
 
 def test_every_bad_entry_point_is_named_with_its_package_and_a_remedy(install: Install) -> None:

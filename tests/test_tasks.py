@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from clt_ray.data.bundled import corpus
-from clt_ray.tasks import TASKS, Metric, TaskLanguage, UnknownTaskError, in_canonical_order, task_of
+from clt_ray.plugins import UnknownNameError
+from clt_ray.tasks import TASKS, Metric, TaskLanguage, in_canonical_order
 
 
 def test_tasks_are_listed_in_canonical_order() -> None:
     assert list(TASKS.built_in) == ["summarization", "instruction", "math"]
     assert in_canonical_order(("math", "summarization")) == ("summarization", "math")
-    assert task_of("math") is TASKS["math"]
+    assert TASKS.require("math") is TASKS["math"]
 
 
 def test_the_declarations_say_which_tasks_the_bundled_corpus_has() -> None:
@@ -22,7 +23,7 @@ def test_the_declarations_say_which_tasks_the_bundled_corpus_has() -> None:
 
 
 def test_a_task_that_nothing_declares_is_refused_with_the_remedy() -> None:
-    with pytest.raises(UnknownTaskError, match=r"'poetry'.*\n.*install the package"):
+    with pytest.raises(UnknownNameError, match=r"'poetry'.*\n.*install the package"):
         in_canonical_order(("math", "poetry"))
 
 

@@ -23,7 +23,7 @@ from clt_ray.analysis.table_columns import (
 )
 from clt_ray.analysis.transfer import languages_of
 from clt_ray.analysis.uncertainty import ResampledValue
-from clt_ray.languages import language
+from clt_ray.languages import is_latin
 
 TOLERANCE: Final = 0.01
 """Share of a metric's scale below which differences count as none when a plateau is determined."""
@@ -245,8 +245,8 @@ def _gains_by_script(study: Study, curve: Curve, samples: int) -> dict[str, Resa
     assert start is not None
     common = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end)) - {ENGLISH}
     codes_by_script = {
-        "Latin": [code for code in sorted(common) if _is_latin(code)],
-        "other": [code for code in sorted(common) if not _is_latin(code)],
+        "Latin": [code for code in sorted(common) if is_latin(code)],
+        "other": [code for code in sorted(common) if not is_latin(code)],
     }
     return {
         script: task_scores.mean(end.run_ids, codes) - task_scores.mean(start.run_ids, codes)
@@ -256,8 +256,4 @@ def _gains_by_script(study: Study, curve: Curve, samples: int) -> dict[str, Resa
 
 
 def _latin_share(curve: Curve) -> float:
-    return sum(map(_is_latin, curve.train_languages)) / len(curve.train_languages)
-
-
-def _is_latin(code: str) -> bool:
-    return language(code).script == "Latin"
+    return sum(map(is_latin, curve.train_languages)) / len(curve.train_languages)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from clt_ray.data.scripts import WRONG_SCRIPT_SHARE, writing
 from clt_ray.data.templates import apply_template
-from clt_ray.languages import built_in_and, language
+from clt_ray.languages import LANGUAGES, built_in_and
 from clt_ray.tasks import TASKS
 
 _USER_ROLES = ("user", "human")
@@ -90,7 +90,7 @@ def check_script(parsed: Parsed, code: str) -> None:
     """Raises `MalformedRow` for a row that cannot be in its language: nearly all letters are in another script."""
     letters = writing(parsed.text, code) + writing(parsed.completion, code)
     if letters.share < WRONG_SCRIPT_SHARE:
-        script = language(code).script
+        script = LANGUAGES.require(code).script
         raise MalformedRow(f"wrong language: fewer than {WRONG_SCRIPT_SHARE:.0%} of the letters are {script}")
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from clt_ray.languages import LATIN, language
+from clt_ray.languages import LANGUAGES, LATIN
 
 READ_CHARACTERS = 400
 """Number of characters of a text that are counted; they suffice, and millions of texts are read."""
@@ -54,9 +54,9 @@ def writing(text: str, code: str) -> Writing:
     """Counts the letters at the start of a text without fenced program code, in total and in the script of a language.
 
     Raises:
-        UnknownLanguageError: There is no such language.
+        UnknownNameError: There is no such language.
     """
-    script = language(code).script
+    script = LANGUAGES.require(code).script
     by_script: Counter[str] = Counter()
     for character, count in Counter(_FENCED.sub("", text)[:READ_CHARACTERS]).items():
         by_script[_script_of(character)] += count

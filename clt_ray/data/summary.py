@@ -17,7 +17,7 @@ from clt_ray.data.sampling import nested_sample
 from clt_ray.data.scripts import Writing, writing
 from clt_ray.data.sources import describe
 from clt_ray.errors import DataError
-from clt_ray.languages import ENGLISH, language
+from clt_ray.languages import ENGLISH, LANGUAGES
 from clt_ray.sweep.run import DataSource, RunSpec
 
 EXAMPLES = 3
@@ -230,7 +230,8 @@ def _script(rows: Sequence[Row], code: str) -> ScriptCheck | None:
     counts = [writing(row.prompt, code) + writing(row.completion, code) for row in rows]
     total = sum(counts, Writing(0, 0))
     suspicious = sum(count.share < SUSPICIOUS_ROW_SHARE for count in counts)
-    return ScriptCheck(language(code).script, total.share, suspicious, suspicious > FLAGGED_SPLIT_SHARE * len(rows))
+    script = LANGUAGES.require(code).script
+    return ScriptCheck(script, total.share, suspicious, suspicious > FLAGGED_SPLIT_SHARE * len(rows))
 
 
 def _examples(

@@ -20,7 +20,7 @@ from clt_ray.data.sampling import prompt_key
 from clt_ray.errors import RunError
 from clt_ray.evaluation.scorers import mean_and_stderr, scorer
 from clt_ray.plugins import resolved
-from clt_ray.scorers import CheckpointScore, CheckpointScorer, scorer_of
+from clt_ray.scorers import SCORERS, CheckpointScore, CheckpointScorer
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tasks import TaskLanguage
 
@@ -202,7 +202,7 @@ def checkpoint_scores(run: RunSpec, directory: Path, scores: Sequence[Score]) ->
     added: list[Score] = []
     taken = {(score.task, score.eval_language, score.metric) for score in scores}
     for name in run.evaluation.scorers:
-        scorer = scorer_of(name)
+        scorer = SCORERS.require(name)
         if not isinstance(scorer, CheckpointScorer):
             continue
         for measured in resolved(scorer.score)(directory, run):

@@ -8,7 +8,6 @@ Another package adds a language through an entry point of the group `clt_ray.lan
 
 from collections.abc import Iterable, Iterator
 
-from clt_ray.errors import CltRayError
 from clt_ray.languages.declaration import Answers, Language, Numbers, read, read_many
 from clt_ray.plugins import Registry
 from clt_ray.suggest import nearest
@@ -21,10 +20,8 @@ __all__ = [
     "Answers",
     "Language",
     "Numbers",
-    "UnknownLanguageError",
     "built_in_and",
     "is_latin",
-    "language",
     "nearest_language",
 ]
 
@@ -38,41 +35,14 @@ STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
 _MGSM_LANGUAGES = ("bn", "de", "ru", "sw", "te", "th")
 """Languages of MGSM beyond those of the study."""
 
-LANGUAGES: Registry[Language] = Registry(
-    "clt_ray.languages", Language, (*map(read, (*STUDY_LANGUAGES, *_MGSM_LANGUAGES)), *read_many("others")), key="code"
-)
-"""All known languages by code, those of the reference study first."""
-
-
-class UnknownLanguageError(CltRayError, LookupError):
-    """Raised for a code that names no known language."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        self.nearest = nearest_language(code)
-        hint = f"; did you mean {self.nearest!r} ({LANGUAGES[self.nearest].name})?" if self.nearest else ""
-        super().__init__(f"unknown language {code!r}{hint}")
-
-
-def language(code: str) -> Language:
-    """Returns the language with this ISO 639-1 code.
-
-    Raises:
-        UnknownLanguageError: There is no such language; the error names the nearest one.
-    """
-    try:
-        return LANGUAGES[code]
-    except KeyError:
-        raise UnknownLanguageError(code) from None
-
 
 def is_latin(code: str) -> bool:
     """Whether the language is written in the Latin script.
 
     Raises:
-        UnknownLanguageError: There is no such language.
+        UnknownNameError: There is no such language.
     """
-    return language(code).script == LATIN
+    return LANGUAGES.require(code).script == LATIN
 
 
 def built_in_and(code: str) -> Iterator[Language]:
@@ -101,3 +71,11 @@ def nearest_language(text: str) -> str | None:
 def _names(known: Language) -> Iterable[str]:
     # The first three letters stand for three-letter codes: spa and por are the starts of the English names.
     return known.name, known.native_name, known.name[:3]
+
+
+_BUILT_IN = (*map(read, (*STUDY_LANGUAGES, *_MGSM_LANGUAGES)), *read_many("others"))
+
+LANGUAGES: Registry[Language] = Registry(
+    "clt_ray.languages", Language, _BUILT_IN, key="code", closest=lambda text, _: nearest_language(text)
+)
+"""All known languages by code, those of the reference study first."""

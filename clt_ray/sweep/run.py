@@ -19,7 +19,7 @@ from pydantic import Field
 
 from clt_ray.errors import CltRayError
 from clt_ray.languages import ENGLISH
-from clt_ray.scorers import scorer_of, scorers_for
+from clt_ray.scorers import scorers_for
 from clt_ray.sweep import identity
 from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
 from clt_ray.sweep.fields import SpecModel
@@ -32,7 +32,7 @@ from clt_ray.sweep.sections import ModelSpec as ModelSpec
 from clt_ray.sweep.sections import SelectionSpec as SelectionSpec
 from clt_ray.sweep.sections import TrainingSpec as TrainingSpec
 from clt_ray.sweep.sections import ValidationSpec as ValidationSpec
-from clt_ray.tasks import in_canonical_order, task_of
+from clt_ray.tasks import in_canonical_order
 
 
 class Inputs(SpecModel):
@@ -192,10 +192,9 @@ class RunSpec:
         Raises:
             CltRayError: A field is missing or unknown, so another version of the program wrote the values.
         """
-        for name in values.get("tasks", ()):
-            task_of(name)
-        for name in values.get("evaluation", {}).get("scorers", ()):
-            scorer_of(name)
+        # A package that is missing on this machine is reported before the values are found to be wrong.
+        in_canonical_order(values.get("tasks", ()))
+        scorers_for((), values.get("evaluation", {}).get("scorers", ()))
         known = {field.name for field in fields(cls)}
         # Values that were written before such a field existed do not have it.
         kind: Any = cls

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.evaluation.scorers import mean_and_stderr, scorer
-from clt_ray.tasks import TASKS, UnknownTaskError
+from clt_ray.plugins import UnknownNameError
+from clt_ray.tasks import TASKS
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -22,7 +23,7 @@ def test_a_task_scores_the_metrics_that_it_declares(task: str) -> None:
 
 
 def test_an_unknown_task_has_no_scorer() -> None:
-    with pytest.raises(UnknownTaskError, match="known tasks: summarization, instruction, math"):
+    with pytest.raises(UnknownNameError, match="tasks: summarization, instruction, math"):
         scorer("poetry")
 
 

@@ -90,5 +90,5 @@ def test_a_stored_run_without_its_package_says_which_package_is_missing(plugins:
     stored = run.to_dict()
     assert RunSpec.from_dict(stored).run_id == run.run_id
     plugins.setattr(TASKS, "_all", dict(TASKS.built_in))
-    with pytest.raises(CltRayError, match="no installed package declares the task 'topic'"):
+    with pytest.raises(CltRayError, match="no installed package declares 'topic' among the tasks"):
         RunSpec.from_dict(stored)

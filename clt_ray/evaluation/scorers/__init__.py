@@ -16,8 +16,8 @@ from math import fsum, nan, sqrt
 
 from clt_ray.errors import RunError
 from clt_ray.plugins import resolved
-from clt_ray.scorers import ItemScorer, scorer_of
-from clt_ray.tasks import Metric, ScoreFunction, task_of
+from clt_ray.scorers import SCORERS, ItemScorer
+from clt_ray.tasks import TASKS, Metric, ScoreFunction
 
 
 @functools.cache
@@ -27,15 +27,14 @@ def scorer(task: str, further: tuple[str, ...] = ()) -> ScoreFunction:
     Further scorers of other tasks, and those of checkpoints, are ignored.
 
     Raises:
-        UnknownTaskError: No installed package declares the task.
-        UnknownScorerError: No installed package declares a scorer.
+        UnknownNameError: No installed package declares the task or a scorer.
     """
     from clt_ray.evaluation.scorers import fidelity
 
-    declaration = task_of(task)
+    declaration = TASKS.require(task)
     functions = [_checked(declaration.scorer, declaration.metrics, f"the scorer of the task {task}")]
     for name in further:
-        extra = scorer_of(name)
+        extra = SCORERS.require(name)
         if isinstance(extra, ItemScorer) and (extra.tasks is None or task in extra.tasks):
             functions.append(_checked(extra.score, extra.metrics, f"the scorer {name}"))
 

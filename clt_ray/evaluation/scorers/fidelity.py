@@ -22,7 +22,6 @@ from typing import Any
 import regex
 
 from clt_ray.languages import LANGUAGES, built_in_and
-from clt_ray.languages import language as declared
 
 MIN_WORDS = 5
 """Smallest number of words of a line that is checked; the threshold of Marchisio et al."""
@@ -81,9 +80,9 @@ def passes(text: str, language: str) -> bool:
     """Returns whether no line of a text is in another language.
 
     Raises:
-        UnknownLanguageError: There is no such language.
+        UnknownNameError: There is no such language.
     """
-    script = declared(language).script
+    script = LANGUAGES.require(language).script
     lines = [line for line in map(_words, _SKIPPED.sub(" ", text).splitlines()) if _judged(line)]
     if not all(_written_in(line, script) for line in lines):
         return False
@@ -173,7 +172,7 @@ def _letters(script: str) -> Any:
 @cache
 def _rivals(code: str) -> tuple[str, ...]:
     known = set(_lingua_codes().values())
-    script = declared(code).script
+    script = LANGUAGES.require(code).script
     return tuple(entry.code for entry in built_in_and(code) if entry.script == script and entry.code in known)
 
 
