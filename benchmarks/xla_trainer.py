@@ -79,7 +79,7 @@ def make_model(folder: Path) -> Any:
 
 def tokenizer() -> Any:
     """Returns a tokenizer whose padding token is below `WORDS`; the rows are tokens already."""
-    from clt_ray.sweep.run import ModelSpec
+    from clt_ray.sweep.sections import ModelSpec
     from clt_ray.training.model import load_tokenizer
 
     return load_tokenizer(ModelSpec(name="tiny", source="bundled"))

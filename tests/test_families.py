@@ -12,7 +12,7 @@ import pytest
 from clt_ray.errors import ConfigurationError
 from clt_ray.families import COHERE, FAMILIES, LLAMA, Family, attention_heads, find_family, require_family
 from clt_ray.sweep.inputs import plugin_contents
-from clt_ray.sweep.run import ModelSpec
+from clt_ray.sweep.sections import ModelSpec
 from clt_ray.training.model import load_tokenizer, with_variables
 from tests.support.tiny_models import BUNDLED
 

@@ -23,7 +23,8 @@ from clt_ray.data.sampling import prompt_key
 from clt_ray.data.sources import describe, load_rows
 from clt_ray.data.templates import FALLBACK_LANGUAGE, placeholder, prompt_template
 from clt_ray.errors import DataError
-from clt_ray.sweep.run import DataSource, RunSpec
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.sections import DataSource
 from clt_ray.tasks import TASKS, TaskLanguage
 
 SPLIT = "exemplars"

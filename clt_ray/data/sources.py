@@ -11,7 +11,7 @@ from clt_ray.data.json_stream import json_lines
 from clt_ray.data.rows import MalformedRow, Parsed, Row, check_script, parse, templated
 from clt_ray.errors import DataError
 from clt_ray.sweep.inputs import source_file
-from clt_ray.sweep.run import DataSource
+from clt_ray.sweep.sections import DataSource
 from clt_ray.tasks import TASKS
 
 TRAINING_SPLITS = ("train", "validation")

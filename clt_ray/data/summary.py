@@ -18,7 +18,8 @@ from clt_ray.data.scripts import Writing, writing
 from clt_ray.data.sources import describe
 from clt_ray.errors import DataError
 from clt_ray.languages import ENGLISH, LANGUAGES
-from clt_ray.sweep.run import DataSource, RunSpec
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.sections import DataSource
 
 EXAMPLES = 3
 SPLITS = ("train", "validation", "test")

@@ -5,10 +5,10 @@
     endpoint.py   address, model and key of the judge, from the environment
     client.py     one request with its retries, and the rate limit that all requests share
     cache.py      replies by the content of the request, so that nothing is asked twice
-    judging.py    many concurrent requests
+    requests.py   many concurrent requests
     verdicts.py   replies -> ratings and scores
     record.py     files of the run directory that hold the ratings
-    work.py       judges a whole run with all of the above
+    judge.py      judges a whole run with all of the above
 
 A judge is part neither of training nor of the identity of a run.
 """

@@ -43,7 +43,7 @@ def scored_metrics(task: str) -> tuple[str, ...]:
     return tuple(metric.name for metric in TASKS[task].scored_metrics)
 
 
-def better_extreme(name: str) -> Literal["min", "max"]:
+def selection_mode(name: str) -> Literal["min", "max"]:
     """Returns which value of a logged metric is best: the smallest loss; for a score, what its task declares."""
     _, *task, metric = name.split("/")
     if metric == LOSS or not task:

@@ -24,14 +24,16 @@ from clt_ray.sweep import identity
 from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
 from clt_ray.sweep.fields import SpecModel
 from clt_ray.sweep.roles import AddedIdentity, Content, Identity, Runtime, silent_defaults
-from clt_ray.sweep.sections import DataSource as DataSource
-from clt_ray.sweep.sections import EvaluationSpec as EvaluationSpec
-from clt_ray.sweep.sections import GenerateSpec as GenerateSpec
-from clt_ray.sweep.sections import HardwareSpec as HardwareSpec
-from clt_ray.sweep.sections import ModelSpec as ModelSpec
-from clt_ray.sweep.sections import SelectionSpec as SelectionSpec
-from clt_ray.sweep.sections import TrainingSpec as TrainingSpec
-from clt_ray.sweep.sections import ValidationSpec as ValidationSpec
+from clt_ray.sweep.sections import (
+    DataSource,
+    EvaluationSpec,
+    GenerateSpec,
+    HardwareSpec,
+    ModelSpec,
+    SelectionSpec,
+    TrainingSpec,
+    ValidationSpec,
+)
 from clt_ray.tasks import in_canonical_order
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clt_ray.families import find_family
-from clt_ray.sweep.run import ModelSpec
+from clt_ray.sweep.sections import ModelSpec
 
 BUNDLED = "bundled"
 LARGE_MODEL_PARAMETERS = 1_000_000_000

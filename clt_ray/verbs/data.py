@@ -10,7 +10,7 @@ from rich.markup import escape
 from clt_ray.data.formatting import context_length
 from clt_ray.data.summary import DataSummaries, Example, ModelTokenizer, SplitSummary, data_needs
 from clt_ray.opened import OpenSweep, open_sweep
-from clt_ray.sweep.run import ModelSpec
+from clt_ray.sweep.sections import ModelSpec
 from clt_ray.training.model import load_tokenizer, location
 from clt_ray.verbs.options import Json, Overrides, SweepFile, flag, next_command
 from clt_ray.verbs.terminal import console, print_lines, print_result, table

@@ -15,7 +15,7 @@ from clt_ray.data.summary import SplitSummary
 from clt_ray.opened import open_sweep
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
-from clt_ray.sweep.run import ModelSpec
+from clt_ray.sweep.sections import ModelSpec
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.model import location
 from clt_ray.verbs.data import DataSummary, summarize_data

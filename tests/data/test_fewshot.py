@@ -20,7 +20,7 @@ from clt_ray.data.mixture import build_run_data
 from clt_ray.data.rows import to_row
 from clt_ray.data.templates import prompt_template
 from clt_ray.errors import DataError
-from clt_ray.sweep.run import DataSource, EvaluationSpec, ModelSpec
+from clt_ray.sweep.sections import DataSource, EvaluationSpec, ModelSpec
 from clt_ray.tasks import HubFiles
 from clt_ray.training.model import location
 from tests.support.local_rows import math_root, problems, run_on, write_split

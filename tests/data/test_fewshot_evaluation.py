@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from clt_ray.data.mixture import build_run_data
 from clt_ray.evaluation.evaluate import evaluate
-from clt_ray.sweep.run import DataSource, EvaluationSpec, ModelSpec
+from clt_ray.sweep.sections import DataSource, EvaluationSpec, ModelSpec
 from clt_ray.training.model import location
 from tests.support.local_rows import math_root, problems, run_on, write_split
 

@@ -19,7 +19,7 @@ from clt_ray.data.rows import Parsed, Row, templated
 from clt_ray.data.sources import load_rows
 from clt_ray.errors import DataError
 from clt_ray.languages import LANGUAGES, Language
-from clt_ray.sweep.run import DataSource
+from clt_ray.sweep.sections import DataSource
 from clt_ray.tasks import HubFiles
 from clt_ray.tasks.built_in import CONVERTED
 

@@ -17,7 +17,7 @@ from clt_ray.data.mixture import RunData, build_run_data, check_availability
 from clt_ray.data.rows import Row
 from clt_ray.data.sampling import content_key, prompt_key
 from clt_ray.errors import DataError
-from clt_ray.sweep.run import DataSource, ValidationSpec
+from clt_ray.sweep.sections import DataSource, ValidationSpec
 from clt_ray.tasks import TaskLanguage
 from tests.support.local_rows import math_root, problems, run_on, write_split
 

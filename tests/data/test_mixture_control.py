@@ -14,7 +14,8 @@ from clt_ray.data.mixture import RunData, build_run_data, check_availability
 from clt_ray.data.rows import Row
 from clt_ray.data.sampling import content_key
 from clt_ray.errors import DataError
-from clt_ray.sweep.run import DataSource, RunSpec, SelectionSpec
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.sections import DataSource, SelectionSpec
 from tests.support.local_rows import math_root, run_on
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from clt_ray.data.sources import load_rows
 from clt_ray.errors import DataError
-from clt_ray.sweep.run import DataSource
+from clt_ray.sweep.sections import DataSource
 from tests.support.local_rows import problems, write_split
 
 

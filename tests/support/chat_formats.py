@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from clt_ray.sweep.run import ModelSpec
+from clt_ray.sweep.sections import ModelSpec
 from clt_ray.training.model import location
 
 LLAMA = """\

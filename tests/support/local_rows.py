@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clt_ray.sweep.run import (
+from clt_ray.sweep.run import Inputs, RunSpec
+from clt_ray.sweep.sections import (
     DataSource,
     EvaluationSpec,
     HardwareSpec,
-    Inputs,
     ModelSpec,
-    RunSpec,
     SelectionSpec,
     TrainingSpec,
     ValidationSpec,

@@ -21,13 +21,12 @@ from clt_ray.evaluation.evaluate import csv_text
 from clt_ray.store import ErrorRecord, ResultDocument, RunDir, StageSeconds, StatusDocument, Store
 from clt_ray.store.documents import State
 from clt_ray.store.run_dir import Log
-from clt_ray.sweep.run import (
+from clt_ray.sweep.run import Inputs, RunSpec
+from clt_ray.sweep.sections import (
     DataSource,
     EvaluationSpec,
     HardwareSpec,
-    Inputs,
     ModelSpec,
-    RunSpec,
     SelectionSpec,
     TrainingSpec,
     ValidationSpec,

@@ -12,7 +12,7 @@ import pytest
 from clt_ray.errors import DataError
 from clt_ray.sweep import RunSpec
 from clt_ray.sweep.inputs import directory_sha256, manifest, model_content, templates_sha256
-from clt_ray.sweep.run import ModelSpec
+from clt_ray.sweep.sections import ModelSpec
 from tests.support.small_sweep import runs_of
 
 LANGUAGES = {"all": ["es"]}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.sweep.metrics import better_extreme, logged_metrics
+from clt_ray.sweep.metrics import logged_metrics, selection_mode
 from clt_ray.tasks import TASKS
 from tests.support.small_sweep import problems_of, sweep
 
@@ -41,7 +41,7 @@ def test_a_metric_is_accepted_exactly_when_every_run_logs_it(
         language_groups={"all": ["es"]},
         eval_languages=list(LANGUAGES),
         validation=dict(validation),
-        selection={"metric": metric, "mode": better_extreme(metric)},
+        selection={"metric": metric, "mode": selection_mode(metric)},
     )
     logged = all(metric in logged_metrics(tasks, LANGUAGES, generated or ()) for tasks in cells)
     assert [problem.key for problem in problems] == ([] if logged else ["selection.metric"])
@@ -51,7 +51,7 @@ def test_a_metric_is_accepted_exactly_when_every_run_logs_it(
     ("metric", "mode"), [("val/loss", "min"), ("val/math/loss", "min"), ("val/math/accuracy", "max")]
 )
 def test_better_is_less_loss_and_more_of_everything_else(metric: str, mode: str) -> None:
-    assert better_extreme(metric) == mode
+    assert selection_mode(metric) == mode
     wrong_mode = {"min": "max", "max": "min"}[mode]
     generate: dict[str, Any] = {"validation": {"generate": {}}}
     assert problems_of(**generate, selection={"metric": metric, "mode": mode}) == ()

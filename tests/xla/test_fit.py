@@ -13,7 +13,8 @@ import pytest
 from clt_ray.families import FAMILIES, Family, Heads
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
-from clt_ray.sweep.run import HardwareSpec, RunSpec, TrainingSpec
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.sections import HardwareSpec, TrainingSpec
 from clt_ray.training.backends import unsupported
 from clt_ray.training.backends.xla import environment
 from clt_ray.training.backends.xla.plan import MeshShape, head_misfits, misfits

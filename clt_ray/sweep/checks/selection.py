@@ -9,7 +9,7 @@ from clt_ray.sweep.catalog import TASK_SEPARATOR
 from clt_ray.sweep.checks.findings import Finding, used_tasks
 from clt_ray.sweep.checks.validation import generated_tasks
 from clt_ray.sweep.document import KeyPath
-from clt_ray.sweep.metrics import LOSS, better_extreme, logged_metrics, scored_metrics
+from clt_ray.sweep.metrics import LOSS, logged_metrics, scored_metrics, selection_mode
 from clt_ray.sweep.spec import SweepSpec
 from clt_ray.tasks import TASKS
 
@@ -24,7 +24,7 @@ def check_metric(spec: SweepSpec) -> Iterator[Finding]:
     if finding is not None:
         yield finding
         return
-    right_mode = better_extreme(metric)
+    right_mode = selection_mode(metric)
     extreme = {"min": "largest", "max": "smallest"}[right_mode]
     if mode != right_mode:
         message = f"would choose the checkpoint with the {extreme} {metric.rpartition('/')[2]}"
