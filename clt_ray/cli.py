@@ -35,7 +35,7 @@ VERBS = {
         "export": "Write a run's chosen checkpoint as a Hugging Face directory.",
         "judge": "Rate the answers of finished runs by a judge model.",
         "report": "Write one HTML page with figures, tables and findings.",
-        "advise": "Say how many samples per language to buy, with the odds.",
+        "advise": "Say how many samples per language to buy, and the probability.",
         "ui": "Open the MLflow UI on this sweep.",
     },
     "Housekeeping": {"clean": "List what could be deleted; delete it with --apply."},

@@ -19,10 +19,10 @@ def test_the_reference_study_answers_by_default(capsys: pytest.CaptureFixture[st
     assert main(["advise", "--task", "math", "--model", "aya-23-7b"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("math with aya-23-7b: ") and "rows in each of es fr ja zh" in shown
-    assert "odds of being within 0.010 of the ceiling" in shown
+    assert "probability of being within 0.010 of the ceiling" in shown
     assert "the next 1,000 rows would add +0.0" in shown
     assert "paper-aya-23-7b-math-all-n5000" in shown
-    assert max(len(line) for line in shown.splitlines() if line.startswith(("alone", "mixed"))) <= 100
+    assert max(len(line) for line in shown.splitlines() if line.startswith(("single", "mixed"))) <= 100
 
 
 def test_json_has_the_same_answer_without_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +42,7 @@ def test_thin_evidence_is_no_advice(tmp_path: Path, capsys: pytest.CaptureFixtur
     question = ["advise", "--task", "math", "--model", "tiny", "--scores", str(path)]
     assert main(question) == INCOMPLETE
     shown = capsys.readouterr().out
-    assert "the evidence is too thin" in shown and "runs that would settle it" in shown
+    assert "there are too few runs" in shown and "runs that are needed" in shown
     assert main([*question, "--json"]) == INCOMPLETE
     told = json.loads(capsys.readouterr().out)
     assert told["refused"] and told["settling_runs"][0]["model"] == "tiny"

@@ -89,7 +89,7 @@ def test_their_figures_are_whole(finished: OpenSweep) -> None:
     ]  # fmt: skip
     assert len({exhibit.place.name for exhibit in exhibits}) == 4
     texts = ["".join(ElementTree.fromstring(exhibit.svg).itertext()) for exhibit in exhibits]
-    assert all(name in texts[1] for name in ("English", "Korean", "mixed", "alone", "rows of the task"))
+    assert all(name in texts[1] for name in ("English", "Korean", "mixed", "single", "rows of the task"))
     assert all(name in texts[2] for name in ("Summarization", "Math", "ja"))
     assert all(name in texts[3] for name in ("within task", "within language", "across both"))
 

@@ -7,7 +7,7 @@ Each claim becomes one row of a table:
     recomputed           the same quantity computed from the scores, by a stated definition
     low, high            95% confidence interval from run-to-run noise (see `run_noise`)
     definition           how the quantity was computed, and the reason for the verdict
-    verdict              SUPPORTED, NOT_SUPPORTED, or UNTESTABLE when the scores cannot decide
+    verdict              SUPPORTED, NOT_SUPPORTED, or UNTESTABLE when the scores lack the runs or the precision
 
 A claim is supported when its number follows from the scores and the interval is consistent with the claim alone. It is
 not supported when either condition fails; the definition states which. The published scores have one run per grid cell

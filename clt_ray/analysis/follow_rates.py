@@ -110,8 +110,8 @@ class LanguagesLeftOut:
     r2: float
     """1 - squared error with covariates / squared error without them; NaN without covariates."""
     verdict: str
-    """The result as a sentence: covariates help or mislead where the 95% interval over languages of the reduction in
-    squared error excludes zero."""
+    """The result as a sentence: covariates improve or worsen predictions where the 95% interval over languages of the
+    reduction in squared error excludes zero."""
 
 
 def follow_rates(study: Study) -> tuple[FollowRate, ...]:
@@ -231,10 +231,10 @@ def _verdict(r2: float, reduction: Floats, rates: int) -> str:
     basis = f"R² {r2:.2f} against the mean of the other languages, {rates} rates of {len(reduction)} languages"
     basis = basis.replace("-", "−")
     if low > 0:
-        return f"Script and family help to predict the follow rate of a language ({basis})."
+        return f"Script and family improve the prediction of the follow rate of other languages ({basis})."
     if high < 0:
-        return f"Script and family mislead about the follow rate of a language ({basis})."
-    return f"These languages cannot decide whether script and family predict the follow rate of a language ({basis})."
+        return f"Script and family worsen the prediction of the follow rate of other languages ({basis})."
+    return f"Whether script and family predict follow rates cannot be determined from these languages ({basis})."
 
 
 def _design(rates: Sequence[FollowRate], covariates: Sequence[str]) -> Floats:

@@ -105,7 +105,7 @@ def option(curve: Curve, fit: Saturation, target: float | None, budget: int | No
         settled = reached or (target is not None and probability <= HOPELESS)
         if not settled:
             goal = "within the tolerance of its ceiling" if target is None else "at the target"
-            why += f"; the odds of being {goal} at n = {largest:,} are {probability:.0%}"
+            why += f"; the probability of being {goal} at n = {largest:,} is {probability:.0%}"
     return replace(
         unsettled, settled=settled, why=why, samples_per_language=samples, total_samples=samples * languages,
         **_expectations(fit, fit.best, fit.refits, samples, THOUSAND / languages, target),

@@ -255,13 +255,13 @@ def _strength(rows: Sequence[ScaleRow], models: Sequence[str]) -> str:
     ]
     basis = f"{len(models)} model{'s' * (len(models) > 1)} ({', '.join(models)})"
     if not at_two_sizes:
-        return f"{basis}: no curve exists at two sizes, so nothing can be concluded about size."
+        return f"{basis}: no curve exists at two sizes, so the effect of size cannot be estimated."
     if len(models) == 2:
         return f"{basis}: a difference between two models, due to their size or anything else; no interval."
     if len(models) < 6:
         freedom = len(models) - 2
         return (
             f"{basis}: {freedom} degree{'s' * (freedom > 1)} of freedom for the slope; size cannot be separated from "
-            "other differences between the models, and a slope whose interval includes 0 is no evidence of no effect."
+            "other differences between the models, and a slope whose interval includes 0 may be of any size within it."
         )
     return f"{basis}: {len(models) - 2} degrees of freedom for the slope."

@@ -203,7 +203,7 @@ def _of_intervals(gains: pd.DataFrame) -> Iterator[str]:
         tasks = enumerated([task_label(task).lower() for task in bare["task"].unique()])
         yield (
             f"For {tasks}, neither item scores nor standard errors are available, so differences are shown without "
-            "intervals; small differences may be chance."
+            "intervals; small differences may be due to chance."
         )
     bounded = gains[(gains["eval_language"] != MEAN) & gains["low"].notna()]
     if len(bounded):
@@ -225,7 +225,7 @@ def _of_metrics(scores: pd.DataFrame) -> Iterator[str]:
         half_width = 1.96 * sqrt(0.25 / few.min())
         yield (
             f"With {few.min()} test items per language, the 95% interval of an accuracy near 50% in a single language "
-            f"is about ±{half_width * 100:.0f} points. Differences in single languages are hints, not findings."
+            f"is about ±{half_width * 100:.0f} points. Differences in single languages are not conclusive."
         )
 
 

@@ -61,8 +61,8 @@ def claim_sections(table: pd.DataFrame) -> list[Section]:
     ordered = sorted(counts.items(), key=lambda item: item[0] != SUPPORTED)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in ordered)
     statement = (
-        "A claim is supported when its number can be recomputed from the published scores and its interval leaves no "
-        "doubt about the direction. One run per configuration was published, so the intervals are based on estimated "
+        "A claim is supported when its number can be recomputed from the published scores and its interval "
+        "excludes the opposite. One run per configuration was published, so the intervals are based on estimated "
         f"run-to-run noise. Of {counted(len(table), 'claim')}: {verdicts}."
     )
     title = "Claims of the reference study, recomputed"
@@ -127,14 +127,15 @@ def _clear_gains(tables: Tables) -> Iterator[str]:
         return
     rows = gains.to_dict("records")
     clear = sum(map(excludes_zero, rows))
-    are = "is" if clear == 1 else "are"
+    have = "has" if clear == 1 else "have"
+    at_largest_n = f"Of {counted(len(rows), 'gain')} at the largest n"
     if not with_items:
-        yield f"Of {counted(len(rows), 'gain')} at the largest n, {clear} {are} clear of zero when it is included."
+        yield f"{at_largest_n}, {clear} {have} an interval that excludes zero when it is included."
         return
     fixed = sum(excludes_zero(row, "low_items", "high_items") for row in rows)
     yield (
-        f"Of {counted(len(rows), 'gain')} at the largest n with known item errors, {fixed} have an interval that "
-        f"excludes zero while the runs are held fixed, and {clear} {are} clear of zero when the noise is included."
+        f"{at_largest_n} with known item errors, {fixed} have an interval that excludes zero while the runs are held "
+        f"fixed, and {clear} {have} one when the noise is included."
     )
 
 
@@ -187,7 +188,7 @@ def _model_size(known: pd.DataFrame, _: Tables) -> Section:
         for row in known.to_dict("records")
         if excludes_zero(row)
     ]
-    statement = "No measure changes with model size beyond what chance allows."
+    statement = "The change with model size has an interval that includes zero for every measure."
     if clear:
         statement = f"These measures change with model size: {enumerated(clear)}."
     statement += f" {known['strength'].iloc[0]}"

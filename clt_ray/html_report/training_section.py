@@ -159,7 +159,7 @@ def mechanism_sections(recorded: Mechanisms) -> list[Section]:
         return []
     sentences = (_stalled_losses(recorded), _mean_cosines(recorded), _association(recorded))
     statement = " ".join(filter(None, sentences))
-    return [Section(SECTION, "Mechanisms", "Why does mixing tasks help or hurt?", statement, shown)]
+    return [Section(SECTION, "Mechanisms", "Gradients and losses of mixed tasks", statement, shown)]
 
 
 def _stalled_losses(recorded: Mechanisms) -> str:
@@ -195,9 +195,9 @@ def _association(recorded: Mechanisms) -> str:
     row = rows.iloc[0]
     if columns.excludes_zero(row.to_dict()):
         change = "less" if row["high"] < 0 else "more"
-        return f"Tasks whose gradients agree more with those of the other tasks lose {change} from mixing."
+        return f"Tasks whose gradients agree more with those of the other tasks lose {change} by mixing."
     cases = counted(int(row["n"]), "case")
-    return f"{cases} cannot show whether tasks whose gradients agree with those of the others lose less from mixing."
+    return f"{cases} do not suffice to relate gradient agreement to the effect of mixing: the interval includes zero."
 
 
 CORRELATIONS: Final = TableSpec(

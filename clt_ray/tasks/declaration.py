@@ -99,7 +99,7 @@ class Task:
     later_metrics: tuple[Metric, ...] = ()
     """Metrics that are scored after a run is finished, such as a judge's ratings."""
     primary: tuple[str, ...] = ()
-    """Names of the metrics that can speak for the task in the analysis, the best first; empty is the first of
+    """Names of the metrics that the analysis may use for the task, in order of preference; empty is the first of
     `metrics`."""
     target_may_be_number: bool = False
     """Whether the target of a row may be a JSON number instead of text."""
@@ -164,7 +164,7 @@ class Task:
 
     @property
     def primary_metrics(self) -> tuple[str, ...]:
-        """Names of the metrics that can speak for the task, the best first."""
+        """Names of the metrics that the analysis may use for the task, in order of preference."""
         return self.primary or tuple(metric.name for metric in self.metrics[:1])
 
     def content(self, languages: Collection[str]) -> dict[str, object]:

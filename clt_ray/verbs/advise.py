@@ -1,4 +1,4 @@
-"""`clt-ray advise`: how many samples per language to buy for a task, with the odds and the runs they rest on."""
+"""`clt-ray advise`: how many samples per language to buy for a task, with the probability that they suffice."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Question:
     task: Annotated[str, value_option("--task", "T", "Task, such as summarization, instruction or math.")]
     model: Annotated[str, value_option("--model", "M", "Name of the model in the scores.")]
     setting: Annotated[Literal["single", "multi"] | None, value_option("--setting", "S", "single or multi.")] = None
-    """Consider only training the task alone (`single`) or mixed with others (`multi`)."""
+    """Consider only single-task runs (`single`) or only runs on mixed tasks (`multi`)."""
     target: Annotated[float | None, value_option("--target", "SCORE", "Score to reach: 0.35, not 35.")] = None
     budget: Annotated[int | None, value_option("--budget", "SAMPLES", "Non-English rows that can be had.")] = None
     tolerance: Annotated[float | None, value_option("--tolerance", "SCORE", "What counts as no difference.")] = None
@@ -65,7 +65,7 @@ def _evidence(question: Question, sweeps: Sequence[OpenSweep]) -> Study:
         scores, items = load_scores(rows), load_items(item_rows(sweeps))
     else:
         scores = reference_scores()
-    # Other tasks and models have no say in the answer, and may lack a metric in common.
+    # Runs of other tasks do not affect the answer, and may lack a common metric.
     of_task = scores[scores["run_id"].isin(scores.loc[scores["task"] == question.task, "run_id"])]
     return Study.of(of_task if len(of_task) else scores, items)
 
@@ -110,15 +110,15 @@ def _print(advice: Advice) -> None:
     grid = table(*columns, *target_column, ">+1,000 rows", ">plateau")
     for option in advice.options:
         grid.add_row(
-            "alone" if option.setting == "single" else "mixed", option.language_group,
+            _setting(option), option.language_group,
             f"{option.samples_per_language:,}{'' if option.settled else '?'}", f"{option.total_samples:,}",
-            _quantity(metric, option.score), _odds(option.within_tolerance),
-            *([_odds(option.reaches_target)] if advice.target is not None else []),
+            _quantity(metric, option.score), _probability(option.within_tolerance),
+            *([_probability(option.reaches_target)] if advice.target is not None else []),
             _signed(metric, option.next_thousand), _samples(option.plateau.samples),
         )  # fmt: skip
     output.print(grid)
     print_lines(*(f"? {_description(option)}: {option.why}" for option in advice.options if not option.settled))
-    _print_runs("runs that would tell more:", advice.settling_runs)
+    _print_runs("runs that would reduce the uncertainty most:", advice.settling_runs)
     output.print(f"\nevidence for {_description(recommended)}:", highlight=False)
     rows = table(">n each", f">{metric.label}", ">± stderr", "runs")
     for row in recommended.evidence:
@@ -135,9 +135,9 @@ def headline(advice: Advice) -> str:
             f"No option reaches {_number(metric, advice.target or 0.0)} {metric.label} in {advice.task} with "
             f"{advice.model}; nearest is {_description(option)} at n = {option.samples_per_language:,} per language."
         )
-    how = "alone" if option.setting == "single" else f"mixed as {option.mixture}"
+    how = "on this task only" if option.setting == "single" else f"on the mixture {option.mixture}"
     if option.samples_per_language == 0:
-        return f"{advice.task} with {advice.model}: no non-English rows, {how}."
+        return f"{advice.task} with {advice.model}: no non-English rows, trained {how}."
     more = "" if option.settled else "at least "
     return (
         f"{advice.task} with {advice.model}: {more}{option.samples_per_language:,} rows in each of "
@@ -151,11 +151,11 @@ def details(advice: Advice) -> list[str]:
     languages = " ".join(advice.languages)
     lines = [
         f"expected {_quantity(metric, option.score)} {metric.label}, mean over {languages} (95% interval)",
-        f"odds of being within {_number(metric, advice.tolerance)} of the ceiling "
-        f"({_quantity(metric, option.ceiling)}): {_odds(option.within_tolerance)}",
+        f"probability of being within {_number(metric, advice.tolerance)} of the ceiling "
+        f"({_quantity(metric, option.ceiling)}): {_probability(option.within_tolerance)}",
     ]
     if advice.target is not None:
-        lines.append(f"odds of reaching {_number(metric, advice.target)}: {_odds(option.reaches_target)}")
+        lines.append(f"probability of reaching {_number(metric, advice.target)}: {_probability(option.reaches_target)}")
     lines.append(f"the next 1,000 rows would add {_signed(metric, option.next_thousand, interval=True)}")
     plateau, by_best_run = _plateau(option.plateau), _plateau(option.model_free_plateau)
     lines.append(f"{option.why}; plateau {plateau}, by the best run {by_best_run}")
@@ -163,9 +163,9 @@ def details(advice: Advice) -> list[str]:
 
 
 def _print_refusal(refusal: ThinEvidence) -> None:
-    title = f"[bold]no advice on {refusal.task} for {refusal.model}: the evidence is too thin[/bold]"
+    title = f"[bold]no advice on {refusal.task} for {refusal.model}: there are too few runs[/bold]"
     print_lines(title, *(f"  {reason}" for reason in refusal.reasons))
-    _print_runs("runs that would settle it:", refusal.runs)
+    _print_runs("runs that are needed:", refusal.runs)
 
 
 def _print_runs(title: str, runs: Sequence[NeededRun]) -> None:
@@ -180,8 +180,11 @@ def _print_runs(title: str, runs: Sequence[NeededRun]) -> None:
 
 
 def _description(option: Option) -> str:
-    how = "alone" if option.setting == "single" else "mixed"
-    return f"{how}, {option.language_group} ({' '.join(option.train_languages)})"
+    return f"{_setting(option)}, {option.language_group} ({' '.join(option.train_languages)})"
+
+
+def _setting(option: Option) -> str:
+    return "single task" if option.setting == "single" else "mixed tasks"
 
 
 def _number(metric: Metric, value: float) -> str:
@@ -206,7 +209,7 @@ def _signed(metric: Metric, quantity: Quantity | None, interval: bool = False) -
     return f"{quantity.estimate:+.{_digits(metric)}f}{ends}"
 
 
-def _odds(probability: float) -> str:
+def _probability(probability: float) -> str:
     return "" if isnan(probability) else f"{min(max(probability, 0.01), 0.99):.0%}"
 
 

@@ -88,7 +88,7 @@ def _print(summary: DataSummary, sweep: OpenSweep, all_examples: bool) -> None:
     print_lines(*(f"read {escape(origin)}" for origin in summary.origins))
     print_lines(*(f"[red]problem: {escape(problem)}[/red]" for problem in summary.problems))
     following = next_command(sweep, "data" if summary.problems else "plan")
-    print(f"next: {following}{'   (after mending the above)' if summary.problems else ''}")
+    print(f"next: {following}{'   (after correcting the problems above)' if summary.problems else ''}")
 
 
 def _print_task(output: Console, task: str, splits: Sequence[SplitSummary]) -> None:

@@ -129,7 +129,7 @@ def test_too_few_runs_are_refused_with_the_missing_sizes() -> None:
 
 def test_a_rising_series_is_refused_and_needs_a_larger_run() -> None:
     rising = study(rows("all", 50_000, 6.0, np.random.default_rng(8)))
-    with pytest.raises(ThinEvidence, match=r"still rises at n = 3,200; the odds") as refused:
+    with pytest.raises(ThinEvidence, match=r"still rises at n = 3,200; the probability") as refused:
         advise(rising, "math", "m", tolerance=0.02)
     assert 6400 in [run.samples_per_language for run in refused.value.runs]
     assert len(set(refused.value.runs)) == len(refused.value.runs)

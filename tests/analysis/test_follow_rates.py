@@ -77,14 +77,14 @@ def test_an_effective_covariate_is_covered_and_predicts_languages() -> None:
         covered += effects["family"].low <= 0.0 <= effects["family"].high
     assert covered / (2 * trials) >= 0.9
     tested = leave_one_language_out(rates(0.3, rng))
-    assert tested.r2 > 0.5 and "Script and family help" in tested.verdict
+    assert tested.r2 > 0.5 and "Script and family improve" in tested.verdict
 
 
 def test_covariates_without_effect_do_not_predict() -> None:
     rng = np.random.default_rng(3)
     verdicts = [leave_one_language_out(rates(0.0, rng)).verdict for _ in range(15)]
     assert leave_one_language_out(rates(0.0, rng)).r2 < 0.2
-    assert sum("help" in verdict for verdict in verdicts) <= 2
+    assert sum("improve" in verdict for verdict in verdicts) <= 2
 
 
 def test_two_languages_cannot_decide_whether_script_predicts() -> None:

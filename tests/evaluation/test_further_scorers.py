@@ -13,7 +13,7 @@ from clt_ray.evaluation.scorers import scorer
 from clt_ray.scorers import SCORERS, CheckpointScore, CheckpointScorer, ItemScorer, declared_metrics
 from clt_ray.sweep import RunSpec
 from clt_ray.tasks import Metric
-from tests.support.small_sweep import runs_of
+from tests.support.sweeps import runs_of
 
 LENGTH = ItemScorer(
     "length", (Metric("length", "length", high=1e6),), lambda output, *_: {"length": float(len(output))}, ("math",)

@@ -61,7 +61,7 @@ def test_statements_count_the_rows_of_the_tables(tables: dict[str, pd.DataFrame]
     assert better == ((controls["q"] < 0.05) & (controls["difference"] > 0)).sum() > 0
     assert better + worse + rest == len(controls)
     assert "at least 75% (Summarization" in shown["fidelity"].statement
-    assert shown["chance"].statement.count("clear of zero") == 1
+    assert shown["chance"].statement.count("when the noise is included") == 1
 
 
 def test_a_matrix_has_a_row_per_training_language_and_its_strongest_tint_on_the_diagonal(

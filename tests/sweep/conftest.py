@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from clt_ray.sweep import SweepSpec, load_sweep
-from tests.support.small_sweep import sweep
+from tests.support.sweeps import small_sweep
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def write_sweep(tmp_path: Path) -> Callable[..., Path]:
 
     def write(**changes: Any) -> Path:
         path = tmp_path / "small.yaml"
-        path.write_text(yaml.safe_dump(sweep(**changes), allow_unicode=True), encoding="utf-8")
+        path.write_text(yaml.safe_dump(small_sweep(**changes), allow_unicode=True), encoding="utf-8")
         return path
 
     return write

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.sweep import Cell, RunSpec, cells, expand, parse_sweep
-from tests.support.small_sweep import problems_of, sweep
+from tests.support.sweeps import problems_of, small_sweep
 
 
 def grid(*groups: str, samples: tuple[int, ...] = (0, 100)) -> dict[str, Any]:
-    axes: dict[str, Any] = sweep()["grid"]
+    axes: dict[str, Any] = small_sweep()["grid"]
     return axes | {"language_group": list(groups), "samples_per_language": list(samples)}
 
 
 def planned(*groups: str, **changes: Any) -> tuple[Cell, ...]:
-    return cells(parse_sweep(sweep(grid=grid(*groups), **changes)))
+    return cells(parse_sweep(small_sweep(grid=grid(*groups), **changes)))
 
 
 def test_a_control_has_the_rows_of_its_group_in_english_alone() -> None:
@@ -39,7 +39,7 @@ def test_a_control_is_named_after_the_languages_that_it_controls_for() -> None:
     assert control.series == "llama-3.1-8b math English control for es+fr+ja+zh seed 0"
     assert control.run.name == "llama-3.1-8b math English control for 4 languages n 100 seed 0"
     assert control.run.language_group == "english:4"
-    (run,) = expand(parse_sweep(sweep(grid=grid("english:es", samples=(100,)), language_groups={"es": ["es"]})))
+    (run,) = expand(parse_sweep(small_sweep(grid=grid("english:es", samples=(100,)), language_groups={"es": ["es"]})))
     assert run.name == "llama-3.1-8b math English control for 1 language n 100 seed 0"
 
 
@@ -56,7 +56,7 @@ def test_groups_with_the_same_number_of_languages_share_their_control() -> None:
 
 
 def test_controls_with_equal_rows_but_different_samples_per_language_are_different_runs() -> None:
-    spec = parse_sweep(sweep(grid=grid("english:latin", "english:all", samples=(100, 200))))
+    spec = parse_sweep(small_sweep(grid=grid("english:latin", "english:all", samples=(100, 200))))
     runs = {(run.language_group, run.samples_per_language): run for run in expand(spec)}
     two, four = runs["english:2", 200], runs["english:4", 100]
     assert two.train_rows == four.train_rows
@@ -72,7 +72,7 @@ def test_controls_with_equal_rows_but_different_samples_per_language_are_differe
 def test_rows_add_up_in_every_mixture(english: int, samples: int, languages: list[str], tasks: list[str]) -> None:
     axes = {"model": "tiny", "task": "+".join(tasks), "language_group": ["g", "english:g"]}
     spec = parse_sweep(
-        sweep(
+        small_sweep(
             grid=axes | {"samples_per_language": samples}, language_groups={"g": languages}, english_samples=english,
             data={task: {"bundled": True} for task in tasks},
         )
@@ -87,7 +87,7 @@ def test_rows_add_up_in_every_mixture(english: int, samples: int, languages: lis
 def test_a_control_survives_json_and_runs_written_before_controls_existed_are_still_read() -> None:
     *_, control = (cell.run for cell in planned("english:all"))
     assert RunSpec.from_dict(control.to_dict()).run_id == control.run_id
-    plain = expand(parse_sweep(sweep()))[-1]
+    plain = expand(parse_sweep(small_sweep()))[-1]
     written_before = {name: value for name, value in plain.to_dict().items() if name != "replaced_languages"}
     assert RunSpec.from_dict(written_before).run_id == plain.run_id
 
@@ -109,7 +109,7 @@ def test_a_control_without_english_evaluation_could_not_select_a_checkpoint(
 
 def test_include_and_exclude_name_controls_like_groups() -> None:
     spec = parse_sweep(
-        sweep(
+        small_sweep(
             grid=grid("all", samples=(0, 100, 200)),
             include=[{"language_group": "english:all"}],
             exclude=[{"language_group": "english:all", "samples_per_language": 200}],

@@ -7,20 +7,22 @@ import pytest
 from clt_ray.sweep import RunSpec, cost
 from clt_ray.sweep.accelerators import TPUS
 from clt_ray.tasks import TASKS
-from tests.support.small_sweep import TPU, runs_of, sweep
+from tests.support.sweeps import SMALL, TPU, runs_of, small_sweep
 
 
 def test_tokens_follow_from_rows_epochs_steps_and_the_maximum_length() -> None:
-    (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"epochs": 3})
+    (run,) = runs_of(grid=SMALL["grid"] | {"samples_per_language": [0]}, training={"epochs": 3})
     assert cost.training_tokens(run) == 3 * 10_000 * TASKS["math"].tokens_per_row
-    (truncated,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_length": 100})
+    (truncated,) = runs_of(grid=SMALL["grid"] | {"samples_per_language": [0]}, training={"max_length": 100})
     assert cost.training_tokens(truncated) == 10_000 * 100
-    (short,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, training={"max_steps": 10})
+    (short,) = runs_of(grid=SMALL["grid"] | {"samples_per_language": [0]}, training={"max_steps": 10})
     assert cost.training_tokens(short) == 10 * 64 * TASKS["math"].tokens_per_row
 
 
 def test_a_multi_task_run_has_the_mean_length_of_its_tasks() -> None:
-    (run,) = runs_of(grid=sweep()["grid"] | {"task": "summarization+instruction+math", "samples_per_language": [0]})
+    (run,) = runs_of(
+        grid=small_sweep()["grid"] | {"task": "summarization+instruction+math", "samples_per_language": [0]}
+    )
     assert cost.training_tokens(run) == 10_000 * sum(task.tokens_per_row for task in TASKS.values())
 
 
@@ -31,14 +33,14 @@ def chip_hours(run: RunSpec, tokens: int) -> float:
 
 
 def test_chip_hours_of_long_rows_follow_from_flops() -> None:
-    (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [0]}, hardware=TPU)
+    (run,) = runs_of(grid=SMALL["grid"] | {"samples_per_language": [0]}, hardware=TPU)
     tokens = 157 * 64 * 2048
     seconds = 6 * 8_030_261_248 * tokens / (197e12 * cost.UTILISATION)
     assert chip_hours(run, tokens) == pytest.approx(seconds / 3600)
 
 
 def test_chip_hours_of_short_rows_follow_from_the_transfer_of_weights() -> None:
-    (run,) = runs_of(grid=sweep()["grid"] | {"samples_per_language": [1000]}, hardware=TPU)
+    (run,) = runs_of(grid=SMALL["grid"] | {"samples_per_language": [1000]}, hardware=TPU)
     tokens = cost.training_tokens(run)
     computation = 6 * 8_030_261_248 * tokens / (64 * 197e12 * cost.UTILISATION)
     transfer = 219 * 3 * 2 * 8_030_261_248 / (200e9 / 2)

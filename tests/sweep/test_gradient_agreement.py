@@ -9,7 +9,7 @@ import pytest
 
 from clt_ray.sweep.sections import HardwareSpec
 from clt_ray.training.backends import unsupported
-from tests.support.small_sweep import TPU, problems_of, runs_of
+from tests.support.sweeps import TPU, problems_of, runs_of
 
 EVERY = {"gradient_agreement_every": 50}
 KEY = "training.gradient_agreement_every"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clt_ray.sweep import SweepSpec, cells, expand, load_sweep, parse_sweep
 from clt_ray.sweep.grid import CellKey, cell_keys
 from clt_ray.sweep.spec import Axes
-from tests.support.small_sweep import sweep
+from tests.support.sweeps import small_sweep
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -94,7 +94,7 @@ def test_cells_are_the_product_plus_include_minus_exclude(axes: dict[str, Any]) 
 @given(AXES)
 @settings(max_examples=30, deadline=None)
 def test_runs_are_the_distinct_ones_of_the_cells(axes: dict[str, Any]) -> None:
-    spec = SweepSpec.model_validate(sweep(**axes))
+    spec = SweepSpec.model_validate(small_sweep(**axes))
     all_cells, runs = cells(spec), expand(spec)
     assert [cell.key for cell in all_cells] == list(cell_keys(spec))
     assert [run.run_id for run in runs] == list(dict.fromkeys(cell.run.run_id for cell in all_cells))
@@ -124,8 +124,8 @@ def test_the_last_axis_varies_fastest_and_included_cells_come_last() -> None:
 
 
 def test_english_only_is_a_cell_of_each_group_and_one_run() -> None:
-    grid = sweep()["grid"] | {"language_group": ["all", "latin", "non_latin"]}
-    spec = parse_sweep(sweep(grid=grid))
+    grid = small_sweep()["grid"] | {"language_group": ["all", "latin", "non_latin"]}
+    spec = parse_sweep(small_sweep(grid=grid))
     all_cells = cells(spec)
     assert len(all_cells) == 6
     assert len(expand(spec)) == 4
@@ -144,12 +144,12 @@ def test_english_only_is_a_cell_of_each_group_and_one_run() -> None:
 def test_rows_and_steps_of_a_run() -> None:
     training = {"batch_size": 64, "epochs": 2}
     grid = {"model": "aya-23-8b", "task": "instruction+math", "samples_per_language": [400]}
-    (run,) = expand(parse_sweep(sweep(grid=grid, training=training)))
+    (run,) = expand(parse_sweep(small_sweep(grid=grid, training=training)))
     assert run.train_rows == 2 * (10_000 + 4 * 400)
     assert run.steps == 2 * 363
     assert run.setting == "multi"
     assert run.name == "aya-23-8b instruction+math all es+fr+ja+zh n 400 seed 0"
-    (cut,) = expand(parse_sweep(sweep(grid=grid, training=training | {"max_steps": 10})))
+    (cut,) = expand(parse_sweep(small_sweep(grid=grid, training=training | {"max_steps": 10})))
     assert cut.steps == 10
 
 
@@ -158,8 +158,8 @@ def test_the_grid_of_the_reference_study_has_its_published_size() -> None:
     tasks = ["summarization", "instruction", "math"]
     counts = [0, 100, 200, 400, 800, 1000, 2000, 5000]
     aya = ["aya-23-8b", "aya-23-35b"]
-    single = sweep(grid={"model": [*aya, "llama-3.1-8b"], "task": tasks, "samples_per_language": counts})
-    mixed = sweep(
+    single = small_sweep(grid={"model": [*aya, "llama-3.1-8b"], "task": tasks, "samples_per_language": counts})
+    mixed = small_sweep(
         grid={
             "model": aya,
             "task": "summarization+instruction+math",
@@ -167,7 +167,7 @@ def test_the_grid_of_the_reference_study_has_its_published_size() -> None:
         },
         english_samples=5000,
     )
-    scripts = sweep(
+    scripts = small_sweep(
         grid={
             "model": "aya-23-8b",
             "task": tasks,

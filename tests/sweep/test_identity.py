@@ -28,7 +28,7 @@ from clt_ray.sweep.sections import (
     TrainingSpec,
     ValidationSpec,
 )
-from tests.support.small_sweep import TPU, runs_of, sweep
+from tests.support.sweeps import TPU, runs_of, small_sweep
 
 RUN = RunSpec(
     model=ModelSpec(name="tiny", source="bundled"),
@@ -152,7 +152,7 @@ def test_the_order_of_tasks_does_not_matter() -> None:
     ids = {
         run.run_id
         for task in ("math+summarization", "summarization+math")
-        for run in runs_of(grid=sweep()["grid"] | {"task": task, "samples_per_language": [100]})
+        for run in runs_of(grid=small_sweep()["grid"] | {"task": task, "samples_per_language": [100]})
     }
     assert len(ids) == 1
 
@@ -206,7 +206,7 @@ def test_another_process_computes_the_same_identity() -> None:
 def test_runs_keep_their_identity_however_often_a_sweep_with_mixed_cells_is_expanded() -> None:
     """Runs share sections, adapted to their tasks; the identity that one run caches must not reach another run."""
     grid = {"model": ["llama-3.1-8b"], "task": ["math", "math+summarization+instruction"]}
-    spec = parse_sweep(sweep(grid=grid | {"samples_per_language": [0, 100]}))
+    spec = parse_sweep(small_sweep(grid=grid | {"samples_per_language": [0, 100]}))
     first = [run.run_id for run in expand(spec)]
     again = expand(spec)
     assert [run.run_id for run in again] == first

@@ -13,7 +13,7 @@ from clt_ray.errors import DataError
 from clt_ray.sweep import RunSpec
 from clt_ray.sweep.inputs import directory_sha256, manifest, model_content, templates_sha256
 from clt_ray.sweep.sections import ModelSpec
-from tests.support.small_sweep import runs_of
+from tests.support.sweeps import runs_of
 
 LANGUAGES = {"all": ["es"]}
 WEIGHTS_BYTES = 65 << 20

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from clt_ray.errors import ConfigurationError
 from clt_ray.sweep import SweepSpec, expand, load_sweep, parse_sweep
 from clt_ray.sweep.sections import HardwareSpec
-from tests.support.small_sweep import TPU, problems_of, sweep
+from tests.support.sweeps import TPU, problems_of, small_sweep
 
-GRID = sweep()["grid"]
+GRID = small_sweep()["grid"]
 
 
 def test_a_short_file_is_enough(write_sweep: Callable[..., Path]) -> None:
@@ -28,7 +28,7 @@ def test_a_short_file_is_enough(write_sweep: Callable[..., Path]) -> None:
 
 
 def test_python_and_file_give_the_same_sweep(write_sweep: Callable[..., Path]) -> None:
-    assert parse_sweep(sweep(hardware=TPU)) == load_sweep(write_sweep(hardware=TPU))
+    assert parse_sweep(small_sweep(hardware=TPU)) == load_sweep(write_sweep(hardware=TPU))
 
 
 def grid(**changes: Any) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def test_a_wrong_value_hides_no_other_and_causes_no_further_problem(changes: dic
     assert sorted(problem.key for problem in problems_of(**changes)) == keys
 
 
-COMPLETE = sweep(
+COMPLETE = small_sweep(
     seeds=[0],
     language_groups={"all": ["es", "fr"], "latin": ["es"]},
     eval_languages=["en", "es"],

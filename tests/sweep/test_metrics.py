@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clt_ray.sweep.metrics import logged_metrics, selection_mode
 from clt_ray.tasks import TASKS
-from tests.support.small_sweep import problems_of, sweep
+from tests.support.sweeps import problems_of, small_sweep
 
 LANGUAGES = ("en", "es", "ko")
 
@@ -37,7 +37,7 @@ def test_a_metric_is_accepted_exactly_when_every_run_logs_it(
     metric = data.draw(st.sampled_from(every))
     validation: Mapping[str, Any] = {"generate": {"tasks": generated}} if generated else {}
     problems = problems_of(
-        grid=sweep()["grid"] | {"task": list({"+".join(sorted(tasks)): None for tasks in cells})},
+        grid=small_sweep()["grid"] | {"task": list({"+".join(sorted(tasks)): None for tasks in cells})},
         language_groups={"all": ["es"]},
         eval_languages=list(LANGUAGES),
         validation=dict(validation),

@@ -9,9 +9,9 @@ import pytest
 from clt_ray.sweep import RunStatus, expand, parse_sweep
 from clt_ray.sweep.plan import Amount, decide
 from tests.support.plans import plan_specs
-from tests.support.small_sweep import TPU, sweep
+from tests.support.sweeps import TPU, small_sweep
 
-GRID = sweep()["grid"] | {"language_group": ["all", "latin"]}
+GRID = small_sweep()["grid"] | {"language_group": ["all", "latin"]}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_every_state_has_an_action_and_a_reason(status: RunStatus, action: str, 
 
 
 def test_cells_that_share_a_run_repeat_its_id_and_are_planned_once() -> None:
-    spec = parse_sweep(sweep(grid=GRID))
+    spec = parse_sweep(small_sweep(grid=GRID))
     plan = plan_specs(spec, {})
     entries = plan.to_json()["runs"]
     assert len(entries) == 4
@@ -50,7 +50,7 @@ def test_cells_that_share_a_run_repeat_its_id_and_are_planned_once() -> None:
 
 
 def test_remaining_work_follows_from_the_states_of_runs() -> None:
-    spec = parse_sweep(sweep(grid=GRID))
+    spec = parse_sweep(small_sweep(grid=GRID))
     first, second, third = expand(spec)
     states = {first.run_id: RunStatus("finished", 157, 157), second.run_id: RunStatus("interrupted", 5, 163)}
     plan = plan_specs(spec, states)
@@ -63,7 +63,7 @@ def test_remaining_work_follows_from_the_states_of_runs() -> None:
 
 
 def test_json_has_every_documented_field_and_round_trips() -> None:
-    plan = plan_specs(parse_sweep(sweep(hardware=TPU)), {}).to_json()
+    plan = plan_specs(parse_sweep(small_sweep(hardware=TPU)), {}).to_json()
     assert json.loads(json.dumps(plan)) == plan
     entry = plan["runs"][1]
     assert set(entry) == {
@@ -78,8 +78,8 @@ def test_json_has_every_documented_field_and_round_trips() -> None:
 
 
 def test_several_sweeps_are_planned_as_one_after_the_other() -> None:
-    first = parse_sweep(sweep(name="first"))
-    second = parse_sweep(sweep(name="second", grid=GRID))
+    first = parse_sweep(small_sweep(name="first"))
+    second = parse_sweep(small_sweep(name="second", grid=GRID))
     plan = plan_specs([first, second], {})
     assert plan.sweep == "first, second"
     assert [cell.sweep for cell in plan.cells] == ["first"] * 2 + ["second"] * 4
@@ -95,9 +95,9 @@ def test_several_sweeps_are_planned_as_one_after_the_other() -> None:
 
 
 def test_the_plan_names_the_hub_content_that_runs_need() -> None:
-    spec = parse_sweep(sweep(data={"math": {"bundled": True}}))
+    spec = parse_sweep(small_sweep(data={"math": {"bundled": True}}))
     assert plan_specs(spec, {}).hub == ("meta-llama/Llama-3.1-8B",)
-    assert plan_specs(parse_sweep(sweep()), {}).to_json()["hub"] == [
+    assert plan_specs(parse_sweep(small_sweep()), {}).to_json()["hub"] == [
         "laihuiyuan/mCoT-MATH", "meta-llama/Llama-3.1-8B",
     ]  # fmt: skip
     finished = {run.run_id: RunStatus("finished") for run in expand(spec)}
@@ -105,13 +105,13 @@ def test_the_plan_names_the_hub_content_that_runs_need() -> None:
 
 
 def test_chip_hours_are_unknown_without_an_accelerator() -> None:
-    plan = plan_specs(parse_sweep(sweep()), {})
+    plan = plan_specs(parse_sweep(small_sweep()), {})
     assert {cell.chip_hours for cell in plan.cells} == {None}
     assert plan.total.chip_hours is None
 
 
 def test_ten_thousand_runs_are_planned() -> None:
-    grid = sweep()["grid"] | {"samples_per_language": list(range(100))}
-    plan = plan_specs(parse_sweep(sweep(grid=grid, seeds=list(range(100)), hardware=TPU)), {})
+    grid = small_sweep()["grid"] | {"samples_per_language": list(range(100))}
+    plan = plan_specs(parse_sweep(small_sweep(grid=grid, seeds=list(range(100)), hardware=TPU)), {})
     assert plan.total.runs == 10_000
     assert len(json.loads(json.dumps(plan.to_json()))["runs"]) == 10_000

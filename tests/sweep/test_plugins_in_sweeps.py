@@ -13,7 +13,7 @@ from clt_ray.languages import LANGUAGES, Language
 from clt_ray.scorers import SCORERS, CheckpointScorer, ItemScorer
 from clt_ray.sweep import RunSpec
 from clt_ray.tasks import TASKS, Metric, Task
-from tests.support.small_sweep import problems_of, runs_of
+from tests.support.sweeps import problems_of, runs_of
 
 TOPIC = Task("topic", "Topics", "text", "category", "topic:score", (Metric("topic_accuracy", "accuracy"),),
              prompts={"en": "{text}", "es": "¿{text}?"})  # fmt: skip

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from clt_ray.sweep import json_schema
 from clt_ray.sweep.document import read_document
-from tests.support.small_sweep import TPU, sweep
+from tests.support.sweeps import TPU, small_sweep
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("sweeps/**/*.yaml"), *Path(__file__).parent.glob("golden/*.yaml")])
@@ -46,7 +46,7 @@ def test_every_sweep_of_the_project_is_accepted(file: Path) -> None:
     ids=str,
 )
 def test_every_form_of_a_value_is_accepted(changes: dict[str, Any]) -> None:
-    assert mistakes(sweep(**changes)) == []
+    assert mistakes(small_sweep(**changes)) == []
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_every_form_of_a_value_is_accepted(changes: dict[str, Any]) -> None:
     ids=str,
 )
 def test_mistakes_are_refused(changes: dict[str, Any]) -> None:
-    assert mistakes(sweep(**changes))
+    assert mistakes(small_sweep(**changes))
 
 
 def test_every_field_is_described() -> None:

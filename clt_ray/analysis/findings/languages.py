@@ -108,7 +108,7 @@ def constant_gap(study: Study) -> Iterator[Claim]:
             elif low > 0 or high < 0:
                 reason = "the gap " + ("widens" if low > 0 else "narrows") + ": the interval excludes zero"
             else:
-                reason = "the interval exceeds these bounds, so these runs cannot decide"
+                reason = "the interval exceeds these bounds, so the claim is not confirmed"
             definition = (
                 f"seen minus unseen, mean of all runs with n > 0 minus n = 0; constant within ±{margin:g}, "
                 f"{100 * _SAME_GAP:g}% of the scale; {reason}"

@@ -103,7 +103,7 @@ def plateaus(study: Study) -> Iterator[Claim]:
         elif not inside:
             reason = "the interval excludes the published n"
         elif not tight:
-            reason = "the interval includes the published n and much larger ones, so these runs cannot decide"
+            reason = "the interval includes the published n and much larger ones, so the claim is not confirmed"
         else:
             reason = "the interval includes the published n and ends below twice its value"
         definition = (
@@ -152,7 +152,7 @@ def english_is_enough(study: Study) -> Iterator[Claim]:
         value = float(np.mean(series[1:])) - series[0]
         half_width = noise_of(study, curve, relative_to_english).half_width(1 + 1 / (len(series) - 1))
         enough = value + half_width < _WORTH_IT
-        reason = "" if enough else "; the interval includes larger gains, so these runs cannot decide"
+        reason = "" if enough else "; the interval includes larger gains, so the claim is not confirmed"
         definition = (
             "mean of all runs with n > 0 minus n = 0 of performance relative to English; comparable when multilingual "
             f"data adds less than {100 * _WORTH_IT:g} points{reason}"

@@ -42,7 +42,7 @@ def plot_gain(table: pd.DataFrame) -> Figure:
             task_rows = table[table["task"] == task]
             rows = task_rows[keys[task_rows.index] == key]
             _dots(axis, rows, languages, _limits(task_rows), index % len(tasks) == 0)
-            compared = "no pair of runs"
+            compared = "no runs to compare"
             if len(rows):
                 compared = f"n = {count_label(int(rows['samples_per_language'].max()))} minus n = 0"
             header(axis, task_label(task), f"{labels[key]}, {compared}", grid.width + grid.gap)

@@ -24,7 +24,7 @@ def plot_trajectories(table: pd.DataFrame) -> Figure:
     if any, whose loss is grey. A dot marks the lowest loss of a line.
     """
     mixed = table[table["setting"] == "multi"]
-    alone = table[table["setting"] == "single"]
+    single = table[table["setting"] == "single"]
     colour = task_colour(str(mixed["task"].iloc[0]))
     languages = sorted(mixed["eval_language"].unique(), key=language_order)
     with styled():
@@ -43,11 +43,11 @@ def plot_trajectories(table: pd.DataFrame) -> Figure:
         axes[0].xaxis.set_major_locator(MaxNLocator(4))
         axes[0].xaxis.set_major_formatter(lambda value, _: count_label(round(value)))
         for index, (axis, code) in enumerate(zip(axes, languages, strict=True)):
-            _loss(axis, alone[alone["eval_language"] == code], ENGLISH, 1.2)
+            _loss(axis, single[single["eval_language"] == code], ENGLISH, 1.2)
             _loss(axis, mixed[mixed["eval_language"] == code], colour, 1.7)
             axis.set_title(language_name(code), pad=5)
             if index % columns == columns - 1 or index == len(languages) - 1:
-                _log_labels(axis, _ends({"mixed": (mixed, colour), "alone": (alone, ENGLISH)}, code))
+                _log_labels(axis, _ends({"mixed": (mixed, colour), "single": (single, ENGLISH)}, code))
         foot(figure, "x: rows of the task seen in training;  y: validation loss in nats per token")
     return figure
 
