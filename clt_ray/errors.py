@@ -42,5 +42,13 @@ class DataError(CltRayError):
     """Rows cannot be read, or are fewer than the sweep needs."""
 
 
+class RunStopped(CltRayError):
+    """A run was asked to stop. It has written a checkpoint, and executing it again continues from there."""
+
+
+class StallError(CltRayError):
+    """A process of a run made no progress for longer than its limit, so it ended itself."""
+
+
 class RunError(CltRayError):
     """A run failed in a way that repeating it does not change, such as a non-finite loss."""

@@ -14,11 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clt_ray.errors import CltRayError
+from clt_ray.errors import CltRayError, RunStopped
 from clt_ray.store import (
     Lease,
     LeaseHeld,
@@ -32,6 +33,7 @@ from clt_ray.store import (
 )
 from clt_ray.store.lease import STALE_SECONDS
 from clt_ray.store.recorder import Recorder, RunRecorder
+from clt_ray.supervision import limit_seconds, supervised
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
 
@@ -52,7 +54,7 @@ LEASE_POLL_SECONDS = 0.5
 PACKAGES = ("clt-ray", "torch", "transformers", "trl", "accelerate", "datasets")
 """Packages whose version can change a run's numbers."""
 
-Outcome = Literal["finished", "failed", "held"]
+Outcome = Literal["finished", "failed", "held", "stopped"]
 
 
 def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = None) -> Outcome:
@@ -66,8 +68,9 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
             The lease of an earlier process with the same claim is taken over at once.
 
     Returns:
-        `finished`; `failed` in a way that repeating would not mend (status.json has the reason); or `held`: another
-        process is executing the run, and has shown that it is alive while this one waited.
+        `finished`; `failed` in a way that repeating would not mend (status.json has the reason); `held`: another
+        process is executing the run, and has shown that it is alive while this one waited; or `stopped`: it was asked
+        to stop, and executing it again continues.
 
     Raises:
         Exception: Anything else that went wrong; the status says so, and the caller may try again.
@@ -76,15 +79,27 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
     if directory.is_finished():
         return "finished"
     if rank != 0:
-        _stages(run, directory, Recorder())
-        return "finished"
+        return _other_process(run, directory)
     try:
         lease = _hold_lease(directory, claim)
     except LeaseHeld:
         return "held"
     with lease:
         directory.write_run(run)
-        return _attempt(run, directory, RunRecorder(directory, run))
+        directory.withdraw_stop()
+        recorder = RunRecorder(directory, run)
+        with supervised(recorder, limit_seconds(run), directory):
+            return _attempt(run, directory, recorder)
+
+
+def _other_process(run: RunSpec, directory: RunDir) -> Outcome:
+    recorder = Recorder()
+    try:
+        with supervised(recorder, limit_seconds(run)):
+            _stages(run, directory, recorder)
+        return "finished"
+    except RunStopped:
+        return "stopped"
 
 
 def _hold_lease(directory: RunDir, claim: str | None) -> Lease:
@@ -106,6 +121,9 @@ def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:
         return "finished"
     except LeaseLost:
         return "held"
+    except RunStopped:
+        recorder.stop(recorder.stop_reason or "another process of the run was asked to stop")
+        return "stopped"
     except CltRayError as error:
         damaged = isinstance(error, TornTreeError)
         recorder.fail(error, permanent=not damaged)
@@ -125,12 +143,14 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     started = time.monotonic()
     backend = select_backend(run)
     backend.start(run)
+    backend.after_batch = recorder.beat
     data, job = _prepare(run, backend)
     selection = _train(job, backend, directory, recorder)
     trained = time.monotonic()
     if backend.rank != 0 and not backend.every_process_evaluates:
         return
     recorder.enter_stage("evaluate")
+    backend.after_batch = partial(_stop_point, recorder, backend)
     weights = _open_chosen(selection, directory, recorder)
     generations, tokens_per_second = _evaluate(job, data, weights, backend)
     scores = _scores(run, generations, weights, backend)
@@ -148,6 +168,14 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
         peak_memory=PeakMemory(host_bytes=peak_host_bytes(), device_bytes=backend.peak_device_bytes()),
     )
     recorder.finish(evaluation_files(run, generations, scores), result)
+
+
+def _stop_point(recorder: Recorder, backend: Backend) -> None:
+    """Ends the evaluation where the run was asked to stop; the chosen checkpoint is complete already."""
+    recorder.beat()
+    asked = recorder.stop_reason is not None
+    if backend.any_process(asked) if backend.every_process_evaluates else asked:
+        raise RunStopped("the run was asked to stop and has stopped before its scores were complete")
 
 
 def _prepare(run: RunSpec, backend: Backend) -> tuple[RunData, TrainingJob]:
@@ -182,7 +210,7 @@ def _train(job: TrainingJob, backend: Backend, directory: RunDir, recorder: Reco
 
     staging = Path(tempfile.mkdtemp(prefix=f"clt-ray-{job.run.run_id}-"))
     try:
-        return train(job, backend, directory, recorder.progress, staging)
+        return train(job, backend, directory, recorder.progress, staging, supervisor=recorder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "judging": {*SWEEP, "store", "evaluation", "redaction"},
     # MLflow shows what run directories hold, so tracking reads the store.
     "tracking": {*SWEEP, "store", "redaction"},
-    "pipeline": {*SWEEP, "data", "training", "evaluation", "store"},
+    "supervision": {*SWEEP, "store"},
+    "pipeline": {*SWEEP, "data", "training", "evaluation", "store", "supervision"},
     "orchestration": {*SWEEP, "data", "training", "evaluation", "store", "tracking", "pipeline", "redaction"},
     "analysis": DECLARATIONS,
     "html_report": {*DECLARATIONS, "analysis", "redaction"},

@@ -8,6 +8,7 @@ from clt_ray.store.documents import PeakMemory as PeakMemory
 from clt_ray.store.documents import ResultDocument as ResultDocument
 from clt_ray.store.documents import StageSeconds as StageSeconds
 from clt_ray.store.documents import StatusDocument as StatusDocument
+from clt_ray.store.documents import StopDocument as StopDocument
 from clt_ray.store.documents import StoreError as StoreError
 from clt_ray.store.lease import Lease as Lease
 from clt_ray.store.lease import LeaseHeld as LeaseHeld

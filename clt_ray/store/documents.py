@@ -3,6 +3,7 @@
     run.json                     RunSpec         the specification of the run
     status.json                  StatusDocument  the progress of the run, rewritten whenever training logs
     lease.json                   LeaseDocument   the process that may write the directory
+    stop.json                    StopDocument    the request that the running attempt ends with a checkpoint
     checkpoints/*/COMPLETE.json  MarkerDocument  the files of a checkpoint, written after them
     result.json                  ResultDocument  the outcome, written last: a run that has a result is finished
     judge/judge.json             JudgeDocument   the judge that rated the answers of the run
@@ -31,7 +32,9 @@ RUN = "run.json"
 
 State = Literal["running", "failed", "finished"]
 
-_LEFT_OUT_WHEN_NONE = frozenset({"traceback", "updated", "total_steps", "peak_memory", "device_bytes", "claim"})
+_LEFT_OUT_WHEN_NONE = frozenset(
+    {"traceback", "updated", "total_steps", "peak_memory", "device_bytes", "claim", "stopped"}
+)
 
 
 class StoreError(CltRayError):
@@ -114,6 +117,23 @@ class StatusDocument(Document):
     """Optimizer steps of the whole run; None in a failure that release 0.1 recorded for a killed process."""
     loss: float | None = None
     """Training loss at that step, in nats per token; None before the first log."""
+    stopped: str | None = None
+    """Why the attempt was asked to stop and has ended, in state `running`; None for any other attempt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopDocument(Document):
+    """stop.json: asks the running attempt to write a checkpoint and to end. Anybody may write it.
+
+    It concerns only the attempt that runs when it is written: an attempt deletes the requests of earlier ones.
+    """
+
+    FILE: ClassVar[str] = "stop.json"
+
+    reason: str
+    """Why, as a clause for people."""
+    requested: float
+    """When, in Unix seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from clt_ray.store.documents import (
     JudgeDocument,
     ResultDocument,
     StatusDocument,
+    StopDocument,
     decode_run,
     encode_run,
 )
@@ -83,6 +84,22 @@ class RunDir:
     def is_finished(self) -> bool:
         """Returns whether there is a result. A damaged one counts as none, since executing the run writes it again."""
         return ResultDocument.decode_if_sound(self._files.read(ResultDocument.FILE)) is not None
+
+    def request_stop(self, reason: str) -> None:
+        """Asks the attempt that executes the run to write a checkpoint and to end; needs no lease.
+
+        The attempt notices within about two seconds and ends after the step that it is taking.
+        """
+        self._files.write(StopDocument.FILE, StopDocument(reason=reason, requested=self._clock()).encode())
+
+    def stop_request(self) -> StopDocument | None:
+        """Returns stop.json, None while nobody has asked the running attempt to stop."""
+        return StopDocument.decode_if_sound(self._files.read(StopDocument.FILE))
+
+    def withdraw_stop(self) -> None:
+        """Deletes the request to stop, if there is one."""
+        self._may_write()
+        self._files.delete(StopDocument.FILE)
 
     def judge(self) -> JudgeDocument | None:
         """Returns judge/judge.json, None while no judge has rated the run's answers."""

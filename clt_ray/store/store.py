@@ -75,7 +75,8 @@ class Store:
         if status is not None and status.state == "failed":
             error = status.error.line if status.error is not None else NO_MESSAGE
             return RunStatus("failed", step, total_steps, error)
-        return RunStatus("interrupted", step, total_steps)
+        stopped = f"stopped: {status.stopped}" if status is not None and status.stopped else None
+        return RunStatus("interrupted", step, total_steps, stopped)
 
 
 def _plain(name: str) -> str:

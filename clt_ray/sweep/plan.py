@@ -38,7 +38,7 @@ class RunStatus:
     total_steps: int | None = None
     """Optimizer steps of the whole run; None before it started."""
     error: str | None = None
-    """Error message of a failed run, in one line."""
+    """Error message of a failed run, or why an interrupted one was stopped, in one line; None where nobody knows."""
 
 
 MISSING = RunStatus("missing")
@@ -208,7 +208,7 @@ def decide(state: RunStatus) -> tuple[Action, str]:
     place = f"step {state.step} of {state.total_steps}" if state.total_steps else "its start"
     decisions: dict[Kind, tuple[Action, str]] = {
         "finished": ("skip", "finished"),
-        "interrupted": ("resume", f"interrupted at {place}"),
+        "interrupted": ("resume", ": ".join(filter(None, (f"interrupted at {place}", state.error)))),
         "running": ("blocked", f"another process is at {place}"),
         "failed": ("run", f"failed before: {state.error or 'no error was recorded'}"),
         "missing": ("run", NOT_STARTED),

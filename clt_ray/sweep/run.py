@@ -208,7 +208,7 @@ class RunSpec:
         return cls(**{name: _typed(name, values[name]) for name in known - optional})
 
 
-_AFTER_0_1 = {"scorers", "plugins"}
+_AFTER_0_1 = {"scorers", "plugins", "stall_minutes"}
 """Keys that are not written while they are empty, so that release 0.1 reads a run that does not need them."""
 
 

@@ -217,6 +217,9 @@ class HardwareSpec(SpecModel):
     host."""
     cpus_per_worker: Runtime[Count] = 1
     """Number of CPU cores that are reserved for each process."""
+    stall_minutes: Runtime[PositiveFloat | None] = None
+    """Minutes without progress after which a process of a run counts as hanging, is ended and tried again. None means
+    30, and 60 on a TPU, where every new shape of a step is compiled."""
 
     @property
     def is_tpu(self) -> bool:

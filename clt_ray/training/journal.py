@@ -54,6 +54,17 @@ class Journal(Protocol):
         """Deletes a tree."""
 
 
+class Supervisor(Protocol):
+    """Learns that training goes on, and knows whether it shall end."""
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why this process was asked to stop; None as long as nobody has asked."""
+
+    def beat(self) -> None:
+        """Notes that this process has made progress."""
+
+
 class Progress(Protocol):
     """Called with the position of training whenever training logs; has to return quickly."""
 

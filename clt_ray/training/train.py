@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from transformers import TrainerCallback
+
+from clt_ray.errors import RunStopped
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.checkpoints import ResumePoint, best_until, latest_resume_point, prune, select, weights_tree
 from clt_ray.training.gradient_agreement import GradientAgreement, probes_of
 from clt_ray.training.job import TrainingJob
-from clt_ray.training.journal import Journal, Progress
+from clt_ray.training.journal import Journal, Progress, Supervisor
 from clt_ray.training.model import location
 
 
@@ -26,12 +29,15 @@ def train(
     progress: Progress,
     staging: Path,
     clock: Callable[[], float] = time.monotonic,
+    supervisor: Supervisor | None = None,
 ) -> Selection:
     """Fine-tunes all parameters of a run's model and returns the choice of its best checkpoint.
 
-    Every process of the run calls this; process 0 writes. `clock` gives seconds for the metrics of speed.
+    Every process of the run calls this; process 0 writes. `clock` gives seconds for the metrics of speed. `supervisor`
+    may ask to stop.
 
     Raises:
+        RunStopped: The supervisor of a process asked to stop; there is a checkpoint of the last step.
         RunError: A loss or gradient is not finite, or there is nothing to select by. Repeating the run would not help.
     """
     selection = completed(journal, job)
@@ -40,20 +46,48 @@ def train(
         backend.barrier()
         if backend.rank == 0:
             journal.truncate_metrics(after_step=resume.step if resume else 0)
+        if supervisor and backend.any_process(supervisor.stop_reason is not None):
+            raise RunStopped("the run was asked to stop before its first step")
         model = starting_model(job, backend, resume)
         trainer = backend.trainer_class()(job, model, backend, journal, progress, staging, clock)
         every = job.run.training.gradient_agreement_every
         if every:
             probes = probes_of(job.run, job.validation, job.pad_id, *trainer.probe_rows)
             trainer.add_callback(GradientAgreement(probes, every, journal, trainer.measure_gradients, backend.rank))
+        supervised = Supervised(supervisor, backend, trainer.may_stop_at)
+        trainer.add_callback(supervised)
         trainer.train(resume_from_checkpoint=str(resume.state) if resume else None)
         shutil.rmtree(staging, ignore_errors=True)
         selection = completed(journal, job)
+        if supervised.stopped and selection is None:
+            raise RunStopped(f"the run was asked to stop and has stopped after step {trainer.state.global_step}")
         assert selection is not None, "training returned before its last validation"
     if backend.rank == 0:
         prune(journal, selection.chosen.step, resume_points=0)
     backend.barrier()
     return selection
+
+
+class Supervised(TrainerCallback):
+    """Tells the supervisor that training goes on, and ends it with a checkpoint where a process was asked to stop."""
+
+    def __init__(self, supervisor: Supervisor | None, backend: Backend, may_stop_at: Callable[[int], bool]) -> None:
+        self.supervisor, self.backend, self.may_stop_at = supervisor, backend, may_stop_at
+        self.stopped = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.supervisor is None:
+            return
+        self.supervisor.beat()
+        asked = self.supervisor.stop_reason is not None
+        if self.may_stop_at(state.global_step) and self.backend.any_process(asked):
+            self.stopped = control.should_save = control.should_training_stop = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.supervisor is not None:
+            self.supervisor.beat()
+
+    on_save = on_evaluate
 
 
 def starting_model(job: TrainingJob, backend: Backend, resume: ResumePoint | None) -> Any:

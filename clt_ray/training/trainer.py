@@ -1,5 +1,6 @@
 """TRL's SFTTrainer with the schedule, the losses and the records of a run."""
 
+import json
 import math
 import shutil
 import time
@@ -28,6 +29,8 @@ from clt_ray.training.throughput import Throughput
 from clt_ray.training.validation import completion_nll, named, summarise, summed_losses
 
 TRAINER_STATE = "trainer_state.json"
+LOSS_WINDOW = "loss_window_{}.json"
+"""File of a process's loss since the last log, in a resume state between two logs."""
 VALIDATION_BATCH_ROWS = 32
 
 
@@ -115,6 +118,10 @@ class RunTrainer(SFTTrainer):
             callbacks=[RunSchedule(job.schedule, self.throughput)],
         )
         self.remove_callback(PrinterCallback)
+
+    def may_stop_at(self, step: int) -> bool:
+        """Returns whether the processes may agree after this step to stop; every step reads the loss anyway."""
+        return True
 
     def global_batches(self, rank: int = 0, world_size: int = 1) -> RunBatches:
         """Returns the row indices of every step, for one of several processes that share each batch."""
@@ -248,6 +255,21 @@ class RunTrainer(SFTTrainer):
             prune(self.journal, best_until(self.journal, step, self.run))
         if self.world_size > 1:
             self.accelerator.wait_for_everyone()
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        steps = self.state.global_step - self._globalstep_last_logged
+        if steps:
+            window = json.dumps({"loss": float(self._tr_loss), "steps": steps})
+            Path(output_dir, LOSS_WINDOW.format(self.rank)).write_text(window)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        super()._load_rng_state(checkpoint)
+        file = Path(checkpoint or "", LOSS_WINDOW.format(self.rank))
+        if checkpoint and file.exists():
+            window = json.loads(file.read_text())
+            self._tr_loss += window["loss"]
+            self._globalstep_last_logged -= window["steps"]
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Does nothing: the model was loaded from the checkpoint's weights already."""

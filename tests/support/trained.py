@@ -19,7 +19,7 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.backends import select_backend
 from clt_ray.training.job import TrainingJob
-from clt_ray.training.journal import Journal
+from clt_ray.training.journal import Journal, Supervisor
 from clt_ray.training.model import load_tokenizer
 from clt_ray.training.train import train
 from tests.support.store_cases import ManualClock
@@ -37,6 +37,7 @@ def train_run(
     staging: Path,
     progress: Callable[..., Any],
     clock: Callable[[], float] = time.monotonic,
+    supervisor: Supervisor | None = None,
 ) -> Selection:
     """Trains a run, or resumes its training, without the evaluation."""
     backend = select_backend(run)
@@ -50,7 +51,7 @@ def train_run(
         tokenizer,
         answer_scorer(run, data.validation, tokenizer, backend),
     )
-    return train(job, backend, directory, progress, staging, clock)
+    return train(job, backend, directory, progress, staging, clock, supervisor)
 
 
 def quiet(**_: Any) -> None:

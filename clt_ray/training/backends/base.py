@@ -5,7 +5,7 @@ model, the trainer's steps and checkpoints, and generation. Nothing outside `tra
 is in use. A new backend implements `Backend` and is selected in `backends/__init__.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,9 @@ class Backend(Protocol):
 
     name: str
     """Name of the backend in records."""
+
+    after_batch: Callable[[], None]
+    """Called after every batch of prompts that `generate` has continued; does nothing unless set."""
 
     @property
     def rank(self) -> int:
@@ -66,6 +69,9 @@ class Backend(Protocol):
 
     def barrier(self) -> None:
         """Waits until all processes of the run have called this."""
+
+    def any_process(self, flag: bool) -> bool:
+        """Returns whether the flag of any process of the run is set; all of them call this together."""
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,21 @@ def end_of_turn_ids(model: Any, tokenizer: Any) -> list[int]:
 
 
 def in_batches(
-    generate: Callable[[list[Sequence[int]]], Sequence[Tokens]], prompts: Sequence[Sequence[int]], batch_size: int
+    generate: Callable[[list[Sequence[int]]], Sequence[Tokens]],
+    prompts: Sequence[Sequence[int]],
+    batch_size: int,
+    after_batch: Callable[[], None],
 ) -> list[Tokens]:
     """Returns the continuations of prompts in their order, from a function that continues a batch of prompts.
 
-    Prompts of similar length share a batch, which keeps the padding small.
+    Prompts of similar length share a batch, which keeps the padding small. `after_batch` is called after each.
     """
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     outputs: dict[int, Tokens] = {}
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         outputs.update(zip(batch, generate([prompts[index] for index in batch]), strict=True))
+        after_batch()
     return [outputs[index] for index in range(len(prompts))]
 
 

@@ -1,7 +1,7 @@
 """The backend for CPU and CUDA: plain PyTorch, with accelerate's data parallelism for runs of several processes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ class TorchBackend:
 
     def __init__(self, accelerator: str) -> None:
         self._cpu = accelerator == "CPU"
+        self.after_batch: Callable[[], None] = lambda: None
 
     @property
     def rank(self) -> int:
@@ -87,7 +88,7 @@ class TorchBackend:
             )[:, ids.shape[1] :]
             return [until_stop(tokens, {*stops, pad_id}) for tokens in generated.tolist()]
 
-        return in_batches(generate, prompts, batch_size)
+        return in_batches(generate, prompts, batch_size, self.after_batch)
 
     def rounded_rows(self, rows: int) -> int:
         return rows
@@ -98,6 +99,13 @@ class TorchBackend:
     def barrier(self) -> None:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.barrier()
+
+    def any_process(self, flag: bool) -> bool:
+        if self.world_size == 1:
+            return flag
+        flags = torch.tensor(int(flag), device=self.device)
+        torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
+        return bool(flags)
 
 
 def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,7 +3,7 @@
 import gc
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class XlaBackend:
     """Trains with one process per host of a slice; all of them run the same program."""
 
     name = "xla"
+
+    after_batch: Callable[[], None]
 
     sharded: Any
     """The loaded `ShardedModel`; None before the first is loaded."""
@@ -81,6 +83,7 @@ class XlaBackend:
         attention.register(self._chips, kernel=os.environ["PJRT_DEVICE"] == "TPU")
         self._rematerialise = recomputes(run.model)
         self.sharded = None
+        self.after_batch = lambda: None
         set_seed(run.seed)
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
@@ -120,7 +123,7 @@ class XlaBackend:
         longest = max(map(len, prompts), default=1)
         model.eval()
         decoder = Decoder(self.sharded, stops, tokenizer.pad_token_id, rows, max_new_tokens, longest)
-        continuations = in_batches(decoder, prompts, rows)
+        continuations = in_batches(decoder, prompts, rows, self.after_batch)
         log.info("%d tokens in %.1f s, graphs: %s", decoder.tokens, decoder.seconds, ", ".join(decoder.graphs.seen))
         return continuations
 
@@ -142,3 +145,13 @@ class XlaBackend:
 
         if dist.is_available() and dist.is_initialized():
             dist.barrier()
+
+    def any_process(self, flag: bool) -> bool:
+        import torch
+        import torch.distributed as dist
+
+        if self.world_size == 1:
+            return flag
+        flags = torch.tensor(int(flag))
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)

@@ -93,6 +93,8 @@ class XlaTrainer(RunTrainer):
             self.state.global_step += 1
             self.control = self.callback_handler.on_step_end(self.args, self.state, self.control)
             self._after_step(rate)
+            if self.control.should_training_stop:
+                break
 
     def _after_step(self, rate: float) -> None:
         control = self.control
@@ -122,6 +124,10 @@ class XlaTrainer(RunTrainer):
             value = gauges.bad_norm if math.isfinite(gauges.bad_loss) else gauges.bad_loss
             self.require_finite(what, value, bad_step)
         return gauges
+
+    def may_stop_at(self, step: int) -> bool:
+        """Returns whether the host reads from the device after this step anyway."""
+        return step % self.schedule.log_every == 0
 
     @property
     def probe_rows(self) -> tuple[int, int]:
