@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from clt_ray.verbs.report import ReportOptions, report
     from clt_ray.verbs.run import RunOptions, run
     from clt_ray.verbs.status import status
+    from clt_ray.verbs.submit import SubmitOptions, submit
     from clt_ray.verbs.ui import ui
     from clt_ray.verbs.validate import validate
 
@@ -37,6 +38,7 @@ __all__ = [
     "ReportOptions",
     "RunOptions",
     "Study",
+    "SubmitOptions",
     "advise",
     "best",
     "clean",
@@ -49,6 +51,7 @@ __all__ = [
     "report",
     "run",
     "status",
+    "submit",
     "summarize_data",
     "ui",
     "validate",
@@ -63,6 +66,7 @@ _MODULES = {
     "JudgeOptions": "clt_ray.verbs.judge",
     "ReportOptions": "clt_ray.verbs.report",
     "RunOptions": "clt_ray.verbs.run",
+    "SubmitOptions": "clt_ray.verbs.submit",
     "prove_fits": "clt_ray.verbs.plan",
     "summarize_data": "clt_ray.verbs.data",
 }

@@ -28,6 +28,7 @@ VERBS = {
     },
     "Run a sweep": {
         "run": "Execute what is missing; run it again to resume.",
+        "submit": "Run a sweep as a Ray job on a cluster, and follow it.",
         "status": "Show where each run is, why it failed, and the time left.",
     },
     "Use the results": {

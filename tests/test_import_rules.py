@@ -23,7 +23,7 @@ SWEEP = {*DECLARATIONS, "sweep"}
 MAY_IMPORT = {
     "errors": set(),
     "redaction": set(),
-    "locations": set(),
+    "locations": {"errors"},
     "suggest": set(),
     "plugins": {"errors", "suggest"},
     "tasks": {"errors", "suggest", "plugins"},

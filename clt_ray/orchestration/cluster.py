@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import json
 import logging
 import os
 import sys
@@ -92,7 +93,9 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
         arguments |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
         arguments["object_store_memory"] = LOCAL_OBJECT_STORE_BYTES
     else:
-        arguments["runtime_env"] = {"env_vars": settings}
+        # Ray refuses a variable that the job's own runtime environment has too. The job's is in `settings` already.
+        job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env", {}).get("env_vars", {})
+        arguments["runtime_env"] = {"env_vars": {name: settings[name] for name in settings if name not in job}}
     try:
         ray.init(address=address, **arguments)
     except ConnectionError as error:

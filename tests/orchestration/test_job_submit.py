@@ -27,8 +27,11 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_sweep_runs_as_a_ray_job(dashboard: str, tmp_path: Path) -> None:
     path = write(ROOT / "sweeps" / ".test-job.yaml", sweep(grid={"samples_per_language": [0]}))
     try:
+        # One of these variables is among those that the program sets for its workers.
+        variables = {"env_vars": {"OMP_NUM_THREADS": "2", "OF_THE_USER": "1"}}
         submit = [
-            *RAY, "job", "submit", "--address", dashboard, "--working-dir", str(ROOT), "--",
+            *RAY, "job", "submit", "--address", dashboard, "--working-dir", str(ROOT),
+            "--runtime-env-json", json.dumps(variables), "--",
             "clt-ray", "run", "sweeps/.test-job.yaml", "--storage", str(tmp_path / "store"),
         ]  # fmt: skip
         # On a busy machine the head answers before its agent, which starts jobs, is up.

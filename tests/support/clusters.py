@@ -31,7 +31,9 @@ def free_port() -> int:
 class Cluster:
     """A head node, and nodes that can be added and killed."""
 
-    def __init__(self, folder: Path, *, cpus: int, dashboard: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, cpus: int, dashboard: bool = False, environment: Mapping[str, str] | None = None
+    ) -> None:
         port, dashboard_port = free_port(), free_port()
         self.address = f"127.0.0.1:{port}"
         self.dashboard = f"http://127.0.0.1:{dashboard_port}"
@@ -40,6 +42,7 @@ class Cluster:
             _start(
                 "--head", f"--port={port}", f"--num-cpus={cpus}", f"--temp-dir={folder}", "--disable-usage-stats",
                 *(dashboard_options if dashboard else ["--include-dashboard=false"]),
+                environment=environment,
             )
         ]  # fmt: skip
 
@@ -92,9 +95,11 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, *, cpus: int, dashboard: bool = False) -> Iterator[Cluster]:
-    """Provides a cluster until the block ends."""
-    started = Cluster(folder, cpus=cpus, dashboard=dashboard)
+def cluster(
+    folder: Path, *, cpus: int, dashboard: bool = False, environment: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
+    """Provides a cluster until the block ends; `environment` is for its head node."""
+    started = Cluster(folder, cpus=cpus, dashboard=dashboard, environment=environment)
     try:
         yield started
     finally:
