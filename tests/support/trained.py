@@ -72,6 +72,20 @@ def interrupt_at(step: int) -> Callable[..., Any]:
     return progress
 
 
+class Requests:
+    """Asks a training to stop after some of its signs of progress."""
+
+    def __init__(self, beats: set[int]) -> None:
+        self.beats, self.count = beats, 0
+
+    @property
+    def stop_reason(self) -> str | None:
+        return "a test" if self.count in self.beats else None
+
+    def beat(self) -> None:
+        self.count += 1
+
+
 @dataclass(frozen=True)
 class SlowJournal:
     """A run directory in which validations and checkpoints advance a clock."""

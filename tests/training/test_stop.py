@@ -14,7 +14,7 @@ from clt_ray.sweep.plan import decide
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.checkpoints import steps_of
 from tests.support.processes import assert_equal_runs, execute_in_processes, outcomes, wait_until
-from tests.support.trained import last_run, quiet, recorded, train_run
+from tests.support.trained import Requests, last_run, quiet, recorded, train_run
 
 PROCESSES = [1, 2]
 
@@ -76,20 +76,6 @@ def test_a_stopped_run_equals_an_unbroken_one(
     status = directory.status()
     assert status is not None and (status.state, status.attempt, status.stopped) == ("finished", 2, None)
     assert directory.stop_request() is None
-
-
-class Requests:
-    """Asks to stop after each of some steps."""
-
-    def __init__(self, steps: set[int]) -> None:
-        self.steps, self.step = steps, 0
-
-    @property
-    def stop_reason(self) -> str | None:
-        return "a test" if self.step in self.steps else None
-
-    def beat(self) -> None:
-        self.step += 1
 
 
 def test_repeated_stops_keep_the_last_two_resume_points_and_the_best_weights(tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from clt_ray.data.formatting import IGNORED
-from clt_ray.errors import ConfigurationError, RunError
+from clt_ray.errors import ConfigurationError, RunError, RunStopped
 from clt_ray.store import RunDir, Store
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla.graphs import compiled
-from clt_ray.training.checkpoints import weights_tree
+from clt_ray.training.checkpoints import resume_tree, weights_tree
 from tests.support.slice_runs import make_run
 from tests.support.store_cases import ManualClock
-from tests.support.trained import Interrupted, SlowJournal, interrupt_at, quiet, recorded, train_run
+from tests.support.trained import Interrupted, Requests, SlowJournal, interrupt_at, quiet, recorded, train_run
 
 STABLE = {"learning_rate": 1e-5}
 """At the tests' usual rate the tiny model amplifies rounding within a few steps; at this one it does not."""
@@ -64,6 +64,18 @@ def test_a_run_interrupted_and_resumed_equals_an_unbroken_one(unbroken: Any, tmp
     actual = load_file(directory.open_tree(chosen) / "model.safetensors")
     assert expected.keys() == actual.keys()
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
+
+
+def test_a_run_asked_to_stop_ends_where_the_host_reads_anyway_and_continues(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "4x1", training=STABLE | {"eval_every": 12})
+    whole, directory = fresh(tmp_path / "whole", run), fresh(tmp_path, run)
+    selection = train_run(run, whole, tmp_path / "a", quiet)
+    with pytest.raises(RunStopped, match="after step 6"):
+        train_run(run, directory, tmp_path / "b", quiet, supervisor=Requests(set(range(2, 8))))
+    assert directory.complete_trees("checkpoints/") == [resume_tree(6), weights_tree(6)]
+    assert train_run(run, directory, tmp_path / "c", quiet) == selection
+    for log in ("train", "validation"):
+        assert recorded(directory, log) == recorded(whole, log)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
