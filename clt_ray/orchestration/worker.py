@@ -5,8 +5,11 @@ from typing import Any
 
 import ray.train
 
+from clt_ray.orchestration.preemption import watched_node
 from clt_ray.orchestration.warm import execute_payload, run_in_child, warm_name
 from clt_ray.pipeline import Outcome
+from clt_ray.store import Store
+from clt_ray.sweep.run import RunSpec
 
 
 def train_loop(config: dict[str, Any]) -> Outcome:
@@ -14,7 +17,9 @@ def train_loop(config: dict[str, Any]) -> Outcome:
     context = ray.train.get_context()
     payload = {"run": config["run"], "storage": config["storage"], "rank": context.get_world_rank()}
     on_cpu = config["run"]["hardware"]["accelerator"] == "CPU"
-    # Forking saves imports, which are a large part of short runs on CPUs only, and is not safe on every system.
-    if on_cpu and context.get_world_size() == 1 and sys.platform == "linux":
-        return run_in_child(payload, warm_name())
-    return execute_payload(payload)
+    directory = Store(config["storage"]).run_dir(RunSpec.from_dict(config["run"]).run_id)
+    with watched_node(directory):
+        # Forking saves imports, a large part of short runs on CPUs only, and is not safe on every system.
+        if on_cpu and context.get_world_size() == 1 and sys.platform == "linux":
+            return run_in_child(payload, warm_name())
+        return execute_payload(payload)
