@@ -27,13 +27,15 @@ from ray.autoscaler.v2.instance_manager.storage import InMemoryStorage
 from ray.autoscaler.v2.instance_manager.subscribers.cloud_instance_updater import CloudInstanceUpdater
 from ray.autoscaler.v2.instance_manager.subscribers.cloud_resource_monitor import CloudResourceMonitor
 from ray.autoscaler.v2.scheduler import ResourceDemandScheduler
-from ray.core.generated.autoscaler_pb2 import ClusterResourceState, NodeState, NodeStatus
-from ray.core.generated.instance_manager_pb2 import Instance, NodeKind
+from ray.core.generated import autoscaler_pb2, instance_manager_pb2
+
+cluster_state: Any = autoscaler_pb2
+instances: Any = instance_manager_pb2
 
 ROOT = Path(__file__).parents[2]
 HOSTS, SLICE, ACCELERATOR = 16, "v5e_64", "v5litepod-64"
 STEPS = 5
-STOPPING = (Instance.RAY_STOP_REQUESTED, Instance.RAY_STOPPING, Instance.TERMINATING)
+STOPPING = (instances.Instance.RAY_STOP_REQUESTED, instances.Instance.RAY_STOPPING, instances.Instance.TERMINATING)
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ class Cloud(ICloudInstanceProvider):
         self.launched: dict[str, int] = {}
 
     def add(self, name: str, kind: str, head: bool = False) -> None:
-        node_kind = NodeKind.HEAD if head else NodeKind.WORKER
+        node_kind = instances.NodeKind.HEAD if head else instances.NodeKind.WORKER
         self.running[name] = CloudInstance(name, kind, node_kind, True)
 
     def get_non_terminated(self) -> dict[str, CloudInstance]:
@@ -73,23 +75,27 @@ def instance_id_of_host(config: dict[str, Any], host: int, command: str) -> str:
     """Executes a start command on a host as Ray's launcher composes it; returns the instance id that Ray would see."""
     resources = config["available_node_types"][SLICE]["resources"]
     variables = _maybe_remove_head_resource({"RAY_OVERRIDE_RESOURCES": dict(resources)}, host, ACCELERATOR)
-    (composed,) = with_envs([command], {"RAY_HEAD_IP": "10.0.0.1", "RAY_CLOUD_INSTANCE_ID": "slice-a"})
+    variables_of_launcher = {"RAY_HEAD_IP": "10.0.0.1", "RAY_CLOUD_INSTANCE_ID": "slice-a"}
+    composed = next(iter(with_envs([command], variables_of_launcher)))
     script = 'ray() { echo "id=${RAY_CLOUD_INSTANCE_ID-}"; }; ulimit() { :; }; '
     script += f"export RAY_OVERRIDE_RESOURCES='{json.dumps(variables['RAY_OVERRIDE_RESOURCES'])}'; {composed}"
     lines = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env={}).stdout.split()
     return lines[-1].removeprefix("id=")
 
 
-def node(name: str, instance_id: str, kind: str, resources: dict[str, float], idle_seconds: int = 0) -> NodeState:
-    status = NodeStatus.IDLE if idle_seconds else NodeStatus.RUNNING
-    return NodeState(
+def node(name: str, instance_id: str, kind: str, resources: dict[str, float], idle_seconds: int = 0) -> Any:
+    status = cluster_state.NodeStatus.IDLE if idle_seconds else cluster_state.NodeStatus.RUNNING
+    return cluster_state.NodeState(
         node_id=name.encode(), instance_id=instance_id, ray_node_type_name=kind, status=status,
         total_resources=resources, available_resources=resources, idle_duration_ms=1000 * idle_seconds,
     )  # fmt: skip
 
 
-def replay(config: dict[str, Any], command: str, hosts: int = HOSTS, idle_seconds: int = 0) -> Cloud:
-    """Lets the reconciler work on a head node and one slice with this many hosts up, for some steps."""
+def replay(config: dict[str, Any], command: str, hosts: int = HOSTS, idle_seconds: int = 0, runs: int = 0) -> Cloud:
+    """Lets the reconciler work on a head node and one slice with this many hosts up, for some steps.
+
+    Ray Train reports to it the resources of all workers of the runs, those that run included.
+    """
     cloud = Cloud()
     cloud.add("head-0", "head", head=True)
     types = config["available_node_types"]
@@ -102,17 +108,22 @@ def replay(config: dict[str, Any], command: str, hosts: int = HOSTS, idle_second
             resources.pop(f"TPU-{ACCELERATOR}-head")
         identity = instance_id_of_host(config, host, command)
         nodes.append(node(f"host{host:02}", identity, SLICE, resources, idle_seconds))
+    bundle = cluster_state.ResourceRequest(resources_bundle={"CPU": 1, "TPU": 4})
+    bundles = cluster_state.ResourceRequestByCount(request=bundle, count=HOSTS * runs)
+    demand = cluster_state.ClusterResourceConstraint(resource_requests=[bundles] if runs else [])
     monitor = CloudResourceMonitor()
     manager = InstanceManager(InstanceStorage("clt-ray", InMemoryStorage()), [CloudInstanceUpdater(cloud), monitor])
     scheduler = ResourceDemandScheduler(None)
     for version in range(1, STEPS + 1):
         Reconciler.reconcile(
             manager, scheduler, cloud, monitor,
-            ClusterResourceState(cluster_resource_state_version=version, node_states=nodes),
+            cluster_state.ClusterResourceState(
+                cluster_resource_state_version=version, node_states=nodes, cluster_resource_constraints=[demand]
+            ),
             cloud.get_non_terminated(), AutoscalingConfig(copy.deepcopy(config), skip_content_hash=True),
         )  # fmt: skip
-        instances, _ = manager._instance_storage.get_instances()
-        cloud.terminated += [each.cloud_instance_id for each in instances.values() if each.status in STOPPING]
+        known, _ = manager._instance_storage.get_instances()
+        cloud.terminated += [each.cloud_instance_id for each in known.values() if each.status in STOPPING]
         if cloud.terminated:
             break
     return cloud
@@ -120,6 +131,12 @@ def replay(config: dict[str, Any], command: str, hosts: int = HOSTS, idle_second
 
 def test_a_slice_of_16_hosts_stays(config: dict[str, Any]) -> None:
     cloud = replay(config, config["worker_start_ray_commands"][-1])
+    assert (cloud.terminated, cloud.launched) == ([], {})
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_runs_neither_start_nor_stop_slices(config: dict[str, Any], runs: int) -> None:
+    cloud = replay(config, config["worker_start_ray_commands"][-1], runs=runs)
     assert (cloud.terminated, cloud.launched) == ([], {})
 
 
