@@ -45,8 +45,11 @@ class Files(Protocol):
     def names(self, path: str) -> list[str]:
         """Returns the sorted names directly inside a folder; none when there is no such folder."""
 
-    def sizes(self, path: str) -> dict[str, int]:
-        """Returns the size in bytes of every file inside a folder and its subfolders, by path from the root."""
+    def sizes(self, path: str, temporary: bool = False) -> dict[str, int]:
+        """Returns the size in bytes of every file inside a folder and its subfolders, by path from the root.
+
+        Files that are being written, or whose writer has died, are left out unless `temporary` is set.
+        """
 
     def delete(self, path: str) -> None:
         """Deletes a file durably, if there is one."""

@@ -90,15 +90,22 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def sizes(self, path: str) -> dict[str, int]:
+    def sizes(self, path: str, temporary: bool = False) -> dict[str, int]:
         sizes: dict[str, int] = {}
-        for folder, _, names in os.walk(self.root / path):
-            for name in names:
-                file = Path(folder, name)
-                # A folder may be listed while its owner deletes files in it.
-                with suppress(FileNotFoundError):
-                    if not name.startswith(TEMPORARY):
-                        sizes[file.relative_to(self.root).as_posix()] = file.stat().st_size
+        folders = [path]
+        while folders:
+            folder = folders.pop()
+            # A folder may be listed while its owner deletes files in it.
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    name = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.name.startswith(TEMPORARY) and not temporary:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(name)
+                    else:
+                        with suppress(FileNotFoundError):
+                            sizes[name] = entry.stat().st_size
         return sizes
 
     def delete(self, path: str) -> None:

@@ -79,7 +79,7 @@ class ObjectFiles:
         names = {entry.rstrip("/").rpartition("/")[2] for entry in entries}
         return sorted(name for name in names if name and not name.startswith(TEMPORARY))
 
-    def sizes(self, path: str) -> dict[str, int]:
+    def sizes(self, path: str, temporary: bool = False) -> dict[str, int]:
         # The listings that fsspec caches would hide what other processes have written since.
         self.system.invalidate_cache()
         files = self.system.find(self._at(path), detail=True)

@@ -175,6 +175,11 @@ class RunDir:
         self._may_write()
         trees.delete(self._files, _checked(name))
 
+    def delete_file(self, name: str) -> None:
+        """Deletes a single file of no tree, such as one that a process left when it died."""
+        self._may_write()
+        self._files.delete(_checked(name))
+
     def size(self, name: str) -> int:
         """Returns the size of all files of a folder together, in bytes."""
         return sum(self._files.sizes(_checked(name)).values())

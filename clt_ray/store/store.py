@@ -13,6 +13,8 @@ from clt_ray.sweep.plan import MISSING, RunStatus
 
 RUNS = "runs"
 LEASES = "leases"
+SCRATCH = "ray"
+"""Folder of Ray's own state, from which nothing is read after the sweep that made it has ended."""
 
 NO_MESSAGE = "Error: no message"
 """Error line of a failed run whose status names no error."""
@@ -57,6 +59,24 @@ class Store:
         paths = [f"{RUNS}/{run_id}/{name}" for run_id in known for name in _READ]
         contents = self._files.read_many(paths)
         return {run_id: self._state(run_id, contents) if run_id in started else MISSING for run_id in run_ids}
+
+    def sizes(self, folder: str = RUNS) -> dict[str, int]:
+        """Returns the size in bytes of every file of a folder of the store, by path, temporary ones included.
+
+        Costs one listing of the folder with its subfolders.
+        """
+        return self._files.sizes(folder, temporary=True)
+
+    def delete_run(self, run_id: str) -> None:
+        """Deletes the directory of a run; raises `LeaseHeld` while a process executes the run."""
+        with self.run_dir(run_id).acquire_lease():
+            # Without its result first, an interrupted deletion does not leave a finished run that lacks files.
+            self._files.delete(f"{RUNS}/{run_id}/{ResultDocument.FILE}")
+            self._files.delete_tree(f"{RUNS}/{run_id}")
+
+    def delete_scratch(self) -> None:
+        """Deletes what Ray keeps in the store while a sweep executes."""
+        self._files.delete_tree(SCRATCH)
 
     def lease(self, name: str, stale_seconds: float = STALE_SECONDS) -> Lease:
         """Acquires a lease that belongs to no run, such as the right to update MLflow; errors as `lease.acquire`."""

@@ -5,7 +5,7 @@ field cannot express (a batch size that fits the mesh, a language that exists) a
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -126,6 +126,10 @@ class SweepSpec(Axes):
         ]
     ] = Field(default_factory=lambda: {EVERY_OTHER_MODEL: HardwareSpec()})
     """Hardware that runs execute on: one mapping for all models, or one per model, with `*` for every other model."""
+
+    keep_weights: Runtime[Literal["every_run", "best_of_series", "none"]] = "every_run"
+    """Weights of finished runs that `clt-ray clean` keeps: the chosen checkpoint of every run, that of the best run of
+    each series only, or none. Generations, scores and records always stay."""
 
     def model_spec(self, name: str) -> ModelSpec:
         """Returns the model that the grid calls `name`: the sweep's, else the built-in one; raises `KeyError`."""

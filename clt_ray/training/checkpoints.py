@@ -12,6 +12,7 @@ Example of a run that validates every 50 steps and had its best loss at step 50,
 
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from clt_ray.training.journal import Journal
 log = logging.getLogger(__name__)
 
 ROOT = "checkpoints/"
+TREE = re.compile(rf"{ROOT}(weights|resume)-\d+")
+"""Matches the name of a tree, and its kind, at the beginning of the path of a file inside a run directory."""
 RESUME_POINTS_KEPT = 2
 """Resume states that are kept, so that a damaged one does not cost the whole training."""
 

@@ -1,25 +1,37 @@
-"""`clt-ray clean`: what of a sweep's runs no promise needs any more; deletes it only when asked to."""
+"""`clt-ray clean`: what of the runs of sweeps no promise needs any more; deletes it only when asked to."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Annotated, Any
 
-from clt_ray.opened import OpenSweep, open_sweep
-from clt_ray.store import RunDir
-from clt_ray.training.checkpoints import resume_tree, steps_of, weights_tree
-from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, flag, next_command
+from clt_ray.opened import OpenSweep, open_sweeps
+from clt_ray.store import LeaseHeld, ResultDocument, Store
+from clt_ray.store.files import TEMPORARY
+from clt_ray.store.store import SCRATCH
+from clt_ray.sweep.plan import RunStatus
+from clt_ray.training.checkpoints import ROOT, TREE, weights_tree
+from clt_ray.verbs.options import Json, Overrides, Storage, argument, flag, next_command
 from clt_ray.verbs.terminal import console, print_result, size, table
 
+SweepFiles = Annotated[list[str], argument("SWEEP", "Sweep files with the same storage.")]
 Apply = Annotated[bool, flag("--apply", "Delete what is listed.")]
+ORPHANS_HELP = "Also list runs that none of the sweep files names, and what Ray left in the storage."
+Orphans = Annotated[bool, flag("--orphans", ORPHANS_HELP)]
+
+WHOLE = "*"
+"""Name that stands for all of a run directory."""
 
 
 @dataclass(frozen=True)
 class Deletable:
-    """A tree of files that no promise needs any more."""
+    """Files that no promise needs any more."""
 
     run_id: str
+    """The run; empty for files of Ray."""
     tree: str
-    """Name of the tree inside the run directory."""
+    """Name of a tree or a file inside the run directory, or `*` for all of it; for files of Ray, the folder."""
     size_bytes: int
     why: str
 
@@ -29,7 +41,7 @@ class CleanUp:
     """What could be deleted, or was."""
 
     trees: tuple[Deletable, ...]
-    """Run by run, in the order of the grid."""
+    """Run by run, in the order of the grids."""
     applied: bool
 
     @property
@@ -40,44 +52,131 @@ class CleanUp:
         return [asdict(tree) for tree in self.trees]
 
 
-def clean(sweep: OpenSweep, *, apply: bool = False) -> CleanUp:
-    """Lists what of a sweep could be deleted; deletes exactly that when `apply` is set.
+def clean(*sweeps: OpenSweep, orphans: bool = False, apply: bool = False) -> CleanUp:
+    """Lists what of some sweeps could be deleted; deletes exactly that when `apply` is set.
 
-    Finished runs keep their chosen weights, generations and scores. Runs that are not finished keep everything,
-    since they resume from it.
+    Finished runs keep their generations and scores, and their chosen weights as far as `keep_weights` of their sweeps
+    says so. Runs that are not finished keep what they resume from. Runs that a process executes keep everything.
+
+    Args:
+        sweeps: Sweeps with the same storage.
+        orphans: List also run directories that none of the sweeps names, and Ray's scratch files.
+        apply: Delete what is listed; what a process has begun to execute since then stays.
 
     Raises:
         DataError: A local data root or model directory cannot be read.
     """
-    trees = [tree for run in sweep.runs for tree in _deletable(run.run_id, sweep.store.run_dir(run.run_id))]
-    if apply:
-        for tree in trees:
-            sweep.store.run_dir(tree.run_id).delete_tree(tree.tree)
-    return CleanUp(tuple(trees), apply)
+    store = sweeps[0].store
+    files = _files_by_run(store)
+    named = list(dict.fromkeys(run.run_id for sweep in sweeps for run in sweep.runs))
+    states = store.states(list(files))
+    kept = set().union(*(_kept_weights(sweep) for sweep in sweeps))
+    listed: list[Deletable] = []
+    for run_id in named:
+        if run_id in files and states[run_id].kind != "running":
+            listed += _deletable(store, run_id, files[run_id], run_id in kept)
+    if orphans:
+        listed += _orphans(store, {run_id: files[run_id] for run_id in files if run_id not in named}, states)
+    return CleanUp(tuple(_delete(store, listed) if apply else listed), apply)
 
 
-def _deletable(run_id: str, directory: RunDir) -> Iterator[Deletable]:
-    result = directory.result()
-    if result is None:
+def _files_by_run(store: Store) -> dict[str, dict[str, int]]:
+    """Returns the size of every file of each run, by its path inside the run directory."""
+    files: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for path, count in store.sizes().items():
+        _, run_id, *inside = path.split("/", 2)
+        if inside:
+            files[run_id][inside[0]] = count
+    return files
+
+
+def _kept_weights(sweep: OpenSweep) -> set[str]:
+    """Returns the runs of a sweep whose chosen weights the sweep keeps."""
+    keep = sweep.spec.keep_weights
+    if keep == "every_run":
+        return {run.run_id for run in sweep.runs}
+    best: dict[str, tuple[float, str]] = {}
+    for run in sweep.runs if keep == "best_of_series" else ():
+        result = sweep.store.run_dir(run.run_id).result()
+        if result is not None:
+            value = result.selection.chosen.value * (1 if run.selection.mode == "min" else -1)
+            best[run.series] = min(best.get(run.series, (value, run.run_id)), (value, run.run_id))
+    return {run_id for _, run_id in best.values()}
+
+
+def _deletable(store: Store, run_id: str, files: Mapping[str, int], keeps_weights: bool) -> Iterator[Deletable]:
+    directory = store.run_dir(run_id)
+    spare = {path: "a process died while writing it" for path in files if f"/{TEMPORARY}" in f"/{path}"}
+    complete = set(directory.complete_trees(ROOT))
+    trees = {match[0] for match in map(TREE.match, files) if match}
+    spare |= {tree: "it was never completed" for tree in sorted(trees - complete)}
+    result = directory.result() if ResultDocument.FILE in files else None
+    if result is not None:
+        chosen = weights_tree(result.selection.chosen.step)
+        why = {"resume": "resume state of a finished run", "weights": "weights that were not chosen"}
+        for tree in sorted(complete - {chosen}):
+            spare[tree] = why["resume" if tree.startswith(f"{ROOT}resume") else "weights"]
+        if chosen in complete and not keeps_weights:
+            spare[chosen] = "its sweep does not keep these weights (keep_weights)"
+    for name, reason in spare.items():
+        tree_files = [count for path, count in files.items() if path == name or (TREE.match(path) or [""])[0] == name]
+        yield Deletable(run_id, name, sum(tree_files), reason)
+
+
+def _orphans(
+    store: Store, files: Mapping[str, Mapping[str, int]], states: Mapping[str, RunStatus]
+) -> Iterator[Deletable]:
+    for run_id in sorted(files):
+        if states[run_id].kind != "running":
+            yield Deletable(run_id, WHOLE, sum(files[run_id].values()), "no given sweep file names this run")
+    scratch = store.sizes(SCRATCH)
+    if scratch and not any(state.kind == "running" for state in states.values()):
+        yield Deletable("", SCRATCH, sum(scratch.values()), "left by Ray, and no run is being executed")
+
+
+def _delete(store: Store, listed: Sequence[Deletable]) -> Iterator[Deletable]:
+    """Deletes what is listed, and returns what was deleted: not what a process has begun to execute since then."""
+    for run_id, group in groupby(listed, key=lambda entry: entry.run_id):
+        entries = list(group)
+        if not run_id:
+            store.delete_scratch()
+        else:
+            try:
+                _delete_of_run(store, run_id, [entry.tree for entry in entries])
+            except LeaseHeld:
+                continue
+        yield from entries
+
+
+def _delete_of_run(store: Store, run_id: str, names: Sequence[str]) -> None:
+    if WHOLE in names:
+        store.delete_run(run_id)
         return
-    chosen = result.selection.chosen.step
-    spare = {resume_tree(step): "resume state of a finished run" for step in steps_of(directory, "resume")}
-    unchosen = [step for step in steps_of(directory, "weights") if step != chosen]
-    spare |= {weights_tree(step): "weights that were not chosen" for step in unchosen}
-    for name, why in spare.items():
-        yield Deletable(run_id, name, directory.size(name), why)
+    directory = store.run_dir(run_id)
+    with directory.acquire_lease():
+        for name in names:
+            if TREE.fullmatch(name):
+                directory.delete_tree(name)
+            else:
+                directory.delete_file(name)
 
 
 def command(
-    sweep: SweepFile, storage: Storage = None, overrides: Overrides = None, apply: Apply = False, as_json: Json = False
+    sweeps: SweepFiles,
+    storage: Storage = None,
+    overrides: Overrides = None,
+    orphans: Orphans = False,
+    apply: Apply = False,
+    as_json: Json = False,
 ) -> int:
-    opened = open_sweep(sweep, overrides=overrides or (), storage=storage)
-    result = clean(opened, apply=apply)
-    print_result(result, as_json, _print, opened)
+    opened = open_sweeps(sweeps, overrides=overrides or (), storage=storage)
+    result = clean(*opened, orphans=orphans, apply=apply)
+    again = [*(sweep.file for sweep in opened[1:]), *(["--orphans"] if orphans else []), "--apply"]
+    print_result(result, as_json, _print, next_command(opened[0], "clean", *again))
     return 0
 
 
-def _print(result: CleanUp, sweep: OpenSweep) -> None:
+def _print(result: CleanUp, apply_command: str) -> None:
     output = console()
     if not result.trees:
         output.print("nothing to delete", highlight=False)
@@ -86,6 +185,6 @@ def _print(result: CleanUp, sweep: OpenSweep) -> None:
     for tree in result.trees:
         grid.add_row(tree.run_id, tree.tree, size(tree.size_bytes), tree.why)
     output.print(grid)
-    total = f"{len(result.trees)} trees, {size(result.size_bytes)}"
-    line = f"deleted {total}" if result.applied else f"\n{total}\nnext: {next_command(sweep, 'clean', '--apply')}"
+    total = f"{len(result.trees)} entries, {size(result.size_bytes)}"
+    line = f"deleted {total}" if result.applied else f"\n{total}\nnext: {apply_command}"
     output.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -9,8 +9,9 @@ from rich.markup import escape
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.grid import Cell
 from clt_ray.sweep.plan import RunStatus
+from clt_ray.training.checkpoints import TREE
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, SweepFile, next_command
-from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_result, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_result, size, table
 
 FAILED, INCOMPLETE = 1, 3
 
@@ -35,6 +36,20 @@ class RunProgress:
 
 
 @dataclass(frozen=True)
+class DiskUse:
+    """What the directories of some runs take in the storage, in bytes."""
+
+    weights_bytes: int = 0
+    resume_bytes: int = 0
+    """Optimizer and random state, from which runs that are not finished continue."""
+    rest_bytes: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        return self.weights_bytes + self.resume_bytes + self.rest_bytes
+
+
+@dataclass(frozen=True)
 class SweepStatus:
     """Where every distinct run of a sweep is."""
 
@@ -43,6 +58,8 @@ class SweepStatus:
     """In the order of the grid."""
     eta_seconds: float | None
     """Expected seconds to the end at the pace of the finished runs; None when none has finished or none is running."""
+    disk: DiskUse
+    """Of all runs together, with the files of processes that died while writing."""
 
     def count(self, state: str) -> int:
         return sum(run.state == state for run in self.runs)
@@ -63,7 +80,19 @@ def status(sweep: OpenSweep) -> SweepStatus:
     """
     states = sweep.store.states([run.run_id for run in sweep.runs])
     runs = tuple(_progress(sweep.cell_of_run[run.run_id], states[run.run_id]) for run in sweep.runs)
-    return SweepStatus(sweep.name, runs, _eta(sweep, runs))
+    return SweepStatus(sweep.name, runs, _eta(sweep, runs), disk_use(sweep))
+
+
+def disk_use(sweep: OpenSweep) -> DiskUse:
+    """Returns what the runs of a sweep take in the storage; costs one listing of all run directories."""
+    run_ids = {run.run_id for run in sweep.runs}
+    kinds: dict[str, int] = dict.fromkeys(("weights", "resume", "rest"), 0)
+    for path, count in sweep.store.sizes().items():
+        _, run_id, *inside = path.split("/", 2)
+        if run_id in run_ids:
+            tree = TREE.match("".join(inside))
+            kinds[tree[1] if tree else "rest"] += count
+    return DiskUse(*kinds.values())
 
 
 def _progress(cell: Cell, state: RunStatus) -> RunProgress:
@@ -110,4 +139,7 @@ def _print(sweep_status: SweepStatus, sweep: OpenSweep) -> None:
     counts = ", ".join(f"{count} {state}" for state in states if (count := sweep_status.count(state)))
     left = f", {duration(sweep_status.eta_seconds)} left" if sweep_status.eta_seconds is not None else ""
     following = next_command(sweep, "report" if sweep_status.complete and not sweep.pilot_of else "run")
-    output.print(f"\n{counts}{left}\nnext: {following}", highlight=False, markup=False, soft_wrap=True)
+    disk = sweep_status.disk
+    kinds = zip(("weights", "resume state", "rest"), asdict(disk).values(), strict=True)
+    kept = f"{size(disk.total_bytes)} in the storage ({', '.join(f'{size(count)} {kind}' for kind, count in kinds)})"
+    output.print(f"\n{counts}{left}\n{kept}\nnext: {following}", highlight=False, markup=False, soft_wrap=True)
