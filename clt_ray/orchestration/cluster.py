@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
@@ -83,6 +84,7 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
     os.environ.update(settings)
     import ray
 
+    _propagate_no_credentials()
     address = options.address or os.environ.get("RAY_ADDRESS") or "local"
     arguments: dict[str, Any] = {
         "log_to_driver": options.verbose,
@@ -92,6 +94,7 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
     if address == "local":
         arguments |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
         arguments["object_store_memory"] = LOCAL_OBJECT_STORE_BYTES
+        _protect_token()
     else:
         # Ray refuses a variable that the job's own runtime environment has too. The job's is in `settings` already.
         job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env", {}).get("env_vars", {})
@@ -110,6 +113,29 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
         if prepared:
             dismiss(prepared)
         _shut_down()
+
+
+def _propagate_no_credentials() -> None:
+    """Keeps Tune from copying AWS credentials into runtime environments, which Ray writes into the logs of every node.
+
+    Processes of a local cluster inherit them, nodes of another cluster have their own, and a job gets those that
+    `clt-ray submit --forward` names.
+    """
+    from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
+
+    ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
+
+
+def _protect_token() -> None:
+    """Makes the folder of the token private, which Ray creates readable for every user of this machine.
+
+    Ray listens on all addresses of the machine, whatever it is told. The token, which Ray requires by default on a
+    cluster that it starts itself (unless RAY_AUTH_MODE is `disabled`), is what keeps others out.
+    """
+    folder = Path.home() / ".ray"
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700)
 
 
 def _shut_down() -> None:

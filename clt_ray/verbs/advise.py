@@ -18,7 +18,16 @@ from clt_ray.evidence import item_rows, no_finished_run, score_rows
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.tasks import Metric
 from clt_ray.verbs.options import Json, Overrides, Storage, argument, value_option
-from clt_ray.verbs.terminal import CELL_COLUMNS, argument_error, console, print_json, print_lines, print_result, table
+from clt_ray.verbs.terminal import (
+    CELL_COLUMNS,
+    argument_error,
+    console,
+    escaped,
+    print_json,
+    print_lines,
+    print_result,
+    table,
+)
 
 INCOMPLETE = 3
 
@@ -104,26 +113,28 @@ def command(
 def _print(advice: Advice) -> None:
     output = console()
     recommended, metric = advice.options[0], advice.metric
-    print_lines(f"[bold]{headline(advice)}[/bold]", *details(advice), "")
+    print_lines(f"[bold]{escaped(headline(advice))}[/bold]", *map(escaped, details(advice)), "")
     target_column = [">target"] if advice.target is not None else []
     columns = ("option", "group", ">n each", ">rows", metric.label, ">in tol.")
     grid = table(*columns, *target_column, ">+1,000 rows", ">plateau")
     for option in advice.options:
         grid.add_row(
-            _setting(option), option.language_group,
+            escaped(_setting(option)), escaped(option.language_group),
             f"{option.samples_per_language:,}{'' if option.settled else '?'}", f"{option.total_samples:,}",
             _quantity(metric, option.score), _probability(option.within_tolerance),
             *([_probability(option.reaches_target)] if advice.target is not None else []),
             _signed(metric, option.next_thousand), _samples(option.plateau.samples),
         )  # fmt: skip
     output.print(grid)
-    print_lines(*(f"? {_description(option)}: {option.why}" for option in advice.options if not option.settled))
+    print_lines(
+        *(escaped(f"? {_description(option)}: {option.why}") for option in advice.options if not option.settled)
+    )
     _print_runs("runs that would reduce the uncertainty most:", advice.settling_runs)
-    output.print(f"\nevidence for {_description(recommended)}:", highlight=False)
+    output.print(f"\nevidence for {escaped(_description(recommended))}:", highlight=False)
     rows = table(">n each", f">{metric.label}", ">± stderr", "runs")
     for row in recommended.evidence:
         error = "" if isnan(row.stderr) else _number(metric, row.stderr)
-        rows.add_row(f"{row.samples_per_language:,}", _number(metric, row.score), error, " ".join(row.run_ids))
+        rows.add_row(f"{row.samples_per_language:,}", _number(metric, row.score), error, escaped(" ".join(row.run_ids)))
     output.print(rows)
 
 
@@ -163,8 +174,8 @@ def details(advice: Advice) -> list[str]:
 
 
 def _print_refusal(refusal: ThinEvidence) -> None:
-    title = f"[bold]no advice on {refusal.task} for {refusal.model}: there are too few runs[/bold]"
-    print_lines(title, *(f"  {reason}" for reason in refusal.reasons))
+    title = f"[bold]no advice on {refusal.task} for {escaped(refusal.model)}: there are too few runs[/bold]"
+    print_lines(title, *(escaped(f"  {reason}") for reason in refusal.reasons))
     _print_runs("runs that are needed:", refusal.runs)
 
 
@@ -175,7 +186,9 @@ def _print_runs(title: str, runs: Sequence[NeededRun]) -> None:
     output.print(f"\n{title}", highlight=False)
     grid = table(*CELL_COLUMNS)
     for run in runs:
-        grid.add_row(run.model, run.task, run.language_group, f"{run.samples_per_language:,}", str(run.seed))
+        grid.add_row(
+            escaped(run.model), run.task, escaped(run.language_group), f"{run.samples_per_language:,}", str(run.seed)
+        )
     output.print(grid)
 
 

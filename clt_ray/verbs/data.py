@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from clt_ray.data.formatting import context_length
 from clt_ray.data.summary import DataSummaries, Example, ModelTokenizer, SplitSummary, data_needs
@@ -13,7 +12,7 @@ from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.sections import ModelSpec
 from clt_ray.training.model import load_tokenizer, location
 from clt_ray.verbs.options import Json, Overrides, SweepFile, flag, next_command
-from clt_ray.verbs.terminal import console, print_lines, print_result, table
+from clt_ray.verbs.terminal import console, escaped, print_lines, print_result, table
 
 FAILED = 1
 SHOWN_CHARACTERS = 500
@@ -85,15 +84,15 @@ def _print(summary: DataSummary, sweep: OpenSweep, all_examples: bool) -> None:
         _print_dropped(output, splits)
         _print_scripts(splits)
         _print_examples(output, splits, all_examples)
-    print_lines(*(f"read {escape(origin)}" for origin in summary.origins))
-    print_lines(*(f"[red]problem: {escape(problem)}[/red]" for problem in summary.problems))
+    print_lines(*(f"read {escaped(origin)}" for origin in summary.origins))
+    print_lines(*(f"[red]problem: {escaped(problem)}[/red]" for problem in summary.problems))
     following = next_command(sweep, "data" if summary.problems else "plan")
     print(f"next: {following}{'   (after correcting the problems above)' if summary.problems else ''}")
 
 
 def _print_task(output: Console, task: str, splits: Sequence[SplitSummary]) -> None:
     models: list[str | None] = list(dict.fromkeys(tokens.model for split in splits for tokens in split.tokens))
-    output.print(f"\n[bold]{task}[/bold]  {escape(splits[0].source)}", highlight=False, soft_wrap=True)
+    output.print(f"\n[bold]{task}[/bold]  {escaped(splits[0].source)}", highlight=False, soft_wrap=True)
     for model in models or [None]:
         if model is not None:
             limits = dict.fromkeys(_limit(split, model) for split in splits)
@@ -139,7 +138,7 @@ def _print_dropped(output: Console, splits: Sequence[SplitSummary]) -> None:
         if any(reason != HELD_OUT for reason in split.dropped)
     ]
     if lines:
-        output.print("dropped", *map(escape, lines), sep="\n", highlight=False, soft_wrap=True)
+        output.print("dropped", *map(escaped, lines), sep="\n", highlight=False, soft_wrap=True)
 
 
 def _print_scripts(splits: Sequence[SplitSummary]) -> None:
@@ -157,9 +156,9 @@ def _print_examples(output: Console, splits: Sequence[SplitSummary], all_example
         completion = "what it learns" if split.split != "test" else "reference"
         title = f"[bold]{split.split}/{split.language}[/bold]"
         output.print(f"\n{title} as {example.model} sees it{shots}; then {completion}", highlight=False)
-        prompt = escape(_shortened(example.prompt))
+        prompt = escaped(_shortened(example.prompt))
         # Colour is not enough to tell the two apart where there is none.
-        output.print(f"{prompt}[bold]‖[/bold][dim]{escape(_shortened(example.completion))}[/dim]", highlight=False)
+        output.print(f"{prompt}[bold]‖[/bold][dim]{escaped(_shortened(example.completion))}[/dim]", highlight=False)
     output.print(highlight=False)
 
 

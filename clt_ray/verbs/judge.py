@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.judging.cache import Settings
@@ -22,7 +21,7 @@ from clt_ray.store import JudgeTokens
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import TrackerUnavailable
 from clt_ray.verbs.options import Json, Overrides, Storage, SweepFile, TrackingUri, flag, next_command, value_option
-from clt_ray.verbs.terminal import argument_error, print_lines, print_result
+from clt_ray.verbs.terminal import argument_error, escaped, print_lines, print_result
 
 if TYPE_CHECKING:
     from clt_ray.judging.client import Client
@@ -206,10 +205,10 @@ def _print(outcome: JudgeOutcome, sweep: OpenSweep) -> None:
     if outcome.unfinished:
         lines.append(f"{outcome.unfinished} runs are not finished, and so not judged")
     if outcome.untracked:
-        lines.append(f"MLflow is not up to date ({escape(outcome.untracked)}); the next command brings it up to date")
+        lines.append(f"MLflow is not up to date ({escaped(outcome.untracked)}); the next command brings it up to date")
     unrated = outcome.dry_run or any(not run.complete for run in outcome.runs)
     verb = "judge" if unrated else "run" if outcome.unfinished else "report"
-    lines.append(f"next: {escape(next_command(sweep, verb))}")
+    lines.append(f"next: {escaped(next_command(sweep, verb))}")
     print_lines(*lines)
 
 
@@ -219,4 +218,4 @@ def _tokens(tokens: JudgeTokens) -> str:
 
 
 def _counts(reasons: Mapping[str, int]) -> str:
-    return escape(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))
+    return escaped(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))

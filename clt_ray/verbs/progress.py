@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from clt_ray.verbs.terminal import duration, loss
+from clt_ray.verbs.terminal import duration, loss, plain
 
 if TYPE_CHECKING:
     from clt_ray.orchestration.monitor import RunSnapshot, SweepSnapshot
@@ -41,7 +41,7 @@ def print_events(snapshot: SweepSnapshot) -> None:
 def event(run: RunSnapshot) -> str:
     """Returns the line of a run's latest event: `finished  tiny math all es+fr+ja+zh n 50 seed 0  loss 0.412`."""
     if run.state == "failed":
-        return f"failed    {run.name}: {run.error}"
+        return f"failed    {run.name}: {plain(run.error or '')}"
     word = run.stage if run.state == "running" else run.state
     line = f"{word:<9} {run.name}"
     return line if run.loss is None else f"{line}  loss {loss(run.loss)}"

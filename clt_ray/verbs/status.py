@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.markup import escape
-
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.grid import Cell
 from clt_ray.sweep.plan import RunStatus
 from clt_ray.training.checkpoints import TREE
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, SweepFile, next_command
-from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_result, size, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, escaped, print_result, size, table
 
 FAILED, INCOMPLETE = 1, 3
 
@@ -132,7 +130,7 @@ def _print(sweep_status: SweepStatus, sweep: OpenSweep) -> None:
     for run in sweep_status.runs:
         place = series(run.model, run.task, run.language_group, run.samples_per_language, run.seed)
         state = f"[red]{run.state}[/red]" if run.state == "failed" else run.state
-        grid.add_row(*place, state, f"{run.progress:.0%}", escape(run.error or ""))
+        grid.add_row(*place, state, f"{run.progress:.0%}", escaped(run.error or ""))
     output = console()
     output.print(grid)
     states = ("finished", "running", "waiting", "interrupted", "failed")

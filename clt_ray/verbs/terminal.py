@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 """Columns that tables fit in when the output is not a terminal."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys instead of showing: among them the begin of its commands, and changes of the
+direction of text."""
 
 CELL_COLUMNS = ("model", "task", "group", ">n", ">seed")
 
@@ -48,6 +53,21 @@ class RepeatedCells:
         self._previous = row
         lengths = range(1, len(row) + 1)
         return [f"[dim]{text}[/dim]" if previous[:n] == row[:n] else text for n, text in zip(lengths, row, strict=True)]
+
+
+def plain(text: str) -> str:
+    """Returns text from outside with every character that a terminal would obey written as its code, as `\\x1b`.
+
+    Rows, answers of models and messages of errors are from outside. Line ends and tabs stay.
+    """
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def escaped(text: str) -> str:
+    """Returns `plain` text from outside in which Rich markup does not count."""
+    from rich.markup import escape
+
+    return escape(plain(text))
 
 
 def print_lines(*lines: str) -> None:
