@@ -11,7 +11,7 @@ export RAY_USAGE_STATS_ENABLED = 0
 export MLFLOW_DISABLE_TELEMETRY = true
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help demo test test-slow test-tpu lint format docs docs-serve pictures hooks clean-env
+.PHONY: help demo test test-slow test-tpu lint audit format docs docs-serve pictures hooks clean-env
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -41,6 +41,9 @@ lint: $(VENV)/.installed-dev ## Checks style, formatting and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: $(VENV)/.installed-dev ## Checks versions, files and licences of the packages, offline.
+	$(BIN)/python deploy/audit.py
 
 ##@ Develop
 format: $(VENV)/.installed-dev ## Formats the code and applies the linter's safe fixes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 import clt_ray
 from clt_ray.errors import CltRayError, ConfigurationError
 from clt_ray.orchestration.submission import Job, follow, job_server, living, start
+from clt_ray.verbs.submit import SETTINGS
 from tests.support.clusters import Cluster, cluster
 from tests.support.local_rows import math_root
 from tests.support.sweeps import sweep, write
@@ -157,6 +159,12 @@ def test_a_command_without_the_token_is_refused(submitting: Submitting, tmp_path
         result = submitting.clt_ray("submit", file, folder=tmp_path, RAY_AUTH_TOKEN=wrong, HOME=str(tmp_path))
         assert result.returncode == 2 and "the job server requires the cluster's token" in result.stderr
         assert TOKEN not in result.stdout + result.stderr
+
+
+def test_the_documentation_names_what_is_forwarded() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "submit.md").read_text("utf-8")
+    listed = page.split("**Settings**")[1].split("* **Secrets**")[0].split("forwarded:")[1]
+    assert tuple(re.findall(r"`([^`]+)`", listed)) == SETTINGS
 
 
 def test_a_job_that_does_not_exist(submitting: Submitting, token: None) -> None:
