@@ -87,6 +87,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
     with lease:
         directory.write_run(run)
         directory.withdraw_stop()
+        directory.repair_metrics()
         recorder = RunRecorder(directory, run)
         with supervised(recorder, limit_seconds(run), directory):
             return _attempt(run, directory, recorder)

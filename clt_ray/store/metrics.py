@@ -41,6 +41,18 @@ class MetricPoint:
         return cls(int(document["step"]), metrics, float(document["time"]))
 
 
+def sound_part(data: bytes) -> bytes:
+    """Returns the lines of a log before the first one that is damaged or incomplete."""
+    end = 0
+    for line in data.splitlines(keepends=True):
+        try:
+            MetricPoint.decode(line)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            break
+        end += len(line) if line.endswith(b"\n") else 0
+    return data[:end]
+
+
 def decode_log(data: bytes, uri: str) -> list[MetricPoint]:
     """Returns a log's complete lines as points, in order; raises `StoreError` for a line that is no point."""
     points = []

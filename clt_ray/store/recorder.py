@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from clt_ray.errors import StallError
-from clt_ray.store.documents import ErrorRecord, ResultDocument, StatusDocument
+from clt_ray.store.documents import ErrorRecord, ResultDocument, StatusDocument, StoreError
 from clt_ray.store.lease import Clock
 from clt_ray.store.run_dir import RunDir
 from clt_ray.sweep.run import RunSpec
@@ -54,7 +54,11 @@ class RunRecorder(Recorder):
         """Begins the next attempt of a run; nothing is written before a method is called."""
         super().__init__()
         self._directory, self._clock = directory, clock
-        previous = directory.status()
+        try:
+            previous = directory.status()
+        except StoreError:
+            # The attempts are counted anew rather than giving up a run for a document that is only shown.
+            previous = None
         attempt = (previous.attempt if previous is not None else 0) + 1
         self._status = StatusDocument(state="running", attempt=attempt, stage="data", step=0, total_steps=run.steps)
 

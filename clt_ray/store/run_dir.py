@@ -19,7 +19,7 @@ from clt_ray.store.documents import (
 )
 from clt_ray.store.files import Files
 from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, Watch, acquire
-from clt_ray.store.metrics import MetricPoint, decode_log
+from clt_ray.store.metrics import MetricPoint, decode_log, sound_part
 from clt_ray.store.owner import Owner
 from clt_ray.sweep.run import RunSpec
 
@@ -132,6 +132,15 @@ class RunDir:
     def metrics(self, log: Log) -> list[MetricPoint]:
         """Returns all points of a log in the order of recording; see `metrics.decode_log`."""
         return decode_log(self._files.read(f"{log}.jsonl") or b"", f"{self.uri}/{log}.jsonl")
+
+    def repair_metrics(self) -> None:
+        """Deletes the first damaged line of each log and all lines after it, which training then records again."""
+        self._may_write()
+        for log in LOGS:
+            content = self._files.read(f"{log}.jsonl") or b""
+            sound = sound_part(content)
+            if sound != content:
+                self._files.write(f"{log}.jsonl", sound)
 
     def truncate_metrics(self, after_step: int) -> None:
         """Deletes the points of later steps from all logs, since training resumes from `after_step`."""

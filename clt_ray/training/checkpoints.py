@@ -83,14 +83,16 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: A
         journal.seal_tree(name, {file: record for part in parts for file, record in part.items()})
 
 
-def latest_resume_point(journal: Journal, best_until: Callable[[int], int]) -> ResumePoint | None:
+def latest_resume_point(
+    journal: Journal, best_until: Callable[[int], int], before: float = math.inf
+) -> ResumePoint | None:
     """Returns the newest complete checkpoint up to which the best weights still exist; None to start from step 0.
 
     `best_until` returns the step of the best checkpoint among those up to a step. If the weights of that checkpoint are
-    lost, training has to go back to before it.
+    lost, training has to go back to before it, as it has to before the step `before`, whose records are lost.
     """
     weights = steps_of(journal, "weights")
-    for step in sorted(steps_of(journal, "resume") & weights, reverse=True):
+    for step in sorted((step for step in steps_of(journal, "resume") & weights if step < before), reverse=True):
         if best_until(step) not in weights:
             log.warning("the best weights up to step %d are lost; training goes back to an earlier checkpoint", step)
             continue

@@ -7,6 +7,7 @@ everything planned has been recorded it only reads the selection.
 import shutil
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ def train(
     """
     selection = completed(journal, job)
     if selection is None:
-        resume = latest_resume_point(journal, lambda step: best_until(journal, step, job.run))
+        resume = latest_resume_point(
+            journal, lambda step: best_until(journal, step, job.run), before=first_missing(journal, job)
+        )
         backend.barrier()
         if backend.rank == 0:
             journal.truncate_metrics(after_step=resume.step if resume else 0)
@@ -66,6 +69,19 @@ def train(
         prune(journal, selection.chosen.step, resume_points=0)
     backend.barrier()
     return selection
+
+
+def first_missing(journal: Journal, job: TrainingJob) -> float:
+    """Returns the first step whose planned records the logs lack, infinity where they lack none.
+
+    Training has to go back to before it. The logs of a run lack records before its last checkpoint only if a file was
+    damaged.
+    """
+    schedule = job.schedule
+    logged = {*range(schedule.log_every, schedule.total_steps + 1, schedule.log_every)}
+    missing = logged - {point.step for point in journal.metrics("train")}
+    missing |= set(schedule.planned_validations()) - {point.step for point in journal.metrics("validation")}
+    return min(missing, default=inf)
 
 
 class Supervised(TrainerCallback):
