@@ -85,6 +85,8 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
     except LeaseHeld:
         return "held"
     with lease:
+        if directory.is_finished():
+            return "finished"
         directory.write_run(run)
         directory.withdraw_stop()
         directory.repair_metrics()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ import torch
 from torch.multiprocessing.spawn import spawn
 
 from clt_ray.pipeline import execute
-from clt_ray.store import Store, TornTreeError
+from clt_ray.store import Owner, Store, TornTreeError
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
@@ -67,7 +68,7 @@ def test_two_processes_execute_one_run_and_the_first_records_it(tmp_path: Path) 
     assert directory.complete_trees("checkpoints/") == [f"checkpoints/weights-{result.selection.chosen.step:06d}"]
     scores = pd.read_csv(Path(directory.uri) / "scores.csv")
     assert set(scores.eval_language) == set(run.eval_languages)
-    assert not directory.exists("lease.json")
+    directory.acquire_lease(replace(Owner.current(), host="elsewhere")).release()
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="real rows are not beside this checkout")

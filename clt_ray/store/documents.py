@@ -33,7 +33,7 @@ RUN = "run.json"
 State = Literal["running", "failed", "finished"]
 
 _LEFT_OUT_WHEN_NONE = frozenset(
-    {"traceback", "updated", "total_steps", "peak_memory", "device_bytes", "claim", "stopped"}
+    {"traceback", "updated", "total_steps", "peak_memory", "device_bytes", "claim", "epoch", "base", "stopped"}
 )
 
 
@@ -201,11 +201,20 @@ class LeaseDocument(Document):
     acquired: float
     """In Unix seconds."""
     heartbeat: float
-    """When the holder last showed that it is alive, in Unix seconds."""
+    """When the holder last showed that it is alive, in Unix seconds; 0 after it has released the lease."""
     stale_seconds: float
     """Time in seconds without a new heartbeat after which another process may take the lease over."""
     claim: str | None = None
     """Identity of the supervisor for which the process holds the lease, such as the name of a Ray Train run."""
+    epoch: int | None = None
+    """Number of this acquisition, larger than that of every earlier one; None in leases of release 0.1."""
+    base: int | None = None
+    """Trees of earlier epochs than this do not count; None where everything counts."""
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the holder has given the lease back. The document stays, since the epochs have to go on."""
+        return self.heartbeat == 0.0
 
     def looks_live(self, now: float) -> bool:
         """Returns whether somebody seems to hold the lease at `now` (Unix seconds).
@@ -236,6 +245,8 @@ class MarkerDocument(Document):
 
     files: Mapping[str, FileRecord]
     """By path inside the tree."""
+    epoch: int | None = None
+    """Epoch of the lease under which the tree was sealed, or taken over; None in trees of release 0.1."""
 
     def encode(self) -> bytes:
         """Returns the content of the file, with sorted keys: its hash names the content of the tree."""

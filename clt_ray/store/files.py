@@ -3,15 +3,33 @@
 `Files` is everything that the store needs of a place: a local disk (`local.py`) or an object store (`objects.py`).
 Paths are relative to the root of the place, with `/` between their parts. Differences between the two stay inside the
 implementations: a disk replaces a file by renaming and an object store by a single put; only a disk can append.
+
+`take` returns the same place as one holder of a lease writes it. Whatever this object writes after a later holder has
+taken the place raises `LeaseLost` instead of having an effect that a reader could see; `lease.py` has the argument.
 """
 
+import os
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, Self
 
+from clt_ray.errors import CltRayError
+
 TEMPORARY = ".tmp-"
 """Prefix of the names of files that are being written; listings leave them out."""
+
+
+class LeaseLost(CltRayError):
+    """This process no longer holds the lease that it acquired, so it must not write any more."""
+
+
+class StorageFull(OSError):
+    """The storage has no space left. The documents that were there are unharmed, and running again resumes."""
+
+    def __init__(self, number: int, path: str) -> None:
+        """Names the path that could not be written, and what to do; `number` is the error number."""
+        remedy = "make space there, for example with `clt-ray clean SWEEP --apply`, and run the command again"
+        super().__init__(number, f"{os.strerror(number)}: {remedy}", path)
 
 
 class Files(Protocol):
@@ -20,6 +38,10 @@ class Files(Protocol):
     @property
     def uri(self) -> str:
         """The root, as a user would write it."""
+
+    @property
+    def appends(self) -> bool:
+        """Whether `append_line` writes one line; an object store has to write the whole file again."""
 
     def under(self, path: str) -> Self:
         """Returns the same place with `path` as its root."""
@@ -66,5 +88,22 @@ class Files(Protocol):
         `checksum` identifies the content; a process copies each content once.
         """
 
-    def exclusive(self, path: str) -> AbstractContextManager[None]:
-        """Excludes others meanwhile: this machine's processes on a disk, this process's threads in an object store."""
+    def epochs(self) -> list[int]:
+        """Returns the epochs that processes hold, or are about to take, or died while taking; none where unknown."""
+
+    def take(self, epoch: int, path: str, expected: bytes | None, document: bytes, token: str) -> Self | None:
+        """Replaces the lease document at `path`, on condition that it still has the content `expected`.
+
+        Args:
+            epoch: Number of the acquisition.
+            path: Path of the lease document.
+            expected: Its content when it was read; None when there was none.
+            document: Its new content, which contains `token`.
+            token: Occurs in every document that this holder will write to `path`, and in no other.
+
+        Returns:
+            The place as the new holder writes it; None, and no change, when another process was faster.
+        """
+
+    def leave(self) -> None:
+        """Removes what `take` left behind, after the lease has been released."""

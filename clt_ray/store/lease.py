@@ -2,7 +2,7 @@
 
 The holder rewrites `lease.json` every few seconds. A process that wants the lease reads the file first:
 
-    no lease.json                                    acquire the lease
+    no lease.json, or a released lease               acquire the lease
     the holder ran on this machine,
         and its process no longer exists             take the lease over at once
     the lease has the claim of this process          take the lease over at once
@@ -16,20 +16,32 @@ A claim names the supervisor on whose behalf a process holds the lease, such as 
 second process for a run only after it has given up the first, so the second does not wait for the heartbeat of the
 first to stop.
 
-Each acquisition has a token. A holder whose lease was taken over, for example because its machine was suspended for
-ten minutes, finds another token in the file. It then sets its event `lost` and never writes the file again, and its
-next write to the run directory raises `LeaseLost`.
+A former holder that wakes up, after a suspension or behind a network that came back, changes nothing that counts:
 
-Reading, deciding and writing happen under `Files.exclusive`, so on a disk exactly one contender acquires the lease.
-Object stores have no such lock between machines. There, the first lease of a run is a conditional create, which
-succeeds once; two machines that take over the same stale lease in the same instant may both believe that they hold it
-until the next heartbeat of one of them.
+1. Each acquisition has a number, its epoch, and `Files.take` gives each epoch to at most one process: a disk by
+   `mkdir`, an object store by replacing `lease.json` on the condition that it still is what the contender has read.
+   The file stays after a release, so epochs only grow.
+2. On a disk, all writes and deletions of the holder are renames out of or into a folder of its own. Taking the lease
+   removes that folder before anything else is read or written, so every later rename of the former holder fails.
+3. On an object store, the holder replaces an object only if it has the version that the holder knows. It knows versions
+   from a listing, after which it found that it still held the lease, and from its own writes. Whatever a later holder
+   writes has another version. A late write therefore succeeds only on an object that the later holder has not written
+   yet; it then is as if it had come before the take-over, and the later holder replaces it.
+4. What remains are new objects, which a late write could create. Markers of trees carry the epoch, and count only
+   from the `base` of the lease on. The new holder first takes over what exists, by writing its own epoch into the
+   markers and the logs, and a `result.json` that is no result where there is none. Then it sets `base` to its epoch.
+   If it dies in between, the next holder begins with the old base, as if this one had not been.
+
+The heartbeat and the check before writes only make a former holder stop early; nothing above depends on a clock.
+Where a file system has no conditional writes (`memory://` and those that `conditional.py` does not name), step 1 and 3
+compare and then write, and hold only between the threads of one process.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self
 from uuid import uuid4
@@ -37,13 +49,13 @@ from uuid import uuid4
 from clt_ray.errors import CltRayError
 from clt_ray.store.documents import LeaseDocument
 from clt_ray.store.files import Files
+from clt_ray.store.files import LeaseLost as LeaseLost
 from clt_ray.store.owner import Owner
 
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
-LOCK = "lease.lock"
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 
@@ -57,23 +69,21 @@ class LeaseHeld(CltRayError):
         self.renewed = renewed
 
 
-class LeaseLost(CltRayError):
-    """This process no longer holds the lease that it acquired, so it must not write any more."""
-
-
 class Watch:
     """For how long a process has seen the same lease document, by a clock of its own that never jumps."""
 
     def __init__(self, timer: Clock = time.monotonic) -> None:
-        self._timer, self._content, self._since = timer, b"", 0.0
+        self.timer = timer
+        self._content: bytes | None = None
+        self._since = 0.0
         self.renewed = False
         """Whether the document has changed since it was first seen."""
 
     def unchanged_seconds(self, content: bytes) -> float:
         """Returns for how many seconds the document has had this content, which the caller has just read."""
-        now = self._timer()
+        now = self.timer()
         if content != self._content:
-            self.renewed = bool(self._content)
+            self.renewed = self._content is not None
             self._content, self._since = content, now
         return now - self._since
 
@@ -81,14 +91,33 @@ class Watch:
 class Lease:
     """A lease that this process holds until it leaves the `with` block or calls `release`."""
 
-    def __init__(self, files: Files, holding: LeaseDocument, clock: Clock) -> None:
-        """Describes a lease that `acquire` has just written as `holding` to the directory `files`."""
+    def __init__(self, files: Files, holding: LeaseDocument, clock: Clock, timer: Clock, confirmed: float) -> None:
+        """Describes a lease that `acquire` has just written as `holding`, at `confirmed` by `timer`.
+
+        `files` is what `Files.take` has returned. `clock` gives Unix seconds.
+        """
         self._files, self._holding, self._clock = files, holding, clock
+        self._timer, self._confirmed = timer, confirmed
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.lost = threading.Event()
-        """Set once another process has taken the lease over."""
+        """Set once it is known that another process has taken the lease over."""
         self.released = False
+        self.is_take_over = False
+        """Whether an earlier holder had not released the lease, and may still be writing."""
+        self.before_release: Callable[[], None] | None = None
+        """Called once when the lease is about to be given back, to write what is still in memory."""
+
+    @property
+    def epoch(self) -> int:
+        """Number of this acquisition; every later one has a larger number."""
+        return self._holding.epoch or 0
+
+    @property
+    def base(self) -> int:
+        """Trees of earlier epochs than this do not count."""
+        return self._holding.base or 0
 
     def start(self, heartbeat_seconds: float) -> None:
         """Renews the heartbeat from a background thread, every `heartbeat_seconds` seconds."""
@@ -103,30 +132,61 @@ class Lease:
         self._thread = threading.Thread(target=run, name="clt-ray-heartbeat", daemon=True)
         self._thread.start()
 
-    def beat(self) -> None:
-        """Renews the heartbeat, or sets `lost` when another process has taken the lease over."""
-        with self._files.exclusive(LOCK):
-            if not self._is_held():
+    def beat(self, base: int | None = None) -> None:
+        """Renews the heartbeat, or sets `lost` when another process has taken the lease over; may set the base."""
+        with self._lock:
+            if self.released or not self._is_held():
                 return
-            self._holding = replace(self._holding, heartbeat=self._clock())
-            self._files.write(LeaseDocument.FILE, self._holding.encode())
+            now = self._timer()
+            try:
+                self._write(replace(self._holding, heartbeat=self._clock(), base=base or self._holding.base))
+            except LeaseLost:
+                return
+            self._confirmed = now
 
     def check(self) -> None:
-        """Raises `LeaseLost` if another process has taken the lease over; after a long suspension, reads the file."""
-        if self._clock() - self._holding.heartbeat > self._holding.stale_seconds / 2:
+        """Raises `LeaseLost` if another process is known to have the lease; without a recent heartbeat, finds out."""
+        if self._timer() - self._confirmed > self._holding.stale_seconds / 2:
             self.beat()
         if self.lost.is_set():
             raise LeaseLost(f"another process has taken over {self._files.uri}, so this one stops writing to it")
 
+    @contextmanager
+    def writing(self) -> Iterator[Files]:
+        """Yields the files through which the holder writes; raises `LeaseLost` before or during the block."""
+        self.check()
+        try:
+            yield self._files
+        except LeaseLost:
+            self.lost.set()
+            raise
+
     def release(self) -> None:
         """Gives the lease back, if this process still holds it."""
+        if self.before_release is not None and not self.released and not self.lost.is_set():
+            try:
+                self.before_release()
+            except LeaseLost:
+                self.lost.set()
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        with self._files.exclusive(LOCK):
+        with self._lock:
             if not self.released and self._is_held():
-                self._files.delete(LeaseDocument.FILE)
-        self.released = True
+                try:
+                    self._write(replace(self._holding, heartbeat=0.0))
+                    self._files.leave()
+                except LeaseLost:
+                    log.warning("%s was taken over before it was released", self._files.uri)
+            self.released = True
+
+    def _write(self, holding: LeaseDocument) -> None:
+        try:
+            self._files.write(LeaseDocument.FILE, holding.encode())
+        except LeaseLost:
+            self.lost.set()
+            raise
+        self._holding = holding
 
     def _is_held(self) -> bool:
         if not self.lost.is_set():
@@ -167,28 +227,31 @@ def acquire(
         LeaseHeld: Another process holds it, or may hold it as far as this process has seen.
     """
     watch = watch or Watch()
-    with files.exclusive(LOCK):
-        data = files.read(LeaseDocument.FILE)
-        current = LeaseDocument.decode_if_sound(data)
-        if data is not None and current is not None:
-            _check_free(current, watch.unchanged_seconds(data), claim, watch.renewed, files.uri)
-        now = clock()
-        holding = LeaseDocument(owner or Owner.current(), uuid4().hex, now, now, stale_seconds, claim)
-        if data is not None:
-            files.write(LeaseDocument.FILE, holding.encode())
-        else:
-            files.create(LeaseDocument.FILE, holding.encode())
-        written = LeaseDocument.decode_if_sound(files.read(LeaseDocument.FILE))
-        if written is None or written.token != holding.token:
-            raise LeaseHeld(f"another process has just acquired {files.uri}")
-    lease = Lease(files, holding, clock)
+    data = files.read(LeaseDocument.FILE)
+    current = LeaseDocument.decode_if_sound(data)
+    known, base = (current.epoch or 0, current.base) if current is not None else (0, None)
+    taking = [epoch for epoch in files.epochs() if epoch > known]
+    seconds = watch.unchanged_seconds((data or b"") + repr(taking).encode())
+    if current is not None:
+        _check_free(current, seconds, claim, watch.renewed, files.uri)
+    if taking and seconds <= stale_seconds:
+        raise LeaseHeld(f"another process is acquiring {files.uri}", watch.renewed)
+    token, now, confirmed = uuid4().hex, clock(), watch.timer()
+    epoch = max([known, *taking]) + 1
+    holding = LeaseDocument(owner or Owner.current(), token, now, now, stale_seconds, claim, epoch, base)
+    taken = files.take(epoch, LeaseDocument.FILE, data, holding.encode(), token)
+    if taken is None:
+        raise LeaseHeld(f"another process is acquiring {files.uri}", watch.renewed)
+    lease = Lease(taken, holding, clock, watch.timer, confirmed)
+    lease.is_take_over = current is not None and not current.is_released
     if heartbeat_seconds is not None:
         lease.start(heartbeat_seconds)
     return lease
 
 
 def _check_free(current: LeaseDocument, seconds: float, claim: str | None, renewed: bool, uri: str) -> None:
-    if seconds > current.stale_seconds or current.owner.is_gone() or (claim is not None and claim == current.claim):
+    ours = claim is not None and claim == current.claim
+    if current.is_released or ours or seconds > current.stale_seconds or current.owner.is_gone():
         return
     raise LeaseHeld(
         f"{uri} is in use by {current.owner}, whose heartbeat has been the same for {seconds:.0f} s of watching; it "

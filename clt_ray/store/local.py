@@ -1,7 +1,14 @@
-"""Files on a disk, replaced by renaming, made durable by fsync, and locked by the kernel."""
+"""Files on a disk, replaced by renaming and made durable by fsync.
+
+The holder of a lease writes through a folder of its own, its room: every file begins there and is renamed into its
+place, and every file that is deleted is renamed into it. Taking the lease makes a new room and removes the old one.
+From then on no rename of the old holder can succeed, since its source or its target no longer exists, whenever the old
+holder wakes up. `mkdir` and `rename` are atomic on local disks and on NFS, and no locks are involved.
+
+    runs/0f3a.../.tmp-epoch-000007/<token>/.tmp-5b2e-status.json  ->  runs/0f3a.../status.json
+"""
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -12,11 +19,15 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from clt_ray.store.files import TEMPORARY
+from clt_ray.store.files import TEMPORARY, LeaseLost, StorageFull
 
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NOT_RENAMED = {errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST}
-_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_ROOM = f"{TEMPORARY}epoch-"
+_REMOVED = f"{TEMPORARY}removed-"
+_ROOM_REMOVALS = 1000
+"""Attempts at removing a room into which its holder may be writing at this moment."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +35,16 @@ class LocalFiles:
     """Implements `Files` in a local folder."""
 
     root: Path
+    room: Path | None = None
+    """Folder through which the holder of a lease writes; None for writes without a lease."""
 
     @property
     def uri(self) -> str:
         return str(self.root)
+
+    @property
+    def appends(self) -> bool:
+        return True
 
     def under(self, path: str) -> Self:
         return replace(self, root=self.root / path)
@@ -45,6 +62,8 @@ class LocalFiles:
     def write(self, path: str, data: bytes) -> None:
         with self._written(path, data) as temporary:
             os.replace(temporary, self.root / path)
+            if self.room is not None:
+                self._own_name(path).unlink(missing_ok=True)
 
     def create(self, path: str, data: bytes) -> bool:
         # A hard link appears with its content and fails where there is a file; O_EXCL would first show an empty file.
@@ -63,23 +82,18 @@ class LocalFiles:
         return True
 
     def append_line(self, path: str, line: bytes) -> None:
-        target = self.root / path
-        new = not target.exists()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(target, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            if end:
-                file.seek(end - 1)
-                if file.read(1) != b"\n":
-                    file.seek(0)
-                    end = file.read().rfind(b"\n") + 1
-            file.truncate(end)
-            file.seek(end)
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        if new:
-            _sync(target.parent)
+        with self._checked(path):
+            if self.room is None:
+                (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+                _append(self.root / path, line, os.O_CREAT)
+                return
+            # The name of the file in the room disappears with the room, so that a later open fails. A descriptor that
+            # is open already belongs to a file that the next holder has replaced by a copy.
+            if not self._own_name(path).exists() and not self._make_own(path):
+                before = self.read(path) or b""
+                self.write(path, before[: before.rfind(b"\n") + 1] + line)
+                return
+            _append(self._own_name(path), line)
 
     def exists(self, path: str) -> bool:
         return (self.root / path).exists()
@@ -109,62 +123,174 @@ class LocalFiles:
         return sizes
 
     def delete(self, path: str) -> None:
-        with suppress(FileNotFoundError):
-            os.unlink(self.root / path)
-            _sync((self.root / path).parent)
+        with self._checked(path):
+            if self.room is None:
+                (self.root / path).unlink(missing_ok=True)
+            elif (self.root / path).exists():
+                os.rename(self.root / path, gone := self._temporary("deleted"))
+                gone.unlink()
+            with suppress(FileNotFoundError):
+                _sync((self.root / path).parent)
 
     def delete_tree(self, path: str) -> None:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.root / path)
+        with self._checked(path):
+            target = self.root / path
+            if self.room is not None and target.exists():
+                os.rename(target, target := self._temporary("deleted"))
+            with suppress(FileNotFoundError):
+                shutil.rmtree(target)
 
     def put_tree(self, staging: Path, path: str) -> None:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.rename(staging, target)
-        except OSError as error:
-            if error.errno not in _NOT_RENAMED:
-                raise
-            shutil.copytree(staging, target, copy_function=shutil.move, dirs_exist_ok=True)
-        for folder, _, names in os.walk(target):
-            for name in names:
-                _share(Path(folder, name), target.parent)
-                _sync(Path(folder, name))
-            _share(Path(folder), target.parent)
-            _sync(Path(folder))
+        with self._checked(path):
+            if self.room is not None:
+                _move_tree(staging, staging := self._temporary("tree"))
+            for folder, _, names in os.walk(staging):
+                for name in names:
+                    _share(Path(folder, name), target.parent)
+                    _sync(Path(folder, name))
+                _share(Path(folder), target.parent)
+                _sync(Path(folder))
+            _move_tree(staging, target)
+            for folder, _, _ in os.walk(target):
+                _sync(Path(folder))
         _sync(target.parent)
 
     def get_tree(self, path: str, checksum: str) -> Path:
         return self.root / path
 
-    @contextmanager
-    def exclusive(self, path: str) -> Iterator[None]:
-        lock = self.root / path
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    def epochs(self) -> list[int]:
         try:
-            # Some network file systems have no locks. The checks of the caller remain, as in object stores.
+            names = os.listdir(self.root)
+        except FileNotFoundError:
+            return []
+        return [int(name.removeprefix(_ROOM)) for name in names if name.startswith(_ROOM)]
+
+    def take(self, epoch: int, path: str, expected: bytes | None, document: bytes, token: str) -> Self | None:
+        with self._checked(path):
+            self.root.mkdir(parents=True, exist_ok=True)
+        # The outer folder excludes other contenders for this epoch. The inner one is this holder's alone, even if the
+        # outer one should be removed and made again while this process is suspended.
+        outer = self.root / f"{_ROOM}{epoch:06d}"
+        holder = replace(self, room=outer / token)
+        try:
+            outer.mkdir()
+            (outer / token).mkdir()
+        except (FileExistsError, FileNotFoundError):
+            return None
+        if self.read(path) != expected:
+            holder.leave()
+            return None
+        for earlier in self.epochs():
+            if earlier < epoch:
+                _remove_room(self.root / f"{_ROOM}{earlier:06d}")
+        for name in os.listdir(self.root):
+            if name.startswith(_REMOVED):
+                _remove_room(self.root / name)
+        try:
+            holder.write(path, document)
+        except LeaseLost:
+            return None
+        return holder
+
+    def leave(self) -> None:
+        if self.room is not None:
+            _remove_room(self.room)
+            with suppress(OSError):
+                self.room.parent.rmdir()
+
+    def _temporary(self, name: str) -> Path:
+        """Returns a new path in the room."""
+        assert self.room is not None
+        return self.room / f"{TEMPORARY}{uuid4().hex}-{name}"
+
+    def _own_name(self, path: str) -> Path:
+        """Returns the second name, in the room, of a log to which this holder appends."""
+        assert self.room is not None
+        return self.room / f"{TEMPORARY}{path.replace('/', '__')}"
+
+    def _make_own(self, path: str) -> bool:
+        """Replaces a log by a copy that has a name in the room as well; False where there are no hard links."""
+        content = self.read(path) or b""
+        with self._written(path, content[: content.rfind(b"\n") + 1]) as temporary:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.link(temporary, self._own_name(path))
             except OSError as error:
-                if error.errno not in _NO_LOCKS:
+                if error.errno not in _NO_HARD_LINKS:
                     raise
-            yield
-        finally:
-            os.close(descriptor)
+                return False
+            os.replace(temporary, self.root / path)
+        return True
 
     @contextmanager
     def _written(self, path: str, data: bytes) -> Iterator[Path]:
-        """Yields a durable temporary file beside `path`; makes the folder's list of names durable after the block."""
+        """Yields a durable temporary file for `path`; makes the folder's list of names durable after the block."""
         target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f"{TEMPORARY}{uuid4().hex}-{target.name}"
+        with self._checked(path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            name = f"{TEMPORARY}{uuid4().hex}-{target.name}"
+            temporary = (self.room or target.parent) / name
+            try:
+                _write_new(temporary, data)
+                yield temporary
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync(target.parent)
+
+    @contextmanager
+    def _checked(self, path: str) -> Iterator[None]:
+        """Raises `LeaseLost` for a write that failed because the room is gone; names the remedy when a disk is full."""
         try:
-            _write_new(temporary, data)
-            yield temporary
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync(target.parent)
+            yield
+        except OSError as error:
+            if self.room is not None and not self.room.is_dir():
+                raise LeaseLost(f"another process has taken over {self.root}: {path} was not written") from error
+            if error.errno in _FULL and not isinstance(error, StorageFull):
+                raise StorageFull(error.errno, str(self.root / path)) from error
+            raise
+
+
+def _append(file_name: Path, line: bytes, flags: int = 0) -> None:
+    """Appends a line to a file after dropping an incomplete last line."""
+    new = not file_name.exists()
+    with os.fdopen(os.open(file_name, os.O_RDWR | flags, 0o644), "r+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                end = file.read().rfind(b"\n") + 1
+        file.truncate(end)
+        file.seek(end)
+        if file.write(line) != len(line):
+            file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file_name))
+        os.fsync(file.fileno())
+    if new:
+        _sync(file_name.parent)
+
+
+def _move_tree(source: Path, target: Path) -> None:
+    """Moves a folder, or its files beside those that the target holds already."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno not in _NOT_RENAMED:
+            raise
+        shutil.copytree(source, target, copy_function=shutil.move, dirs_exist_ok=True)
+
+
+def _remove_room(room: Path) -> None:
+    """Removes a room, even while its holder writes into it; nothing can be renamed out of it afterwards."""
+    removed = room if room.name.startswith(_REMOVED) else room.with_name(f"{_REMOVED}{uuid4().hex}")
+    with suppress(FileNotFoundError):
+        os.rename(room, removed)  # an operation that has yet to look the room up fails at once
+    for _ in range(_ROOM_REMOVALS):
+        shutil.rmtree(removed, ignore_errors=True)
+        if not removed.exists():
+            return
+    raise OSError(errno.ENOTEMPTY, "another process keeps writing into a folder that was to be removed", str(removed))
 
 
 def _write_new(target: Path, data: bytes) -> None:

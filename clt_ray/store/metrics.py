@@ -62,3 +62,17 @@ def decode_log(data: bytes, uri: str) -> list[MetricPoint]:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"{uri}: line {number} is not a metric point: {line[:80]!r}") from error
     return points
+
+
+def stamped(data: bytes, epoch: int) -> bytes:
+    """Returns the complete lines of a log, the last of which also has the key `epoch`.
+
+    A log that a later holder of the lease has taken over thereby differs from the log that a former holder knows, even
+    where the version of an object is a hash of its content.
+    """
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    try:
+        last = json.loads(lines[-1]) | {"epoch": epoch}
+    except (IndexError, ValueError, TypeError):
+        return b"".join(lines)
+    return b"".join(lines[:-1]) + json.dumps(last, ensure_ascii=False).encode() + b"\n"

@@ -1,23 +1,58 @@
-"""Files in an object store, or in any other file system that fsspec supports; opens the place behind any URI."""
+"""Files in an object store, or in any other file system that fsspec supports; opens the place behind any URI.
 
+The holder of a lease writes an object only if it still has the version that the holder knows: from the listing that
+follows the acquisition, or from its own last write. `lease.py` shows why this keeps a former holder out.
+
+The back-ends of fsspec repeat a request that fails, for some seconds. `_retried` repeats what they give up, so that an
+outage of the storage of up to a minute costs no run.
+"""
+
+import logging
 import tempfile
-import threading
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from clt_ray.store.files import TEMPORARY, Files
+from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.store.conditional import Changed, conditional
+from clt_ray.store.files import TEMPORARY, Files, LeaseLost
 from clt_ray.store.local import LocalFiles
 
-PARALLEL_READS = 16
+log = logging.getLogger(__name__)
 
-_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+T = TypeVar("T")
+
+OUTAGE_SECONDS = 60.0
+"""Time during which a request that fails is repeated."""
+CONFLICTS = 5
+"""Number of times that an object may turn out to have been written by others before a write is given up."""
+_LONGEST_PAUSE_SECONDS = 5.0
+_PERMANENT = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+_HTTP_CLIENTS = {"aiohttp", "azure", "requests", "urllib3"}
+
+EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "az": "azure", "abfs": "azure", "abfss": "azure"}
+"""The extra of this package that installs the back-end of a URI scheme."""
+
+_OPTIONS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": 64}}}
+"""Options of file systems by URI scheme. botocore keeps 10 connections by default, which serialises parallel reads."""
+
 _copies: dict[tuple[str, str], Path] = {}
+
+
+@dataclass(frozen=True)
+class _Holding:
+    """What the holder of a lease knows of the objects that it may replace."""
+
+    lease: str
+    """Path of the lease document."""
+    token: bytes
+    """Occurs in the lease document as long as the lease is held."""
+    versions: dict[str, str]
+    """Version of each object, by its path, as this holder has last seen or written it."""
 
 
 @dataclass(frozen=True)
@@ -29,37 +64,54 @@ class ObjectFiles:
     root: str
     """Path of the root, without the protocol."""
     scheme: str
+    holding: _Holding | None = None
+    """None for writes without a lease."""
 
     @property
     def uri(self) -> str:
         return f"{self.scheme}://{self.root.lstrip('/')}"
+
+    @property
+    def appends(self) -> bool:
+        return False
 
     def under(self, path: str) -> Self:
         return replace(self, root=self._at(path))
 
     def read(self, path: str) -> bytes | None:
         try:
-            return bytes(self.system.cat_file(self._at(path)))
+            return bytes(_retried(lambda: self.system.cat_file(self._at(path))))
         except (FileNotFoundError, IsADirectoryError):
             return None
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        requested = list(paths)
-        if len(requested) <= 1:
-            contents = [self.read(path) for path in requested]
-        else:
-            with ThreadPoolExecutor(PARALLEL_READS) as pool:
-                contents = list(pool.map(self.read, requested))
-        return {path: data for path, data in zip(requested, contents, strict=True) if data is not None}
+        places = {self._at(path): path for path in paths}
+        if not places:
+            return {}
+        contents: dict[str, Any] = {}
+        if len(places) > 1:
+            contents = self.system.cat(list(places), on_error="return")
+        found = {}
+        for place, path in places.items():
+            content = contents.get(place)
+            if not isinstance(content, bytes) and not isinstance(content, _PERMANENT):
+                content = self.read(path)
+            if isinstance(content, bytes):
+                found[path] = content
+        return found
 
     def write(self, path: str, data: bytes) -> None:
-        self.system.pipe_file(self._at(path), data)
+        if self.holding is None:
+            _retried(lambda: self.system.pipe_file(self._at(path), data))
+        else:
+            self.holding.versions[self._at(path)] = self._replace(self.holding, self._at(path), data)
 
     def create(self, path: str, data: bytes) -> bool:
         try:
-            self.system.pipe_file(self._at(path), data, mode="create")
-        except FileExistsError:
-            return False
+            self._put(self._at(path), data, None)
+        except Changed:
+            # The reply to a put that succeeded may have been lost, and the put repeated.
+            return self.read(path) == data
         return True
 
     def append_line(self, path: str, line: bytes) -> None:
@@ -68,36 +120,37 @@ class ObjectFiles:
 
     def exists(self, path: str) -> bool:
         self.system.invalidate_cache()
-        return bool(self.system.exists(self._at(path)))
+        return bool(_retried(lambda: self.system.exists(self._at(path))))
 
     def names(self, path: str) -> list[str]:
         self.system.invalidate_cache()
         try:
-            entries = self.system.ls(self._at(path), detail=False)
+            entries = _retried(lambda: self.system.ls(self._at(path), detail=False))
         except (FileNotFoundError, NotADirectoryError):
             return []
         names = {entry.rstrip("/").rpartition("/")[2] for entry in entries}
         return sorted(name for name in names if name and not name.startswith(TEMPORARY))
 
     def sizes(self, path: str, temporary: bool = False) -> dict[str, int]:
-        # The listings that fsspec caches would hide what other processes have written since.
-        self.system.invalidate_cache()
-        files = self.system.find(self._at(path), detail=True)
-        return {name[len(self.root) + 1 :]: int(info["size"]) for name, info in files.items()}
+        return {name[len(self.root) + 1 :]: int(info["size"] or 0) for name, info in self._find(path).items()}
 
     def delete(self, path: str) -> None:
+        if self.holding is not None and self._at(path) in self.holding.versions:
+            # Not every service can delete on a condition. A document that was emptied on one does not count any more.
+            self.write(path, b"")
+            del self.holding.versions[self._at(path)]
         with suppress(FileNotFoundError):
-            self.system.rm_file(self._at(path))
+            _retried(lambda: self.system.rm_file(self._at(path)))
 
     def delete_tree(self, path: str) -> None:
         self.system.invalidate_cache()
         with suppress(FileNotFoundError):
-            self.system.rm(self._at(path), recursive=True)
+            _retried(lambda: self.system.rm(self._at(path), recursive=True))
 
     def put_tree(self, staging: Path, path: str) -> None:
         local = sorted(file for file in staging.rglob("*") if file.is_file())
         remote = [self._at(f"{path}/{file.relative_to(staging).as_posix()}") for file in local]
-        self.system.put([str(file) for file in local], remote)
+        _retried(lambda: self.system.put([str(file) for file in local], remote))
 
     def get_tree(self, path: str, checksum: str) -> Path:
         key = (self._at(path), checksum)
@@ -107,17 +160,94 @@ class ObjectFiles:
             local = [folder / name.removeprefix(f"{path}/") for name in remote]
             for file in local:
                 file.parent.mkdir(parents=True, exist_ok=True)
-            self.system.get([self._at(name) for name in remote], [str(file) for file in local])
+            _retried(lambda: self.system.get([self._at(name) for name in remote], [str(file) for file in local]))
             _copies[key] = folder
         return _copies[key]
 
-    @contextmanager
-    def exclusive(self, path: str) -> Iterator[None]:
-        with _locks[self._at(path)]:
-            yield
+    def epochs(self) -> list[int]:
+        return []
+
+    def take(self, epoch: int, path: str, expected: bytes | None, document: bytes, token: str) -> Self | None:
+        place = self._at(path)
+        version = None if expected is None else self._version(place)
+        # The version was read before the content: if the put below succeeds, the content had this version.
+        if self.read(path) != expected or (expected is not None and version is None):
+            return None
+        with suppress(Changed):
+            self._put(place, document, version)
+        # What others wrote after this listing changes the versions in it, and what earlier holders wrote before is
+        # part of what this holder takes over, provided that it held the lease when the listing was made.
+        versions = conditional(self.system).listed(self._find(""))
+        if self.read(path) != document:
+            return None
+        return replace(self, holding=_Holding(place, token.encode(), versions))
+
+    def leave(self) -> None:
+        pass
+
+    def _replace(self, holding: _Holding, place: str, data: bytes) -> str:
+        """Writes an object as the holder of the lease, and returns its new version."""
+        expected = holding.versions.get(place)
+        for _ in range(CONFLICTS):
+            try:
+                return self._put(place, data, expected)
+            except Changed:
+                expected = self._version(place)
+                # The reply to a put that succeeded may have been lost, and the put repeated.
+                if expected is not None and _retried(lambda: self.system.cat_file(place)) == data:
+                    return expected
+            # The version was read before the lease is: whatever a later holder writes will have another version.
+            lease = None if place == holding.lease else _retried(lambda: self.system.cat_file(holding.lease))
+            if lease is None or holding.token not in lease:
+                break
+        raise LeaseLost(f"another process has taken over {self.uri}: {place} was not written")
+
+    def _put(self, place: str, data: bytes, expected: str | None) -> str:
+        return _retried(lambda: conditional(self.system).put(place, data, expected))
+
+    def _version(self, place: str) -> str | None:
+        self.system.invalidate_cache()
+        try:
+            info = _retried(lambda: self.system.info(place))
+        except FileNotFoundError:
+            return None
+        return conditional(self.system).listed({place: info}).get(place)
+
+    def _find(self, path: str) -> Mapping[str, Mapping[str, Any]]:
+        # The listings that fsspec caches would hide what other processes have written since.
+        self.system.invalidate_cache()
+        found: Mapping[str, Mapping[str, Any]] = _retried(lambda: self.system.find(self._at(path), detail=True))
+        return found
 
     def _at(self, path: str) -> str:
         return f"{self.root}/{path}".rstrip("/")
+
+
+def _retried(request: Callable[[], T]) -> T:
+    """Returns the result of a request, which is repeated for a minute while the storage is unavailable."""
+    start, pause = time.monotonic(), 0.1
+    while True:
+        try:
+            return request()
+        except Exception as error:
+            if not _is_transient(error) or time.monotonic() - start > OUTAGE_SECONDS:
+                raise
+            log.warning("the storage did not answer, and is asked again: %s: %s", type(error).__name__, error)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _is_transient(error: Exception) -> bool:
+    """Returns whether the same request may succeed later: the service was unreachable, overloaded or broken."""
+    code = getattr(error, "code", None) or getattr(error, "status_code", None)
+    code = code or getattr(error.__cause__, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if str(code).isdigit():
+        return int(str(code)) in (408, 429) or int(str(code)) >= 500
+    if isinstance(error, _PERMANENT):
+        return False
+    names = {kind.__name__ for kind in type(error).__mro__}
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, (OSError, TimeoutError)) or "HTTPClientError" in names or package in _HTTP_CLIENTS
 
 
 @cache
@@ -133,5 +263,13 @@ def open_files(uri: str) -> Files:
         return LocalFiles(Path(rest if separator else uri).expanduser().absolute())
     from fsspec.core import url_to_fs
 
-    system, path = url_to_fs(uri)
+    try:
+        system, path = url_to_fs(uri, **_OPTIONS.get(scheme, {}))
+    except ImportError as error:
+        extra = EXTRAS.get(scheme)
+        remedy = f"pip install 'clt-ray[{extra}]'" if extra else str(error)
+        problem = Problem("storage", "", uri, f"{scheme}:// needs a package that is not installed", remedy)
+        raise ConfigurationError([problem]) from error
+    except ValueError as error:
+        raise ConfigurationError([Problem("storage", "", uri, str(error))]) from error
     return ObjectFiles(system, path.rstrip("/"), scheme)

@@ -1,9 +1,10 @@
 """The directory of one run: JSON documents, text files, metric logs, directory trees, and the lease to write them."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeGuard, TypeVar
 
 from clt_ray.store import trees
 from clt_ray.store.documents import (
@@ -11,6 +12,7 @@ from clt_ray.store.documents import (
     Document,
     FileRecord,
     JudgeDocument,
+    LeaseDocument,
     ResultDocument,
     StatusDocument,
     StopDocument,
@@ -19,12 +21,15 @@ from clt_ray.store.documents import (
 )
 from clt_ray.store.files import Files
 from clt_ray.store.lease import HEARTBEAT_SECONDS, STALE_SECONDS, Clock, Lease, Watch, acquire
-from clt_ray.store.metrics import MetricPoint, decode_log, sound_part
+from clt_ray.store.logs import LogBatches
+from clt_ray.store.metrics import MetricPoint, decode_log, sound_part, stamped
 from clt_ray.store.owner import Owner
 from clt_ray.sweep.run import RunSpec
 
 D = TypeVar("D", bound=Document)
 Log = Literal["train", "validation", "interference"]
+NO_RESULT = b'{"no_result_before_epoch":'
+"""Begins a result.json that a holder who takes over writes to an object store, so that a former one creates none."""
 LOGS: tuple[Log, ...] = ("train", "validation", "interference")
 
 
@@ -32,7 +37,7 @@ class RunDir:
     """Everything stored of one run.
 
     Names are paths inside the directory. Reading needs no lease. Once `acquire_lease` has been called, every
-    write of this object raises `LeaseLost` as soon as another process has taken the run over.
+    write of this object raises `LeaseLost` as soon as another process has taken the run over, and changes nothing.
     """
 
     def __init__(self, files: Files, clock: Clock = time.time, timer: Clock = time.monotonic) -> None:
@@ -43,6 +48,7 @@ class RunDir:
         self._files, self._clock = files, clock
         self._watch = Watch(timer)
         self._lease: Lease | None = None
+        self._batches: LogBatches | None = None
 
     @property
     def uri(self) -> str:
@@ -75,7 +81,10 @@ class RunDir:
 
     def result(self) -> ResultDocument | None:
         """Returns result.json, None until the run is finished."""
-        return self._read(ResultDocument)
+        data = self._files.read(ResultDocument.FILE)
+        if data is None or data.startswith(NO_RESULT):
+            return None
+        return ResultDocument.decode(data, f"{self.uri}/{ResultDocument.FILE}")
 
     def write_result(self, document: ResultDocument) -> None:
         """Replaces result.json, after which the run is finished."""
@@ -98,8 +107,8 @@ class RunDir:
 
     def withdraw_stop(self) -> None:
         """Deletes the request to stop, if there is one."""
-        self._may_write()
-        self._files.delete(StopDocument.FILE)
+        with self._writing() as files:
+            files.delete(StopDocument.FILE)
 
     def judge(self) -> JudgeDocument | None:
         """Returns judge/judge.json, None while no judge has rated the run's answers."""
@@ -125,9 +134,19 @@ class RunDir:
         self._replace(_checked(name), text.encode())
 
     def append_metrics(self, log: Log, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends metrics of an optimizer step to a log; durable once this has returned."""
-        self._may_write()
-        self._files.append_line(f"{log}.jsonl", MetricPoint(step, metrics, self._clock()).encode())
+        """Appends metrics of an optimizer step to a log.
+
+        Returns when the point is durable, except for points of `train` in an object store: the holder of the lease
+        writes them in batches, at the latest before the next point of another log or the next tree; see `logs.py`.
+        """
+        path, line = f"{log}.jsonl", MetricPoint(step, metrics, self._clock()).encode()
+        with self._writing() as files:
+            if self._batches is None:
+                files.append_line(path, line)
+                return
+            self._batches.append(path, line)
+            if log != "train":
+                self._batches.flush()
 
     def metrics(self, log: Log) -> list[MetricPoint]:
         """Returns all points of a log in the order of recording; see `metrics.decode_log`."""
@@ -135,42 +154,54 @@ class RunDir:
 
     def repair_metrics(self) -> None:
         """Deletes the first damaged line of each log and all lines after it, which training then records again."""
-        self._may_write()
-        for log in LOGS:
-            content = self._files.read(f"{log}.jsonl") or b""
-            sound = sound_part(content)
-            if sound != content:
-                self._files.write(f"{log}.jsonl", sound)
+        with self._writing() as files:
+            if self._batches is not None:
+                self._batches.forget()
+            for log in LOGS:
+                content = files.read(f"{log}.jsonl") or b""
+                sound = sound_part(content)
+                if sound != content:
+                    files.write(f"{log}.jsonl", sound)
 
     def truncate_metrics(self, after_step: int) -> None:
         """Deletes the points of later steps from all logs, since training resumes from `after_step`."""
-        self._may_write()
-        for log in LOGS:
-            points = self.metrics(log)
-            kept = [point for point in points if point.step <= after_step]
-            if len(kept) < len(points):
-                self._files.write(f"{log}.jsonl", b"".join(point.encode() for point in kept))
+        with self._writing() as files:
+            if self._batches is not None:
+                self._batches.forget()
+            for log in LOGS:
+                points = self.metrics(log)
+                kept = [point for point in points if point.step <= after_step]
+                if len(kept) < len(points):
+                    files.write(f"{log}.jsonl", b"".join(point.encode() for point in kept))
 
     def commit_tree(self, staging: Path, name: str) -> None:
         """Moves a local folder into the directory as tree `name`, replacing an older tree; see `trees.commit`."""
-        self._may_write()
-        trees.commit(self._files, staging, _checked(name))
+        with self._writing() as files:
+            self._flush()
+            trees.commit(files, staging, _checked(name), self._epoch())
 
-    def put_part(self, staging: Path, name: str) -> dict[str, FileRecord]:
-        """Moves one machine's files of tree `name` into the directory, and returns their records by path.
+    def begin_tree(self, name: str) -> str:
+        """Deletes tree `name` and returns the folder of a new one, which the holder of the lease names to others."""
+        with self._writing() as files:
+            return trees.begin(files, _checked(name), self._epoch())
 
-        Machines without the lease may do this, since the tree does not count before the holder calls `seal_tree`.
+    def put_part(self, staging: Path, place: str) -> dict[str, FileRecord]:
+        """Moves one machine's files of a tree into the folder `place`, and returns their records by path.
+
+        Machines without the lease may do this, since the tree does not count before the holder calls `seal_tree`, and
+        the folder belongs to the holder that has returned it from `begin_tree`.
         """
-        return trees.put_part(self._files, staging, _checked(name))
+        return trees.put_part(self._files, staging, _checked(place))
 
-    def seal_tree(self, name: str, records: Mapping[str, FileRecord]) -> None:
-        """Declares a tree complete after all machines have put their parts; `records` are those of all files."""
-        self._may_write()
-        trees.seal(self._files, _checked(name), records)
+    def seal_tree(self, place: str, records: Mapping[str, FileRecord]) -> None:
+        """Declares the tree in a folder complete after all machines have put their parts, with all their records."""
+        with self._writing() as files:
+            self._flush()
+            trees.seal(files, _checked(place), records, self._epoch())
 
     def complete_trees(self, prefix: str) -> list[str]:
         """Returns the names of the trees that begin with `prefix` and whose files have their recorded sizes."""
-        return trees.complete(self._files, _checked(prefix))
+        return trees.complete(self._files, _checked(prefix), self._base())
 
     def open_tree(self, name: str) -> Path:
         """Returns a local folder with the files of a tree after comparing the hash of every file.
@@ -178,20 +209,20 @@ class RunDir:
         The folder is the tree itself or, when the store is remote, a copy that exists as long as this process. It must
         not be written to. A damaged tree raises `TornTreeError`.
         """
-        return trees.open_tree(self._files, _checked(name))
+        return trees.open_tree(self._files, _checked(name), self._base())
 
     def delete_tree(self, name: str) -> None:
-        self._may_write()
-        trees.delete(self._files, _checked(name))
+        with self._writing() as files:
+            trees.delete(files, _checked(name))
 
     def delete_file(self, name: str) -> None:
         """Deletes a single file of no tree, such as one that a process left when it died."""
-        self._may_write()
-        self._files.delete(_checked(name))
+        with self._writing() as files:
+            files.delete(_checked(name))
 
     def size(self, name: str) -> int:
-        """Returns the size of all files of a folder together, in bytes."""
-        return sum(self._files.sizes(_checked(name)).values())
+        """Returns the size of all files of a folder or a tree together, in bytes."""
+        return sum(sum(self._files.sizes(place).values()) for place in trees.places(self._files, _checked(name)))
 
     def acquire_lease(
         self,
@@ -205,20 +236,66 @@ class RunDir:
         Repeated calls on one object watch the lease of another process, and take it over once it is stale.
         """
         clock = clock or self._clock
-        self._lease = acquire(self._files, owner, clock, heartbeat_seconds, STALE_SECONDS, claim, self._watch)
-        return self._lease
+        lease = acquire(self._files, owner, clock, heartbeat_seconds, STALE_SECONDS, claim, self._watch)
+        try:
+            self._take_over(lease)
+        except BaseException:
+            lease.release()
+            raise
+        self._lease = lease
+        return lease
+
+    def _take_over(self, lease: Lease) -> None:
+        """Makes what counts in the directory the new holder's own, as `lease.py` explains."""
+        with lease.writing() as files:
+            if not files.appends:
+                self._batches = LogBatches(self._files.read, files.write)
+                lease.before_release = self._batches.close
+            if self.is_finished():
+                return
+            if not files.appends and lease.is_take_over:
+                files.write(ResultDocument.FILE, NO_RESULT + b" %d}\n" % lease.epoch)
+            paths = [f"{log}.jsonl" for log in LOGS]
+            for path, content in self._files.read_many(paths).items():
+                files.write(path, content if files.appends else stamped(content, lease.epoch))
+            trees.adopt(files, lease.base, lease.epoch)
+        lease.beat(base=lease.epoch)
+        lease.check()
+
+    def _base(self) -> int:
+        if self._is_fenced(self._lease):
+            return self._lease.base
+        document = LeaseDocument.decode_if_sound(self._files.read(LeaseDocument.FILE))
+        return (document.base or 0) if document is not None else 0
+
+    def _epoch(self) -> int | None:
+        """Returns the epoch of what is written now; None in a directory of which nobody has ever held the lease."""
+        return self._lease.epoch if self._is_fenced(self._lease) else self._base() or None
+
+    def _flush(self) -> None:
+        if self._batches is not None:
+            self._batches.flush()
 
     def _read(self, kind: type[D]) -> D | None:
         data = self._files.read(kind.FILE)
         return None if data is None else kind.decode(data, f"{self.uri}/{kind.FILE}")
 
     def _replace(self, name: str, data: bytes) -> None:
-        self._may_write()
-        self._files.write(name, data)
+        with self._writing() as files:
+            files.write(name, data)
 
-    def _may_write(self) -> None:
-        if self._lease is not None and not self._lease.released:
-            self._lease.check()
+    @contextmanager
+    def _writing(self) -> Iterator[Files]:
+        """Yields the files to write to; an object that has lost its lease writes no more, even after the release."""
+        if self._is_fenced(self._lease):
+            with self._lease.writing() as files:
+                yield files
+        else:
+            yield self._files
+
+    @staticmethod
+    def _is_fenced(lease: Lease | None) -> TypeGuard[Lease]:
+        return lease is not None and (not lease.released or lease.lost.is_set())
 
 
 def _checked(name: str) -> str:

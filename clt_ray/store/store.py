@@ -3,9 +3,10 @@
 import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from clt_ray.store.documents import LeaseDocument, ResultDocument, StatusDocument
+from clt_ray.store.documents import Document, LeaseDocument, ResultDocument, StatusDocument
 from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, Watch, acquire
 from clt_ray.store.objects import open_files
 from clt_ray.store.run_dir import RunDir
@@ -19,7 +20,7 @@ SCRATCH = "ray"
 NO_MESSAGE = "Error: no message"
 """Error line of a failed run whose status names no error."""
 
-_READ = (ResultDocument.FILE, StatusDocument.FILE, LeaseDocument.FILE)
+D = TypeVar("D", bound=Document)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -50,15 +51,24 @@ class Store:
     def states(self, run_ids: Sequence[str]) -> dict[str, RunStatus]:
         """Returns the state of each run by its id.
 
-        Costs one listing, and three small reads for each run that has a directory. A damaged document counts as
-        missing, since executing the run writes it again. Whether a run is running is judged by the wall clocks of two
-        machines, without waiting for a heartbeat: it is for display, and only `acquire_lease` decides who may write.
+        Costs one listing, one small read for each finished run, and three for each other run that has a directory;
+        reads of an object store are parallel. A damaged document counts as missing, since executing the run writes it
+        again. Whether a run is running is judged by the wall clocks of two machines, without waiting for a heartbeat:
+        it is for display, and only `acquire_lease` decides who may write.
         """
         started = set(self.run_ids())
-        known = [run_id for run_id in dict.fromkeys(run_ids) if run_id in started]
-        paths = [f"{RUNS}/{run_id}/{name}" for run_id in known for name in _READ]
-        contents = self._files.read_many(paths)
-        return {run_id: self._state(run_id, contents) if run_id in started else MISSING for run_id in run_ids}
+        states = {run_id: MISSING for run_id in run_ids}
+        known = [run_id for run_id in states if run_id in started]
+        results = self._read_many(known, ResultDocument)
+        states |= {run_id: RunStatus("finished", result.steps, result.steps) for run_id, result in results.items()}
+        others = [run_id for run_id in known if run_id not in results]
+        statuses, leases = self._read_many(others, StatusDocument), self._read_many(others, LeaseDocument)
+        now = self._clock()
+        return states | {run_id: _state(statuses.get(run_id), leases.get(run_id), now) for run_id in others}
+
+    def statuses(self, run_ids: Sequence[str]) -> dict[str, StatusDocument]:
+        """Returns status.json of each run that has a sound one, by run id; reads an object store in parallel."""
+        return self._read_many(run_ids, StatusDocument)
 
     def sizes(self, folder: str = RUNS) -> dict[str, int]:
         """Returns the size in bytes of every file of a folder of the store, by path, temporary ones included.
@@ -83,20 +93,20 @@ class Store:
         files, watch = self._files.under(f"{LEASES}/{_plain(name)}"), self._watches[name]
         return acquire(files, clock=self._clock, stale_seconds=stale_seconds, watch=watch)
 
-    def _state(self, run_id: str, contents: Mapping[str, bytes]) -> RunStatus:
-        folder = f"{RUNS}/{run_id}"
-        status = StatusDocument.decode_if_sound(contents.get(f"{folder}/{StatusDocument.FILE}"))
-        step, total_steps = (status.step, status.total_steps) if status is not None else (0, None)
-        if ResultDocument.decode_if_sound(contents.get(f"{folder}/{ResultDocument.FILE}")) is not None:
-            return RunStatus("finished", step, total_steps)
-        lease = LeaseDocument.decode_if_sound(contents.get(f"{folder}/{LeaseDocument.FILE}"))
-        if lease is not None and lease.looks_live(self._clock()):
-            return RunStatus("running", step, total_steps)
-        if status is not None and status.state == "failed":
-            error = status.error.line if status.error is not None else NO_MESSAGE
-            return RunStatus("failed", step, total_steps, error)
-        stopped = f"stopped: {status.stopped}" if status is not None and status.stopped else None
-        return RunStatus("interrupted", step, total_steps, stopped)
+    def _read_many(self, run_ids: Iterable[str], kind: type[D]) -> dict[str, D]:
+        paths = {run_id: f"{RUNS}/{_plain(run_id)}/{kind.FILE}" for run_id in run_ids}
+        contents = self._files.read_many(paths.values())
+        documents = {run_id: kind.decode_if_sound(contents.get(path)) for run_id, path in paths.items()}
+        return {run_id: document for run_id, document in documents.items() if document is not None}
+
+
+def _state(status: StatusDocument | None, lease: LeaseDocument | None, now: float) -> RunStatus:
+    step, total_steps = (status.step, status.total_steps) if status is not None else (0, None)
+    if lease is not None and lease.looks_live(now):
+        return RunStatus("running", step, total_steps)
+    if status is not None and status.state == "failed":
+        return RunStatus("failed", step, total_steps, status.error.line if status.error is not None else NO_MESSAGE)
+    return RunStatus("interrupted", step, total_steps)
 
 
 def _plain(name: str) -> str:

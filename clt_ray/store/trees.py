@@ -8,6 +8,11 @@ process died when:
     checkpoints/weights-000050/model.safetensors
     checkpoints/weights-000050/COMPLETE.json    {"files": {"config.json": {"size": 512, "sha256": "9f.."}, ..}}
 
+The folder of a tree that the holder of a lease writes ends with the epoch of the lease, `weights-000050@7`, so that a
+former holder and its machines never write into a tree of a later one. The marker names the epoch as well. A new holder
+writes its own epoch into the markers that it takes over, and then raises the `base` of its lease: markers of earlier
+epochs than the base do not count, so a tree that a former holder seals late never counts.
+
 `complete` compares sizes, which costs one listing. `open_tree` compares hashes, which costs reading all files.
 Both reject a tree with a file that its marker does not name.
 """
@@ -22,6 +27,7 @@ from clt_ray.store.documents import FileRecord, MarkerDocument
 from clt_ray.store.files import Files
 
 MARKER = MarkerDocument.FILE
+_EPOCH = "@"
 
 Records = Mapping[str, FileRecord]
 
@@ -38,15 +44,21 @@ class TornTreeError(CltRayError, OSError):
         super().__init__(f"{tree}/{file}: {reason}")
 
 
-def commit(files: Files, staging: Path, name: str) -> None:
+def commit(files: Files, staging: Path, name: str, epoch: int | None = None) -> None:
     """Moves a local folder into the store as tree `name`, replacing an older tree; errors as `put_part`."""
     _regular_files(staging)
+    place = begin(files, name, epoch)
+    seal(files, place, put_part(files, staging, place), epoch)
+
+
+def begin(files: Files, name: str, epoch: int | None = None) -> str:
+    """Deletes the tree `name` and returns the folder of a new one, to which `put_part` and `seal` refer."""
     delete(files, name)
-    seal(files, name, put_part(files, staging, name))
+    return name if epoch is None else f"{name}{_EPOCH}{epoch}"
 
 
-def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
-    """Moves the files of a local folder into tree `name`, beside the files that are already there.
+def put_part(files: Files, staging: Path, place: str) -> dict[str, FileRecord]:
+    """Moves the files of a local folder into the folder of a tree, beside the files that are already there.
 
     Several machines may each put a part, with different files. The tree counts once one of them has sealed it with all
     records, which this returns by path.
@@ -56,45 +68,42 @@ def put_part(files: Files, staging: Path, name: str) -> dict[str, FileRecord]:
     """
     (staging / MARKER).unlink(missing_ok=True)
     records = {path: _record(staging / path) for path in _regular_files(staging)}
-    files.put_tree(staging, name)
+    files.put_tree(staging, place)
     shutil.rmtree(staging, ignore_errors=True)
     return records
 
 
-def seal(files: Files, name: str, records: Records) -> None:
-    """Declares a tree complete by writing its marker, with the records of all files of all parts."""
-    files.write(f"{name}/{MARKER}", MarkerDocument(records).encode())
+def seal(files: Files, place: str, records: Records, epoch: int | None = None) -> None:
+    """Declares the tree in a folder complete by writing its marker, with the records of all files of all parts."""
+    files.write(f"{place}/{MARKER}", MarkerDocument(records, epoch).encode())
 
 
-def complete(files: Files, prefix: str) -> list[str]:
-    """Returns the sorted names of the trees that begin with `prefix` and whose files have their recorded sizes."""
-    sizes = files.sizes(prefix.rpartition("/")[0])
-    markers = [path for path in sizes if path.endswith(f"/{MARKER}") and path.startswith(prefix)]
-    contents = files.read_many(markers)
-    names = []
-    for path in sorted(markers):
-        name = path.removesuffix(f"/{MARKER}")
-        marker = MarkerDocument.decode_if_sound(contents.get(path))
-        if marker is not None and _torn(_inside(sizes, name), marker.files) is None:
-            names.append(name)
-    return names
+def complete(files: Files, prefix: str, base: int = 0) -> list[str]:
+    """Returns the sorted names of the trees that begin with `prefix` and whose files have their recorded sizes.
+
+    Trees of an epoch before `base` do not count.
+    """
+    return sorted({place.partition(_EPOCH)[0] for place in _complete_places(files, prefix, base)})
 
 
-def open_tree(files: Files, name: str) -> Path:
+def adopt(files: Files, base: int, epoch: int) -> None:
+    """Makes all complete trees since epoch `base` trees of `epoch`, so that a former holder cannot delete them."""
+    for place, marker in _complete_places(files, "", base).items():
+        seal(files, place, marker.files, epoch)
+
+
+def open_tree(files: Files, name: str, base: int = 0) -> Path:
     """Returns a local folder with the files of a tree after comparing the hash of every file.
 
     Raises:
         TornTreeError: A file is missing, was changed, or does not belong to the tree.
     """
-    uri = f"{files.uri}/{name}"
-    content = files.read(f"{name}/{MARKER}")
-    marker = MarkerDocument.decode_if_sound(content)
-    if content is None or marker is None:
-        raise TornTreeError(uri, MARKER, "is missing: the tree was never completed" if not content else "not JSON")
-    torn = _torn(_inside(files.sizes(name), name), marker.files)
+    place, marker = _marked(files, name, base)
+    uri = f"{files.uri}/{place}"
+    torn = _torn(_inside(files.sizes(place), place), marker.files)
     if torn is not None:
         raise TornTreeError(uri, *torn)
-    folder = files.get_tree(name, hashlib.sha256(content).hexdigest())
+    folder = files.get_tree(place, hashlib.sha256(MarkerDocument(marker.files).encode()).hexdigest())
     for path, expected in marker.files.items():
         actual = _record(folder / path)
         if actual != expected:
@@ -102,10 +111,43 @@ def open_tree(files: Files, name: str) -> Path:
     return folder
 
 
+def places(files: Files, name: str) -> list[str]:
+    """Returns the folders that hold a tree `name` of any epoch, complete or not."""
+    folder, separator, last = name.rpartition("/")
+    entries = [entry for entry in files.names(folder) if entry.partition(_EPOCH)[0] == last]
+    return [f"{folder}{separator}{entry}" for entry in entries]
+
+
 def delete(files: Files, name: str) -> None:
     """Deletes a tree, which stops counting before its first file is deleted."""
-    files.delete(f"{name}/{MARKER}")
-    files.delete_tree(name)
+    for place in places(files, name):
+        files.delete(f"{place}/{MARKER}")
+        files.delete_tree(place)
+
+
+def _complete_places(files: Files, prefix: str, base: int) -> dict[str, MarkerDocument]:
+    sizes = files.sizes(prefix.rpartition("/")[0])
+    paths = [path for path in sizes if path.endswith(f"/{MARKER}") and path.startswith(prefix)]
+    markers = {}
+    for path, content in files.read_many(paths).items():
+        place, marker = path.removesuffix(f"/{MARKER}"), MarkerDocument.decode_if_sound(content)
+        if marker is not None and (marker.epoch or 0) >= base and _torn(_inside(sizes, place), marker.files) is None:
+            markers[place] = marker
+    return markers
+
+
+def _marked(files: Files, name: str, base: int) -> tuple[str, MarkerDocument]:
+    """Returns the newest folder of a tree with a marker that counts, and the marker."""
+    paths = [f"{place}/{MARKER}" for place in places(files, name)]
+    contents = {path.removesuffix(f"/{MARKER}"): data for path, data in files.read_many(paths).items()}
+    markers = {place: MarkerDocument.decode_if_sound(data) for place, data in contents.items()}
+    counting = {place: marker for place, marker in markers.items() if marker and (marker.epoch or 0) >= base}
+    if not counting:
+        damaged = [place for place, marker in markers.items() if marker is None and contents[place]]
+        reason = "not JSON" if damaged else "is missing: the tree was never completed"
+        raise TornTreeError(f"{files.uri}/{damaged[0] if damaged else name}", MARKER, reason)
+    place = max(counting, key=lambda place: int(place.rpartition(_EPOCH)[2] if _EPOCH in place else 0))
+    return place, counting[place]
 
 
 def _inside(sizes: Mapping[str, int], name: str) -> dict[str, int]:

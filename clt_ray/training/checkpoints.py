@@ -70,17 +70,17 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: A
     import torch.distributed as dist
 
     distributed = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    if rank == 0:
-        journal.delete_tree(name)
+    places = [journal.begin_tree(name) if rank == 0 else ""]
     if distributed:
-        dist.barrier(group)
-    records = dict(journal.put_part(staging, name)) if any(staging.iterdir()) else {}
+        # Where process 0 may write depends on its lease, which a process of an earlier attempt must not find out.
+        dist.broadcast_object_list(places, 0, group)
+    records = dict(journal.put_part(staging, places[0])) if any(staging.iterdir()) else {}
     parts: list[Any] = [records]
     if distributed:
         parts = [None] * dist.get_world_size()
         dist.all_gather_object(parts, records, group)
     if rank == 0:
-        journal.seal_tree(name, {file: record for part in parts for file, record in part.items()})
+        journal.seal_tree(places[0], {file: record for part in parts for file, record in part.items()})
 
 
 def latest_resume_point(

@@ -38,11 +38,14 @@ class Journal(Protocol):
     def commit_tree(self, staging: Path, name: str) -> None:
         """Moves a local folder into the record as a complete tree."""
 
-    def put_part(self, staging: Path, name: str) -> Mapping[str, Any]:
-        """Moves one process's files of a tree into the record; returns the record of each file by its path."""
+    def begin_tree(self, name: str) -> str:
+        """Deletes a tree and returns the place of a new one of this name, for `put_part` and `seal_tree`."""
 
-    def seal_tree(self, name: str, records: Mapping[str, Any]) -> None:
-        """Declares a tree complete whose parts have all been put."""
+    def put_part(self, staging: Path, place: str) -> Mapping[str, Any]:
+        """Moves one process's files of a tree to its place; returns the record of each file by its path."""
+
+    def seal_tree(self, place: str, records: Mapping[str, Any]) -> None:
+        """Declares the tree at a place complete, whose parts have all been put."""
 
     def complete_trees(self, prefix: str) -> list[str]:
         """Returns the names of the complete trees that begin with `prefix`."""
