@@ -135,12 +135,19 @@ class ObjectFiles:
         return {name[len(self.root) + 1 :]: int(info["size"] or 0) for name, info in self._find(path).items()}
 
     def delete(self, path: str) -> None:
-        if self.holding is not None and self._at(path) in self.holding.versions:
+        place = self._at(path)
+        if self.holding is not None:
+            if place not in self.holding.versions:
+                version = self._version(place)
+                if version is None:
+                    return
+                self._check_lease(self.holding, place)
+                self.holding.versions[place] = version
             # Not every service can delete on a condition. A document that was emptied on one does not count any more.
             self.write(path, b"")
-            del self.holding.versions[self._at(path)]
+            del self.holding.versions[place]
         with suppress(FileNotFoundError):
-            _retried(lambda: self.system.rm_file(self._at(path)))
+            _retried(lambda: self.system.rm_file(place))
 
     def delete_tree(self, path: str) -> None:
         self.system.invalidate_cache()
@@ -196,11 +203,14 @@ class ObjectFiles:
                 # The reply to a put that succeeded may have been lost, and the put repeated.
                 if expected is not None and _retried(lambda: self.system.cat_file(place)) == data:
                     return expected
-            # The version was read before the lease is: whatever a later holder writes will have another version.
-            lease = None if place == holding.lease else _retried(lambda: self.system.cat_file(holding.lease))
-            if lease is None or holding.token not in lease:
-                break
-        raise LeaseLost(f"another process has taken over {self.uri}: {place} was not written")
+            self._check_lease(holding, place)
+        raise LeaseLost(f"other processes keep writing {place}, although this one holds the lease of {self.uri}")
+
+    def _check_lease(self, holding: _Holding, place: str) -> None:
+        """Raises `LeaseLost` if the lease is lost. What a later holder writes differs from versions read before."""
+        lease = None if place == holding.lease else _retried(lambda: self.system.cat_file(holding.lease))
+        if lease is None or holding.token not in lease:
+            raise LeaseLost(f"another process has taken over {self.uri}: {place} was not written")
 
     def _put(self, place: str, data: bytes, expected: str | None) -> str:
         return _retried(lambda: conditional(self.system).put(place, data, expected))

@@ -191,7 +191,8 @@ class RunDir:
         Machines without the lease may do this, since the tree does not count before the holder calls `seal_tree`, and
         the folder belongs to the holder that has returned it from `begin_tree`.
         """
-        return trees.put_part(self._files, staging, _checked(place))
+        with self._writing() as files:
+            return trees.put_part(files, staging, _checked(place))
 
     def seal_tree(self, place: str, records: Mapping[str, FileRecord]) -> None:
         """Declares the tree in a folder complete after all machines have put their parts, with all their records."""
@@ -213,7 +214,7 @@ class RunDir:
 
     def delete_tree(self, name: str) -> None:
         with self._writing() as files:
-            trees.delete(files, _checked(name))
+            trees.delete(files, _checked(name), self._epoch())
 
     def delete_file(self, name: str) -> None:
         """Deletes a single file of no tree, such as one that a process left when it died."""

@@ -53,7 +53,7 @@ def commit(files: Files, staging: Path, name: str, epoch: int | None = None) -> 
 
 def begin(files: Files, name: str, epoch: int | None = None) -> str:
     """Deletes the tree `name` and returns the folder of a new one, to which `put_part` and `seal` refer."""
-    delete(files, name)
+    delete(files, name, epoch)
     return name if epoch is None else f"{name}{_EPOCH}{epoch}"
 
 
@@ -118,11 +118,12 @@ def places(files: Files, name: str) -> list[str]:
     return [f"{folder}{separator}{entry}" for entry in entries]
 
 
-def delete(files: Files, name: str) -> None:
-    """Deletes a tree, which stops counting before its first file is deleted."""
+def delete(files: Files, name: str, epoch: int | None = None) -> None:
+    """Deletes a tree, which stops counting before its first file is deleted; leaves trees of later epochs alone."""
     for place in places(files, name):
-        files.delete(f"{place}/{MARKER}")
-        files.delete_tree(place)
+        if epoch is None or _epoch_of(place) <= epoch:
+            files.delete(f"{place}/{MARKER}")
+            files.delete_tree(place)
 
 
 def _complete_places(files: Files, prefix: str, base: int) -> dict[str, MarkerDocument]:
@@ -146,8 +147,13 @@ def _marked(files: Files, name: str, base: int) -> tuple[str, MarkerDocument]:
         damaged = [place for place, marker in markers.items() if marker is None and contents[place]]
         reason = "not JSON" if damaged else "is missing: the tree was never completed"
         raise TornTreeError(f"{files.uri}/{damaged[0] if damaged else name}", MARKER, reason)
-    place = max(counting, key=lambda place: int(place.rpartition(_EPOCH)[2] if _EPOCH in place else 0))
+    place = max(counting, key=_epoch_of)
     return place, counting[place]
+
+
+def _epoch_of(place: str) -> int:
+    epoch = place.rpartition(_EPOCH)[2] if _EPOCH in place else "0"
+    return int(epoch) if epoch.isdigit() else 0
 
 
 def _inside(sizes: Mapping[str, int], name: str) -> dict[str, int]:

@@ -10,6 +10,8 @@ import fsspec
 import pytest
 
 from clt_ray.store import RunDir, Store
+from tests.support import storage_servers
+from tests.support.storage_servers import ObjectStore
 from tests.support.store_cases import RUN_ID, ManualClock, make_staging
 
 
@@ -18,8 +20,30 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(scope="session")
+def s3_store() -> Iterator[ObjectStore]:
+    with storage_servers.s3() as store, storage_servers.reachable_by(store):
+        yield store
+
+
+@pytest.fixture(scope="session")
+def gcs_store() -> Iterator[ObjectStore]:
+    with storage_servers.gcs() as store, storage_servers.reachable_by(store):
+        yield store
+
+
+@pytest.fixture(params=["s3", "gcs"])
+def object_store(request: pytest.FixtureRequest) -> ObjectStore:
+    """A real server of an object store."""
+    store: ObjectStore = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+@pytest.fixture(params=["local", "memory", "s3", "gcs"])
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param in ("s3", "gcs"):
+        yield request.getfixturevalue(f"{request.param}_store").new_uri()
+        return
     if request.param == "local":
         yield str(tmp_path / "runs")
         return

