@@ -106,7 +106,8 @@ def _state(status: StatusDocument | None, lease: LeaseDocument | None, now: floa
         return RunStatus("running", step, total_steps)
     if status is not None and status.state == "failed":
         return RunStatus("failed", step, total_steps, status.error.line if status.error is not None else NO_MESSAGE)
-    return RunStatus("interrupted", step, total_steps)
+    stopped = f"stopped: {status.stopped}" if status is not None and status.stopped else None
+    return RunStatus("interrupted", step, total_steps, stopped)
 
 
 def _plain(name: str) -> str:
