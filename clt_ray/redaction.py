@@ -87,13 +87,14 @@ def _is_http(scheme: str) -> bool:
 
 def _without_secret_values(rest: str) -> str:
     def hidden(match: re.Match[str]) -> str:
-        secret = _is_secret(match["name"][1:]) or _holds_secret(match["value"])
+        secret = is_secret_name(match["name"][1:]) or _holds_secret(match["value"])
         return f"{match['name']}={HIDDEN}" if secret else match.group()
 
     return _PARAMETER.sub(hidden, rest)
 
 
-def _is_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Returns whether the name of a parameter or a variable says that its value is a secret."""
     return _SECRET_NAMES.search(unquote_plus(name).strip()) is not None
 
 
@@ -101,4 +102,4 @@ def _holds_secret(value: str) -> bool:
     """Whether a value is itself a connection string or a URI with a secret, as in SQLAlchemy's `odbc_connect`."""
     decoded = unquote_plus(value)
     names = (part.partition("=")[0] for part in re.split(r"[;&?\s]", decoded) if "=" in part)
-    return any(map(_is_secret, names)) or redacted(decoded) != decoded
+    return any(map(is_secret_name, names)) or redacted(decoded) != decoded

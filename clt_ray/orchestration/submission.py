@@ -1,4 +1,4 @@
-"""Submits a command as a Ray job, and follows jobs: what `ray job submit` does, with this project's settings."""
+"""Submits a command as a Ray job, and follows jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clt_ray.errors import CltRayError, ConfigurationError, Problem
 from clt_ray.orchestration.upload import adopt_secrets, write_archive
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 SWEEP_KEY, STORAGE_KEY = "clt_ray_sweep", "clt_ray_storage"
-"""Metadata of a job, by which a job of the same sweep in the same storage is found."""
+"""Metadata by which a job of the same sweep in the same storage is found."""
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 """Time that a starting cluster has to accept a job: its job server answers before its agent can start jobs."""
 
 OUTAGE_SECONDS = 600.0
-"""Time without an answer from the job server after which following a job is given up. The job is not affected."""
+"""Time without an answer from the job server after which a job is followed no longer."""
 
 RETRY_SECONDS = 1.0
 
@@ -43,7 +43,7 @@ class Job:
     """Where the runs are; empty for the job's default."""
     entrypoint: str
     root: Path
-    """Local folder that becomes the working directory of the job; see `write_archive`."""
+    """See `write_archive` for this, the folder and the paths."""
     folder: Path
     paths: Sequence[Path]
     settings: Mapping[str, str]
@@ -53,10 +53,10 @@ class Job:
 
 @contextlib.contextmanager
 def job_server(address: str) -> Iterator[JobSubmissionClient]:
-    """Connects to a cluster's job server, such as http://127.0.0.1:8265, for the length of the block.
+    """Connects to a cluster's job server, such as http://127.0.0.1:8265, with Ray's token where there is one.
 
-    Ray's authentication token is sent where there is one: RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH, or
-    ~/.ray/auth_token, unless RAY_AUTH_MODE is `disabled`; as well as the headers in RAY_JOB_HEADERS (JSON).
+    The token is RAY_AUTH_TOKEN, or in the file RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token. RAY_JOB_HEADERS (JSON) adds
+    headers.
 
     Raises:
         ConfigurationError: No job server answers, or it refuses the token.
@@ -64,26 +64,22 @@ def job_server(address: str) -> Iterator[JobSubmissionClient]:
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
-    def refused(message: str, remedy: str) -> ConfigurationError:
-        return ConfigurationError([Problem("--address", "", address, message, remedy)])
-
     for module in ("dashboard_sdk", "job.sdk"):
         logging.getLogger(f"ray.dashboard.modules.{module}").setLevel(logging.WARNING)
     # Ray lets this variable overrule the argument, so a variable of the user would overrule the option.
-    before = os.environ.get("RAY_API_SERVER_ADDRESS")
+    before = {name: os.environ[name] for name in ("RAY_API_SERVER_ADDRESS",) if name in os.environ}
     os.environ["RAY_API_SERVER_ADDRESS"] = address
     try:
         yield JobSubmissionClient(address, headers=_headers())
     except AuthenticationError as error:
-        remedy = "set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to the file of the token"
-        raise refused("the job server requires the cluster's token", remedy) from error
+        message, remedy = "the job server requires the cluster's token", "set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+        raise ConfigurationError([Problem("--address", "", address, message, remedy)]) from error
     except ConnectionError as error:
         remedy = "give the address of the dashboard, such as http://127.0.0.1:8265 behind `ray dashboard cluster.yaml`"
-        raise refused("no job server answers", remedy) from error
+        raise ConfigurationError([Problem("--address", "", address, "no job server answers", remedy)]) from error
     finally:
-        os.environ.pop("RAY_API_SERVER_ADDRESS")
-        if before is not None:
-            os.environ["RAY_API_SERVER_ADDRESS"] = before
+        del os.environ["RAY_API_SERVER_ADDRESS"]
+        os.environ.update(before)
 
 
 def living(client: JobSubmissionClient, name: str, storage: str) -> JobDetails | None:
@@ -103,23 +99,23 @@ def start(client: JobSubmissionClient, job: Job) -> str:
     from ray._private.ray_constants import WORKER_PROCESS_SETUP_HOOK_ENV_VAR
 
     taken = {known.submission_id for known in client.list_jobs()}
-    candidates = (job.name if number == 1 else f"{job.name}-{number}" for number in range(1, len(taken) + 2))
-    submission_id = next(candidate for candidate in candidates if candidate not in taken)
+    candidates = [job.name, *(f"{job.name}-{number}" for number in range(2, len(taken) + 2))]
+    variables = dict(job.settings)
+    if job.secrets:
+        # Ray turns its public `worker_process_setup_hook` into this variable only within the job, which is too late for
+        # the process that starts the job's command.
+        variables[WORKER_PROCESS_SETUP_HOOK_ENV_VAR] = f"{adopt_secrets.__module__}.{adopt_secrets.__name__}"
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "job.zip")
         write_archive(archive, job.root, job.folder, job.paths, job.secrets)
-        environment: dict[str, Any] = {"working_dir": str(archive), "env_vars": dict(job.settings)}
-        if job.secrets:
-            # Ray turns its public `worker_process_setup_hook` into this variable only within the job, which is too late
-            # for the process that starts the job's command.
-            hook = f"{adopt_secrets.__module__}.{adopt_secrets.__name__}"
-            environment["env_vars"][WORKER_PROCESS_SETUP_HOOK_ENV_VAR] = hook
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                metadata = {SWEEP_KEY: job.name, STORAGE_KEY: job.storage}
                 return client.submit_job(
-                    entrypoint=job.entrypoint, submission_id=submission_id, runtime_env=environment, metadata=metadata
+                    entrypoint=job.entrypoint,
+                    submission_id=next(candidate for candidate in candidates if candidate not in taken),
+                    runtime_env={"working_dir": str(archive), "env_vars": variables},
+                    metadata={SWEEP_KEY: job.name, STORAGE_KEY: job.storage},
                 )
             except RuntimeError as error:
                 if "No available agent" not in str(error) or time.monotonic() > deadline:
@@ -137,23 +133,20 @@ def follow(client: JobSubmissionClient, submission_id: str, show: Callable[[str]
     """
     import aiohttp
 
-    shown = 0
-    answered = time.monotonic()
+    shown, answered = 0, time.monotonic()
 
     async def tail() -> None:
-        nonlocal shown, answered
+        nonlocal shown
         skip = shown
         async for text in client.tail_job_logs(submission_id):
-            answered = time.monotonic()
             fresh, skip = text[skip:], max(0, skip - len(text))
-            if fresh:
-                shown += len(fresh)
-                show(fresh)
+            shown += len(fresh)
+            show(fresh)
 
     while True:
         try:
-            job = client.get_job_info(submission_id)
-            answered = time.monotonic()
+            if client.get_job_info(submission_id):
+                answered = time.monotonic()
             asyncio.run(tail())
             job = client.get_job_info(submission_id)
             if job.status.is_terminal():

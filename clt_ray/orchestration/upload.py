@@ -1,9 +1,8 @@
-"""What a submitted job takes with it: the sweep file and the local files that it names, settings, and secrets.
+"""The archive of a submitted job: the sweep file, the local files that it names, and secrets.
 
-The files travel as one archive, which Ray unpacks into the working directory of the job on every node. Settings travel
-in the job's runtime environment, which anybody who reaches the job server can read. Secrets travel in a file of the
-archive instead: `adopt_secrets` puts them into the environment of the job's processes, so they occur neither in the
-job's record nor in a command line nor in a log.
+Ray unpacks it into the working directory of the job on every node. What is in a job's runtime environment can be read
+by everybody who reaches the job server. Secrets therefore travel in a file of the archive, and `adopt_secrets` puts
+them into the environment of the job's processes.
 """
 
 import json
@@ -15,7 +14,6 @@ from pathlib import Path
 from clt_ray.errors import ConfigurationError, Problem
 
 SECRETS_FILE = ".clt-ray-secrets.json"
-"""File of the archive that holds secrets, in the folder in which Ray starts every process of the job."""
 
 MAX_UPLOAD_BYTES = 256 * 1024 * 1024
 """Most bytes of a job's files. Ray keeps the archive in the head node's memory and copies it to every node."""
@@ -24,16 +22,15 @@ EXCLUDED = {".git", ".venv", ".venv-tpu", "__pycache__", ".cache", ".env", ".ssh
 """Names of files and folders that are left out wherever they are."""
 
 LISTED = 3
-"""Largest files that the message on a too large upload names."""
 
 
 def write_archive(archive: Path, root: Path, folder: Path, paths: Sequence[Path], secrets: Mapping[str, str]) -> None:
-    """Writes the archive of a job.
+    """Writes the archive of a job into a folder that only this user may read, since it holds secrets.
 
     Args:
-        archive: The file to write. It holds secrets, so only this user may read its folder.
+        archive: The file to write.
         root: Folder that becomes the job's working directory.
-        folder: Folder below the root in which the command starts; it may have no files.
+        folder: Folder below the root in which the command starts.
         paths: Files, and folders with all that they contain, below the root.
         secrets: Environment variables that only the job's processes see.
 
@@ -41,8 +38,6 @@ def write_archive(archive: Path, root: Path, folder: Path, paths: Sequence[Path]
         ConfigurationError: A path does not exist, or the files are larger than MAX_UPLOAD_BYTES.
     """
     problems = [Problem("clt-ray submit", "", str(path), "does not exist") for path in paths if not path.exists()]
-    if problems:
-        raise ConfigurationError(problems)
     files = {file: file.stat().st_size for path in paths for file in _files(path)}
     total = sum(files.values())
     if total > MAX_UPLOAD_BYTES:
@@ -50,7 +45,9 @@ def write_archive(archive: Path, root: Path, folder: Path, paths: Sequence[Path]
         message = f"the job's files have {total >> 20} MiB, and {MAX_UPLOAD_BYTES >> 20} MiB are allowed; the largest: "
         message += ", ".join(f"{file} ({files[file] >> 20} MiB)" for file in largest)
         remedy = "put them where every node reads them, and name them by an absolute path or a URI in the sweep file"
-        raise ConfigurationError([Problem("clt-ray submit", "", None, message, remedy)])
+        problems.append(Problem("clt-ray submit", "", None, message, remedy))
+    if problems:
+        raise ConfigurationError(problems)
     # Without compression and with fixed dates, the same content has the same name on the cluster and is sent once.
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr(zipfile.ZipInfo(f"{folder.relative_to(root).as_posix()}/"), b"")
@@ -70,7 +67,6 @@ def adopt_secrets() -> None:
 def _files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
-        return
     for folder, names, files in os.walk(path, followlinks=True):
         names[:] = [name for name in names if name not in EXCLUDED]
         yield from (Path(folder, name) for name in files if name not in EXCLUDED and not name.endswith(".pyc"))

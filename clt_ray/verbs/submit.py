@@ -6,7 +6,7 @@ import fnmatch
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from typing import Annotated
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.orchestration.submission import Job, follow, job_server, living, start
-from clt_ray.redaction import redacted
+from clt_ray.redaction import is_secret_name, redacted
 from clt_ray.sweep.document import read_document
 from clt_ray.sweep.overrides import apply_overrides
 from clt_ray.sweep.sections import is_path
@@ -27,29 +27,23 @@ SETTINGS = (
     "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_HTTP_REQUEST_*", "MLFLOW_S3_ENDPOINT_URL",
     "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT", "HF_DATASETS_OFFLINE",
     "GOOGLE_CLOUD_PROJECT", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
-    "AZURE_STORAGE_ACCOUNT_NAME",
-    "RAY_TRAIN_*", "TUNE_*", "OPENAI_BASE_URL",
+    "AZURE_STORAGE_ACCOUNT_NAME", "RAY_TRAIN_*", "TUNE_*", "OPENAI_BASE_URL",
 )  # fmt: skip
 """Environment variables that a job gets from the command's environment: none of them is meant for a secret."""
 
-CREDENTIALS = (
-    "HF_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
-    "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET", "OPENAI_API_KEY",
-)  # fmt: skip
-"""Environment variables with secrets that a sweep may need; a message names those that are set and not forwarded."""
+FAMILIES = ("AWS_", "AZURE_", "GOOGLE_", "HF_", "MLFLOW_", "OPENAI_")
+"""Beginnings of the names of variables that a sweep may need; a message names the secrets that a job does not get."""
 
 STOP_GRACE_SECONDS = 120
 """Time that a stopped job has to write checkpoints; Ray's own default is 3 seconds."""
 
 ADDRESS_HELP = "Job server, such as http://127.0.0.1:8265 (default: $RAY_API_SERVER_ADDRESS)."
-JobServer = Annotated[str | None, value_option("--address", "URL", ADDRESS_HELP)]
 FORWARD_HELP = "Give the job this environment variable, privately; may be repeated."
+GRACE_HELP = f"Time to write checkpoints when the job is stopped (default: {STOP_GRACE_SECONDS})."
+JobServer = Annotated[str | None, value_option("--address", "URL", ADDRESS_HELP)]
 Forward = Annotated[list[str] | None, value_option("--forward", "NAME", FORWARD_HELP)]
 NoWait = Annotated[bool, flag("--no-wait", "Return once the job is submitted.")]
-ATTACH_HELP = "Follow this job instead of submitting one."
-Attach = Annotated[str | None, value_option("--attach", "ID", ATTACH_HELP)]
-GRACE_HELP = f"Time to write checkpoints when the job is stopped (default: {STOP_GRACE_SECONDS})."
+Attach = Annotated[str | None, value_option("--attach", "ID", "Follow this job instead of submitting one.")]
 StopGrace = Annotated[int, value_option("--stop-grace", "SECONDS", GRACE_HELP, min=1)]
 
 
@@ -71,12 +65,10 @@ class Submission:
     """A job on a cluster, as `submit` leaves it."""
 
     submission_id: str
-    address: str
     state: str
     """Ray's word: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
     exit_code: int
-    """Of `clt-ray run` in the job where it was followed to its end: 1 where that is unknown, 3 where it was stopped. 0
-    for a job that is not followed."""
+    """Of `clt-ray run` in the job; 1 where that is unknown, 3 for a stopped job, 0 for one that was not followed."""
     message: str = ""
     """Why the job failed, in Ray's words."""
 
@@ -102,24 +94,21 @@ def submit(
     job = _job(sweep, options)
     with job_server(address) as client:
         current = None if options.attach else living(client, job.name, job.storage)
-        submission_id = options.attach or (current and current.submission_id)
-        if submission_id is None:
-            submission_id = start(client, job)
-            announce(f"submitted {submission_id}: {job.entrypoint}")
-        elif current is not None:
+        if current is not None and current.submission_id:
+            submission_id = current.submission_id
             other = "" if current.entrypoint == job.entrypoint else f"; it keeps its options: {current.entrypoint}"
             announce(f"{submission_id} executes this sweep already{other}")
-        commands = (f"follow: {next_command(sweep, 'submit')} --address {redacted(address)} --attach {submission_id}",
-                    f"stop: ray job stop --address {redacted(address)} {submission_id}")  # fmt: skip
-        for line in commands:
-            announce(line)
+        else:
+            submission_id = options.attach or start(client, job)
+            announce(f"job {submission_id}: {'' if options.attach else job.entrypoint}")
+        at = f"--address {redacted(address)}"
+        announce(f"follow: {next_command(sweep, 'submit')} {at} --attach {submission_id}")
+        announce(f"stop: ray job stop {at} {submission_id}")
         if options.no_wait:
-            state = client.get_job_status(submission_id).value
-            return Submission(submission_id, address, state, 0)
+            return Submission(submission_id, client.get_job_status(submission_id).value, 0)
         ended = follow(client, submission_id, show)
-    unknown = INCOMPLETE if ended.status.value == "STOPPED" else FAILED
-    exit_code = 0 if ended.status.value == "SUCCEEDED" else ended.driver_exit_code or unknown
-    return Submission(submission_id, address, ended.status.value, exit_code, ended.message or "")
+    unknown = {"SUCCEEDED": 0, "STOPPED": INCOMPLETE}.get(ended.status.value, FAILED)
+    return Submission(submission_id, ended.status.value, ended.driver_exit_code or unknown, ended.message or "")
 
 
 def _job(sweep: OpenSweep, options: SubmitOptions) -> Job:
@@ -127,8 +116,9 @@ def _job(sweep: OpenSweep, options: SubmitOptions) -> Job:
     here, file = Path.cwd(), Path(sweep.file).absolute()
     paths = [file, *_named_paths(sweep, file)]
     root = Path(os.path.commonpath([here, *(path if path.is_dir() else path.parent for path in paths)]))
-    settings, secrets = _environment(options)
-    words = _run_words(sweep, options, os.path.relpath(file, here))
+    settings, secrets = _environment(options.forward or [])
+    words = shlex.split(next_command(sweep, "run"))
+    words[words.index(sweep.file)] = os.path.relpath(file, here)
     tracking_uri = sweep.locations.tracking_uri
     if "--tracking-uri" in words and redacted(tracking_uri) != tracking_uri:
         # A command line is no place for a password.
@@ -136,25 +126,15 @@ def _job(sweep: OpenSweep, options: SubmitOptions) -> Job:
         del words[place : place + 2]
         secrets["MLFLOW_TRACKING_URI"] = tracking_uri
         settings.pop("MLFLOW_TRACKING_URI", None)
+    for option in fields(RunOptions):
+        value, name = getattr(options, option.name), f"--{option.name.replace('_', '-')}"
+        if option.name != "address" and value != option.default:
+            words += [name] if value is True else [name, str(value)]
     storage = dict(sweep.options).get("--storage") or settings.get("CLT_RAY_STORAGE", "")
     _check_storage(storage, sweep.locations.storage)
-    change = [] if here == root else ["cd", str(here.relative_to(root))]
-    entrypoint = " && ".join(shlex.join(command) for command in (change, words) if command)
+    change = "" if here == root else f"cd {shlex.quote(str(here.relative_to(root)))} && "
     settings |= {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": str(options.stop_grace)}
-    return Job(sweep.name, storage, entrypoint, root, here, paths, settings, secrets)
-
-
-def _run_words(sweep: OpenSweep, options: RunOptions, file: str) -> list[str]:
-    words = shlex.split(next_command(sweep, "run"))
-    words[words.index(sweep.file)] = file
-    for option in fields(RunOptions):
-        value = getattr(options, option.name)
-        if option.name == "address" or value == option.default:
-            continue
-        name = f"--{option.name.replace('_', '-')}"
-        values = value if isinstance(value, list) else [value]
-        words += [name] if value is True else [word for each in values for word in (name, str(each))]
-    return words
+    return Job(sweep.name, storage, change + shlex.join(words), root, here, paths, settings, secrets)
 
 
 def _named_paths(sweep: OpenSweep, file: Path) -> list[Path]:
@@ -170,43 +150,36 @@ def _named_paths(sweep: OpenSweep, file: Path) -> list[Path]:
     ]
 
 
-def _environment(options: SubmitOptions) -> tuple[dict[str, str], dict[str, str]]:
-    forwarded = options.forward or []
+def _environment(forwarded: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the settings and the secrets of a job."""
     problems = [
         Problem("clt-ray submit", "--forward", name, "no environment variable has this name", f"export {name}=...")
         for name in forwarded
         if name not in os.environ
     ]
-    settings = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in forwarded and any(fnmatch.fnmatchcase(name, pattern) for pattern in SETTINGS)
-    }
+    settings = {name: value for name, value in os.environ.items() if name not in forwarded and _is_setting(name)}
+    message = "has a password, and the settings of a job can be read by others"
     problems += [
-        Problem("environment", name, redacted(value), "has a password, and the settings of a job can be read by others",
-                f"--forward {name} sends it privately")
+        Problem("environment", name, redacted(value), message, f"--forward {name} sends it privately")
         for name, value in settings.items()
         if redacted(value) != value
-    ]  # fmt: skip
+    ]
     if problems:
         raise ConfigurationError(problems)
     return settings, {name: os.environ[name] for name in forwarded}
 
 
+def _is_setting(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in SETTINGS)
+
+
 def _check_storage(storage: str, opened: str) -> None:
-    if not storage:
-        return
-    remedy = "give a URI such as gs://BUCKET/clt-runs, or the absolute path of a disk that all nodes share"
-    if redacted(opened) != opened:
+    if storage and redacted(opened) != opened:
         raise argument_error("submit", "--storage", storage, "has a password", "put it into the environment; --forward")
-    if "://" not in storage and not Path(storage).is_absolute():
+    if storage and "://" not in storage and not Path(storage).is_absolute():
         message = "is relative, and the working directory of a job is deleted with the job"
+        remedy = "give a URI such as gs://BUCKET/clt-runs, or the absolute path of a disk that all nodes share"
         raise argument_error("submit", "--storage", storage, message, remedy)
-
-
-def unforwarded(options: SubmitOptions, environment: Mapping[str, str]) -> list[str]:
-    """Returns the names of credentials that the environment has and the job does not get."""
-    return [name for name in CREDENTIALS if name in environment and name not in (options.forward or [])]
 
 
 def command(
@@ -218,20 +191,24 @@ def command(
     options: SubmitOptions = SubmitOptions(),
 ) -> int:
     opened = open_sweep(sweep, overrides=overrides or (), storage=storage, tracking_uri=tracking_uri, pilot=pilot)
-    missing = unforwarded(options, os.environ)
-    if missing:
-        print(f"not forwarded: {', '.join(missing)}; --forward NAME gives one to the job", flush=True)
+    known = [name for name in sorted(os.environ) if name.startswith(FAMILIES) and is_secret_name(name)]
+    left = [name for name in known if name not in (options.forward or [])]
+    if left and not options.attach:
+        print(f"not forwarded: {', '.join(left)}; --forward NAME gives one to the job", flush=True)
     try:
-        submission = submit(
-            opened,
-            options,
-            announce=lambda line: print(line, flush=True),
-            show=lambda text: print(text, end="", flush=True),
-        )
+        ended = submit(opened, options, announce=_show_line, show=_show)
     except KeyboardInterrupt:
         print("\nno longer followed; the job goes on", file=sys.stderr)
         return INCOMPLETE
-    print(f"{submission.submission_id}: {submission.state}")
-    if submission.state == "FAILED" and submission.message:
-        print(submission.message, file=sys.stderr)
-    return submission.exit_code
+    print(f"{ended.submission_id}: {ended.state}")
+    if ended.state == "FAILED" and ended.message:
+        print(ended.message, file=sys.stderr)
+    return ended.exit_code
+
+
+def _show_line(line: str) -> None:
+    print(line, flush=True)
+
+
+def _show(text: str) -> None:
+    print(text, end="", flush=True)

@@ -39,7 +39,7 @@ class Submitting:
         command = [sys.executable, "-m", "clt_ray", *arguments, "--address", self.address]
         # RAY_ADDRESS must not overrule --address.
         settings = os.environ | self.environment | {"RAY_ADDRESS": "http://127.0.0.1:9"} | environment
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, env=settings, cwd=folder)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, env=settings, cwd=folder)
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +71,25 @@ def test_a_sweep_runs_and_its_command_line_holds_no_secret(submitting: Submittin
     arguments += ["--max-concurrent", "1", "--stop-at-plateau"]
     uri = f"http://user:{SECRET}@127.0.0.1:9"
     result = submitting.clt_ray(
-        *arguments, "--tracking-uri", uri, folder=tmp_path, HF_TOKEN=SECRET, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
+        *arguments,
+        "--tracking-uri",
+        uri,
+        folder=tmp_path,
+        HF_TOKEN=SECRET,
+        AWS_SECRET_ACCESS_KEY=SECRET,
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "submitted submitted: clt-ray run study/sweep.yaml --storage" in result.stdout
+    assert "job submitted: clt-ray run study/sweep.yaml --storage" in result.stdout
     assert "--max-concurrent 1 --stop-at-plateau\n" in result.stdout
     assert "1 of 1 runs finished" in result.stdout
     assert len(list((tmp_path / "store").glob("runs/*/result.json"))) == 1
     assert SECRET not in result.stdout + result.stderr
+    assert "not forwarded: AWS_SECRET_ACCESS_KEY;" in result.stdout
+    attached = submitting.clt_ray("submit", "study/sweep.yaml", "--attach", "submitted", folder=tmp_path)
+    assert attached.returncode == 0 and "1 of 1 runs finished" in attached.stdout
     again = submitting.clt_ray(*arguments, folder=tmp_path, HF_TOKEN=SECRET)
-    assert again.returncode == 0 and "submitted submitted-2:" in again.stdout and "nothing to do" in again.stdout
+    assert again.returncode == 0 and "job submitted-2: clt-ray" in again.stdout and "nothing to do" in again.stdout
 
 
 def test_secrets_reach_the_job_and_nothing_else(submitting: Submitting, token: None, tmp_path: Path) -> None:
