@@ -170,6 +170,15 @@ def test_a_command_without_the_token_is_refused(submitting: Submitting, tmp_path
         assert TOKEN not in result.stdout + result.stderr
 
 
+def test_the_token_may_be_in_the_file_where_ray_keeps_it(submitting: Submitting, tmp_path: Path) -> None:
+    file = write(tmp_path / "sweep.yaml", sweep())
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text(f"{TOKEN}\n")
+    arguments = ("submit", file, "--attach", "no-such-job")
+    result = submitting.clt_ray(*arguments, folder=tmp_path, RAY_AUTH_TOKEN="", HOME=str(tmp_path))
+    assert result.returncode == 1 and "no-such-job cannot be followed" in result.stderr
+
+
 def test_the_documentation_names_what_is_forwarded() -> None:
     page = (Path(__file__).parents[2] / "docs" / "submit.md").read_text("utf-8")
     listed = page.split("**Settings**")[1].split("* **Secrets**")[0].split("forwarded:")[1]

@@ -11,13 +11,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.clusters import free_port
+from tests.support.mlflow_server import mlflow_server
 from tests.support.sockets import command_lines
 from tests.support.sweeps import sweep, write
 
@@ -28,30 +27,6 @@ VARIABLES = (
     "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "OPENAI_API_KEY",
     "GOOGLE_API_KEY", "RAY_AUTH_TOKEN",
 )  # fmt: skip
-
-
-@contextlib.contextmanager
-def mlflow_server(folder: Path) -> Iterator[int]:
-    """An MLflow server on 127.0.0.1, whose data are in the folder; provides its port."""
-    port = free_port()
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"),
-    ]  # fmt: skip
-    log = (folder / "server.log").open("w")
-    server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    pause = threading.Event()
-    try:
-        for _ in range(600):
-            assert server.poll() is None, (folder / "server.log").read_text()
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                break
-            pause.wait(0.2)
-        yield port
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait(timeout=60)
-        log.close()
 
 
 @contextlib.contextmanager
