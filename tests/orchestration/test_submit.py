@@ -143,6 +143,26 @@ while True:
         assert living(client, "long", "") is None
 
 
+@pytest.mark.slow
+def test_a_stopped_sweep_is_incomplete_and_continues(submitting: Submitting, token: None, tmp_path: Path) -> None:
+    training = {"epochs": 200, "eval_every": 50}
+    file = write(tmp_path / "sweep.yaml", sweep(name="stopped", grid={"samples_per_language": [0]}, training=training))
+    opened = clt_ray.open_sweep(file, storage=str(tmp_path / "store"))
+    submission = clt_ray.submit(opened, clt_ray.SubmitOptions(address=submitting.address, no_wait=True))
+    run, pause = opened.runs[0], threading.Event()
+    with job_server(submitting.address) as client:
+        while (status := opened.store.run_dir(run.run_id).status()) is None or status.stage != "train":
+            assert not client.get_job_status(submission.submission_id).is_terminal()
+            pause.wait(0.2)
+        client.stop_job(submission.submission_id)
+        log: list[str] = []
+        ended = follow(client, submission.submission_id, log.append)
+    assert ended.status.value == "STOPPED", "".join(log)
+    # Ray kills what has not ended within the grace, and then no summary is printed.
+    assert "0 of 1 runs finished, 0 failed" in "".join(log)
+    assert clt_ray.plan(opened).cells[0].action in ("run", "resume")
+
+
 def test_submitting_again_follows_the_living_job(submitting: Submitting, token: None, tmp_path: Path) -> None:
     file = write(tmp_path / "sweep.yaml", sweep(name="again"))
     with job_server(submitting.address) as client:
