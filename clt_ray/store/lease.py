@@ -162,22 +162,31 @@ class Lease:
             raise
 
     def release(self) -> None:
-        """Gives the lease back, if this process still holds it."""
-        if self.before_release is not None and not self.released and not self.lost.is_set():
-            try:
+        """Gives the lease back, if this process still holds it.
+
+        Where that cannot be written, on a full disk for example, others have to wait until the lease is stale.
+        """
+        try:
+            if self.before_release is not None and not self.released and not self.lost.is_set():
                 self.before_release()
-            except LeaseLost:
-                self.lost.set()
+        except LeaseLost:
+            self.lost.set()
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
         with self._lock:
-            if not self.released and self._is_held():
-                try:
+            if self.released:
+                return
+            try:
+                if self._is_held():
                     self._write(replace(self._holding, heartbeat=0.0))
                     self._files.leave()
-                except LeaseLost:
-                    log.warning("%s was taken over before it was released", self._files.uri)
+            except (LeaseLost, OSError) as error:
+                log.warning("the lease of %s was not given back: %s", self._files.uri, error)
             self.released = True
 
     def _write(self, holding: LeaseDocument) -> None:

@@ -278,7 +278,12 @@ def _move_tree(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _NOT_RENAMED:
             raise
-        shutil.copytree(source, target, copy_function=shutil.move, dirs_exist_ok=True)
+        for folder, _, names in os.walk(source):
+            inside = target / Path(folder).relative_to(source)
+            inside.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                shutil.move(Path(folder, name), inside / name)
+        shutil.rmtree(source)
 
 
 def _remove_room(room: Path) -> None:
