@@ -30,8 +30,7 @@ from clt_ray.analysis.needed_runs import NeededRun, Question, needed_runs
 from clt_ray.analysis.options import CONFIDENCE, Option, option
 from clt_ray.analysis.saturation import Saturation, saturation
 from clt_ray.analysis.series import Series
-from clt_ray.analysis.study import ENGLISH, Curve, Study
-from clt_ray.analysis.transfer import languages_of
+from clt_ray.analysis.study import NON_ENGLISH, Curve, Study
 from clt_ray.errors import CltRayError, ConfigurationError, Problem
 from clt_ray.tasks import Metric
 
@@ -98,7 +97,7 @@ def advise(
         ConfigurationError: Target and budget are both stated, or a value is outside its range.
         ThinEvidence: The runs cannot answer the question.
     """
-    curves = [curve for curve in study.curves if (curve.task, curve.model) == (task, model) and _is_option(curve)]
+    curves = [curve for curve in study.curves if (curve.task, curve.model) == (task, model) and curve.is_multilingual]
     curves = [curve for curve in curves if setting in (None, curve.setting)]
     if not curves:
         reason = _no_runs(study, task, model, setting)
@@ -106,7 +105,8 @@ def advise(
     task_metric = metric(curves[0].metric)
     _check_question(task_metric, target, budget, tolerance)
     tolerance = tolerance or TOLERANCE * task_metric.span
-    languages = _common_languages(study, curves)
+    points = [point for curve in curves for point in curve.points]
+    languages = tuple(study.languages(curves[0], *points, among=NON_ENGLISH))
     judged: list[tuple[Curve, Saturation, Option]] = []
     for seed, curve in enumerate(curves):
         fit = saturation(Series.of(study, curve, languages), tolerance, seed=seed)
@@ -126,12 +126,8 @@ def advise(
     return Advice(task, model, task_metric, languages, tolerance, target, budget, reachable, ranked, further_runs)
 
 
-def _is_option(curve: Curve) -> bool:
-    return bool(curve.train_languages) and ENGLISH not in curve.train_languages
-
-
 def _no_runs(study: Study, task: str, model: str, setting: str | None) -> str:
-    models = sorted({curve.model for curve in study.curves if curve.task == task and _is_option(curve)})
+    models = sorted({curve.model for curve in study.curves if curve.task == task and curve.is_multilingual})
     restriction = f" in setting {setting}" if setting else ""
     existing = f"; there are runs of {', '.join(models)}" if models else f"; there are runs of {', '.join(study.tasks)}"
     return f"no run of this model trains on non-English rows of the task{restriction}{existing}"
@@ -154,11 +150,6 @@ def _check_question(task_metric: Metric, target: float | None, budget: int | Non
         problems.append(Problem("advise", "--budget", budget, "is negative", "a number of rows, 0 or more"))
     if problems:
         raise ConfigurationError(problems)
-
-
-def _common_languages(study: Study, curves: Sequence[Curve]) -> tuple[str, ...]:
-    points = [set(languages_of(study, curve, point)) for curve in curves for point in curve.points]
-    return tuple(sorted(set.intersection(*points) - {ENGLISH}))
 
 
 def _ranked(options: Sequence[Option], tolerance: float, target: float | None) -> tuple[Option, ...]:

@@ -29,12 +29,11 @@ from clt_ray.analysis.display_order import language_order
 from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.rank_correlation import MIN_PAIRS, spearman
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
+from clt_ray.analysis.table_columns import CURVE_COLUMNS
 from clt_ray.analysis.uncertainty import FEWEST, t_interval
 
 _DECIMALS: Final = 9
 """Decimals to which means are rounded before they are ranked; losses are recorded with about 7 digits."""
-CURVE_COLUMNS: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
-"""Columns that identify the curve over whose runs correlations are averaged; `metric` is a validation metric."""
 COLUMNS: Final = (
     *RUN_COLUMNS, "task", "metric", "seen_languages", "unseen_languages", "n", "first_step", "last_step", "spearman",
     "of_changes",
@@ -44,7 +43,7 @@ MEAN_COLUMNS: Final = (
     *CURVE_COLUMNS, "spearman", "low", "high", "of_changes", "changes_low", "changes_high", "n", "checkpoints",
     "run_ids",
 )  # fmt: skip
-"""Columns of the table of curves."""
+"""Columns of the table of curves; `metric` is a validation metric."""
 
 Values = NDArray[np.float64]
 
@@ -93,7 +92,7 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
     where all runs have the same correlation, since their variance is then not estimated.
     """
     rows: list[dict[str, Any]] = []
-    for key, runs in table.groupby(CURVE_COLUMNS, sort=False):
+    for key, runs in table.groupby(list(CURVE_COLUMNS), sort=False):
         row = group_columns(CURVE_COLUMNS, key)
         for value, low, high in (("spearman", "low", "high"), ("of_changes", "changes_low", "changes_high")):
             mean, ends = _mean_and_interval(runs[value].dropna().to_numpy(dtype=float))

@@ -13,23 +13,21 @@ import pandas as pd
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.saturation import saturation
 from clt_ray.analysis.series import Series
-from clt_ray.analysis.study import ENGLISH, Curve, Study
+from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import (
+    CURVE_COLUMNS,
     ESTIMATE_COLUMNS,
     SERIES_COLUMNS,
     add_q_values,
-    estimate_columns,
+    curve_columns,
+    difference_columns,
     series_columns,
 )
-from clt_ray.analysis.transfer import languages_of
 from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.languages import is_latin
 
 TOLERANCE: Final = 0.01
 """Share of a metric's scale below which differences count as none when a plateau is determined."""
-
-CURVE_COLUMNS: Final = ["model", "setting", "task", "mixture", "language_group", "train_languages", "metric"]
-"""Columns that identify the curve of a row."""
 
 
 def plateau(study: Study) -> pd.DataFrame:
@@ -76,39 +74,30 @@ def interference(study: Study) -> pd.DataFrame:
         single = single_curves.get(_task_and_languages(curve))
         if curve.setting != "multi" or single is None:
             continue
-        task_scores = study.task_scores[curve.task]
-        for samples in sorted(_sizes(curve) & _sizes(single)):
-            mixed_point, single_point = curve.at(samples), single.at(samples)
-            common = set(languages_of(study, curve, mixed_point)) & set(languages_of(study, single, single_point))
-            for exposure in ("seen", "unseen", "english"):
-                codes = [code for code in sorted(common) if curve.exposure(code) == exposure]
-                if codes:
-                    difference = task_scores.mean(mixed_point.run_ids, codes) - task_scores.mean(
-                        single_point.run_ids, codes
-                    )
-                    comparison = {"samples_per_language": samples, "exposure": exposure}
-                    rows.append(curve_columns(curve) | comparison | difference_columns("interference", difference))
+        for point, single_point in _points_at_equal_samples(curve, single):
+            for exposure, difference in _differences(study, curve, point, single_point):
+                labels = {"samples_per_language": point.samples_per_language, "exposure": exposure}
+                rows.append(curve_columns(curve) | labels | difference_columns("interference", difference.estimate()))
     columns = [*CURVE_COLUMNS, "samples_per_language", "exposure", "interference", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 
 
-def _sizes(curve: Curve) -> set[int]:
-    return {point.samples_per_language for point in curve.points}
+def _points_at_equal_samples(first: Curve, second: Curve) -> list[tuple[Point, Point]]:
+    """Returns the points of two curves with equal samples per language, in ascending order."""
+    others = {point.samples_per_language: point for point in second.points}
+    return [(point, others[n]) for point in first.points if (n := point.samples_per_language) in others]
+
+
+def _differences(study: Study, curve: Curve, point: Point, other: Point) -> Iterator[tuple[str, ResampledValue]]:
+    """Yields the mean of a point minus that of another in the same task, for each exposure that has languages."""
+    for exposure in ("seen", "unseen", "english"):
+        codes = study.languages(curve, point, other, among=exposure)
+        if codes:
+            yield exposure, study.mean(curve, point, codes) - study.mean(curve, other, codes)
 
 
 def _task_and_languages(curve: Curve) -> tuple[str, ...]:
     return curve.model, curve.task, curve.metric, curve.language_group, *curve.train_languages
-
-
-def curve_columns(curve: Curve) -> dict[str, Any]:
-    """Returns the values of `CURVE_COLUMNS`."""
-    return {name: getattr(curve, name) for name in CURVE_COLUMNS} | {"train_languages": "+".join(curve.train_languages)}
-
-
-def difference_columns(name: str, difference: ResampledValue) -> dict[str, Any]:
-    """Returns a difference in the column `name`, the values of `ESTIMATE_COLUMNS`, and its p value in column `p`."""
-    estimate = difference.estimate()
-    return estimate_columns(name, estimate) | {"p": estimate.p}
 
 
 PREFIX: Final = "english:"
@@ -126,34 +115,21 @@ def equal_volume(study: Study) -> pd.DataFrame:
     those of `SERIES_COLUMNS`, `exposure`, `control` (its language group), `difference` in the metric's stored unit,
     `ESTIMATE_COLUMNS`, `p`, `q`.
     """
-    controls = {_design(curve, curve.language_group): curve for curve in study.curves if is_control(curve)}
+    controls = {_design(curve, curve.language_group): curve for curve in study.curves if curve.is_control}
     rows: list[dict[str, Any]] = []
     for curve in study.curves:
         control = controls.get(_design(curve, f"{PREFIX}{len(curve.train_languages)}"))
-        if is_control(curve) or control is None:
+        if curve.is_control or control is None:
             continue
-        task_scores = study.task_scores[curve.task]
-        control_points = {point.samples_per_language: point for point in control.points if point.samples_per_language}
-        for point in curve.points:
-            control_point = control_points.get(point.samples_per_language)
-            if control_point is None:
+        for point, control_point in _points_at_equal_samples(curve, control):
+            if point.samples_per_language == 0:
                 continue
-            common = set(languages_of(study, curve, point)) & set(languages_of(study, control, control_point))
-            for exposure in ("seen", "unseen", "english"):
-                codes = [code for code in sorted(common) if curve.exposure(code) == exposure]
-                if codes:
-                    group_mean = task_scores.mean(point.run_ids, codes)
-                    difference = (group_mean - task_scores.mean(control_point.run_ids, codes)).estimate()
-                    labels = {"exposure": exposure, "control": control.language_group}
-                    columns = estimate_columns("difference", difference) | {"p": difference.p}
-                    rows.append(series_columns(curve, point) | labels | columns)
+            for exposure, difference in _differences(study, curve, point, control_point):
+                labels = {"exposure": exposure, "control": control.language_group}
+                columns = difference_columns("difference", difference.estimate())
+                rows.append(series_columns(curve, point) | labels | columns)
     columns_in_order = [*SERIES_COLUMNS, "exposure", "control", "difference", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns_in_order), ["task"])
-
-
-def is_control(curve: Curve) -> bool:
-    """Returns whether the curve's runs train on additional English rows instead of other languages."""
-    return curve.train_languages == (ENGLISH,)
 
 
 def _design(curve: Curve, group: str) -> tuple[str, ...]:
@@ -180,7 +156,7 @@ def script_effect(study: Study) -> pd.DataFrame:
             for script, gain in _gains_by_script(study, curve, point.samples_per_language).items():
                 labels = {"samples_per_language": point.samples_per_language, "effect": "gain"}
                 labels |= {"script": script, "against": ""}
-                rows.append(curve_columns(curve) | labels | difference_columns("estimate", gain))
+                rows.append(curve_columns(curve) | labels | difference_columns("estimate", gain.estimate()))
     for curves in designs.values():
         for first, second in combinations(sorted(curves, key=_latin_share, reverse=True), 2):
             if _latin_share(first) > _latin_share(second):
@@ -211,18 +187,17 @@ def script_by_task(study: Study) -> pd.DataFrame:
                 if first_advantage is not None and second_advantage is not None:
                     labels = {"samples_per_language": samples, "against": second.task}
                     difference = first_advantage - second_advantage.unpaired()
-                    rows.append(curve_columns(first) | labels | difference_columns("estimate", difference))
+                    rows.append(curve_columns(first) | labels | difference_columns("estimate", difference.estimate()))
     columns = [*CURVE_COLUMNS, "samples_per_language", "against", "estimate", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "against"])
 
 
 def _has_gains(curve: Curve) -> bool:
-    return curve.origin is not None and bool(curve.train_languages) and ENGLISH not in curve.train_languages
+    return curve.origin is not None and curve.is_multilingual
 
 
 def _common_sizes(first: Curve, second: Curve) -> list[int]:
-    sizes = [{point.samples_per_language for point in curve.points[1:]} for curve in (first, second)]
-    return sorted(sizes[0] & sizes[1])
+    return [point.samples_per_language for point, _ in _points_at_equal_samples(first, second)[1:]]
 
 
 def _latin_advantage(study: Study, curve: Curve, samples: int) -> ResampledValue | None:
@@ -237,19 +212,19 @@ def _interactions(study: Study, first: Curve, second: Curve) -> Iterator[dict[st
             interaction = (gains["Latin"] - against["Latin"]) - (gains["other"] - against["other"])
             labels = {"samples_per_language": samples, "effect": "interaction", "script": "Latin - other",
                       "against": second.language_group}  # fmt: skip
-            yield curve_columns(first) | labels | difference_columns("estimate", interaction)
+            yield curve_columns(first) | labels | difference_columns("estimate", interaction.estimate())
 
 
 def _gains_by_script(study: Study, curve: Curve, samples: int) -> dict[str, ResampledValue]:
-    start, end, task_scores = curve.origin, curve.at(samples), study.task_scores[curve.task]
+    start, end = curve.origin, curve.at(samples)
     assert start is not None
-    common = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end)) - {ENGLISH}
+    common = study.languages(curve, start, end, among=NON_ENGLISH)
     codes_by_script = {
-        "Latin": [code for code in sorted(common) if is_latin(code)],
-        "other": [code for code in sorted(common) if not is_latin(code)],
+        "Latin": [code for code in common if is_latin(code)],
+        "other": [code for code in common if not is_latin(code)],
     }
     return {
-        script: task_scores.mean(end.run_ids, codes) - task_scores.mean(start.run_ids, codes)
+        script: study.mean(curve, end, codes) - study.mean(curve, start, codes)
         for script, codes in codes_by_script.items()
         if codes
     }

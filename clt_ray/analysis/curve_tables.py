@@ -3,7 +3,7 @@
 The columns that identify a point of a curve are `table_columns.SERIES_COLUMNS`. Scores are in the metric's stored unit.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -11,19 +11,19 @@ import pandas as pd
 from clt_ray.analysis import transfer
 from clt_ray.analysis.display_order import language_order, natural_sort_key
 from clt_ray.analysis.metrics import metric, task_order
-from clt_ray.analysis.study import ENGLISH, NO_GROUP, Curve, Point, Study
+from clt_ray.analysis.rank_correlation import MIN_PAIRS
+from clt_ray.analysis.study import ENGLISH, NO_GROUP, NON_ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import (
     ESTIMATE_COLUMNS,
     SERIES_COLUMNS,
     add_q_values,
+    curve_columns,
+    difference_columns,
     estimate_columns,
     provenance_columns,
     series_columns,
 )
-from clt_ray.analysis.transfer import languages_of
 from clt_ray.analysis.uncertainty import WILSON, Estimate, wilson
-
-Row = dict[str, Any]
 
 MEAN: Final = "mean"
 """Value of `eval_language` in rows about the mean over all languages of an exposure."""
@@ -34,11 +34,11 @@ def relative_to_english(study: Study) -> pd.DataFrame:
 
     Columns: those of `SERIES_COLUMNS`, `relative_to_english` (1 means no gap to English), `ESTIMATE_COLUMNS`.
     """
-
-    def row(curve: Curve, point: Point) -> Iterator[Row]:
-        yield estimate_columns("relative_to_english", transfer.relative_to_english(study, curve, point))
-
-    return _table(study, row, _COLUMNS["relative_to_english"])
+    rows = []
+    for curve, point in study.points():
+        ratio = transfer.relative_to_english(study, curve, point)
+        rows.append(series_columns(curve, point) | estimate_columns("relative_to_english", ratio))
+    return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "relative_to_english", *ESTIMATE_COLUMNS])
 
 
 def seen_unseen(study: Study) -> pd.DataFrame:
@@ -47,16 +47,17 @@ def seen_unseen(study: Study) -> pd.DataFrame:
     Columns: those of `SERIES_COLUMNS`; `seen`, `unseen`, `english` and `gap`, each with the ends of its interval in
     `<name>_low` and `<name>_high`; `n`, the number of item scores behind the gap; `method`; `run_ids`.
     """
-
-    def row(curve: Curve, point: Point) -> Iterator[Row]:
+    rows: list[dict[str, Any]] = []
+    names = ("seen", "unseen", "english", "gap")
+    for curve, point in study.points():
         means = transfer.seen_unseen(study, curve, point)
-        columns: Row = {}
-        for name in ("seen", "unseen", "english", "gap"):
+        row = series_columns(curve, point) | provenance_columns(means.gap if means.gap.n else means.english)
+        for name in names:
             estimate: Estimate = getattr(means, name)
-            columns |= {name: estimate.estimate, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        yield columns | provenance_columns(means.gap if means.gap.n else means.english)
-
-    return _table(study, row, _COLUMNS["seen_unseen"])
+            row |= {name: estimate.estimate, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        rows.append(row)
+    estimates = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, *estimates, "n", "method", "run_ids"])
 
 
 def per_language(study: Study) -> pd.DataFrame:
@@ -65,13 +66,14 @@ def per_language(study: Study) -> pd.DataFrame:
     Columns: those of `SERIES_COLUMNS`, `eval_language`, `exposure`, `score`, `ESTIMATE_COLUMNS`. Accuracies of points
     with a single run have a Wilson interval.
     """
-
-    def rows(curve: Curve, point: Point) -> Iterator[Row]:
-        for code in sorted(transfer.languages_of(study, curve, point), key=language_order):
+    rows = []
+    for curve, point in study.points():
+        for code in sorted(study.languages(curve, point), key=language_order):
+            exposure = curve.exposure(code) if curve.train_languages or code == ENGLISH else NON_ENGLISH
+            labels = {"eval_language": code, "exposure": exposure}
             estimate = score(study, curve, point, code)
-            yield {"eval_language": code, "exposure": _exposure(curve, code)} | estimate_columns("score", estimate)
-
-    return _table(study, rows, _COLUMNS["per_language"])
+            rows.append(series_columns(curve, point) | labels | estimate_columns("score", estimate))
+    return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "eval_language", "exposure", "score", *ESTIMATE_COLUMNS])
 
 
 def gain(study: Study) -> pd.DataFrame:
@@ -81,25 +83,19 @@ def gain(study: Study) -> pd.DataFrame:
     `eval_language` is `MEAN` are about the mean over the seen or the unseen languages. `q` is adjusted for all single
     languages of the task, and separately for all means of the task.
     """
-
-    def rows(curve: Curve, point: Point) -> Iterator[Row]:
+    rows = []
+    for curve, point in study.points():
         if curve.origin is None or point is curve.origin:
-            return
-        common = set(transfer.languages_of(study, curve, point))
-        common &= set(transfer.languages_of(study, curve, curve.origin))
-        for exposure in ("seen", "unseen"):
-            if any(curve.exposure(code) == exposure for code in common):
-                estimate = transfer.gain(study, curve, point.samples_per_language, exposure)
-                labels = {"eval_language": MEAN, "exposure": exposure}
-                yield labels | estimate_columns("gain", estimate) | {"p": estimate.p}
-        for code in sorted(common, key=language_order):
-            estimate = transfer.gain(study, curve, point.samples_per_language, [code])
-            labels = {"eval_language": code, "exposure": curve.exposure(code)}
-            yield labels | estimate_columns("gain", estimate) | {"p": estimate.p}
-
-    table = _table(study, rows, _COLUMNS["gain"])
-    with_family = table.assign(is_mean=table["eval_language"] == MEAN)
-    return add_q_values(with_family, ["task", "is_mean"]).drop(columns="is_mean")
+            continue
+        codes = sorted(study.languages(curve, point, curve.origin), key=language_order)
+        exposures = {code: curve.exposure(code) for code in codes}
+        means = [(MEAN, exposure, exposure) for exposure in ("seen", "unseen") if exposure in exposures.values()]
+        for name, exposure, languages in (*means, *((code, exposures[code], [code]) for code in codes)):
+            estimate = transfer.gain(study, curve, point.samples_per_language, languages)
+            labels = {"eval_language": name, "exposure": exposure, "is_mean": name == MEAN}
+            rows.append(series_columns(curve, point) | labels | difference_columns("gain", estimate))
+    columns = [*SERIES_COLUMNS, "eval_language", "exposure", "gain", *ESTIMATE_COLUMNS, "p", "is_mean"]
+    return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "is_mean"]).drop(columns="is_mean")
 
 
 def transfer_correlation(study: Study) -> pd.DataFrame:
@@ -108,56 +104,24 @@ def transfer_correlation(study: Study) -> pd.DataFrame:
     Columns: `model, task, setting, language_group`; `n`, the number of runs; `spearman`, `p`, `low`, `high` (see
     `rank_correlation`); `train_languages, mixture, metric, method, run_ids`.
     """
-    rows = []
-    for curve in study.curves:
-        correlation = transfer.transfer_correlation(study, curve)
-        if correlation.n >= 3:
-            labels = {
-                name: getattr(curve, name)
-                for name in ("model", "task", "setting", "language_group", "mixture", "metric")
-            }
-            joined = {"train_languages": "+".join(curve.train_languages), "run_ids": "+".join(correlation.run_ids)}
-            rows.append(labels | vars(correlation) | joined)
-    return pd.DataFrame(rows, columns=_COLUMNS["transfer_correlation"])
+    correlations = [(curve, transfer.transfer_correlation(study, curve)) for curve in study.curves]
+    rows = [
+        curve_columns(curve) | vars(correlation) | {"run_ids": "+".join(correlation.run_ids)}
+        for curve, correlation in correlations
+        if correlation.n >= MIN_PAIRS
+    ]
+    columns = ["model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high", "train_languages",
+               "mixture", "metric", "method", "run_ids"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
 
 
 def score(study: Study, curve: Curve, point: Point, language: str) -> Estimate:
     """Returns the mean score of a point in one language, with a Wilson interval for the accuracy of a single run."""
-    estimate = study.task_scores[curve.task].mean(point.run_ids, [language]).estimate()
+    estimate = study.mean(curve, point, [language]).estimate()
     if metric(curve.metric).name == "accuracy" and len(point.runs) == 1:
         low, high = wilson(estimate.estimate, estimate.n)
         return Estimate(estimate.estimate, low, high, estimate.n, WILSON, estimate.run_ids)
     return estimate
-
-
-_COLUMNS: Final = {
-    "relative_to_english": [*SERIES_COLUMNS, "relative_to_english", *ESTIMATE_COLUMNS],
-    "seen_unseen": [
-        *SERIES_COLUMNS,
-        *(f"{name}{end}" for name in ("seen", "unseen", "english", "gap") for end in ("", "_low", "_high")),
-        "n", "method", "run_ids",
-    ],
-    "per_language": [*SERIES_COLUMNS, "eval_language", "exposure", "score", *ESTIMATE_COLUMNS],
-    "gain": [*SERIES_COLUMNS, "eval_language", "exposure", "gain", *ESTIMATE_COLUMNS, "p"],
-    "transfer_correlation": [
-        "model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high", "train_languages",
-        "mixture", "metric", "method", "run_ids",
-    ],
-}  # fmt: skip
-
-
-def _table(study: Study, rows_of: Callable[[Curve, Point], Iterator[Row]], columns: list[str]) -> pd.DataFrame:
-    rows = [
-        series_columns(curve, point) | row
-        for curve in study.curves
-        for point in curve.points
-        for row in rows_of(curve, point)
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _exposure(curve: Curve, code: str) -> str:
-    return curve.exposure(code) if curve.train_languages or code == ENGLISH else "non-English"
 
 
 def leave_one_out(study: Study) -> pd.DataFrame:
@@ -168,23 +132,20 @@ def leave_one_out(study: Study) -> pd.DataFrame:
     `change_low` and `change_high`. There is no row where the seen or the unseen languages would be empty.
     """
     rows: list[dict[str, Any]] = []
-    for curve in study.curves:
-        task_scores = study.task_scores[curve.task]
-        for point in curve.points if curve.train_languages else ():
-            exposures = {code: curve.exposure(code) for code in languages_of(study, curve, point)}
-            seen, unseen = ([code for code in exposures if exposures[code] == side] for side in ("seen", "unseen"))
-            if not seen or not unseen:
-                continue
-            full_gap = task_scores.mean(point.run_ids, seen) - task_scores.mean(point.run_ids, unseen)
-            for left_out in (*seen, *unseen):
-                other_seen, other_unseen = ([code for code in side if code != left_out] for side in (seen, unseen))
-                if other_seen and other_unseen:
-                    gap = task_scores.mean(point.run_ids, other_seen) - task_scores.mean(point.run_ids, other_unseen)
-                    change = (gap - full_gap).estimate()
-                    labels = {"left_out": left_out, "exposure": exposures[left_out]}
-                    changes = {"change": change.estimate, "change_low": change.low, "change_high": change.high}
-                    columns = labels | estimate_columns("gap", gap.estimate()) | changes
-                    rows.append(series_columns(curve, point) | columns)
+    for curve, point in study.points():
+        seen, unseen = (study.languages(curve, point, among=side) for side in ("seen", "unseen"))
+        if not curve.train_languages or not seen or not unseen:
+            continue
+        full_gap = study.mean(curve, point, seen) - study.mean(curve, point, unseen)
+        for left_out in (*seen, *unseen):
+            other_seen, other_unseen = ([code for code in side if code != left_out] for side in (seen, unseen))
+            if other_seen and other_unseen:
+                gap = study.mean(curve, point, other_seen) - study.mean(curve, point, other_unseen)
+                change = (gap - full_gap).estimate()
+                labels = {"left_out": left_out, "exposure": curve.exposure(left_out)}
+                changes = {"change": change.estimate, "change_low": change.low, "change_high": change.high}
+                estimate = estimate_columns("gap", gap.estimate())
+                rows.append(series_columns(curve, point) | labels | estimate | changes)
     columns_in_order = [*SERIES_COLUMNS, "left_out", "exposure", "gap", *ESTIMATE_COLUMNS]
     return pd.DataFrame(rows, columns=[*columns_in_order, "change", "change_low", "change_high"])
 
@@ -202,18 +163,15 @@ def source_to_target(study: Study) -> pd.DataFrame:
     stored unit, `ESTIMATE_COLUMNS`, `p`, `q`. Only curves with a single non-English training language have a source.
     Without such curves the table is empty.
     """
-    rows: list[dict[str, Any]] = []
-    for curve in study.curves:
-        if len(curve.train_languages) != 1 or curve.train_languages == (ENGLISH,) or curve.origin is None:
+    rows = []
+    for curve, point in study.points():
+        if len(curve.train_languages) != 1 or curve.is_control or curve.origin is None or point is curve.origin:
             continue
         (source,) = curve.train_languages
-        for point in curve.points[1:]:
-            common = set(transfer.languages_of(study, curve, point))
-            common &= set(transfer.languages_of(study, curve, curve.origin))
-            for target in sorted(common, key=language_order):
-                gain = transfer.gain(study, curve, point.samples_per_language, [target])
-                labels = {"source": source, "target": target, "route": DIRECT if target == source else TRANSFER}
-                rows.append(series_columns(curve, point) | labels | estimate_columns("gain", gain) | {"p": gain.p})
+        for target in sorted(study.languages(curve, point, curve.origin), key=language_order):
+            estimate = transfer.gain(study, curve, point.samples_per_language, [target])
+            labels = {"source": source, "target": target, "route": DIRECT if target == source else TRANSFER}
+            rows.append(series_columns(curve, point) | labels | difference_columns("gain", estimate))
     columns = [*SERIES_COLUMNS, "source", "target", "route", "gain", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 

@@ -35,6 +35,12 @@ from clt_ray.analysis.uncertainty import Floats, t_interval
 from clt_ray.languages import LANGUAGES
 
 COVARIATES: Final = ("script", "family")
+TERMS: Final = {
+    "neither": "Shares neither script nor family",
+    "script": "Difference when it shares the script",
+    "family": "Difference when it shares the family",
+}
+"""Fixed effects of the boundary model and their titles."""
 _CLEAR: Final = 2.0
 """Number of standard errors that the seen gain must exceed for a follow rate to be computed."""
 
@@ -118,7 +124,7 @@ def follow_rates(study: Study) -> tuple[FollowRate, ...]:
     """Returns the follow rate of every unseen language in every curve with a clear gain of the seen mean."""
     rates = []
     for seed, curve in enumerate(study.curves):
-        if curve.origin is None or len(curve.points) < 2 or set(curve.train_languages) <= {ENGLISH}:
+        if curve.origin is None or len(curve.points) < 2 or not curve.is_multilingual:
             continue
         rng = np.random.default_rng(seed)
         seen = Series.of(study, curve, "seen")

@@ -4,13 +4,12 @@ from math import isfinite
 from typing import Any, Final
 
 import pandas as pd
-from scipy.special import ndtri
 
 from clt_ray.analysis import follow_rates as rates_of_study
 from clt_ray.analysis.follow_rates import fit_boundary, leave_one_language_out
 from clt_ray.analysis.scaling import MEASURES, fit_scale, leave_one_model_out, scale_rows
 from clt_ray.analysis.study import Study
-from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL
+from clt_ray.analysis.uncertainty import Z
 
 _RATE_COLUMNS: Final = [
     "model", "setting", "task", "language_group", "eval_language", "shares_script", "shares_family", "follow_rate",
@@ -65,12 +64,11 @@ def follow_rates(study: Study) -> pd.DataFrame:
     Columns: `model, setting, task, language_group, eval_language, shares_script, shares_family`; `follow_rate` with
     `low` and `high` (normal approximation); `seen_gain`, the largest gain of the seen mean; `run_ids`.
     """
-    quantile = float(ndtri((1 + CONFIDENCE_LEVEL) / 2))
     records = [
         {name: getattr(rate, name) for name in ("model", "setting", "task", "language_group")}
         | {"eval_language": rate.language, "shares_script": rate.shares_script, "shares_family": rate.shares_family}
-        | {"follow_rate": rate.rate, "low": rate.rate - quantile * rate.variance**0.5}
-        | {"high": rate.rate + quantile * rate.variance**0.5, "seen_gain": rate.seen_gain}
+        | {"follow_rate": rate.rate, "low": rate.rate - Z * rate.variance**0.5}
+        | {"high": rate.rate + Z * rate.variance**0.5, "seen_gain": rate.seen_gain}
         | {"run_ids": "+".join(rate.run_ids)}
         for rate in rates_of_study.follow_rates(study)
     ]

@@ -18,9 +18,8 @@ from typing import Final
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
-from scipy.special import stdtrit
 
-from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, Floats
+from clt_ray.analysis.uncertainty import Floats, t_quantile
 
 _SMALLEST: Final = 1e-4
 """Lower bound of the standard deviations, relative to that of y; a smaller effect is negligible."""
@@ -73,7 +72,7 @@ class MixedFit:
     def _interval_around(self, value: float, variance: float) -> tuple[float, float]:
         if self.degrees_of_freedom < 1:
             return nan, nan
-        half_width = float(stdtrit(self.degrees_of_freedom, (1 + CONFIDENCE_LEVEL) / 2)) * variance**0.5
+        half_width = t_quantile(self.degrees_of_freedom) * variance**0.5
         return value - half_width, value + half_width
 
 

@@ -23,28 +23,24 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from clt_ray.analysis.comparisons import is_control
 from clt_ray.analysis.study import Curve, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, estimate_columns, series_columns
-from clt_ray.analysis.transfer import languages_of
 from clt_ray.analysis.uncertainty import (
+    AS_IF_KNOWN,
     BOOTSTRAP,
-    CONFIDENCE_LEVEL,
     NO_INTERVAL,
     Estimate,
     Floats,
     ResampledValue,
     mean,
+    t_quantile,
 )
 
 LANGUAGES: Final = "languages as a sample"
 """Method of intervals with random languages and fixed runs."""
 LANGUAGES_AND_RUNS: Final = "languages and runs as samples"
 """Method of intervals with random languages and random runs."""
-_AS_IF_KNOWN: Final = 1e6
-"""Degrees of freedom at which Student's t distribution equals the normal one."""
 _SMALLEST_VARIANCE: Final = 1e-18
 """Variance below which all languages have equal gains up to rounding errors; it gives no interval."""
 
@@ -58,7 +54,7 @@ def gain_over_languages(study: Study) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for curve in study.curves:
-        if curve.origin is None or not curve.train_languages or is_control(curve):
+        if curve.origin is None or not curve.is_multilingual:
             continue
         for point in curve.points[1:]:
             for exposure in ("seen", "unseen"):
@@ -79,8 +75,7 @@ def mean_gain(study: Study, curve: Curve, samples_per_language: int, exposure: s
     end, start = curve.at(samples_per_language), curve.origin
     if start is None:
         raise ValueError(f"no run with n = 0 for {curve.model} {curve.task} {curve.language_group}")
-    common = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end))
-    codes = [code for code in sorted(common) if curve.exposure(code) == exposure]
+    codes = study.languages(curve, start, end, among=exposure)
     task_scores = study.task_scores[curve.task]
     common_seeds = sorted(set(start.seeds) & set(end.seeds))
     # Gains are computed within a seed. Without a common seed, all runs of a point are averaged first.
@@ -109,8 +104,8 @@ def mean_of_crossed(gains: Sequence[Sequence[ResampledValue]]) -> Estimate:
     variance = crossed_variance + _covariance_of_shared_items(by_language)
     if variance < _SMALLEST_VARIANCE:
         return without_interval
-    freedom = freedom * (variance / crossed_variance) ** 2 if crossed_variance > 0 else _AS_IF_KNOWN
-    half_width = float(stdtrit(min(freedom, _AS_IF_KNOWN), (1 + CONFIDENCE_LEVEL) / 2)) * sqrt(variance)
+    freedom = freedom * (variance / crossed_variance) ** 2 if crossed_variance > 0 else AS_IF_KNOWN
+    half_width = t_quantile(min(freedom, AS_IF_KNOWN)) * sqrt(variance)
     low, high = total.value - half_width, total.value + half_width
     return Estimate(total.value, low, high, languages, method, total.run_ids)
 
@@ -129,7 +124,7 @@ def _variance_of_crossed_mean(values: Floats) -> tuple[float, float]:
     # Satterthwaite's formula with the square of a difference of mean squares overestimates its degrees of freedom. In
     # simulations with 3 to 8 languages and 2 to 5 seeds, `run_excess * ms_run` gives a coverage of 94 to 97%.
     denominator = ms_language**2 / (languages - 1) + run_excess * ms_run / (seeds - 1)
-    return total / (languages * seeds), total**2 / denominator if denominator else _AS_IF_KNOWN
+    return total / (languages * seeds), total**2 / denominator if denominator else AS_IF_KNOWN
 
 
 def _covariance_of_shared_items(gains: Sequence[ResampledValue]) -> float:

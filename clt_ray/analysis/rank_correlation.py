@@ -11,9 +11,8 @@ from math import atanh, nan, sqrt, tanh
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtri, stdtr
 
-from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, Floats
+from clt_ray.analysis.uncertainty import Floats, Z
 
 FISHER: Final = "Fisher z, Bonett-Wright variance"
 MIN_PAIRS: Final = 3
@@ -61,7 +60,7 @@ def spearman(left: Sequence[float] | Floats, right: Sequence[float] | Floats, de
     return float(np.clip(spearmanr(x, y).statistic, -1, 1))
 
 
-def spearman_interval(rho: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
+def spearman_interval(rho: float, n: int) -> tuple[float, float]:
     """Returns the confidence interval of a rank correlation over n pairs.
 
     Source: Bonett and Wright, Psychometrika 65, 2000: Fisher's z with the variance (1 + rho^2/2)/(n - 3). Fisher's z is
@@ -72,7 +71,7 @@ def spearman_interval(rho: float, n: int, level: float = CONFIDENCE_LEVEL) -> tu
         return -1.0, 1.0
     one_swap = 1 - 12 / (n * (n * n - 1))
     inner = min(max(rho, -one_swap), one_swap)
-    half_width = float(ndtri((1 + level) / 2)) * sqrt((1 + inner**2 / 2) / (n - 3))
+    half_width = Z * sqrt((1 + inner**2 / 2) / (n - 3))
     low, high = tanh(atanh(inner) - half_width), tanh(atanh(inner) + half_width)
     is_perfect = abs(rho) > one_swap + _ROUNDING  # An order with one swap is not perfect, whatever its rounding.
     return (-1.0 if is_perfect and rho < 0 else low), (1.0 if is_perfect and rho > 0 else high)
@@ -84,17 +83,12 @@ def spearman_p(left: Sequence[float] | Floats, right: Sequence[float] | Floats) 
     For up to 8 pairs it is exact: the share of all permutations with a correlation at least as far from zero, which for
     3 pairs cannot be below 1/3. For more pairs it is that of Student's t test with n - 2 degrees of freedom.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import rankdata, spearmanr
 
-    n = len(left)
     left_ranks, right_ranks = (rankdata(np.round(values, _DECIMALS)) for values in (left, right))
-    if n <= _EXACT_UP_TO:
+    if len(left) <= _EXACT_UP_TO:
         centred = left_ranks - left_ranks.mean()
         orders = np.array(list(permutations(right_ranks - right_ranks.mean())))
         observed = abs(float(centred @ (right_ranks - right_ranks.mean())))
         return float(np.mean(np.abs(orders @ centred) >= observed - _ROUNDING))
-    rho = spearman(left, right)
-    if abs(rho) >= 1:
-        return 0.0
-    t = abs(rho) * sqrt((n - 2) / (1 - rho**2))
-    return float(2 * stdtr(n - 2, -t))
+    return float(spearmanr(left_ranks, right_ranks).pvalue)

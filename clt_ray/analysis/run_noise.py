@@ -18,22 +18,19 @@ standard deviation .022.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from math import inf, nan, sqrt
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from clt_ray.analysis.study import Curve, Point, Study
-from clt_ray.analysis.uncertainty import BOOTSTRAP, CONFIDENCE_LEVEL, Estimate, Floats, ResampledValue, mean
+from clt_ray.analysis.uncertainty import AS_IF_KNOWN, BOOTSTRAP, Estimate, Floats, ResampledValue, Z, mean, t_quantile
 
 MIN_DEGREES_OF_FREEDOM: Final = 1.0
 """Degrees of freedom below which a standard deviation is not used."""
-_AS_IF_KNOWN: Final = 1e6
-"""Degrees of freedom at which Student's t distribution equals the normal one."""
 
 Statistic = Callable[[Study, Curve, Point], float]
 """A number computed from the runs of one point."""
@@ -66,8 +63,7 @@ class RunNoise:
         """
         if not self.is_known:
             return nan
-        quantile = float(stdtrit(self.degrees_of_freedom, (1 + CONFIDENCE_LEVEL) / 2))
-        return quantile * self.standard_deviation * sqrt(weight)
+        return t_quantile(self.degrees_of_freedom) * self.standard_deviation * sqrt(weight)
 
 
 def run_noise(study: Study, curves: Iterable[Curve], statistic: ResampledStatistic) -> RunNoise:
@@ -102,14 +98,14 @@ def interval_with_run_noise(difference: Estimate, noise: RunNoise, runs: tuple[i
         return nan, nan
     item_variance = 0.0
     if difference.has_interval:
-        item_variance = ((difference.high - difference.low) / (2 * float(ndtri((1 + CONFIDENCE_LEVEL) / 2)))) ** 2
+        item_variance = ((difference.high - difference.low) / (2 * Z)) ** 2
     weight = 1 / runs[0] + 1 / runs[1]
     run_variance = noise.standard_deviation**2 * weight
     # Only a paired bootstrap contains the chance of single answers; the difficulty of the items cancels in it.
     counted_twice = noise.item_standard_deviation**2 * weight if difference.method == BOOTSTRAP else 0.0
     total = max(item_variance - counted_twice, 0.0) + run_variance
-    freedom = noise.degrees_of_freedom * (total / run_variance) ** 2 if run_variance else _AS_IF_KNOWN
-    half_width = float(stdtrit(freedom, (1 + CONFIDENCE_LEVEL) / 2)) * sqrt(total)
+    freedom = noise.degrees_of_freedom * (total / run_variance) ** 2 if run_variance else AS_IF_KNOWN
+    half_width = t_quantile(freedom) * sqrt(total)
     return difference.estimate - half_width, difference.estimate + half_width
 
 
@@ -124,14 +120,10 @@ class _Variation:
     degrees_of_freedom: float = 0.0
 
     def __add__(self, other: _Variation) -> _Variation:
-        return _Variation(
-            self.squares + other.squares,
-            self.item_squares + other.item_squares,
-            self.degrees_of_freedom + other.degrees_of_freedom,
-        )
+        return _Variation(*np.add(astuple(self), astuple(other)))
 
 
-def _around_mean(values: list[ResampledValue]) -> _Variation:
+def _around_mean(values: Iterable[ResampledValue]) -> _Variation:
     finite = [value for value in values if np.isfinite(value.value)]
     if len(finite) < 2:
         return _Variation()
@@ -178,7 +170,7 @@ def _between_origins(study: Study, curves: list[Curve], statistic: ResampledStat
             replicates = origins.setdefault((curve.model, curve.setting, curve.task), {})
             replicates[curve.origin.run_ids] = _as_resampled(statistic(study, curve, curve.origin))
     for replicates in origins.values():
-        variation += _around_mean(list(replicates.values()))
+        variation += _around_mean(replicates.values())
     return variation
 
 

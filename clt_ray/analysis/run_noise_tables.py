@@ -7,9 +7,8 @@ from typing import Any, Final
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.comparisons import is_control
 from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, peak, run_noise
-from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
+from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, series_columns
 from clt_ray.analysis.uncertainty import Estimate, ResampledValue
 
@@ -29,7 +28,7 @@ def noise(study: Study) -> pd.DataFrame:
     """
     rows = []
     for curves in _curves_by_design(study):
-        estimate = run_noise(study, curves, _mean_score(None))
+        estimate = run_noise(study, curves, _mean_score(NON_ENGLISH))
         if estimate.is_known:
             design = {name: getattr(curves[0], name) for name in _DESIGN}
             width = {"deviation": estimate.standard_deviation, "difference": estimate.half_width()}
@@ -94,11 +93,11 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
 def _curves_with_noise(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
     for curves in _curves_by_design(study):
         for curve in curves:
-            if curve.origin is None or len(curve.points) < 2 or is_control(curve):
+            if curve.origin is None or len(curve.points) < 2 or curve.is_control:
                 continue
             same_languages = [other for other in curves if other.train_languages == curve.train_languages]
             for exposure in ("seen", "unseen"):
-                if any(curve.exposure(code) == exposure for code in _common_languages(study, curve)):
+                if study.languages(curve, *curve.points, among=exposure):
                     yield curve, curve.origin, exposure, run_noise(study, same_languages, _mean_score(exposure))
 
 
@@ -109,12 +108,8 @@ def _curves_by_design(study: Study) -> list[list[Curve]]:
     return list(designs.values())
 
 
-def _common_languages(study: Study, curve: Curve) -> set[str]:
-    return set.intersection(*(set(transfer.languages_of(study, curve, point)) for point in curve.points))
-
-
 def _gain(study: Study, curve: Curve, point: Point, exposure: str) -> Estimate:
-    codes = [code for code in sorted(_common_languages(study, curve)) if curve.exposure(code) == exposure]
+    codes = study.languages(curve, *curve.points, among=exposure)
     return transfer.gain(study, curve, point.samples_per_language, codes)
 
 
@@ -123,15 +118,9 @@ def _runs_used(point: Point, estimate: Estimate) -> int:
     return len(set(point.run_ids) & set(estimate.run_ids))
 
 
-def _mean_score(exposure: str | None) -> Callable[[Study, Curve, Point], ResampledValue]:
-    """Returns the statistic "mean over the languages of an exposure"; over all non-English languages for None."""
-
-    def statistic(study: Study, curve: Curve, point: Point) -> ResampledValue:
-        languages = sorted(_common_languages(study, curve) - {ENGLISH})
-        codes = [code for code in languages if exposure is None or curve.exposure(code) == exposure]
-        return study.task_scores[curve.task].mean(point.run_ids, codes)
-
-    return statistic
+def _mean_score(exposure: str) -> Callable[[Study, Curve, Point], ResampledValue]:
+    """Returns the statistic "mean over the languages of an exposure in which every run of the curve was scored"."""
+    return lambda study, curve, point: study.mean(curve, point, study.languages(curve, *curve.points, among=exposure))
 
 
 def _method(curves: list[Curve]) -> str:

@@ -30,14 +30,19 @@ from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.mixed_effects import MixedFit, fit_mixed, same
 from clt_ray.analysis.saturation import run_noise_around_fit, saturation
 from clt_ray.analysis.series import Series
-from clt_ray.analysis.study import ENGLISH, Curve, Study
+from clt_ray.analysis.study import Curve, Study
 from clt_ray.analysis.uncertainty import Floats
 
 Stratum = tuple[str, str, str]
 """Task, setting and language group."""
-MEASURES: Final = ("gain_seen", "gain_unseen", "gap", "plateau")
-"""Gains and gap at the curve's largest n, as shares of the metric's scale; the plateau as log10 of samples per
-language, limited to the range of sizes that were run."""
+MEASURES: Final = {
+    "gain_seen": "Gain of seen languages",
+    "gain_unseen": "Gain of unseen languages",
+    "gap": "Seen − unseen",
+    "plateau": "Samples at the plateau",
+}
+"""Measures and their titles. Gains and gap are at the largest n of a curve, as shares of the metric's scale; the plateau is
+log10 of samples per language, limited to the range of sizes that were run."""
 _SIZE: Final = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
 
 
@@ -140,7 +145,7 @@ def scale_rows(
     rows = []
     for seed, curve in enumerate(study.curves):
         size = parameters_in(curve.model) if parameters is None else parameters.get(curve.model)
-        if size is None or curve.origin is None or not curve.train_languages or ENGLISH in curve.train_languages:
+        if size is None or curve.origin is None or not curve.is_multilingual:
             continue
         span = metric(curve.metric).span
         if measure == "plateau":

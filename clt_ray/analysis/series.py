@@ -8,15 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from clt_ray.analysis.study import ENGLISH, Curve, Study
-from clt_ray.analysis.transfer import languages_of
+from clt_ray.analysis.study import NON_ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
 
 RESAMPLES: Final = 1000
 """Number of resamples of a series that has standard errors but no item resamples."""
-NON_ENGLISH: Final = "non-English"
-EXPOSURES: Final = (NON_ENGLISH, "seen", "unseen", "english")
-"""Names of the groups of languages that a series can be the mean over."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +44,13 @@ class Series:
         """Returns the series of a curve's mean over languages.
 
         Args:
-            languages: Language codes, or one of `EXPOSURES`. Languages that were not scored at every point are left
-                out, so that every point is the mean over the same languages.
+            languages: Codes or the name of an exposure, as in `Study.languages`. Languages that were not scored at
+                every point are left out, so that every point is the mean over the same languages.
         """
-        common = set.intersection(*(set(languages_of(study, curve, point)) for point in curve.points))
-        if languages == NON_ENGLISH:
-            codes = sorted(common - {ENGLISH})
-        elif isinstance(languages, str):
-            codes = [code for code in sorted(common) if curve.exposure(code) == languages]
-        else:
-            codes = [code for code in sorted(common) if code in languages]
+        codes = study.languages(curve, *curve.points, among=languages)
         if not codes:
             return cls((), (), ())
-        means = [study.task_scores[curve.task].mean(point.run_ids, codes) for point in curve.points]
+        means = [study.mean(curve, point, codes) for point in curve.points]
         known_draws = [value.draws for value in means if value.draws is not None and np.isfinite(value.draws).all()]
         draws = np.stack(known_draws, axis=1) if len(known_draws) == len(means) else None
         stderr = draws.std(axis=0, ddof=1) if draws is not None else np.full(len(means), np.nan)
@@ -71,11 +61,6 @@ class Series:
             draws,
             tuple(point.run_ids for point in curve.points),
         )
-
-    def first(self, points: int) -> Series:
-        """Returns the series of the first points."""
-        draws = None if self.draws is None else self.draws[:, :points]
-        return Series(self.samples[:points], self.scores[:points], self.stderr[:points], draws, self.runs[:points])
 
     @property
     def has_stderr(self) -> bool:

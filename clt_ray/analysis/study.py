@@ -8,7 +8,7 @@ training languages of the other runs of the curve.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,10 +17,13 @@ import pandas as pd
 from clt_ray.analysis.display_order import natural_sort_key
 from clt_ray.analysis.metrics import primary_scores, task_order
 from clt_ray.analysis.task_scores import ENGLISH, TaskScores
+from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.errors import ConfigurationError, Problem
 
-__all__ = ["DRAWS", "ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "TaskScores", "curve_order"]
+__all__ = ["DRAWS", "ENGLISH", "NON_ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "TaskScores", "curve_order"]
 
+NON_ENGLISH: Final = "non-English"
+"""Name of all languages but English, used like the name of an exposure."""
 NO_GROUP: Final = "none"
 """Language group of runs at n = 0, which train on English alone."""
 DRAWS: Final = 2000
@@ -68,6 +71,16 @@ class Curve:
         """The point at n = 0, or None."""
         first = self.points[0]
         return first if first.samples_per_language == 0 else None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the runs train on additional English rows instead of other languages (equal-volume control)."""
+        return self.train_languages == (ENGLISH,)
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether the runs with n > 0 train on other languages than English."""
+        return bool(self.train_languages) and not self.is_control
 
     @property
     def largest(self) -> Point:
@@ -128,6 +141,29 @@ class Study:
     def tasks(self) -> tuple[str, ...]:
         """Tasks in their canonical order."""
         return tuple(self.task_scores)
+
+    def points(self) -> Iterator[tuple[Curve, Point]]:
+        """Yields every point with its curve, in reading order."""
+        return ((curve, point) for curve in self.curves for point in curve.points)
+
+    def mean(self, curve: Curve, point: Point, languages: Sequence[str]) -> ResampledValue:
+        """Returns the mean score of a point in the task of the curve over languages; see `TaskScores.mean`."""
+        return self.task_scores[curve.task].mean(point.run_ids, languages)
+
+    def languages(self, curve: Curve, *points: Point, among: Sequence[str] | str | None = None) -> list[str]:
+        """Returns the codes of the languages in which every run of the points was scored in the task of the curve.
+
+        Args:
+            among: Codes to choose from, or an exposure to the training data of the curve: "seen", "unseen", "english",
+                or `NON_ENGLISH` for the first two; by default all languages.
+        """
+        task_scores = self.task_scores[curve.task]
+        common = set.intersection(*(set(task_scores.evaluated(run)) for point in points for run in point.run_ids))
+        if among == NON_ENGLISH:
+            return sorted(common - {ENGLISH})
+        if isinstance(among, str):
+            return sorted(code for code in common if curve.exposure(code) == among)
+        return sorted(common if among is None else common & set(among))
 
 
 def _items_of_rows(items: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame | None:

@@ -16,6 +16,8 @@ SERIES_COLUMNS: Final = (
 )  # fmt: skip
 """Columns that identify the point of a row, named as in the scores file; `seed` lists the seeds of the pooled runs,
 joined by "+"."""
+CURVE_COLUMNS: Final = ("model", "setting", "task", "mixture", "language_group", "train_languages", "metric")
+"""Columns that identify the curve of a row."""
 ESTIMATE_COLUMNS: Final = ("low", "high", "n", "method", "run_ids")
 """Columns that follow an estimate: its 95% confidence interval, the number of item scores, the method of the interval,
 and the runs."""
@@ -23,15 +25,23 @@ and the runs."""
 
 def series_columns(curve: Curve, point: Point) -> dict[str, Any]:
     """Returns the values of `SERIES_COLUMNS` for a point of a curve."""
-    names = ("model", "setting", "task", "mixture", "language_group", "metric")
-    seeds = "+".join(str(seed) for seed in point.seeds)
-    languages = {"train_languages": "+".join(curve.train_languages), "samples_per_language": point.samples_per_language}
-    return {name: getattr(curve, name) for name in names} | languages | {"seed": seeds}
+    seeds = "+".join(map(str, point.seeds))
+    return curve_columns(curve) | {"samples_per_language": point.samples_per_language, "seed": seeds}
+
+
+def curve_columns(curve: Curve) -> dict[str, Any]:
+    """Returns the values of `CURVE_COLUMNS`."""
+    return {name: getattr(curve, name) for name in CURVE_COLUMNS} | {"train_languages": "+".join(curve.train_languages)}
 
 
 def estimate_columns(name: str, estimate: Estimate) -> dict[str, Any]:
     """Returns the point estimate in the column `name`, and the values of `ESTIMATE_COLUMNS`."""
     return {name: estimate.estimate, "low": estimate.low, "high": estimate.high} | provenance_columns(estimate)
+
+
+def difference_columns(name: str, difference: Estimate) -> dict[str, Any]:
+    """Returns a difference in the column `name`, the values of `ESTIMATE_COLUMNS`, and its p value in column `p`."""
+    return estimate_columns(name, difference) | {"p": difference.p}
 
 
 def provenance_columns(estimate: Estimate) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from math import nan
 
 import numpy as np
 
-from clt_ray.analysis.rank_correlation import FISHER, MIN_PAIRS, rank_correlation
-from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
+from clt_ray.analysis.rank_correlation import FISHER, MIN_PAIRS, RankCorrelation, rank_correlation
+from clt_ray.analysis.study import ENGLISH, NON_ENGLISH, Curve, Point, Study
 from clt_ray.analysis.uncertainty import NO_INTERVAL, Estimate, ResampledValue, mean
 
 
@@ -29,29 +29,15 @@ class SeenUnseen:
 
 
 @dataclass(frozen=True)
-class Correlation:
+class Correlation(RankCorrelation):
     """Spearman correlation between the seen and the unseen mean over runs."""
 
-    spearman: float
-    """Spearman's rho; NaN with fewer than 3 runs or when one of the means does not vary."""
-    p: float
-    """Two-sided p value of no association: exact up to 8 runs, by Student's t test beyond."""
-    low: float
-    high: float
-    """`low` and `high` are the ends of the 95% confidence interval."""
     n: int
     """Number of runs."""
     method: str
     """Method of the interval, or `NO_INTERVAL`."""
     run_ids: tuple[str, ...]
     """Runs from which the correlation was computed."""
-
-
-def languages_of(study: Study, curve: Curve, point: Point) -> tuple[str, ...]:
-    """Returns the languages in which every run of the point was scored."""
-    task_scores = study.task_scores[curve.task]
-    evaluated = [set(task_scores.evaluated(run_id)) for run_id in point.run_ids]
-    return tuple(code for code in task_scores.languages if all(code in codes for codes in evaluated))
 
 
 def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
@@ -61,9 +47,8 @@ def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
     English, or has a score of 0 there.
     """
     task_scores = study.task_scores[curve.task]
-    languages = languages_of(study, curve, point)
-    others = [code for code in languages if code != ENGLISH]
-    if not others or ENGLISH not in languages:
+    others = study.languages(curve, point, among=NON_ENGLISH)
+    if not others or not study.languages(curve, point, among="english"):
         return mean([]).estimate()
     return mean(
         [task_scores.mean([run_id], others) / task_scores.mean([run_id], [ENGLISH]) for run_id in point.run_ids]
@@ -83,22 +68,16 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
     The difference is paired by test item and in the metric's stored unit.
 
     Args:
-        languages: Language codes, or "seen", "unseen" or "english". Languages that were not evaluated at both points
-            are left out.
+        languages: Codes or the name of an exposure, as in `Study.languages`. Languages that were not evaluated at both
+            points are left out.
 
     Raises:
         KeyError: The curve has no run at n.
         ValueError: The curve has no run at 0.
     """
     start, end = _points_of_common_seeds(curve, samples_per_language)
-    common = set(languages_of(study, curve, start)) & set(languages_of(study, curve, end))
-    # A string names an exposure. It must not reach the membership test below, where "en" is a part of "seen".
-    if isinstance(languages, str):
-        codes = [code for code in sorted(common) if curve.exposure(code) == languages]
-    else:
-        codes = [code for code in sorted(common) if code in languages]
-    task_scores = study.task_scores[curve.task]
-    return (task_scores.mean(end.run_ids, codes) - task_scores.mean(start.run_ids, codes)).estimate()
+    codes = study.languages(curve, start, end, among=languages)
+    return (study.mean(curve, end, codes) - study.mean(curve, start, codes)).estimate()
 
 
 def transfer_correlation(study: Study, curve: Curve) -> Correlation:
@@ -106,30 +85,23 @@ def transfer_correlation(study: Study, curve: Curve) -> Correlation:
 
     The sources of p value and interval are given in `rank_correlation`.
     """
-    task_scores = study.task_scores[curve.task]
-    seen_means, unseen_means, run_ids = [], [], []
+    means, run_ids = [], []
     for point in curve.points:
-        for run_id in point.run_ids:
-            evaluated = task_scores.evaluated(run_id)
-            seen = task_scores.mean([run_id], [code for code in evaluated if curve.exposure(code) == "seen"])
-            unseen = task_scores.mean([run_id], [code for code in evaluated if curve.exposure(code) == "unseen"])
-            if np.isfinite(seen.value) and np.isfinite(unseen.value):
-                seen_means.append(seen.value)
-                unseen_means.append(unseen.value)
+        for seed, run_id in point.runs:
+            run = Point(point.samples_per_language, ((seed, run_id),))
+            sides = [_exposure_mean(study, curve, run, exposure).value for exposure in ("seen", "unseen")]
+            if np.isfinite(sides).all():
+                means.append(sides)
                 run_ids.append(run_id)
     n = len(run_ids)
-    if n < MIN_PAIRS:
-        return Correlation(nan, nan, nan, nan, n, NO_INTERVAL, tuple(run_ids))
-    result = rank_correlation(seen_means, unseen_means)
+    result = rank_correlation(*np.array(means).T) if n >= MIN_PAIRS else RankCorrelation(nan, nan, nan, nan)
     method = FISHER if np.isfinite(result.spearman) else NO_INTERVAL
-    return Correlation(result.spearman, result.p, result.low, result.high, n, method, tuple(run_ids))
+    return Correlation(**vars(result), n=n, method=method, run_ids=tuple(run_ids))
 
 
 def _exposure_mean(study: Study, curve: Curve, point: Point, exposure: str) -> ResampledValue:
-    languages = [code for code in languages_of(study, curve, point) if curve.exposure(code) == exposure]
-    if not curve.train_languages and exposure != "english":
-        languages = []
-    return study.task_scores[curve.task].mean(point.run_ids, languages)
+    is_defined = curve.train_languages or exposure == "english"
+    return study.mean(curve, point, study.languages(curve, point, among=exposure) if is_defined else [])
 
 
 def _points_of_common_seeds(curve: Curve, samples_per_language: int) -> tuple[Point, Point]:

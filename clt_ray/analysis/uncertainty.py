@@ -29,6 +29,10 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 Floats = NDArray[np.floating]
 
 CONFIDENCE_LEVEL: Final = 0.95
+Z: Final = float(ndtri((1 + CONFIDENCE_LEVEL) / 2))
+"""Half of the width of a 95% interval of a normal distribution, in standard deviations."""
+AS_IF_KNOWN: Final = 1e6
+"""Degrees of freedom at which Student's t distribution equals the normal one."""
 BOOTSTRAP: Final = "paired item bootstrap"
 NORMAL: Final = "normal approximation"
 WILSON: Final = "Wilson"
@@ -118,7 +122,7 @@ class ResampledValue:
             tuple(dict.fromkeys((*self.run_ids, *other.run_ids))), bounds,
         )  # fmt: skip
 
-    def estimate(self, level: float = CONFIDENCE_LEVEL) -> Estimate:
+    def estimate(self) -> Estimate:
         """Returns the quantity with its bootstrap percentile interval, widened for small samples.
 
         The bootstrap standard error of a mean of n items is too small by the factor sqrt((n-1)/n), and a normal
@@ -133,13 +137,13 @@ class ResampledValue:
             if finite.size < _USABLE * self.draws.size:
                 pass  # A ratio whose denominator is zero in many resamples has no interval.
             elif np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
-                tail = _tail(self.units, level)
+                tail = _tail(self.units)
                 low, high = (float(end) for end in np.quantile(finite, [tail, 1 - tail]))
                 p = _p_value(self.value, float(finite.std(ddof=1)), self.units)
             elif np.isfinite(self.units) and np.isfinite(self.bounds).all():
-                half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units), level)[1]
+                half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units))[1]
                 low, high = max(self.value - half, self.bounds[0]), min(self.value + half, self.bounds[1])
-                p = float(2 * ndtr(-abs(self.value) * float(ndtri((1 + level) / 2)) / half))
+                p = float(2 * ndtr(-abs(self.value) * Z / half))
         method = " + ".join(sorted(self.methods)) if np.isfinite(low) else NO_INTERVAL
         return Estimate(self.value, low, high, self.n, method, self.run_ids, p)
 
@@ -157,7 +161,7 @@ def mean(values: list[ResampledValue]) -> ResampledValue:
     )  # fmt: skip
 
 
-def wilson(fraction: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
+def wilson(fraction: float, n: int) -> tuple[float, float]:
     """Returns the Wilson score interval of a proportion (Wilson, JASA 22, 1927).
 
     `scipy.stats.binomtest` has the same interval for whole numbers of successes only. Here the mean of fractional item
@@ -168,10 +172,9 @@ def wilson(fraction: float, n: int, level: float = CONFIDENCE_LEVEL) -> tuple[fl
     """
     if n < 1 or not 0 <= fraction <= 1:
         raise ValueError(f"no proportion: {fraction} of {n}")
-    z = float(ndtri((1 + level) / 2))
-    centre = fraction + z * z / (2 * n)
-    half = z * sqrt(fraction * (1 - fraction) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
+    centre = fraction + Z * Z / (2 * n)
+    half = Z * sqrt(fraction * (1 - fraction) / n + Z * Z / (4 * n * n))
+    scale = 1 + Z * Z / n
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
@@ -228,30 +231,32 @@ def _p_value(value: float, standard_error: float, units: float) -> float:
     return float(2 * stdtr(units - 1, -abs(value) / standard_error * sqrt((units - 1) / units)))
 
 
-def _tail(units: float, level: float) -> float:
-    """Returns the share of resamples below the interval's lower end; for few units it is below (1 - level) / 2."""
+def _tail(units: float) -> float:
+    """Returns the share of resamples below the interval's lower end; for few units it is below 2.5%."""
     if not np.isfinite(units) or units < 3:
-        return (1 - level) / 2
-    quantile = float(stdtrit(units - 1, (1 + level) / 2))
-    return float(ndtr(-sqrt(units / (units - 1)) * quantile))
+        return (1 - CONFIDENCE_LEVEL) / 2
+    return float(ndtr(-sqrt(units / (units - 1)) * t_quantile(units - 1)))
+
+
+def t_quantile(degrees_of_freedom: float) -> float:
+    """Returns half of the width of a 95% interval of Student's t distribution, in standard deviations."""
+    return float(stdtrit(degrees_of_freedom, (1 + CONFIDENCE_LEVEL) / 2))
 
 
 FEWEST: Final = 3
 """Smallest number of languages (or runs) for which an interval is computed."""
 
 
-def t_interval(values: Iterable[float], level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
+def t_interval(values: Iterable[float]) -> tuple[float, float]:
     """Returns Student's t interval of a mean of independent values; NaN twice for fewer than `FEWEST` values."""
     sample = np.asarray(list(values), dtype=float)
     if len(sample) < FEWEST:
         return nan, nan
-    half_width = float(stdtrit(len(sample) - 1, (1 + level) / 2) * sample.std(ddof=1) / sqrt(len(sample)))
+    half_width = t_quantile(len(sample) - 1) * float(sample.std(ddof=1)) / sqrt(len(sample))
     return float(sample.mean()) - half_width, float(sample.mean()) + half_width
 
 
-def pair_interval(
-    pairs: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], level: float = CONFIDENCE_LEVEL
-) -> tuple[float, float]:
+def pair_interval(pairs: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) -> tuple[float, float]:
     """Returns the jackknife interval of a statistic of pairs of languages.
 
     Pairs of languages are not independent observations: English-Spanish and English-French share what is specific to
@@ -278,5 +283,5 @@ def pair_interval(
     if not np.isfinite(leave_one_out).all():
         return nan, nan
     standard_error = sqrt((n - 1) / n * float(((leave_one_out - leave_one_out.mean()) ** 2).sum()))
-    half_width = float(stdtrit(n - 1, (1 + level) / 2)) * standard_error
+    half_width = t_quantile(n - 1) * standard_error
     return statistic(pairs) - half_width, statistic(pairs) + half_width

@@ -97,8 +97,7 @@ def build_run_data(run: RunSpec) -> RunData:
             held_out = run.validation.samples_per_language
             pools = load_pools(run.data[task], task, language, held_out, with_train=needed > 0)
             if len(pools.train) < needed:
-                control = run.replaced_languages > 0
-                raise DataError(str(_shortage(run.data[task], task, language, len(pools.train), needed, control)))
+                raise DataError(str(_shortage(run.data[task], task, language, len(pools.train), needed, run)))
             train += nested_sample(pools.train, needed, task, language, run.seed)
             if language in run.eval_languages:
                 validation[TaskLanguage(task, language)] = pools.validation
@@ -110,6 +109,40 @@ def build_run_data(run: RunSpec) -> RunData:
     return RunData(tuple(train), _filled(validation), _filled(test), dropped, tuple(origins))
 
 
+@dataclass(frozen=True)
+class DataNeed:
+    """The rows that the runs of a sweep need of one source, task and language."""
+
+    source: DataSource
+    task: str
+    language: str
+    run: RunSpec
+    """The run that needs the most training rows."""
+    train_rows: int
+    validation_rows: int
+    evaluated: bool
+    """Whether some run is validated and tested in the language."""
+    selects: bool
+    """Whether some run chooses its checkpoint by these validation rows alone."""
+
+
+def data_needs(runs: Iterable[RunSpec]) -> list[DataNeed]:
+    """Returns the largest need of any run for every source, task and language, task by task."""
+    users: dict[tuple[DataSource, str, str], list[RunSpec]] = {}
+    for run in runs:
+        for task, language in product(run.tasks, _languages(run)):
+            users.setdefault((run.data[task], task, language), []).append(run)
+    needs = []
+    for (source, task, language), group in users.items():
+        largest = max(group, key=lambda run: run.rows_in(language))
+        rows = largest.rows_in(language), max(run.validation.samples_per_language for run in group)
+        evaluated = any(language in run.eval_languages for run in group)
+        selects = any(run.selection.metric.startswith(language_metric(task, language, "")) for run in group)
+        needs.append(DataNeed(source, task, language, largest, *rows, evaluated, selects))
+    tasks = list(dict.fromkeys(need.task for need in needs))
+    return sorted(needs, key=lambda need: tasks.index(need.task))
+
+
 def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
     """Finds missing rows of the bundled corpus and of local roots before the first run starts.
 
@@ -119,8 +152,11 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
     problems: list[Problem] = []
     without_tests: dict[tuple[DataSource, str], list[str]] = {}
     with_tests: set[tuple[DataSource, str]] = set()
-    for (source, task, language), need in _needs(runs).items():
+    for need in data_needs(runs):
+        source, task, language = need.source, need.task, need.language
         place = (source, task)
+        if source.dataset:
+            continue
         try:
             pools = load_pools(source, task, language, need.validation_rows, with_train=need.train_rows > 0)
         except DataError as error:
@@ -130,7 +166,7 @@ def check_availability(runs: Iterable[RunSpec]) -> list[Problem]:
             with_tests.add(place)
             continue
         if len(pools.train) < need.train_rows:
-            problems.append(_shortage(source, task, language, len(pools.train), need.train_rows, need.control))
+            problems.append(_shortage(source, task, language, len(pools.train), need.train_rows, need.run))
         if need.selects and not pools.validation:
             remedy = "select by a mean such as val/loss, or by another language"
             missing = "validation rows, which selection.metric needs"
@@ -196,44 +232,13 @@ def _prompts(rows: Iterable[Row]) -> set[bytes]:
     return {prompt_key(row) for row in rows}
 
 
-@dataclass(frozen=True)
-class _Need:
-    """The rows that the runs of a sweep need of one source, task and language."""
-
-    train_rows: int = 0
-    control: bool = False
-    """Whether an equal-volume control needs the most training rows."""
-    validation_rows: int = 0
-    evaluated: bool = False
-    selects: bool = False
-    """Whether some run chooses its checkpoint by these validation rows alone."""
-
-
-def _needs(runs: Iterable[RunSpec]) -> dict[tuple[DataSource, str, str], _Need]:
-    needs: dict[tuple[DataSource, str, str], _Need] = {}
-    for run in runs:
-        for task, language in product(run.tasks, _languages(run)):
-            key = (run.data[task], task, language)
-            if key[0].dataset:
-                continue
-            so_far, rows = needs.get(key, _Need()), run.rows_in(language)
-            needs[key] = _Need(
-                max(so_far.train_rows, rows),
-                run.replaced_languages > 0 if rows > so_far.train_rows else so_far.control,
-                max(so_far.validation_rows, run.validation.samples_per_language),
-                so_far.evaluated or language in run.eval_languages,
-                so_far.selects or run.selection.metric.startswith(language_metric(task, language, "")),
-            )
-    return needs
-
-
 def _languages(run: RunSpec) -> list[str]:
     return list(dict.fromkeys((ENGLISH, *run.train_languages, *run.eval_languages)))
 
 
-def _shortage(source: DataSource, task: str, language: str, have: int, need: int, control: bool) -> Problem:
+def _shortage(source: DataSource, task: str, language: str, have: int, need: int, run: RunSpec) -> Problem:
     remedy = "lower english_samples" if language == ENGLISH else "lower samples_per_language"
-    if language == ENGLISH and control:
+    if language == ENGLISH and run.replaced_languages:
         remedy += " or the samples_per_language of equal-volume controls"
     if not source.dataset:
         remedy += ", or give more rows with " + f"data.{task}.root"

@@ -11,15 +11,14 @@ from typing import Any
 
 from clt_ray.data.fewshot import exemplars
 from clt_ray.data.formatting import encode, encode_prompt
-from clt_ray.data.mixture import Pools, load_pools
+from clt_ray.data.mixture import DataNeed, Pools, load_pools
 from clt_ray.data.rows import Row
 from clt_ray.data.sampling import nested_sample
 from clt_ray.data.scripts import Writing, writing
 from clt_ray.data.sources import describe
 from clt_ray.errors import DataError
-from clt_ray.languages import ENGLISH, LANGUAGES
+from clt_ray.languages import LANGUAGES
 from clt_ray.sweep.run import RunSpec
-from clt_ray.sweep.sections import DataSource
 
 EXAMPLES = 3
 SPLITS = ("train", "validation", "test")
@@ -107,18 +106,6 @@ class ModelTokenizer:
 
 
 @dataclass
-class DataNeed:
-    """The rows that the runs of a sweep need of one source, task and language."""
-
-    source: DataSource
-    task: str
-    language: str
-    run: RunSpec
-    """The run that needs the most training rows."""
-    train_rows: int
-
-
-@dataclass
 class DataSummaries:
     """Collects the summaries of a sweep's splits, and every problem that would stop a run."""
 
@@ -131,9 +118,9 @@ class DataSummaries:
     def add(self, need: DataNeed) -> None:
         """Reads the rows that are needed of one source, task and language and summarises their splits."""
         place = f"{need.task}/{need.language}"
-        rows = need.run.validation.samples_per_language
         try:
-            pools = load_pools(need.source, need.task, need.language, rows, with_train=need.train_rows > 0)
+            with_train = need.train_rows > 0
+            pools = load_pools(need.source, need.task, need.language, need.validation_rows, with_train=with_train)
         except (DataError, OSError) as error:
             self.problems.append(f"{place}: {error}")
             return
@@ -144,11 +131,10 @@ class DataSummaries:
         self.splits += self._splits(need, pools)
 
     def _splits(self, need: DataNeed, pools: Pools) -> Iterator[SplitSummary]:
-        evaluated = need.language in need.run.eval_languages
         used: dict[str, Sequence[Row]] = {
             "train": nested_sample(pools.train, need.train_rows, need.task, need.language, need.run.seed),
-            "validation": pools.validation if evaluated else (),
-            "test": pools.test[: need.run.evaluation.samples_per_language] if evaluated else (),
+            "validation": pools.validation if need.evaluated else (),
+            "test": pools.test[: need.run.evaluation.samples_per_language] if need.evaluated else (),
         }
         test_shots = self._test_shots(need) if used["test"] else ()
         for split in SPLITS:
@@ -181,20 +167,6 @@ class DataSummaries:
         except (DataError, OSError) as error:
             self.problems.append(f"{need.task}/{need.language}: {error}")
             return ()
-
-
-def data_needs(runs: Sequence[RunSpec]) -> list[DataNeed]:
-    """Returns the largest need of any run for every source, task and language, in the order of tasks and languages."""
-    needs: dict[tuple[DataSource, str, str], DataNeed] = {}
-    for run in runs:
-        for task in run.tasks:
-            for code in dict.fromkeys((ENGLISH, *run.train_languages, *run.eval_languages)):
-                key = (run.data[task], task, code)
-                rows = run.rows_in(code)
-                if key not in needs or rows > needs[key].train_rows:
-                    needs[key] = DataNeed(*key, run, rows)
-    order = {task: index for index, task in enumerate(dict.fromkeys(task for _, task, _ in needs))}
-    return sorted(needs.values(), key=lambda need: order[need.task])
 
 
 def _lengths(

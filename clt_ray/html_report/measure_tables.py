@@ -9,8 +9,10 @@ import pandas as pd
 from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
 from clt_ray.analysis.curve_tables import comparable
 from clt_ray.analysis.display_order import language_name, language_order
+from clt_ray.analysis.follow_rates import TERMS
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.run_noise_tables import REPEATS
+from clt_ray.analysis.scaling import MEASURES
 from clt_ray.html_report import columns
 from clt_ray.html_report.cells import MISSING, Cell, NumberFormat, count_cell, estimate_cell, number_cell, text_cell
 from clt_ray.html_report.columns import CURVE, EXPOSURE, MODEL, SAMPLES, SETTING, TASK, Column, Q, Row, Table, TableSpec
@@ -132,18 +134,8 @@ def _share_cell(row: Row) -> Cell:
     return Cell(percent(row["fidelity"]), row["fidelity"], interval, row["high"] < _SURELY_WRONG, numeric=True)
 
 
-MEASURES: Final = {
-    "gain_seen": "Gain of seen languages, points of 100",
-    "gain_unseen": "Gain of unseen languages, points of 100",
-    "gap": "Seen − unseen, points of 100",
-    "plateau": "Samples at the plateau, factor",
-}
-"""What the measures that are fitted against model size are called."""
-_TERMS: Final = {
-    "neither": "Shares neither script nor family",
-    "script": "Difference when it shares the script",
-    "family": "Difference when it shares the family",
-}
+def _measure_cell(row: Row) -> Cell:
+    return text_cell(f"{MEASURES[row['measure']]}, {'factor' if row['measure'] == 'plateau' else 'points of 100'}")
 
 
 def _slope_cell(row: Row) -> Cell:
@@ -170,7 +162,7 @@ SCALE: Final = TableSpec(
     "Change of a measure when the model has ten times the parameters, from one regression over all tasks. R²: each "
     "model is predicted from the others and compared with the mean of the others; below 0, size does not help to "
     "predict. Bold: the 95% interval excludes zero.",
-    (Column("Measure", lambda row: text_cell(MEASURES.get(row["measure"]) or str(row["measure"]))),
+    (Column("Measure", _measure_cell),
      Column("Per tenfold parameters", _slope_cell), columns.counts("Curves", "n"),
      Column("R² out of sample", lambda row: number_cell(row["r2"], NumberFormat(2)))),
 )  # fmt: skip
@@ -178,7 +170,7 @@ BOUNDARY: Final = TableSpec(
     "boundary", "Follow rate by script and family",
     "Follow rate: gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
     "The first row is the rate of languages that share neither script nor family with a training language.",
-    (Column("Unseen language", lambda row: text_cell(_TERMS.get(row["term"]) or str(row["term"]))),
+    (Column("Unseen language", lambda row: text_cell(TERMS[row["term"]])),
      columns.estimates("Follow rate", "estimate", NumberFormat(2))),
 )  # fmt: skip
 FOLLOW_RATES: Final = TableSpec(

@@ -11,6 +11,7 @@ from clt_ray.analysis.claims import SUPPORTED
 from clt_ray.analysis.curve_labels import CURVE_COLUMNS
 from clt_ray.analysis.display_order import language_name
 from clt_ray.analysis.metrics import metric, task_label
+from clt_ray.analysis.scaling import MEASURES
 from clt_ray.analysis.study import ENGLISH, Study
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report import measure_tables, score_tables
@@ -183,11 +184,7 @@ def _language_pairs(table: pd.DataFrame, _: Tables) -> Section:
 
 
 def _model_size(known: pd.DataFrame, _: Tables) -> Section:
-    clear = [
-        measure_tables.MEASURES.get(row["measure"], row["measure"]).partition(",")[0].lower()
-        for row in known.to_dict("records")
-        if excludes_zero(row)
-    ]
+    clear = [MEASURES[row["measure"]].lower() for row in known.to_dict("records") if excludes_zero(row)]
     statement = "The change with model size has an interval that includes zero for every measure."
     if clear:
         statement = f"These measures change with model size: {enumerated(clear)}."

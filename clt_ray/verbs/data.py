@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from rich.console import Console
 
 from clt_ray.data.formatting import context_length
-from clt_ray.data.summary import DataSummaries, Example, ModelTokenizer, SplitSummary, data_needs
+from clt_ray.data.mixture import data_needs
+from clt_ray.data.summary import DataSummaries, Example, ModelTokenizer, SplitSummary
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.sections import ModelSpec
 from clt_ray.training.model import load_tokenizer, location

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clt_ray.analysis.comparisons import equal_volume, is_control
+from clt_ray.analysis.comparisons import equal_volume
 from clt_ray.analysis.study import Study
 from tests.support.scores import run, scores
 
@@ -36,7 +36,7 @@ def test_the_control_must_replace_the_same_number_of_languages() -> None:
         scores(run("", 0, START), run("es", 100, GROUP), run("en", 100, CONTROL, group="english:2")),
     )
     assert equal_volume(study).empty
-    assert [is_control(curve) for curve in study.curves] == [
+    assert [curve.is_control for curve in study.curves] == [
         curve.language_group == "english:2" for curve in study.curves
     ]
 

@@ -1,11 +1,12 @@
 """The `Claim` class, and the statistics and helper functions from which all claims are computed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import nan
 from typing import Final
 
 from clt_ray.analysis import transfer
+from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.run_noise import RunNoise, Statistic, run_noise
 from clt_ray.analysis.study import ENGLISH, Curve, Point, Study
 
@@ -40,35 +41,51 @@ class Claim:
     run_ids: tuple[str, ...]
     """Runs from which the quantity was computed."""
 
-    @property
-    def is_testable(self) -> bool:
-        """Whether the quantity could be computed."""
-        return isfinite(self.recomputed)
-
 
 def verdict(*conditions: bool) -> str:
     """Returns `SUPPORTED` if all conditions hold, else `NOT_SUPPORTED`."""
     return SUPPORTED if all(conditions) else NOT_SUPPORTED
 
 
-def untestable(claim: str, published: str, needed_runs: str) -> Claim:
-    """Returns a claim that cannot be tested because the study lacks the runs described by `needed_runs`."""
-    definition = f"needs {needed_runs}, which these scores do not contain"
-    return Claim(claim, published, nan, nan, nan, definition, UNTESTABLE, ())
+class Untestable(Exception):
+    """Raised when the study lacks the runs of a claim; holds the claim with the verdict `UNTESTABLE`."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__(claim.definition)
+        self.claim = claim
 
 
-def find_curve(study: Study, model: str, task: str, setting: str = "single", group: str = "all") -> Curve | None:
-    """Returns the curve of this model, task, setting and language group if it has a run at n = 0 and others."""
-    key = (model, task, setting, group)
-    for curve in study.curves:
-        if (curve.model, curve.task, curve.setting, curve.language_group) == key:
-            return curve if curve.origin is not None and len(curve.points) > 1 else None
-    return None
+@dataclass(frozen=True)
+class Statement:
+    """A finding as the reference study states it, to be tested on the runs of a study."""
+
+    study: Study
+    claim: str
+    published: str
+
+    def curve(self, model: str, task: str, setting: str = "single", group: str = "all") -> Curve:
+        """Returns the curve that the finding is about; raises `Untestable` if it lacks n = 0 or any other run."""
+        key = (model, task, setting, group)
+        for curve in self.study.curves:
+            is_whole = curve.origin is not None and len(curve.points) > 1
+            if is_whole and (curve.model, curve.task, curve.setting, curve.language_group) == key:
+                return curve
+        kind = "single-task" if setting == "single" else "mixed"
+        needed = f"{kind} runs of {model} in {task_label(task).lower()} with the language group {group}"
+        definition = f"needs {needed}, which these scores do not contain"
+        raise Untestable(Claim(self.claim, self.published, nan, nan, nan, definition, UNTESTABLE, ()))
+
+    def tested(
+        self, value: float, interval: tuple[float, float], definition: str, verdict: str, *curves: Curve
+    ) -> Claim:
+        """Returns the finding with its recomputed value and interval, the verdict, and the runs of the curves."""
+        run_ids = tuple(dict.fromkeys(run for curve in curves for point in curve.points for run in point.run_ids))
+        return Claim(self.claim, self.published, value, *interval, definition, verdict, run_ids)
 
 
-def run_ids(curves: Iterable[Curve]) -> tuple[str, ...]:
-    """Returns the run ids of curves, each once."""
-    return tuple(dict.fromkeys(run for curve in curves for point in curve.points for run in point.run_ids))
+def around(centre: float, half_width: float) -> tuple[float, float]:
+    """Returns the ends of an interval."""
+    return centre - half_width, centre + half_width
 
 
 def relative_to_english(study: Study, curve: Curve, point: Point) -> float:
@@ -79,16 +96,12 @@ def relative_to_english(study: Study, curve: Curve, point: Point) -> float:
 def mean_score(study: Study, curve: Curve, point: Point) -> float:
     """Returns the mean score over the non-English languages."""
     codes = [code for code in study.task_scores[curve.task].languages if code != ENGLISH]
-    return mean_over(codes)(study, curve, point)
+    return study.mean(curve, point, codes).value
 
 
 def mean_over(languages: Sequence[str]) -> Statistic:
     """Returns the statistic "mean score over these languages"."""
-
-    def statistic(study: Study, curve: Curve, point: Point) -> float:
-        return study.task_scores[curve.task].mean(point.run_ids, languages).value
-
-    return statistic
+    return lambda study, curve, point: study.mean(curve, point, languages).value
 
 
 def gap(study: Study, curve: Curve, point: Point) -> float:

@@ -8,7 +8,9 @@ import pandas as pd
 
 from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
 from clt_ray.analysis.display_order import count_label, language_name
+from clt_ray.analysis.follow_rates import TERMS
 from clt_ray.analysis.metrics import metric, task_label, task_order
+from clt_ray.analysis.scaling import MEASURES
 from clt_ray.errors import ConfigurationError, Problem
 
 Ticks = Literal["plain", "signed", "percent", "factor", "samples"]
@@ -49,13 +51,6 @@ _SHARES: Final = {
     "plateau": Quantity("plateau", "samples per language", ticks="samples"),
     "best_run": Quantity("plateau by the best run", "samples per language", ticks="samples"),
 }
-MEASURES: Final = {
-    "gain_seen": "Gain of seen languages",
-    "gain_unseen": "Gain of unseen languages",
-    "gap": "Seen − unseen",
-    "plateau": "Samples at the plateau",
-}
-"""Titles of the measures that are fitted against model size."""
 
 
 def quantity(table: pd.DataFrame, value: str) -> Quantity:
@@ -93,11 +88,6 @@ _NAMES: Final = (
 """Columns that name rows within a curve if they vary."""
 _LANGUAGES: Final = {"eval_language": "", "source": "from ", "target": "to ", "left_out": "without "}
 """Naming columns with languages -> the word before the language."""
-_TERMS: Final = {
-    "neither": "shares neither script nor family",
-    "script": "difference when it shares the script",
-    "family": "difference when it shares the family",
-}
 
 
 @dataclass(frozen=True)
@@ -252,7 +242,7 @@ def _words(name: str, value: Any) -> str:
         return {"Latin": "Latin script", "other": "other scripts"}.get(str(value), str(value))
     if name == "measure":
         return ""
-    return _TERMS.get(str(value), str(value).replace("_", " "))
+    return TERMS.get(str(value), str(value).replace("_", " "))
 
 
 def problem(key: str, value: object, message: str, remedy: str) -> ConfigurationError:
