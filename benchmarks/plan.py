@@ -16,7 +16,7 @@ from typing import Any
 
 from _result import emit
 from clt_ray.sweep import Plan, RunSpec, cells, expand, identity, make_plan, parse_sweep
-from clt_ray.sweep.canonical import canonical_json
+from clt_ray.sweep.identity import canonical_json
 
 REPEATS = 5
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.display_order import language_order, natural_sort_key
+from clt_ray.analysis.labels import language_order, natural_sort_key
 from clt_ray.analysis.metrics import metric, task_order
 from clt_ray.analysis.rank_correlation import MIN_PAIRS
 from clt_ray.analysis.study import ENGLISH, NO_GROUP, NON_ENGLISH, Curve, Point, Study

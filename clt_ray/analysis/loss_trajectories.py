@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.display_order import language_order
+from clt_ray.analysis.labels import language_order
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 from clt_ray.analysis.uncertainty import t_interval
 

@@ -1,7 +1,5 @@
 """Labels and scales of tasks and metrics, and the primary metric of each task."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from clt_ray.errors import ConfigurationError, Problem
@@ -29,42 +27,31 @@ def task_order(task: str) -> tuple[int, str]:
     return (list(TASKS).index(task) if task in TASKS else len(TASKS), task)
 
 
-def primary_scores(scores: pd.DataFrame, source: str = "scores") -> pd.DataFrame:
+def primary_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of each task's primary metric: the best metric that all runs of the task have.
 
     Raises:
         ConfigurationError: The runs of a task have no such metric in common, so they cannot share a curve.
     """
-    kept = []
-    problems = []
+    kept, problems = [], []
     for task, rows in scores.groupby("task", sort=False):
-        name = _shared_metric(str(task), rows)
-        if name is None:
-            problems.append(_no_shared_metric(str(task), rows, source))
+        candidates = primary_metrics(str(task)) or tuple(sorted(rows["metric"].unique()))
+        runs_per_metric = rows.groupby("metric")["run_id"].nunique()
+        shared = [name for name in candidates if runs_per_metric.get(name) == rows["run_id"].nunique()]
+        # Nothing says which of several metrics of an undeclared task is the primary one.
+        if not shared or (task not in TASKS and len(candidates) > 1):
+            problems.append(_no_shared_metric(str(task), rows))
         else:
-            kept.append(rows[rows["metric"] == name])
+            kept.append(rows[rows["metric"] == shared[0]])
     if problems:
         raise ConfigurationError(problems)
     return pd.concat(kept)
 
 
-def _shared_metric(task: str, rows: pd.DataFrame) -> str | None:
-    candidates: Sequence[str] = primary_metrics(task) or sorted(rows["metric"].unique())
-    runs = rows["run_id"].nunique()
-    shared = [name for name in candidates if rows.loc[rows["metric"] == name, "run_id"].nunique() == runs]
-    if task not in TASKS and len(candidates) > 1:
-        return None
-    return shared[0] if shared else None
-
-
-def _no_shared_metric(task: str, rows: pd.DataFrame, source: str) -> Problem:
+def _no_shared_metric(task: str, rows: pd.DataFrame) -> Problem:
     counts = rows.groupby("metric", sort=True)["run_id"].nunique()
     existing = ", ".join(f"{name} ({count} runs)" for name, count in counts.items())
     expected = " or ".join(primary_metrics(task)) or "one single metric"
-    return Problem(
-        source,
-        "metric",
-        None,
-        f"the {rows['run_id'].nunique()} runs of {task} have no primary metric in common: {existing}",
-        f"every run of {task} needs {expected}; score the other runs with it, or report on them separately",
-    )
+    message = f"the {rows['run_id'].nunique()} runs of {task} have no primary metric in common: {existing}"
+    remedy = f"every run of {task} needs {expected}; score the other runs with it, or report on them separately"
+    return Problem("scores", "metric", None, message, remedy)

@@ -148,14 +148,8 @@ def next_run(
     return best
 
 
-def dispensable(
-    curves: SweepCurves, waiting: Sequence[str], observed: Observed, tolerance: float = TOLERANCE
-) -> dict[str, str]:
-    """Returns the waiting runs beyond the plateaus of settled curves, each with the reason as a clause.
-
-    Args:
-        tolerance: Largest difference that counts as none, as a share of the metric's scale.
-    """
+def dispensable(curves: SweepCurves, waiting: Sequence[str], observed: Observed) -> dict[str, str]:
+    """Returns the waiting runs beyond the plateaus of settled curves, each with the reason as a clause."""
     plateau_ends: dict[CurveKey, float] = {}
     reasons = {}
     for run_id in waiting:
@@ -163,17 +157,17 @@ def dispensable(
         keys = curves.observed_by(run)
         for key in keys:
             if key not in plateau_ends:
-                plateau_ends[key] = _settled_from(curves.series(key, observed), tolerance)
+                plateau_ends[key] = _settled_from(curves.series(key, observed))
         if run.samples and all(run.samples > plateau_ends[key] for key in keys):
             end = max(plateau_ends[key] for key in keys)
-            reasons[run_id] = f"beyond the plateau, which ends by n = {end:,.0f} (tolerance {tolerance:g} of the scale)"
+            reasons[run_id] = f"beyond the plateau, which ends by n = {end:,.0f} (tolerance {TOLERANCE:g} of the scale)"
     return reasons
 
 
-def _settled_from(series: Series, tolerance: float) -> float:
+def _settled_from(series: Series) -> float:
     if len(series.samples) < 2:
         return inf
-    fit = saturation(series, tolerance)
+    fit = saturation(series, TOLERANCE)
     settled = fit.verdict not in (TOO_SHORT, NOT_SATURATING) and fit.plateau.high <= series.samples[-2]
     return fit.plateau.high if settled else inf
 

@@ -41,7 +41,7 @@ MEASURES: Final = {
     "gap": "Seen − unseen",
     "plateau": "Samples at the plateau",
 }
-"""Measures and their titles. Gains and gap are at the largest n of a curve, as shares of the metric's scale; the plateau is
+"""Measures and their titles. Gains and gap are shares of the metric's scale at the largest n of a curve; the plateau is
 log10 of samples per language, limited to the range of sizes that were run."""
 _SIZE: Final = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
 
@@ -128,14 +128,11 @@ def parameters_in(name: str) -> float | None:
     return float(sizes[-1][0]) * (1e9 if sizes[-1][1] == "b" else 1e6) if sizes else None
 
 
-def scale_rows(
-    study: Study, measure: str, parameters: Mapping[str, float] | None = None, *, tolerance: float = TOLERANCE
-) -> tuple[ScaleRow, ...]:
+def scale_rows(study: Study, measure: str, parameters: Mapping[str, float] | None = None) -> tuple[ScaleRow, ...]:
     """Returns a measure of every curve for which it can be computed.
 
     Args:
         parameters: Number of parameters by model; by default those that the names state. Other models are left out.
-        tolerance: Tolerance of the plateau as a share of the metric's scale.
 
     Raises:
         ValueError: There is no such measure.
@@ -149,7 +146,7 @@ def scale_rows(
             continue
         span = metric(curve.metric).span
         if measure == "plateau":
-            value_and_variance = _plateau(study, curve, tolerance * span, seed)
+            value_and_variance = _plateau(study, curve, TOLERANCE * span, seed)
         elif measure == "gap":
             value_and_variance = _gap(study, curve, span)
         else:

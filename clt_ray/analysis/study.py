@@ -14,7 +14,7 @@ from typing import Final
 
 import pandas as pd
 
-from clt_ray.analysis.display_order import natural_sort_key
+from clt_ray.analysis.labels import natural_sort_key
 from clt_ray.analysis.metrics import primary_scores, task_order
 from clt_ray.analysis.task_scores import ENGLISH, TaskScores
 from clt_ray.analysis.uncertainty import ResampledValue

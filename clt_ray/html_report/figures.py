@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 from markupsafe import Markup
 
-from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
-from clt_ray.analysis.display_order import count_label, language_name
+from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, key_of, language_name
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.tables import MEAN
-from clt_ray.html_report.cells import NumberFormat
-from clt_ray.html_report.columns import Row, excludes_zero
+from clt_ray.html_report.columns import NumberFormat, Row, excludes_zero
 from clt_ray.html_report.measure_tables import at_largest
 from clt_ray.html_report.sections import COMPARISONS, Section, Tables
 from clt_ray.html_report.svg import figure_png, figure_svg, inline

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.display_order import natural_sort_key
+from clt_ray.analysis.labels import natural_sort_key
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.tables import MEAN

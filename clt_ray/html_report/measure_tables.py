@@ -6,16 +6,33 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
 from clt_ray.analysis.curve_tables import comparable
-from clt_ray.analysis.display_order import language_name, language_order
 from clt_ray.analysis.follow_rates import TERMS
+from clt_ray.analysis.labels import CURVE_COLUMNS, curve_labels, key_of, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.run_noise_tables import REPEATS
 from clt_ray.analysis.scaling import MEASURES
 from clt_ray.html_report import columns
-from clt_ray.html_report.cells import MISSING, Cell, NumberFormat, count_cell, estimate_cell, number_cell, text_cell
-from clt_ray.html_report.columns import CURVE, EXPOSURE, MODEL, SAMPLES, SETTING, TASK, Column, Q, Row, Table, TableSpec
+from clt_ray.html_report.columns import (
+    CURVE,
+    EXPOSURE,
+    MISSING,
+    MODEL,
+    SAMPLES,
+    SETTING,
+    TASK,
+    Cell,
+    Column,
+    NumberFormat,
+    Q,
+    Row,
+    Table,
+    TableSpec,
+    count_cell,
+    estimate_cell,
+    number_cell,
+    text_cell,
+)
 from clt_ray.html_report.text import number, percent
 
 _SURELY_WRONG: Final = 0.9

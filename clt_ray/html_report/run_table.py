@@ -6,10 +6,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from clt_ray.analysis.display_order import natural_sort_key
+from clt_ray.analysis.labels import natural_sort_key
 from clt_ray.analysis.metrics import task_order
-from clt_ray.html_report.cells import Cell, text_cell
-from clt_ray.html_report.columns import MODEL, SAMPLES, SEED, Column, Row, Table, TableSpec, words
+from clt_ray.html_report.columns import MODEL, SAMPLES, SEED, Cell, Column, Row, Table, TableSpec, text_cell, words
 from clt_ray.redaction import redacted_text, without_credentials
 
 _HTTP = ("http://", "https://")

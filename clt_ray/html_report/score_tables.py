@@ -6,13 +6,26 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.claims import SUPPORTED
-from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
-from clt_ray.analysis.display_order import language_name, language_order
+from clt_ray.analysis.labels import CURVE_COLUMNS, curve_labels, key_of, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report import columns
-from clt_ray.html_report.cells import MISSING, Cell, NumberFormat, count_cell, estimate_cell, text_cell
-from clt_ray.html_report.columns import CURVE, EXPOSURE, SAMPLES, Column, Q, Row, Table, TableSpec
+from clt_ray.html_report.columns import (
+    CURVE,
+    EXPOSURE,
+    MISSING,
+    SAMPLES,
+    Cell,
+    Column,
+    NumberFormat,
+    Q,
+    Row,
+    Table,
+    TableSpec,
+    count_cell,
+    estimate_cell,
+    text_cell,
+)
 from clt_ray.html_report.text import p_value, percent
 
 CORRELATIONS: Final = TableSpec(

@@ -8,8 +8,7 @@ import pandas as pd
 
 from clt_ray.analysis import tables as measures
 from clt_ray.analysis.claims import SUPPORTED
-from clt_ray.analysis.curve_labels import CURVE_COLUMNS
-from clt_ray.analysis.display_order import language_name
+from clt_ray.analysis.labels import CURVE_COLUMNS, language_name
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.scaling import MEASURES
 from clt_ray.analysis.study import ENGLISH, Study

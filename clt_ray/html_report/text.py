@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from math import isfinite
 
-from clt_ray.analysis.display_order import language_name, language_order
+from clt_ray.analysis.labels import language_name, language_order
 from clt_ray.analysis.uncertainty import Estimate
 from clt_ray.tasks import Metric
 

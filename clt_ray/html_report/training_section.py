@@ -5,14 +5,26 @@ from typing import Final
 
 import pandas as pd
 
-from clt_ray.analysis.display_order import language_list, language_name
 from clt_ray.analysis.gradient_agreement import ITSELF, RELATIONS, WITHIN_LANGUAGE, WITHIN_TASK, by_step
+from clt_ray.analysis.labels import language_list, language_name
 from clt_ray.analysis.loss_trajectories import FALLING
 from clt_ray.analysis.mechanisms import ALL_TASKS, INTERFERENCE, LOSS_DIFFERENCE, Mechanisms
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.html_report import columns
-from clt_ray.html_report.cells import Cell, NumberFormat, text_cell
-from clt_ray.html_report.columns import CURVE, EXPOSURE, MODEL, SAMPLES, SEED, TRAINED_ON, Column, Row, TableSpec
+from clt_ray.html_report.columns import (
+    CURVE,
+    EXPOSURE,
+    MODEL,
+    SAMPLES,
+    SEED,
+    TRAINED_ON,
+    Cell,
+    Column,
+    NumberFormat,
+    Row,
+    TableSpec,
+    text_cell,
+)
 from clt_ray.html_report.figures import Exhibit, Place, Words, exhibit
 from clt_ray.html_report.sections import Section
 from clt_ray.html_report.text import counted, number, slug

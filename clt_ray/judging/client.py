@@ -21,10 +21,9 @@ import openai
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from clt_ray.judging.cache import Reply, Settings
 from clt_ray.judging.endpoint import API_KEY, BASE_URL, MODEL, OPENAI_API_KEY, Endpoint
 from clt_ray.judging.protocol import Message
-from clt_ray.judging.requests import JudgeStopped, Unanswered
+from clt_ray.judging.replies import JudgeStopped, Reply, Settings, Unanswered
 
 ATTEMPTS = 8
 """Number of times that a request is sent; with doubling pauses this spans about two minutes of server downtime."""

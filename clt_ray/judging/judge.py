@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from clt_ray.evaluation.evaluate import Generation
-from clt_ray.judging.cache import Cache, Reply, Settings, request_key
 from clt_ray.judging.endpoint import Endpoint
 from clt_ray.judging.protocol import Message, messages
-from clt_ray.judging.record import describe, recorded, spent, write
-from clt_ray.judging.requests import Ask, ask_all
-from clt_ray.judging.verdicts import judged_item, read_generations
+from clt_ray.judging.record import describe, judged_item, read_generations, recorded, spent, write
+from clt_ray.judging.replies import Ask, Cache, Reply, Settings, ask_all, request_key
 from clt_ray.store import JudgeDocument, JudgeTokens, RunDir, Store
 from clt_ray.sweep.run import RunSpec
 

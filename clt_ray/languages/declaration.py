@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter
-
 _CODE = re.compile(r"[a-z]{2,3}")
 
 
@@ -141,16 +139,27 @@ class Language:
 
 def read(code: str) -> Language:
     """Returns a language of the package from its file `<code>.toml`, whose keys are the fields of `Language`."""
-    return _LANGUAGE.validate_python(_table(code))
+    return _language(_table(code))
 
 
 def read_many(name: str) -> tuple[Language, ...]:
     """Returns the languages of a file of the package that lists several in the array `languages`."""
-    return tuple(map(_LANGUAGE.validate_python, _table(name)["languages"]))
+    return tuple(map(_language, _table(name)["languages"]))
 
 
 def _table(name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
-_LANGUAGE = TypeAdapter(Language, config=ConfigDict(extra="forbid"))
+def _language(table: dict[str, Any]) -> Language:
+    values = _tuples(table)
+    if "numbers" in values:
+        values["numbers"] = Numbers(**_tuples(values["numbers"]))
+    if "answers" in values:
+        values["answers"] = Answers(**_tuples(values["answers"]))
+    return Language(**values)
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a table with tuples in place of arrays."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -10,7 +10,7 @@ from pydantic_core import PydanticKnownError
 
 from clt_ray.languages import LANGUAGES
 from clt_ray.scorers import SCORERS
-from clt_ray.sweep.canonical import canonical_json
+from clt_ray.sweep.identity import canonical_json
 from clt_ray.sweep.roles import identity_values
 from clt_ray.tasks import TASKS
 

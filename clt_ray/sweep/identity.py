@@ -9,11 +9,12 @@ groups, hardware, the paths of content, and the order in which a file lists task
 """
 
 import hashlib
+import json
+import math
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from clt_ray.sweep.canonical import canonical_json
-from clt_ray.sweep.fields import SpecModel
 from clt_ray.sweep.roles import identity_values
 
 IDENTITY_VERSION = 1
@@ -43,8 +44,8 @@ def run_id(run: Any) -> str:
 
 
 def _field_json(name: str, value: object) -> str:
-    if isinstance(value, SpecModel):
-        return value.identity_json
+    if hasattr(value, "identity_json"):
+        return str(value.identity_json)
     if type(value) is int:
         return str(value)
     if name in _UNORDERED and isinstance(value, tuple):
@@ -55,3 +56,32 @@ def _field_json(name: str, value: object) -> str:
 @lru_cache(maxsize=1024)
 def _sorted_json(values: tuple[str, ...]) -> str:
     return canonical_json(sorted(values))
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False, sort_keys=True).encode
+
+
+def canonical_json(value: object) -> str:
+    """Returns the canonical JSON of a value made of mappings, sequences, text, numbers, booleans and None.
+
+    Equal values have equal texts: keys are sorted, no whitespace is written, text is escaped to ASCII, and equal
+    numbers are written alike: `1e-5` and `0.00001` as `1e-05`, `1` and `1.0` as `1`.
+
+    Raises:
+        ValueError: A number is not finite.
+        TypeError: The value holds a type that JSON does not have, or a key that is not text.
+    """
+    return _encode(_plain(value))
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{key!r} cannot be a key: keys in canonical JSON are text")
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        return int(value)
+    return value

@@ -16,8 +16,8 @@ from clt_ray.errors import DataError
 from clt_ray.families import FAMILIES, find_family
 from clt_ray.languages import ENGLISH, LANGUAGES
 from clt_ray.scorers import SCORERS, scorers_for
-from clt_ray.sweep.canonical import canonical_json
 from clt_ray.sweep.catalog import BUNDLED
+from clt_ray.sweep.identity import canonical_json
 from clt_ray.sweep.run import Inputs
 from clt_ray.sweep.sections import DataSource, ModelSpec
 from clt_ray.tasks import TASKS

@@ -27,10 +27,10 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     return _checked(apply_overrides(read_document(path), overrides))
 
 
-def parse_sweep(content: Mapping[str, Any], name: str = "sweep") -> SweepSpec:
-    """Checks a sweep given as plain values, as a file would hold them; errors call it `name`, and are as above."""
+def parse_sweep(content: Mapping[str, Any]) -> SweepSpec:
+    """Checks a sweep given as plain values, as a file would hold them; errors are those of `load_sweep`."""
     sections = {key: value for key, value in content.items() if value is not None}
-    return _checked(Document(name, sections, {}))
+    return _checked(Document("sweep", sections, {}))
 
 
 def _checked(document: Document) -> SweepSpec:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.judging.cache import Settings
 from clt_ray.judging.endpoint import Endpoint, endpoint
 from clt_ray.judging.judge import Judge, JudgedRun
-from clt_ray.judging.record import judge_key
-from clt_ray.judging.verdicts import TASK
+from clt_ray.judging.record import TASK, judge_key
+from clt_ray.judging.replies import Settings
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.store import JudgeTokens
 from clt_ray.sweep.run import RunSpec

@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from clt_ray.analysis import plots, tables
-from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels
-from clt_ray.analysis.display_order import count_label, natural_sort_key
+from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, natural_sort_key
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.plots.panels import fitted, spread
 from clt_ray.analysis.study import Study

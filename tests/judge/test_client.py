@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from clt_ray.judging.cache import Reply, Settings
 from clt_ray.judging.client import Client, Pace
 from clt_ray.judging.endpoint import endpoint
-from clt_ray.judging.protocol import messages
-from clt_ray.judging.rating import parse
-from clt_ray.judging.requests import GIVE_UP_AFTER, JudgeStopped, Unanswered, ask_all
+from clt_ray.judging.protocol import messages, parse
+from clt_ray.judging.replies import GIVE_UP_AFTER, JudgeStopped, Reply, Settings, Unanswered, ask_all
 from tests.support.judge_server import (
     KEY,
     SNAPSHOT,

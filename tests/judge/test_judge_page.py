@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clt_ray.judging.endpoint import API_KEY, BASE_URL, MODEL, OPENAI_API_KEY, OPENAI_BASE_URL
-from clt_ray.judging.protocol import SYSTEM, USER
-from clt_ray.judging.rating import REASONS
+from clt_ray.judging.protocol import REASONS, SYSTEM, USER
 
 PAGE = (Path(__file__).parents[2] / "docs" / "judge.md").read_text("utf-8")
 

@@ -14,7 +14,7 @@ import pytest
 
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.errors import ConfigurationError, DataError
-from clt_ray.judging.requests import JudgeStopped
+from clt_ray.judging.replies import JudgeStopped
 from clt_ray.tracking import SweepTracker, read_scores
 from clt_ray.tracking.client import connect
 from clt_ray.verbs.judge import JudgeOptions, JudgeOutcome, judge

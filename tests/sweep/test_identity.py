@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clt_ray.sweep import RunSpec, expand, parse_sweep
-from clt_ray.sweep.canonical import canonical_json
-from clt_ray.sweep.identity import identity_json
+from clt_ray.sweep.identity import canonical_json, identity_json
 from clt_ray.sweep.run import Inputs
 from clt_ray.sweep.sections import (
     DataSource,

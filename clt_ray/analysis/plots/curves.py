@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from clt_ray.analysis.curve_labels import curve_labels, key_of
-from clt_ray.analysis.display_order import language_name, language_order
+from clt_ray.analysis.labels import curve_labels, key_of, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.plots.panels import (
     Grid,

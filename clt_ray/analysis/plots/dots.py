@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from clt_ray.analysis.curve_labels import curve_labels, key_of
-from clt_ray.analysis.display_order import count_label, language_name, language_order
+from clt_ray.analysis.labels import count_label, curve_labels, key_of, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.plots.curves import value_limits
-from clt_ray.analysis.plots.panels import Grid, header, line_labels, panels
+from clt_ray.analysis.plots.panels import Grid, header, line_labels, panels, signed
 from clt_ray.analysis.plots.style import ENGLISH, INK, MUTED, OTHER_COLOURS, PAPER, styled, task_colour
 from clt_ray.analysis.tables import MEAN
 
@@ -69,7 +68,7 @@ def _dots(axis: Axes, rows: pd.DataFrame, languages: list[str], limits: tuple[fl
     axis.grid(False, axis="y")
     axis.grid(True, axis="x")
     axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0")
+    axis.xaxis.set_major_formatter(lambda value, _: signed(value))
 
 
 def _limits(rows: pd.DataFrame) -> tuple[float, float]:

@@ -6,9 +6,8 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from clt_ray.analysis.curve_labels import CURVE_COLUMNS, curve_labels, key_of
-from clt_ray.analysis.display_order import count_label, language_name
 from clt_ray.analysis.follow_rates import TERMS
+from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, key_of, language_name
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.scaling import MEASURES
 from clt_ray.errors import ConfigurationError, Problem
@@ -125,10 +124,9 @@ class Layout:
     """The lines of every panel from top to bottom."""
 
 
-def fits(table: pd.DataFrame, value: str | None = None) -> bool:
+def fits(table: pd.DataFrame) -> bool:
     """Returns whether `plot_estimates` can draw the table: it has estimates, and at most `MOST_LINES` lines."""
-    columns = columns_of(table, value)
-    return bool(table[columns.value].notna().any()) and len(layout(table, value).lines) <= MOST_LINES
+    return bool(table[columns_of(table, None).value].notna().any()) and len(layout(table).lines) <= MOST_LINES
 
 
 def layout(table: pd.DataFrame, value: str | None = None) -> Layout:

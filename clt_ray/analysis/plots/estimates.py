@@ -19,9 +19,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from clt_ray.analysis.display_order import count_label
+from clt_ray.analysis.labels import count_label
 from clt_ray.analysis.plots.estimate_rows import MOST_LINES, Columns, Line, Quantity, layout, marks, problem, quantity
-from clt_ray.analysis.plots.panels import Grid, columns_for, fitted, foot, header, panels
+from clt_ray.analysis.plots.panels import Grid, columns_for, fitted, foot, header, panels, signed
 from clt_ray.analysis.plots.style import ENGLISH, INK, MUTED, PAPER, styled, task_colour
 from clt_ray.analysis.uncertainty import Floats
 
@@ -159,7 +159,7 @@ def _tick(value: float, measure: Quantity) -> str:
     if measure.ticks == "factor":
         return f"× {10**value:g}" if abs(value) < 3 else "× 10" + str(round(value)).translate(_RAISED)
     if measure.ticks == "signed":
-        return f"{value:+g}".replace("-", "−") if abs(value) > 1e-9 else "0"
+        return signed(value)
     return f"{value:g}".replace("-", "−") + "%" * (measure.ticks == "percent")
 
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from clt_ray.analysis.curve_tables import comparable
-from clt_ray.analysis.display_order import count_label, language_name, language_order
 from clt_ray.analysis.gradient_agreement import over_steps
+from clt_ray.analysis.labels import count_label, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label, task_order
-from clt_ray.analysis.plots.panels import Grid, columns_for, foot, header, panels
+from clt_ray.analysis.plots.panels import Grid, columns_for, foot, header, panels, signed
 from clt_ray.analysis.plots.style import BLUE, GRID, INK, MUTED, VERMILLION, styled, task_colour
 from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
 from clt_ray.errors import ConfigurationError, Problem
@@ -88,8 +88,7 @@ def _square(axis: Axes, x: int, y: int, row: dict[Any, Any], strongest: float) -
     _shade(axis, x, y, row["gain"], strongest)
     shown = row["gain"] * gain_metric.shown_factor
     # Numbers have one decimal less than in tables so that they fit their cells.
-    rounded = round(shown, max(gain_metric.digits - 1, 0))
-    text = f"{rounded:+g}".replace("-", "−") if rounded else "0"
+    text = signed(round(shown, max(gain_metric.digits - 1, 0)))
     axis.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=7, color=INK,
               fontweight="bold" if row["q"] < FALSE_DISCOVERY_RATE else "normal")  # fmt: skip
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from clt_ray.analysis.display_order import count_label, language_name, language_order
 from clt_ray.analysis.gradient_agreement import ACROSS, WITHIN_LANGUAGE, WITHIN_TASK
+from clt_ray.analysis.labels import count_label, language_name, language_order
 from clt_ray.analysis.plots.curves import DASHES, value_limits
 from clt_ray.analysis.plots.panels import Grid, LineEnd, foot, line_labels, panels, ribbon
 from clt_ray.analysis.plots.style import ENGLISH, MUTED, OTHER_COLOURS, styled, task_colour

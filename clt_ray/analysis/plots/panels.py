@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
-from clt_ray.analysis.display_order import count_label
+from clt_ray.analysis.labels import count_label
 from clt_ray.analysis.plots.style import INK, MUTED
 
 _LABEL_GAP_POINTS: Final = 10.0
@@ -151,6 +151,11 @@ def curve_header(axis: Axes, label: str, room: float) -> None:
     """Writes a curve's label as a header: its first part as the title, the rest as the note."""
     title, _, note = label.partition(", ")
     header(axis, title, note, room)
+
+
+def signed(value: float) -> str:
+    """Returns a number with its sign and a real minus; zero has none."""
+    return f"{value:+g}".replace("-", "−") if abs(value) > 1e-9 else "0"
 
 
 def fitted(text: str, inches: float, size: float) -> str:

@@ -7,7 +7,8 @@ leaves out findings about values that were refused already, and checks that comp
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from clt_ray.errors import Problem
-from clt_ray.sweep.checks import content, hardware, names, selection, validation
+from clt_ray.sweep.checks import content, hardware, names
+from clt_ray.sweep.checks import measurements as measured
 from clt_ray.sweep.checks.findings import Finding
 from clt_ray.sweep.document import Document, KeyPath
 from clt_ray.sweep.spec import SweepSpec
@@ -25,15 +26,21 @@ CHECKS: Mapping[Callable[[SweepSpec], Iterator[Finding]], tuple[str, ...]] = {
     content.check_models: (),
     content.check_data: (),
     content.check_row_files: ("grid", "include", "language_groups", "english_samples", "eval_languages"),
-    validation.check_generated_rows: ("validation.samples_per_language",),
-    validation.check_generation_steps: ("training.eval_every",),
-    validation.check_generated_tasks: (),
-    validation.check_scorers: ("grid.task", "include"),
-    selection.check_metric: ("grid.task", "include", "eval_languages", "validation.generate.tasks", "selection.metric"),
-    selection.check_selection_languages: ("eval_languages",),
-    selection.check_blind_runs: ("grid", "include", "language_groups", "selection.languages"),
+    measured.check_generated_rows: ("validation.samples_per_language",),
+    measured.check_generation_steps: ("training.eval_every",),
+    measured.check_generated_tasks: (),
+    measured.check_scorers: ("grid.task", "include"),
+    measured.check_metric: (
+        "grid.task",
+        "include",
+        "eval_languages",
+        "validation.generate.tasks",
+        "selection.metric",
+    ),
+    measured.check_selection_languages: ("eval_languages",),
+    measured.check_blind_runs: ("grid", "include", "language_groups", "selection.languages"),
     hardware.check_hardware: (),
-    validation.check_gradient_agreement: ("validation.samples_per_language",),
+    measured.check_gradient_agreement: ("validation.samples_per_language",),
 }
 """Each check with the keys that it compares others with. It is skipped if one of their values was refused."""
 

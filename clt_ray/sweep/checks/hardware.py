@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from clt_ray.suggest import remedy
 from clt_ray.sweep.accelerators import ACCELERATORS, TPUS, chips, fsdp_and_tensor, parse_shape
 from clt_ray.sweep.checks.findings import Finding, known_models
-from clt_ray.sweep.checks.validation import multiples_around
+from clt_ray.sweep.checks.measurements import multiples_around
 from clt_ray.sweep.document import KeyPath, dotted
 from clt_ray.sweep.sections import HardwareSpec
 from clt_ray.sweep.spec import EVERY_OTHER_MODEL, SweepSpec
