@@ -65,7 +65,9 @@ def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
-        for (task, metric), languages in sorted(_validated(log).items(), key=lambda item: _reading_order(*item[0])):
+        measured = _validated(log)
+        for task, metric in sorted(measured, key=lambda key: (task_order(key[0]), key[1] != "loss", key[1])):
+            languages = measured[task, metric]
             seen = [code for code in languages if log.exposure(code) == "seen"]
             unseen = [code for code in languages if log.exposure(code) == "unseen"]
             if not seen or not unseen:
@@ -112,10 +114,6 @@ def _validated(log: RunLog) -> dict[tuple[str, str], list[str]]:
             if len(parts) == 4 and parts[0] == "val" and parts[1] in log.tasks:
                 languages.setdefault((parts[1], parts[3]), set()).add(parts[2])
     return {key: sorted(codes, key=language_order) for key, codes in languages.items()}
-
-
-def _reading_order(task: str, metric: str) -> tuple[object, ...]:
-    return task_order(task), metric != "loss", metric
 
 
 def _means_by_step(

@@ -75,7 +75,7 @@ def load_scores(source: Source) -> pd.DataFrame:
     """
     where, frame = _read(source, "scores")
     frame = _typed(frame, SCORE_COLUMNS, where)
-    problems = [*_settings(frame, where), *_languages(frame, where), *_ranges(frame, where)]
+    problems = [*_designs(frame, where), *_ranges(frame, where)]
     if problems:
         raise ConfigurationError(problems)
     frame = frame.drop_duplicates(subset=[*MEASUREMENT, *RUN_COLUMNS, "score", "n_items"])
@@ -96,7 +96,8 @@ def load_items(source: Source) -> pd.DataFrame:
     """
     where, frame = _read(source, "items")
     if frame.empty:
-        return pd.DataFrame({name: pd.Series(dtype=_dtype(kind)) for name, kind in ITEM_COLUMNS.items()})
+        empty = pd.Series(dtype=object)
+        return pd.DataFrame({name: _convert(empty, kind)[0] for name, kind in ITEM_COLUMNS.items()})
     frame = _typed(frame, ITEM_COLUMNS, where)
     problems = _ranges(frame, where)
     frame = frame.drop_duplicates()
@@ -112,22 +113,18 @@ def _read(source: Source, name: str) -> tuple[str, pd.DataFrame]:
         return name, source.reset_index(drop=True)
     if not isinstance(source, str | Path):
         return name, pd.DataFrame(list(source))
-    where = str(source)
+    where, names = str(source), ",".join(SCORE_COLUMNS if name == "scores" else ITEM_COLUMNS)
     try:
         frame = pd.read_csv(source, dtype=str, keep_default_na=False)
     except FileNotFoundError:
         raise _refused(where, "there is no such file", "name a CSV file in the scores format") from None
     except pd.errors.EmptyDataError:
-        raise _refused(where, "the file is empty", f"its first line names the columns {_column_names(name)}") from None
+        raise _refused(where, "the file is empty", f"its first line names the columns {names}") from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise _refused(where, f"not a readable CSV file: {error}", "save it as comma-separated UTF-8 text") from None
     # Spreadsheets number the header as row 1, so the first row of values is row 2.
     frame.index = frame.index + 2
     return where, frame
-
-
-def _column_names(name: str) -> str:
-    return ",".join(SCORE_COLUMNS if name == "scores" else ITEM_COLUMNS)
 
 
 def _refused(where: str, message: str, remedy: str) -> ConfigurationError:
@@ -164,10 +161,6 @@ def _columns(frame: pd.DataFrame, columns: Mapping[str, str], where: str) -> lis
     return problems
 
 
-def _dtype(kind: str) -> str:
-    return "object" if kind in (TEXT, OPTIONAL_TEXT) else "int64" if kind in (COUNT, ITEMS) else "float64"
-
-
 def _convert(values: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
     """Returns the converted values, and a mask of the rows that are not of the kind, whose values are meaningless."""
     if kind in (TEXT, OPTIONAL_TEXT):
@@ -197,12 +190,7 @@ def _bad_rows(frame: pd.DataFrame, column: str, bad: pd.Series, message: str, re
     return problems
 
 
-def _settings(frame: pd.DataFrame, where: str) -> list[Problem]:
-    bad = ~frame["setting"].isin(SETTINGS)
-    return _bad_rows(frame, "setting", bad, "is no setting", f"one of {', '.join(SETTINGS)}", where)
-
-
-def _languages(frame: pd.DataFrame, where: str) -> list[Problem]:
+def _designs(frame: pd.DataFrame, where: str) -> list[Problem]:
     trained = frame["train_languages"]
     lists = {text: text.split("+") if text else [] for text in trained.unique()}
     malformed = trained.isin(
@@ -213,6 +201,8 @@ def _languages(frame: pd.DataFrame, where: str) -> list[Problem]:
     origin = frame["samples_per_language"] == 0
     column = "train_languages"
     return [
+        *_bad_rows(frame, "setting", ~frame["setting"].isin(SETTINGS), "is no setting",
+                   f"one of {', '.join(SETTINGS)}", where),
         *_bad_rows(frame, column, malformed, "is no list of languages", "join codes with +, as in es+fr+ja+zh", where),
         *_bad_rows(frame, column, english, "lists English beside others",
                    "only the non-English training languages; en alone is an equal-volume control", where),

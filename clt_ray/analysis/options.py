@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 
 from clt_ray.analysis.saturation import FALLING, FLAT, NOT_SATURATING, TOO_SHORT, Plateau, Refits, Saturation
-from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.uncertainty import Floats
 
@@ -115,10 +114,12 @@ def option(curve: Curve, fit: Saturation, target: float | None, budget: int | No
 def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
     series = fit.series
     largest = series.samples[-1] if series.samples else 0
+    sizes = ", ".join(f"{n:,}" for n in series.samples) or "none with a language in common"
+    why = f"{TOO_SHORT} for a fit, with runs at n = {sizes}"
     points = zip(series.samples, series.scores, series.stderr, series.runs, strict=True)
     return Option(
         setting=curve.setting, mixture=curve.mixture, language_group=curve.language_group,
-        train_languages=curve.train_languages, settled=False, why=_too_short(series), samples_per_language=largest,
+        train_languages=curve.train_languages, settled=False, why=why, samples_per_language=largest,
         total_samples=largest * len(curve.train_languages), score=None, ceiling=None, within_tolerance=nan,
         reaches_target=nan, next_thousand=None, plateau=fit.plateau, model_free_plateau=fit.model_free,
         run_noise=fit.noise, evidence=tuple(Evidence(*point) for point in points),
@@ -165,8 +166,3 @@ def _shape_of_curve(fit: Saturation) -> str:
     if fit.verdict == NOT_SATURATING:
         return f"the score still rises at n = {largest:,}"
     return f"the score levels off at about n = {fit.plateau.samples:,.0f}"
-
-
-def _too_short(series: Series) -> str:
-    sizes = ", ".join(f"{n:,}" for n in series.samples) or "none with a language in common"
-    return f"{TOO_SHORT} for a fit, with runs at n = {sizes}"

@@ -166,8 +166,10 @@ def estimates(
     """Returns a column of estimates with the intervals in `<prefix>low` and `<prefix>high`, in bold where asked."""
 
     def cell(row: Row) -> Cell:
-        interval = row[f"{prefix}low"], row[f"{prefix}high"]
-        return estimate_cell(row[name], interval, shape, strong=bold is not None and bold(row))
+        low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+        # What is bold is decided by the interval that the cell shows.
+        is_strong = bold is not None and bold({**row, "low": low, "high": high})
+        return estimate_cell(row[name], (low, high), shape, strong=is_strong)
 
     return Column(head, cell)
 
@@ -177,8 +179,10 @@ def differences(head: str, name: str, bold: Callable[[Row], bool] = excludes_zer
     return Column(head, lambda row: gain_cell(row, name, bold))
 
 
-def gain_cell(row: Row, name: str, bold: Callable[[Row], bool] = excludes_zero) -> Cell:
-    """Returns a difference of the row's metric, with its sign and interval."""
+def gain_cell(row: Row | None, name: str, bold: Callable[[Row], bool] = excludes_zero) -> Cell:
+    """Returns a difference of the row's metric, with its sign and interval; `MISSING` without a row."""
+    if row is None:
+        return MISSING
     shape = NumberFormat.of(metric(row["metric"]), signed=True)
     return estimate_cell(row[name], (row["low"], row["high"]), shape, strong=bold(row))
 

@@ -165,6 +165,7 @@ def evidence(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]
 
 def limits(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns what a reader must not conclude, most important first; the arguments are those of `evidence`."""
+    few = max(sum(len(point.runs) for point in curve.points) for curve in study.curves) < _FEW_RUNS
     return [
         *_of_runs(study.scores, runs),
         *_of_intervals(gains),
@@ -172,7 +173,7 @@ def limits(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]])
         "A larger number of samples per language is also more training data. Attributing a gain to the languages "
         "rather than to the volume requires control runs with as many additional English samples.",
         "Unseen means absent from this fine-tuning; the model may have seen these languages in pretraining.",
-        *_of_correlations(study),
+        *(["A rank correlation over so few runs is compatible with almost any true correlation."] if few else []),
     ]
 
 
@@ -227,11 +228,6 @@ def _of_metrics(scores: pd.DataFrame) -> Iterator[str]:
             f"With {few.min()} test items per language, the 95% interval of an accuracy near 50% in a single language "
             f"is about ±{half_width * 100:.0f} points. Differences in single languages are not conclusive."
         )
-
-
-def _of_correlations(study: Study) -> Iterator[str]:
-    if max(sum(len(point.runs) for point in curve.points) for curve in study.curves) < _FEW_RUNS:
-        yield "A rank correlation over so few runs is compatible with almost any true correlation."
 
 
 def _runs_text(scored: int, runs: Sequence[Mapping[str, Any]]) -> str:

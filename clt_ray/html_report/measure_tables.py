@@ -10,7 +10,7 @@ from clt_ray.analysis.curve_tables import comparable
 from clt_ray.analysis.follow_rates import TERMS
 from clt_ray.analysis.labels import CURVE_COLUMNS, curve_labels, key_of, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.run_noise_tables import REPEATS
+from clt_ray.analysis.run_noise_tables import NEIGHBOURS, REPEATS
 from clt_ray.analysis.scaling import MEASURES
 from clt_ray.html_report import columns
 from clt_ray.html_report.columns import (
@@ -44,10 +44,6 @@ def _noise_cell(row: Row, name: str) -> Cell:
     return number_cell(row[name], NumberFormat(max(noise_metric.digits, 2), noise_metric.shown_factor))
 
 
-def _method_cell(row: Row) -> Cell:
-    return text_cell("repeated runs" if row["method"] == REPEATS else "neighbouring n")
-
-
 def _plain_difference(head: str, name: str, *, signed: bool) -> Column:
     return Column(head, lambda row: number_cell(row[name], NumberFormat.of(metric(row["metric"]), signed=signed)))
 
@@ -59,6 +55,8 @@ def _extreme(head: str, name: str) -> tuple[Column, Column]:
     )
 
 
+_NOISE_SOURCES: Final = {REPEATS: "repeated runs", NEIGHBOURS: "neighbouring n"}
+
 NOISE: Final = TableSpec(
     "noise", "Run-to-run noise",
     "Noise of the mean over the non-English languages, in points (ratings: on their 1–5 scale). Difference: exceeded "
@@ -68,7 +66,7 @@ NOISE: Final = TableSpec(
      Column("Standard deviation", lambda row: _noise_cell(row, "deviation")),
      Column("Difference", lambda row: _noise_cell(row, "difference")),
      Column("Degrees of freedom", lambda row: number_cell(row["n"], NumberFormat(0))),
-     Column("Estimated from", _method_cell)),
+     Column("Estimated from", lambda row: text_cell(_NOISE_SOURCES[row["method"]]))),
 )  # fmt: skip
 GAINS_OVER_RUNS: Final = TableSpec(
     "gain_over_runs",
@@ -151,8 +149,8 @@ def _share_cell(row: Row) -> Cell:
     return Cell(percent(row["fidelity"]), row["fidelity"], interval, row["high"] < _SURELY_WRONG, numeric=True)
 
 
-def _measure_cell(row: Row) -> Cell:
-    return text_cell(f"{MEASURES[row['measure']]}, {'factor' if row['measure'] == 'plateau' else 'points of 100'}")
+def _unit(row: Row) -> str:
+    return "factor" if row["measure"] == "plateau" else "points of 100"
 
 
 def _slope_cell(row: Row) -> Cell:
@@ -179,7 +177,7 @@ SCALE: Final = TableSpec(
     "Change of a measure when the model has ten times the parameters, from one regression over all tasks. R²: each "
     "model is predicted from the others and compared with the mean of the others; below 0, size does not help to "
     "predict. Bold: the 95% interval excludes zero.",
-    (Column("Measure", _measure_cell),
+    (Column("Measure", lambda row: text_cell(f"{MEASURES[row['measure']]}, {_unit(row)}")),
      Column("Per tenfold parameters", _slope_cell), columns.counts("Curves", "n"),
      Column("R² out of sample", lambda row: number_cell(row["r2"], NumberFormat(2)))),
 )  # fmt: skip
@@ -213,8 +211,14 @@ def _source_matrix(rows: pd.DataFrame) -> Table:
     gains = {(row["source"], row["target"]): row for row in rows.to_dict("records")}
     strongest = float(rows["gain"].abs().max()) or 1.0
     targets = sorted(rows["target"].unique(), key=language_order)
+
+    def gain_cell(source: str, target: str) -> Cell:
+        row = gains.get((source, target))
+        cell = columns.gain_cell(row, "gain", columns.is_discovery)
+        return replace(cell, heat=row["gain"] / strongest) if row else cell
+
     lines = [
-        (text_cell(language_name(source)), *(_gain_cell(gains.get((source, target)), strongest) for target in targets))
+        (text_cell(language_name(source)), *(gain_cell(source, target) for target in targets))
         for source in sorted(rows["source"].unique(), key=language_order)
     ]
     kind = ", mixed tasks" if first["setting"] == "multi" else ""
@@ -225,10 +229,3 @@ def _source_matrix(rows: pd.DataFrame) -> Table:
     title = f"{task_label(str(first['task']))}, {first['model']}{kind}"
     heads = ("Trained on", *map(language_name, targets))
     return Table("source_to_target", title, caption, heads, tuple(lines))
-
-
-def _gain_cell(row: Row | None, strongest: float) -> Cell:
-    """Returns a gain, tinted in proportion to the strongest gain of its matrix."""
-    if row is None:
-        return MISSING
-    return replace(columns.gain_cell(row, "gain", columns.is_discovery), heat=row["gain"] / strongest)

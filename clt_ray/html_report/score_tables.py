@@ -47,11 +47,10 @@ def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> 
     """Returns one row per curve with its gain, gap (`tables.seen_unseen`) and relative score at the largest n."""
     means = gains[gains["eval_language"] == MEAN]
     # A sweep may have thousands of curves, so each table is grouped once instead of being searched for every curve.
-    gain_of = {tuple(map(str, key)): rows.iloc[-1] for key, rows in means.groupby([*_KEYS, "exposure"], sort=False)}
-    gap_of = {tuple(map(str, key)): rows.iloc[-1] for key, rows in gaps.groupby(_KEYS, sort=False)}
+    gain_of, gap_of = _last_rows(means, [*_KEYS, "exposure"]), _last_rows(gaps, _KEYS)
 
     def gain_column(head: str, exposure: str) -> Column:
-        return Column(head, lambda row: _gain_cell(gain_of.get((*_curve(row), exposure))))
+        return Column(head, lambda row: columns.gain_cell(gain_of.get((*_curve(row), exposure)), "gain"))
 
     gaps_column = Column("Seen − unseen", lambda row: _gap_cell(gap_of[_curve(row)]))
     shown = (gain_column("Gain, seen", "seen"), gain_column("Gain, unseen", "unseen"), gaps_column)
@@ -86,15 +85,15 @@ def languages(frame: pd.DataFrame, task: str) -> Table:
     return Table("per_language", f"{task_label(task)}, scores in every language", caption, heads, tuple(rows))
 
 
+def _last_rows(frame: pd.DataFrame, keys: list[str]) -> dict[tuple[str, ...], Row]:
+    return {tuple(map(str, key)): rows.iloc[-1].to_dict() for key, rows in frame.groupby(keys, sort=False)}
+
+
 def _curve(row: Row) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in _KEYS)
 
 
-def _gain_cell(row: pd.Series | None) -> Cell:
-    return MISSING if row is None else columns.gain_cell(row.to_dict(), "gain")
-
-
-def _gap_cell(row: pd.Series) -> Cell:
+def _gap_cell(row: Row) -> Cell:
     shape = NumberFormat.of(metric(row["metric"]), signed=True)
     return estimate_cell(row["gap"], (row["gap_low"], row["gap_high"]), shape)
 

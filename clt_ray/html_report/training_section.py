@@ -116,10 +116,6 @@ _OUTCOMES: Final = {LOSS_DIFFERENCE: "Validation loss, mixed − single", INTERF
 _COSINE: Final = NumberFormat(2, signed=True)
 
 
-def _is_clear_corrected(row: Row) -> bool:
-    return columns.excludes_zero(row, "corrected_low", "corrected_high")
-
-
 def _association_task(row: Row) -> Cell:
     return text_cell("All tasks", -1.0) if row["task"] == ALL_TASKS else columns.task_cell(row["task"])
 
@@ -140,7 +136,7 @@ GRADIENT_AGREEMENT: Final = TableSpec(
     (Column("Tasks", lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+"))))), MODEL, TRAINED_ON,
      SAMPLES, SEED, Column("Compared pairs", lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"]))),
      columns.estimates("Cosine", "cosine", _COSINE, bold=columns.excludes_zero),
-     columns.estimates("Corrected", "corrected", _COSINE, "corrected_", _is_clear_corrected),
+     columns.estimates("Corrected", "corrected", _COSINE, "corrected_", columns.excludes_zero),
      columns.counts("Comparisons", "n"), columns.counts("Steps", "steps")),
 )  # fmt: skip
 ASSOCIATION: Final = TableSpec(

@@ -113,7 +113,9 @@ def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
     from `gradient_agreement.gradient_cosines`.
     """
     table = over_steps(pairs)
-    cells = _pairs(table)
+    pairs_of_sides = (table[[f"{side}_task", f"{side}_language"]] for side in ("first", "second"))
+    distinct = {pair for pairs_of_side in pairs_of_sides for pair in pairs_of_side.itertuples(index=False, name=None)}
+    cells = sorted(distinct, key=lambda pair: (task_order(pair[0]), language_order(pair[1])))
     values = np.full((len(cells), len(cells)), np.nan)
     for row in table.to_dict("records"):
         first, second = (cells.index((row[f"{side}_task"], row[f"{side}_language"])) for side in ("first", "second"))
@@ -133,12 +135,6 @@ def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
         _name_pairs(axis, cells)
         foot(figure, "cosine similarity of gradients × 100; diagonal: two halves of the same rows")
     return figure
-
-
-def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
-    sides = (table[["first_task", "first_language"]], table[["second_task", "second_language"]])
-    pairs = {pair for side in sides for pair in side.itertuples(index=False, name=None)}
-    return sorted(pairs, key=lambda pair: (task_order(pair[0]), language_order(pair[1])))
 
 
 def _name_pairs(axis: Axes, pairs: list[tuple[str, str]]) -> None:

@@ -96,7 +96,9 @@ def samples_axis(axes: Sequence[Axes], samples: Sequence[int], width: float) -> 
     labelled = _with_room(values, places, (decades + linear) or 1.0, width)
     axis = axes[0]
     axis.set_xscale("symlog", linthresh=positive[0], linscale=max(linear, 0.01), base=10)
-    axis.set_xlim(_margins(values, positive, linear, decades))
+    pad = 0.04 * (linear + decades) or 0.3
+    left = -positive[0] * pad / linear if linear else positive[0] / 10**pad
+    axis.set_xlim(left, values[-1] * 10**pad)
     axis.xaxis.set_major_locator(FixedLocator(sorted(labelled)))
     axis.xaxis.set_major_formatter(lambda value, _: count_label(round(value)))
     axis.xaxis.set_minor_locator(NullLocator())
@@ -178,9 +180,3 @@ def _with_room(values: list[int], places: dict[int, float], whole: float, width:
         if all(abs(places[value] - places[other]) >= room for other in chosen):
             chosen.append(value)
     return set(chosen)
-
-
-def _margins(values: list[int], positive: list[int], linear: float, decades: float) -> tuple[float, float]:
-    pad = 0.04 * (linear + decades) or 0.3
-    left = -positive[0] * pad / linear if linear else positive[0] / 10**pad
-    return left, values[-1] * 10**pad

@@ -123,7 +123,12 @@ def _numbers(rng: random.Random, frame: str) -> Item:
     return Item(frame, listed=tuple(rng.sample(range(1, 60), 3 if frame == "sort" else 2)))
 
 
-_WORDED: dict[str, Draw] = {"compose": _compose, "where": _where, "kind": _kind, "opposite": _opposite}
+_WORDED: dict[str, Draw] = {
+    "compose": _compose,
+    "where": _where,
+    "kind": _kind,
+    "opposite": lambda rng, frame: Item(frame, dict(zip("AB", _some(rng, "opposites", 2), strict=True))),
+}
 FRAMES: Mapping[str, Mapping[str, Draw]] = {
     "summarization": dict.fromkeys(EVENTS, _event),
     "instruction": {**_WORDED, "sort": _numbers, "words": _numbers},
