@@ -21,7 +21,7 @@ them. With a tolerance of 0.01 the advice is 1,400 samples in each of four langu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class ThinEvidence(CltRayError):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the reasons and the needed runs as plain JSON values."""
-        runs = [run.to_json() for run in self.runs]
+        runs = list(map(asdict, self.runs))
         return {"task": self.task, "model": self.model, "refused": list(self.reasons), "settling_runs": runs}
 
 

@@ -25,7 +25,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clt_ray.analysis.labels import language_order
 from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.rank_correlation import MIN_PAIRS, spearman
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
@@ -65,7 +64,7 @@ def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
-        measured = _validated(log)
+        measured = log.validated
         for task, metric in sorted(measured, key=lambda key: (task_order(key[0]), key[1] != "loss", key[1])):
             languages = measured[task, metric]
             seen = [code for code in languages if log.exposure(code) == "seen"]
@@ -104,16 +103,6 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
         checkpoints = int(runs.loc[is_known, "n"].sum())
         rows.append(row | {"n": int(is_known.sum()), "checkpoints": checkpoints, "run_ids": run_ids})
     return pd.DataFrame(rows, columns=list(MEAN_COLUMNS))
-
-
-def _validated(log: RunLog) -> dict[tuple[str, str], list[str]]:
-    languages: dict[tuple[str, str], set[str]] = {}
-    for _, metrics in log.validation:
-        for name in metrics:
-            parts = name.split("/")
-            if len(parts) == 4 and parts[0] == "val" and parts[1] in log.tasks:
-                languages.setdefault((parts[1], parts[3]), set()).add(parts[2])
-    return {key: sorted(codes, key=language_order) for key, codes in languages.items()}
 
 
 def _means_by_step(

@@ -20,7 +20,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.labels import language_order
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 from clt_ray.analysis.uncertainty import t_interval
 
@@ -52,7 +51,7 @@ def trajectories(logs: Iterable[RunLog]) -> pd.DataFrame:
     for log in logs:
         for task in log.tasks:
             alone = twin(log, task, families[_family(log)])
-            for language in _validated_languages(log, task):
+            for language in log.validated.get((task, "loss"), ()):
                 rows += _trajectory(log, alone, task, language)
     return pd.DataFrame(rows, columns=list(TRAJECTORY_COLUMNS))
 
@@ -112,12 +111,6 @@ def _turning_point(losses: pd.DataFrame) -> dict[str, Any]:
     course = FALLING if lowest["step"] == last["step"] else LEVEL if rise <= TOLERANCE * lowest["loss"] else RISING
     values = (lowest["loss"], lowest["task_rows"], last["loss"], last["task_rows"], rise, course)
     return dict(zip(_TURN_COLUMNS, values, strict=True))
-
-
-def _validated_languages(log: RunLog, task: str) -> list[str]:
-    names = {tuple(name.split("/")) for _, metrics in log.validation for name in metrics}
-    codes = {name[2] for name in names if len(name) == 4 and name[:2] == ("val", task) and name[3] == "loss"}
-    return sorted(codes, key=language_order)
 
 
 def _trajectory(log: RunLog, alone: RunLog | None, task: str, language: str) -> Iterator[dict[str, Any]]:

@@ -21,16 +21,16 @@ information of the run is
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import log1p
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from clt_ray.analysis.metrics import task_order
-from clt_ray.analysis.saturation import TOO_SHORT, Saturation
+from clt_ray.analysis.saturation import TOO_SHORT, Saturation, shape
 from clt_ray.analysis.study import NO_GROUP, Curve
 from clt_ray.analysis.uncertainty import Floats
 from clt_ray.tasks import TASKS
@@ -107,9 +107,8 @@ class CurvePosterior:
 
     def _basis(self, samples: float) -> Floats:
         """Returns the coefficients of (floor, rise) in the score at n samples, shape (grid, 2)."""
-        ratio = samples / self.basis_half
-        shape = np.where(self.basis_exponential, -np.expm1(-ratio), ratio / (1 + ratio))
-        return np.stack([np.ones_like(shape), shape], axis=1)
+        reached = shape(samples / self.basis_half, self.basis_exponential)
+        return np.stack([np.ones_like(reached), reached], axis=1)
 
     def _weights(self, covariance: Floats) -> Floats:
         """Returns the posterior probability of each grid point, from the marginal likelihood of the runs."""
@@ -143,10 +142,6 @@ class NeededRun:
     samples_per_language: int
     seed: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the axis values as plain JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Question:
@@ -164,9 +159,6 @@ class Question:
 
 def needed_runs(question: Question, curve: Curve | None = None, fit: Saturation | None = None) -> list[NeededRun]:
     """Returns the most informative further runs of a series, in ascending order of samples per language.
-
-    For a series without runs (no curve), or one too short for a fit, these are the sizes of `LADDER` that it lacks. For
-    others, they are further seeds of existing sizes or a size beyond the largest.
 
     Returns:
         For a series without runs, or one too short for a fit, the sizes of `LADDER` that it lacks. For other series,

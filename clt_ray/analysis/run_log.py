@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
+from clt_ray.analysis.labels import language_order
 from clt_ray.analysis.metrics import task_order
-from clt_ray.analysis.study import ENGLISH
+from clt_ray.analysis.study import ENGLISH, exposure
 
 Points = tuple[tuple[int, Mapping[str, float]], ...]
 """Optimizer step and metrics of each measurement, ascending, one per step."""
@@ -61,11 +63,19 @@ class RunLog:
         """Returns the values of `RUN_COLUMNS`."""
         return {name: getattr(self, name) for name in RUN_COLUMNS} | {"train_languages": "+".join(self.train_languages)}
 
+    @cached_property
+    def validated(self) -> dict[tuple[str, str], list[str]]:
+        """Languages in reading order in which each metric of a task was measured, by task and metric."""
+        languages: dict[tuple[str, str], set[str]] = {}
+        for name in {name for _, metrics in self.validation for name in metrics}:
+            parts = name.split("/")
+            if len(parts) == 4 and parts[0] == "val" and parts[1] in self.tasks:
+                languages.setdefault((parts[1], parts[3]), set()).add(parts[2])
+        return {key: sorted(codes, key=language_order) for key, codes in languages.items()}
+
     def exposure(self, language: str) -> str:
         """Returns "english", "seen" (a training language) or "unseen"."""
-        if language == ENGLISH:
-            return "english"
-        return "seen" if language in self.train_languages else "unseen"
+        return exposure(language, self.train_languages)
 
     def task_rows(self, step: int) -> float:
         """Returns the average number of rows of each task seen after a number of steps; all tasks have equally many."""

@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.uncertainty import CONFIDENCE_LEVEL, Floats
 
-FORMS: Final = ("hyperbolic", "exponential")
 MIN_POINTS: Final = 4
 """Smallest number of points, n = 0 included, for a fit of three parameters with a residual degree of freedom."""
 
@@ -45,6 +44,11 @@ _GRID: Final = 80
 """Number of values of h per form; neighbouring values differ by less than 10%, less than any interval of h is wide."""
 _SMALLEST_H: Final = 0.1
 """Smallest h relative to the smallest positive n; the first point is then already at 10/11 of the rise."""
+
+
+def shape(ratio: Floats, exponential: NDArray[np.bool_]) -> Floats:
+    """Returns the share of the rise that a curve has reached at n = ratio * h, in its form."""
+    return np.where(exponential, -np.expm1(-ratio), ratio / (1 + ratio))
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,7 @@ class Refits:
 
     def at(self, samples: float) -> Floats:
         """Returns the fitted scores at n samples per language."""
-        ratio = samples / self.half
-        return self.floor + self.rise * np.where(self.exponential, -np.expm1(-ratio), ratio / (1 + ratio))
+        return self.floor + self.rise * shape(samples / self.half, self.exponential)
 
     def samples_for(self, target: float | Floats) -> Floats:
         """Returns the smallest n with at least this score; infinite where the ceiling is not above it."""
@@ -119,10 +122,6 @@ class Saturation:
     """Plateau of the fit; all values NaN without a fit."""
     model_free: Plateau
     """Model-free plateau; all values NaN for a series of one point."""
-
-    def interval(self, values: Floats) -> tuple[float, float]:
-        """Returns the 95% percentile interval of a quantity computed from `refits`, shape (draws,)."""
-        return _percentile_interval(values)
 
 
 def saturation(series: Series, tolerance: float, *, run_noise: float | None = None, seed: int = 0) -> Saturation:
@@ -181,11 +180,9 @@ class _Solver:
     """Weighted least squares over a grid of forms and values of h, with the constraint rise >= 0."""
 
     def __init__(self, samples: Floats, weights: Floats) -> None:
-        half = np.geomspace(_SMALLEST_H * samples[1], samples[-1], _GRID)
-        ratio = samples[:, None] / half
-        basis = np.concatenate([ratio / (1 + ratio), -np.expm1(-ratio)], axis=1)
-        self._half = np.concatenate([half, half])
+        self._half = np.tile(np.geomspace(_SMALLEST_H * samples[1], samples[-1], _GRID), 2)
         self._exponential = np.repeat([False, True], _GRID)
+        basis = shape(samples[:, None] / self._half, self._exponential)
         self._weights = weights / weights.sum()
         self._mean = self._weights @ basis
         self._centred = basis - self._mean

@@ -30,6 +30,11 @@ DRAWS: Final = 2000
 """Default number of bootstrap resamples; the ends of a 95% interval then vary by about 2% of its half-width."""
 
 
+def exposure(language: str, train_languages: Sequence[str]) -> str:
+    """Returns how training exposes a model to a language: "english", "seen" (a training language) or "unseen"."""
+    return "english" if language == ENGLISH else "seen" if language in train_languages else "unseen"
+
+
 @dataclass(frozen=True)
 class Point:
     """The runs of a curve at one number of samples per language: one run per seed or repetition."""
@@ -89,9 +94,7 @@ class Curve:
 
     def exposure(self, language: str) -> str:
         """Returns "english", "seen" (a training language of the curve) or "unseen"."""
-        if language == ENGLISH:
-            return "english"
-        return "seen" if language in self.train_languages else "unseen"
+        return exposure(language, self.train_languages)
 
     def at(self, samples_per_language: int) -> Point:
         """Returns the point at this number of samples.

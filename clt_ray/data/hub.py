@@ -11,13 +11,19 @@ Revisions are branches, because pinning a commit that nobody has checked would b
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 from urllib.parse import quote
+
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 
 from clt_ray.data.json_stream import json_lines, json_records
 from clt_ray.errors import DataError
 from clt_ray.languages import LANGUAGES
 from clt_ray.tasks import TASKS, HubFiles
+
+_BLOCK_BYTES = 1 << 24
+"""Bytes that are read from the hub at a time."""
 
 
 def layouts() -> dict[str, Mapping[str, tuple[HubFiles, ...]]]:
@@ -71,8 +77,12 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
         return
     pattern = files.files.replace("{name}", files.names[language])
     if pattern.endswith((".json", ".jsonl")):
-        for name in _matching(files, pattern):
-            with _open(files, name) as file:
+        file_system, root = _file_system(files)
+        names = sorted(str(path) for path in file_system.glob(f"{root}/{pattern}"))
+        if not names:
+            raise _missing(files, pattern, "no such file")
+        for name in names:
+            with file_system.open(name, "rb", block_size=_BLOCK_BYTES) as file:
                 yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
     else:
         from datasets import load_dataset
@@ -124,26 +134,14 @@ def _by_configuration(files: HubFiles, language: str) -> Iterator[dict[str, Any]
         yield from splits[files.split]
 
 
-def _matching(files: HubFiles, pattern: str) -> list[str]:
+def _file_system(files: HubFiles) -> tuple[AbstractFileSystem, str]:
+    """Returns the file system that holds a data set, and the data set's folder in it."""
     if is_local(files):
-        root = Path(files.dataset)
-        paths = [path.relative_to(root).as_posix() for path in root.glob(pattern)]
-    else:
-        from huggingface_hub import HfFileSystem
-
-        revision = f"@{quote(files.revision, safe='')}" if files.revision else ""
-        paths = [str(path) for path in HfFileSystem().glob(f"datasets/{files.dataset}{revision}/{pattern}")]
-    if not paths:
-        raise _missing(files, pattern, "no such file")
-    return sorted(paths)
-
-
-def _open(files: HubFiles, name: str) -> BinaryIO:
-    if is_local(files):
-        return (Path(files.dataset) / name).open("rb")
+        return LocalFileSystem(), files.dataset
     from huggingface_hub import HfFileSystem
 
-    return cast(BinaryIO, HfFileSystem().open(name, "rb", block_size=1 << 24))
+    revision = f"@{quote(files.revision, safe='')}" if files.revision else ""
+    return HfFileSystem(), f"datasets/{files.dataset}{revision}"
 
 
 def _missing(files: HubFiles, what: str, why: object) -> DataError:

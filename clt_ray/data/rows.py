@@ -46,12 +46,6 @@ class MalformedRow(ValueError):
     """Raised for a raw row that cannot be used; the message is the reason under which it is counted."""
 
 
-def to_row(raw: Mapping[str, Any], task: str, language: str, *, default_id: str, needs_completion: bool = True) -> Row:
-    """Returns the row of raw columns; arguments and errors are those of `parse`."""
-    parsed = parse(raw, task, language, default_id=default_id, needs_completion=needs_completion)
-    return templated(parsed, task, language)
-
-
 def templated(parsed: Parsed, task: str, language: str) -> Row:
     """Returns the row with the prompt of its task and language."""
     return Row(parsed.id, task, language, apply_template(task, language, parsed.text), parsed.completion)

@@ -13,7 +13,7 @@ of an earlier sweep is shared by the later ones.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -121,10 +121,6 @@ class Amount:
             chip_hours=sum(hours) if hours else None,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the amounts as plain JSON values."""
-        return dict(vars(self))
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -176,10 +172,10 @@ class Plan:
             "runs": [cell.to_json() for cell in self.cells],
             "totals": {
                 "cells": len(self.cells),
-                **self.total.to_json(),
+                **asdict(self.total),
                 "shared_between_sweeps": self.shared_between_sweeps,
                 "actions": dict(self.actions),
-                "remaining": self.remaining.to_json(),
+                "remaining": asdict(self.remaining),
             },
             "hub": list(self.hub),
         }

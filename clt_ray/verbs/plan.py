@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
+from rich.markup import escape
 from rich.table import Table
 
 from clt_ray.opened import OpenSweep, open_sweeps
@@ -11,7 +12,7 @@ from clt_ray.sweep.cost import assumptions
 from clt_ray.sweep.plan import NOT_STARTED, Plan, PlannedCell, make_plan
 from clt_ray.training.backends.base import FitProof
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, argument, flag, next_command
-from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, print_lines, table
 
 FAILED = 1
 
@@ -84,8 +85,7 @@ def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
     lines.append(assumptions({task for cell in planned.cells for task in cell.run.tasks}))
     if planned.hub:
         lines.append(f"loaded from the hub at the first run that needs them: {', '.join(planned.hub)}")
-    for line in lines:
-        output.print(line, highlight=False)
+    print_lines(*map(escape, lines))
     following = "\n      ".join(next_command(sweep, "run") for sweep in sweeps)
     output.print(f"next: {following}", highlight=False, markup=False, soft_wrap=True)
 

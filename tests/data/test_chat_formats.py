@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clt_ray.data.formatting import CHAT_DATE, IGNORED, encode, encode_prompt, end_of_turn_id
-from clt_ray.data.rows import Row, to_row
+from clt_ray.data.rows import Row
 from clt_ray.data.templates import chat_instruction
 from tests.support.chat_formats import FORMATS, chat_tokenizer
+from tests.support.local_rows import to_row
 
 TOKENIZERS = {(name, own_end): chat_tokenizer(name, own_end=own_end) for name in FORMATS for own_end in (True, False)}
 CASES = pytest.mark.parametrize("case", TOKENIZERS, ids=lambda case: f"{case[0]}-{'instruct' if case[1] else 'base'}")

@@ -17,13 +17,12 @@ from clt_ray.data import hub
 from clt_ray.data.fewshot import check_prompts, cut_continuation, exemplars, exemplars_of
 from clt_ray.data.formatting import context_length, encode, encode_prompt
 from clt_ray.data.mixture import build_run_data
-from clt_ray.data.rows import to_row
 from clt_ray.data.templates import prompt_template
 from clt_ray.errors import DataError
 from clt_ray.sweep.sections import DataSource, EvaluationSpec, ModelSpec
 from clt_ray.tasks import HubFiles
 from clt_ray.training.model import location
-from tests.support.local_rows import math_root, problems, run_on, write_split
+from tests.support.local_rows import math_root, problems, run_on, to_row, write_split
 
 TINY = location(ModelSpec(name="tiny", source="bundled"))
 LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from clt_ray.data.rows import MalformedRow, Row, claimed_language, to_row
+from clt_ray.data.rows import MalformedRow, Row, claimed_language
 from clt_ray.data.scripts import writing
 from clt_ray.data.templates import apply_template, chat_instruction, prompts
+from tests.support.local_rows import to_row
 
 STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
 

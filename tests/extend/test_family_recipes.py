@@ -12,9 +12,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from clt_ray.data.formatting import IGNORED, encode, encode_prompt, end_of_turn_id
-from clt_ray.data.rows import to_row
 from clt_ray.training.model import with_variables
 from tests.support.commands import clt_ray
+from tests.support.local_rows import to_row
 from tests.support.recipes import install_recipes, recipe_files
 from tests.support.sweeps import sweep, write
 from tests.support.tiny_models import BUNDLED, save_tiny

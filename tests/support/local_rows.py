@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clt_ray.data.rows import Row, parse, templated
 from clt_ray.sweep.run import Inputs, RunSpec
 from clt_ray.sweep.sections import (
     DataSource,
@@ -17,6 +18,11 @@ from clt_ray.sweep.sections import (
     TrainingSpec,
     ValidationSpec,
 )
+
+
+def to_row(raw: Mapping[str, Any], task: str, language: str, **arguments: Any) -> Row:
+    """The row of raw columns; the further arguments are those of `parse`."""
+    return templated(parse(raw, task, language, **arguments), task, language)
 
 
 def problems(language: str, numbers: Iterable[int]) -> list[dict[str, Any]]:

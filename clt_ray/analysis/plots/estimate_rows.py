@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import pandas as pd
 
 from clt_ray.analysis.follow_rates import TERMS
-from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, key_of, language_name
+from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, language_name
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.scaling import MEASURES
 from clt_ray.errors import ConfigurationError, Problem
@@ -197,9 +197,7 @@ def marks(table: pd.DataFrame) -> pd.Series:
 def row_key(row: pd.Series, names: Sequence[str]) -> Key:
     """Returns what the rows on one line have in common: the curve, and the values of the naming columns."""
     parts = ("model", "setting", "language_group", "train_languages")
-    is_curve = set(CURVE_COLUMNS) <= set(row.index)
-    curve = key_of(row) if is_curve else tuple(str(row[name]) for name in parts if name in row)
-    return (*curve, *(str(row[name]) for name in names))
+    return tuple(str(row[name]) for name in (*parts, *names) if name in row)
 
 
 def lines_of(table: pd.DataFrame, keys: pd.Series, names: Sequence[str]) -> list[Line]:
