@@ -26,7 +26,7 @@ from clt_ray.html_report.figures import Exhibit, exhibits, measure_exhibits
 from clt_ray.html_report.findings import evidence, headline_curves, introduction, limits, verdicts
 from clt_ray.html_report.run_table import run_table
 from clt_ray.html_report.score_tables import summary
-from clt_ray.html_report.sections import Section, Tables, claim_sections, frames, optional_sections, standard_sections
+from clt_ray.html_report.sections import Section, Tables, claim_sections, optional_sections, standard_sections
 from clt_ray.html_report.svg import style_sheet
 from clt_ray.redaction import redacted_text
 
@@ -34,11 +34,6 @@ _HERE: Final = Path(__file__).parent
 _PACKAGES: Final = ("clt-ray", "numpy", "pandas", "scipy", "matplotlib")
 _LONG: Final = 24
 """A table with more rows than this is collapsed until the reader opens it."""
-_STUDY_MEASURES: Final = (
-    measures.relative_to_english, measures.seen_unseen, measures.gain, measures.per_language,
-    measures.transfer_correlation, measures.plateau, measures.interference, measures.script_effect,
-)  # fmt: skip
-"""Measures that every page has; each is written as a CSV file under its function's name."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
         remedy = "finish a run first: clt-ray run SWEEP"
         raise ConfigurationError([Problem("report", "", None, "there are no scores to report on", remedy)])
     study = Study.of(data.scores, data.items)
-    tables = {measure.__name__: measure(study) for measure in _STUDY_MEASURES} | frames(study, data.scores)
+    tables = measures.compute_all(study, data.scores)
     # The reference study's claims are tested on its own scores wherever those are shown.
     tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
     recorded = mechanisms(data.logs, tables["interference"])

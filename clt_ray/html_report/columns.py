@@ -126,16 +126,22 @@ class TableSpec:
     title: str
     caption: str
     columns: tuple[Column, ...]
+    bold: str = ""
+    """What bold numbers mean, as the end of a sentence; empty where none are bold."""
 
     def of(self, frame: pd.DataFrame) -> Table:
         """Returns the table of a data frame; an empty one has no rows."""
         rows = tuple(tuple(column.cell(row) for column in self.columns) for row in frame.to_dict("records"))
-        return Table(self.name, self.title, self.caption, tuple(column.head for column in self.columns), rows)
+        caption = f"{self.caption} Bold: {self.bold}." if self.bold else self.caption
+        return Table(self.name, self.title, caption, tuple(column.head for column in self.columns), rows)
 
 
 def excludes_zero(row: Row, low: str = "low", high: str = "high") -> bool:
     """Returns whether the interval excludes zero; an unknown interval does not."""
     return bool(row[low] > 0 or row[high] < 0)
+
+
+EXCLUDES_ZERO: Final = "the 95% interval excludes zero"
 
 
 def is_discovery(row: Row) -> bool:
@@ -154,6 +160,10 @@ def languages_cell(train_languages: str) -> Cell:
 
 def words(head: str, name: str) -> Column:
     return Column(head, lambda row: text_cell(str(row[name])))
+
+
+def numbers(head: str, name: str, shape: NumberFormat) -> Column:
+    return Column(head, lambda row: number_cell(row[name], shape))
 
 
 def counts(head: str, name: str) -> Column:

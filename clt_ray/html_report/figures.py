@@ -13,8 +13,10 @@ from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, ke
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.tables import MEAN
-from clt_ray.html_report.columns import NumberFormat, Row, excludes_zero
+from clt_ray.html_report import measure_tables
+from clt_ray.html_report.columns import NumberFormat, Row, TableSpec, excludes_zero
 from clt_ray.html_report.measure_tables import at_largest
+from clt_ray.html_report.score_tables import MIXED_TASKS
 from clt_ray.html_report.sections import COMPARISONS, Section, Tables
 from clt_ray.html_report.svg import figure_png, figure_svg, inline
 from clt_ray.html_report.text import counted, percent, slug
@@ -206,42 +208,34 @@ def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str], n
 
 @dataclass(frozen=True)
 class Forest:
-    """A forest plot that the page shows where its table has rows."""
+    """A forest plot of a table's estimates, which the page shows where the table has rows."""
 
-    table: str
-    """Name of the data frame with the estimates."""
+    table: TableSpec
+    """The table, whose title and caption the figure shares."""
     section: str
-    title: str
-    caption: str
+    title: str = ""
+    """Title of the figure where it is not that of the table."""
+    caption: str = ""
+    """Caption of the figure where it is not that of the table."""
     largest: bool = True
     """Whether only the largest n of each curve is drawn."""
     headline_only: bool = False
     """Whether only the curves that represent their task and model are drawn."""
 
 
-_INTERVALS: Final = "Lines are 95% intervals; faint marks have none."
+_LEFT_OUT: Final = (
+    "Mean of the seen minus mean of the unseen languages at the largest n, without the named language. Filled dots: "
+    "that language is a seen one."
+)
+_FOLLOW: Final = "Gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none."
 FORESTS: Final = (
-    Forest("interference", COMPARISONS, "Effect of mixing tasks",
-           f"Score of the run on mixed tasks minus score of the single-task run with the same n. {_INTERVALS}",
-           largest=False),
-    Forest("gain_over_runs", "chance", "Gains with run-to-run noise",
-           "Gain at the largest n of each curve. The 95% intervals include run-to-run noise: they cover training the "
-           "same runs again."),
-    Forest("peaks", "chance", "Gains of the best runs, corrected for selection",
-           "Best run of each curve minus n = 0, minus the selection bias of picking the best of several noisy runs. "
-           "Small numbers give the n of the best run.",
-           largest=False),
-    Forest("leave_one_out", "leave-one-out", "Gap between seen and unseen languages with one language left out",
-           "Mean of the seen minus mean of the unseen languages at the largest n, without the named language. Filled "
-           f"dots: that language is a seen one. {_INTERVALS}",
-           headline_only=True),
-    Forest("equal_volume", "volume", "Language groups against extra English",
-           "Score of the run on the language group minus score of the run with as many additional English rows. "
-           f"{_INTERVALS}"),
-    Forest("follow_rates", "boundary", "Follow rate of every unseen language",
-           "Gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
-           f"{_INTERVALS}",
-           largest=False),
+    Forest(MIXED_TASKS, COMPARISONS, "Effect of mixing tasks", largest=False),
+    Forest(measure_tables.GAINS_OVER_RUNS, "chance"),
+    Forest(measure_tables.BEST_RUNS, "chance", "Gains of the best runs, corrected for selection", largest=False),
+    Forest(measure_tables.LEAVE_ONE_OUT, "leave-one-out",
+           "Gap between seen and unseen languages with one language left out", _LEFT_OUT, headline_only=True),
+    Forest(measure_tables.EQUAL_VOLUME, "volume"),
+    Forest(measure_tables.FOLLOW_RATES, "boundary", caption=_FOLLOW, largest=False),
 )  # fmt: skip
 
 
@@ -249,7 +243,7 @@ def measure_exhibits(tables: Tables, headline: Sequence[Curve], shown: Sequence[
     """Returns the figures of the measures that belong to one of the shown sections."""
     names = {COMPARISONS, *(section.name for section in shown)}
     forests = [forest for forest in FORESTS if forest.section in names]
-    drawn = [figure for forest in forests for figure in _forest(forest, tables[forest.table], headline)]
+    drawn = [figure for forest in forests for figure in _forest(forest, tables[forest.table.name], headline)]
     return [*drawn, *_sources(tables["source_to_target"])]
 
 
@@ -266,16 +260,17 @@ def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> I
         return
     parts = {"": table} if fits(table) else {str(model): rows for model, rows in table.groupby("model", sort=False)}
     drawn = {model: rows for model, rows in parts.items() if fits(rows)}
+    name, title = forest.table.name, forest.title or forest.table.title
+    caption = f"{forest.caption or forest.table.caption} Lines are 95% intervals; faint marks have none."
     for index, (model, rows) in enumerate(drawn.items()):
         clear = sum(map(excludes_zero, rows.to_dict("records")))
         alt = (
-            f"{forest.title}: {counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero. "
-            "The numbers are in the table."
+            f"{title}: {counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero. The "
+            "numbers are in the table."
         )
-        place = Place(f"{forest.table}_{slug(model)}" if model else forest.table, forest.section, forest.table,
-                      folded=index > 0)  # fmt: skip
-        title = f"{forest.title}, {model}" if model else forest.title
-        yield exhibit(plot_estimates(rows), place, Words(title, forest.caption, alt))
+        place = Place(f"{name}_{slug(model)}" if model else name, forest.section, name, folded=index > 0)
+        words = Words(f"{title}, {model}" if model else title, caption, alt)
+        yield exhibit(plot_estimates(rows), place, words)
 
 
 def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:

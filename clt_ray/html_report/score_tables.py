@@ -31,10 +31,11 @@ from clt_ray.html_report.text import p_value, percent
 CORRELATIONS: Final = TableSpec(
     "transfer_correlation", "Rank correlation per curve",
     "Spearman correlation between the mean of the seen and the mean of the unseen languages over the runs of a curve, "
-    "n = 0 included. Bold: the 95% interval excludes zero.",
+    "n = 0 included.",
     (*CURVE, columns.counts("Runs", "n"),
      columns.estimates("Spearman ρ", "spearman", NumberFormat(2), bold=columns.excludes_zero),
      Column("p", lambda row: Cell(p_value(row["p"]), row["p"], numeric=True))),
+    columns.EXCLUDES_ZERO,
 )  # fmt: skip
 _SUMMARY_CAPTION: Final = (
     "Each curve at its largest n, compared with n = 0. Gains and gaps are in points, for judge ratings on their 1–5 "
@@ -120,8 +121,8 @@ def _clear_best(rows: pd.DataFrame) -> int | None:
 
 
 _BOLD: Final = (
-    "Bold: q, the p value adjusted for all comparisons of the table within the task, is below 5%. Where item errors "
-    "are not available there is neither an interval nor q."
+    "q, the p value adjusted for all comparisons of the table within the task, is below 5%; where item errors are not "
+    "available there is neither an interval nor q"
 )
 _COUNTS_FROM: Final = 100
 """A recomputed number from here on is a number of samples, not a share or a ratio."""
@@ -174,22 +175,25 @@ PLATEAUS: Final = TableSpec(
 MIXED_TASKS: Final = TableSpec(
     "interference",
     "Mixed tasks against a single task",
-    f"Score of the run on mixed tasks minus score of the single-task run with the same n per task. {_BOLD}",
+    "Score of the run on mixed tasks minus score of the single-task run with the same n per task.",
     (*CURVE, SAMPLES, EXPOSURE, columns.differences("Interference", "interference", columns.is_discovery), Q),
+    _BOLD,
 )
 SCRIPTS: Final = TableSpec(
     "script_effect", "Language group by script",
     "How much more the languages in “Trained on” improve Latin-script languages than other languages, compared with "
-    f"the group in “Against”. Positive values mean that training languages help languages of their own script. {_BOLD}",
+    "the group in “Against”. Positive values mean that training languages help languages of their own script.",
     (*CURVE, columns.words("Against", "against"), SAMPLES,
      columns.differences("Interaction", "estimate", columns.is_discovery), Q),
+    _BOLD,
 )  # fmt: skip
 SCRIPTS_BY_TASK: Final = TableSpec(
     "script_by_task", "Script by task",
     "Gain in Latin-script languages minus gain in other languages, in the first task minus the same in the second, at "
-    f"the largest n. Points are hundredths of each metric's scale. {_BOLD}",
+    "the largest n. Points are hundredths of each metric's scale.",
     (*CURVE, Column("Against task", lambda row: text_cell(task_label(row["against"]))), SAMPLES,
      columns.estimates("Difference", "estimate", NumberFormat(1, 100, signed=True), bold=columns.is_discovery), Q),
+    _BOLD,
 )  # fmt: skip
 
 

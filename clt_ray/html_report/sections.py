@@ -1,17 +1,16 @@
 """Sections of the page: title, a statement of what the tables show, and the tables."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
-from clt_ray.analysis import tables as measures
 from clt_ray.analysis.claims import SUPPORTED
 from clt_ray.analysis.labels import CURVE_COLUMNS, language_name
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.scaling import MEASURES
-from clt_ray.analysis.study import ENGLISH, Study
+from clt_ray.analysis.study import ENGLISH
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report import measure_tables, score_tables
 from clt_ray.html_report.columns import Table, excludes_zero, is_discovery
@@ -23,12 +22,6 @@ Tables = Mapping[str, pd.DataFrame]
 
 COMPARISONS: Final = "comparisons"
 """Name of the standard section that compares curves."""
-SECTION_MEASURES: Final[tuple[Callable[[Study], pd.DataFrame], ...]] = (
-    measures.script_by_task, measures.leave_one_out, measures.noise, measures.gain_over_runs,
-    measures.gain_over_languages, measures.peaks, measures.equal_volume, measures.source_to_target, measures.scale,
-    measures.scale_values, measures.boundary, measures.follow_rates,
-)  # fmt: skip
-"""Measures behind the sections; each is written as a CSV file under its function's name."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +39,6 @@ class Section:
     """Its tables; those without rows are not shown."""
     figures: tuple[str, ...] = ()
     """Groups of figures that it shows; by default the group of its own name."""
-
-
-def frames(study: Study, scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Returns the data frames behind the sections by name; only language fidelity is computed from all scores."""
-    return {measure.__name__: measure(study) for measure in SECTION_MEASURES} | {"fidelity": measures.fidelity(scores)}
 
 
 def claim_sections(table: pd.DataFrame) -> list[Section]:

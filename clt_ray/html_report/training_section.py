@@ -132,20 +132,22 @@ LOSSES: Final = TableSpec(
 GRADIENT_AGREEMENT: Final = TableSpec(
     "gradient_agreement", "Gradient agreement",
     "Mean cosine similarity during training between the gradients of two task-language pairs. Corrected: without the "
-    "bias towards 0 that gradient noise causes. 95% intervals over languages. Bold: the interval excludes zero.",
+    "bias towards 0 that gradient noise causes. 95% intervals over languages.",
     (Column("Tasks", lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+"))))), MODEL, TRAINED_ON,
      SAMPLES, SEED, Column("Compared pairs", lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"]))),
      columns.estimates("Cosine", "cosine", _COSINE, bold=columns.excludes_zero),
      columns.estimates("Corrected", "corrected", _COSINE, "corrected_", columns.excludes_zero),
      columns.counts("Comparisons", "n"), columns.counts("Steps", "steps")),
+    columns.EXCLUDES_ZERO,
 )  # fmt: skip
 ASSOCIATION: Final = TableSpec(
     "association", "Gradient agreement and interference",
     "Rank correlation between a task's mean gradient cosine with the other tasks and its outcome, over runs and kinds "
     "of languages. If conflicting gradients caused the interference, it would be negative for the loss and positive "
-    "for the score. Bold: the 95% interval excludes zero.",
+    "for the score.",
     (Column("Outcome", lambda row: text_cell(_OUTCOMES[row["outcome"]])), Column("Task", _association_task),
      columns.estimates("Spearman ρ", "spearman", _COSINE, bold=columns.excludes_zero), columns.counts("Cases", "n")),
+    columns.EXCLUDES_ZERO,
 )  # fmt: skip
 
 

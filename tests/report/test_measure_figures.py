@@ -5,20 +5,19 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.comparisons import interference
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
-from clt_ray.analysis.tables import gain
+from clt_ray.analysis.tables import compute_all
 from clt_ray.html_report.figures import Exhibit, measure_exhibits
 from clt_ray.html_report.findings import headline_curves
-from clt_ray.html_report.sections import COMPARISONS, frames, optional_sections
+from clt_ray.html_report.sections import COMPARISONS, optional_sections
 from tests.support.scores import FULL_MODELS, full_sweep, smoke_sweep
 
 
 def figures(scores: pd.DataFrame, items: pd.DataFrame) -> list[Exhibit]:
     known = load_scores(scores)
     study = Study.of(known, load_items(items), draws=200)
-    tables = frames(study, known) | {"gain": gain(study), "interference": interference(study)}
+    tables = compute_all(study, known)
     shown = optional_sections(tables)
     exhibits = measure_exhibits(tables, headline_curves(study), shown)
     assert {exhibit.place.section for exhibit in exhibits} <= {COMPARISONS, *(section.name for section in shown)}

@@ -10,10 +10,10 @@ import pytest
 
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
-from clt_ray.analysis.tables import gain
+from clt_ray.analysis.tables import compute_all
 from clt_ray.html_report import Heading, ReportData, build_report
 from clt_ray.html_report.measure_tables import left_out, source_matrices
-from clt_ray.html_report.sections import Section, frames, optional_sections
+from clt_ray.html_report.sections import Section, optional_sections
 from tests.support.scores import full_sweep, smoke_sweep
 
 ALL = ("chance", "leave-one-out", "volume", "sources", "scale", "boundary", "fidelity")
@@ -24,7 +24,7 @@ def tables() -> dict[str, pd.DataFrame]:
     scores, items = full_sweep()
     known = load_scores(scores)
     study = Study.of(known, load_items(items), draws=400)
-    return frames(study, known) | {"gain": gain(study)}
+    return compute_all(study, known)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_a_sweep_that_allows_every_section_shows_every_section(shown: dict[str, 
 def test_a_sweep_of_one_model_size_without_controls_has_no_sections_on_them() -> None:
     scores, items = smoke_sweep()
     study = Study.of(load_scores(scores), load_items(items), draws=200)
-    names = {section.name for section in optional_sections(frames(study, load_scores(scores)) | {"gain": gain(study)})}
+    names = {section.name for section in optional_sections(compute_all(study, load_scores(scores)))}
     assert not names & {"volume", "sources", "scale", "fidelity"}
     assert "leave-one-out" in names
 
@@ -50,7 +50,7 @@ def test_a_single_run_has_no_optional_sections() -> None:
     scores, _ = smoke_sweep()
     run_scores = load_scores(scores[scores["run_id"] == "tiny-math-none-0-0"])
     study = Study.of(run_scores)
-    assert optional_sections(frames(study, run_scores) | {"gain": gain(study)}) == []
+    assert optional_sections(compute_all(study, run_scores)) == []
 
 
 def test_statements_count_the_rows_of_the_tables(tables: dict[str, pd.DataFrame], shown: dict[str, Section]) -> None:
