@@ -32,30 +32,10 @@ if TYPE_CHECKING:
     from clt_ray.verbs.validate import validate
 
 __all__ = [
-    "JudgeOptions",
-    "OpenSweep",
-    "Question",
-    "ReportOptions",
-    "RunOptions",
-    "Study",
-    "SubmitOptions",
-    "advise",
-    "best",
-    "clean",
-    "export",
-    "judge",
-    "open_sweep",
-    "open_sweeps",
-    "plan",
-    "prove_fits",
-    "report",
-    "run",
-    "status",
-    "submit",
-    "summarize_data",
-    "ui",
-    "validate",
-]
+    "JudgeOptions", "OpenSweep", "Question", "ReportOptions", "RunOptions", "Study", "SubmitOptions", "advise", "best",
+    "clean", "export", "judge", "open_sweep", "open_sweeps", "plan", "prove_fits", "report", "run", "status", "submit",
+    "summarize_data", "ui", "validate",
+]  # fmt: skip
 
 _MODULES = {
     "Study": "clt_ray.analysis.study",

@@ -204,9 +204,8 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
         high=[high for _, high in ends], n=rows["n_items"], method=WILSON, run_ids=rows["run_id"],
         seed=rows["seed"].astype(str),
     )  # fmt: skip
-    records = table.to_dict("records")
-    order = sorted(range(len(records)), key=lambda index: _reading_order(records[index]))
-    return table.iloc[order][columns].reset_index(drop=True)
+    records: list[dict[Any, Any]] = sorted(table.to_dict("records"), key=lambda row: _reading_order(row))
+    return pd.DataFrame(records, columns=columns)
 
 
 def _reading_order(row: Mapping[Hashable, Any]) -> tuple[object, ...]:

@@ -147,17 +147,13 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str], where: str) -> pd.Da
 
 
 def _columns(frame: pd.DataFrame, columns: Mapping[str, str], where: str) -> list[Problem]:
-    missing = [name for name in columns if name not in frame]
-    problems = [
-        Problem(where, name, None, "this column is missing", f"the columns are {','.join(columns)}") for name in missing
-    ]
+    missing, names = [name for name in columns if name not in frame], f"the columns are {','.join(columns)}"
+    problems = [Problem(where, name, None, "this column is missing", names) for name in missing]
     for name in frame.columns:
         if name not in columns:
             guess = nearest(str(name), missing or list(columns))
             hint = f"did you mean {guess}? " if guess else ""
-            problems.append(
-                Problem(where, str(name), None, "unknown column", f"{hint}the columns are {','.join(columns)}")
-            )
+            problems.append(Problem(where, str(name), None, "unknown column", f"{hint}{names}"))
     return problems
 
 
@@ -230,13 +226,11 @@ def _conflicts(frame: pd.DataFrame, key: tuple[str, ...], where: str) -> list[Pr
 
 
 def _contradictions(frame: pd.DataFrame, where: str) -> list[Problem]:
-    problems = []
+    problems, remedy = [], "give different runs different run_ids"
     for column in RUN_COLUMNS:
         counts = frame.drop_duplicates(["run_id", column])["run_id"].value_counts()
         for run_id in counts.index[counts > 1][:_SHOWN_ROWS]:
             values = ", ".join(sorted({str(value) for value in frame.loc[frame["run_id"] == run_id, column]}))
-            problems.append(
-                Problem(where, f"run_id {run_id}, column {column}", values, "differs between rows of one run",
-                        "give different runs different run_ids")
-            )  # fmt: skip
+            key = f"run_id {run_id}, column {column}"
+            problems.append(Problem(where, key, values, "differs between rows of one run", remedy))
     return problems

@@ -109,9 +109,10 @@ class SweepCurves:
             run = self.runs[run_id]
             for key in self.observed_by(run):
                 if key[2] in observations:
-                    score, variance = observations[key[2]].score, observations[key[2]].variance
-                    variance = variance if isfinite(variance) else assumed_item_variance(1.0, run.items)
-                    posteriors[key] = posteriors[key].updated(run.samples, score, variance + RUN_SPREAD**2)
+                    observation = observations[key[2]]
+                    known = isfinite(observation.variance)
+                    variance = observation.variance + RUN_SPREAD**2 if known else _assumed_variance(run)
+                    posteriors[key] = posteriors[key].updated(run.samples, observation.score, variance)
         for run_id in under_way:
             run = self.runs[run_id]
             for key in self.observed_by(run):

@@ -93,12 +93,22 @@ class ResampledValue:
     """Smallest and largest possible value of the quantity."""
 
     def __sub__(self, other: ResampledValue) -> ResampledValue:
-        low, high = self.bounds[0] - other.bounds[1], self.bounds[1] - other.bounds[0]
-        return self._with(other, self.value - other.value, _apply(np.subtract, self, other), (low, high))
+        bounds = self.bounds[0] - other.bounds[1], self.bounds[1] - other.bounds[0]
+        return self._combined(np.subtract, other, self.value - other.value, bounds)
 
     def __truediv__(self, other: ResampledValue) -> ResampledValue:
-        value = self.value / other.value if other.value else nan
-        return self._with(other, value, _apply(np.divide, self, other), (0.0, inf))
+        return self._combined(np.divide, other, self.value / other.value if other.value else nan, (0.0, inf))
+
+    def _combined(
+        self, operation: np.ufunc, other: ResampledValue, value: float, bounds: tuple[float, float]
+    ) -> ResampledValue:
+        draws = None
+        if self.draws is not None and other.draws is not None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                draws = np.asarray(operation(self.draws, other.draws), dtype=np.float64)
+        run_ids = tuple(dict.fromkeys((*self.run_ids, *other.run_ids)))
+        n, units, methods = self.n + other.n, min(self.units, other.units), self.methods | other.methods
+        return ResampledValue(value, draws, n, units, methods, run_ids, bounds)
 
     def scaled(self, factor: float) -> ResampledValue:
         """Returns the quantity multiplied by a positive factor, for a change of unit."""
@@ -113,14 +123,6 @@ class ResampledValue:
         two needs one of them unpaired.
         """
         return replace(self, draws=None if self.draws is None else np.roll(self.draws, len(self.draws) // 2))
-
-    def _with(
-        self, other: ResampledValue, value: float, draws: Floats | None, bounds: tuple[float, float]
-    ) -> ResampledValue:
-        return ResampledValue(
-            value, draws, self.n + other.n, min(self.units, other.units), self.methods | other.methods,
-            tuple(dict.fromkeys((*self.run_ids, *other.run_ids))), bounds,
-        )  # fmt: skip
 
     def estimate(self) -> Estimate:
         """Returns the quantity with its bootstrap percentile interval, widened for small samples.
@@ -210,13 +212,6 @@ def resampled_means(items: Floats, counts: NDArray[np.float32]) -> Floats:
     size = counts @ present.astype(np.float32).T
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(total / size, dtype=np.float64)
-
-
-def _apply(operation: np.ufunc, left: ResampledValue, right: ResampledValue) -> Floats | None:
-    if left.draws is None or right.draws is None:
-        return None
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(operation(left.draws, right.draws), dtype=np.float64)
 
 
 def _p_value(value: float, standard_error: float, units: float) -> float:

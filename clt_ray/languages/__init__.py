@@ -13,17 +13,9 @@ from clt_ray.plugins import Registry
 from clt_ray.suggest import nearest
 
 __all__ = [
-    "ENGLISH",
-    "LANGUAGES",
-    "LATIN",
-    "STUDY_LANGUAGES",
-    "Answers",
-    "Language",
-    "Numbers",
-    "built_in_and",
-    "is_latin",
+    "ENGLISH", "LANGUAGES", "LATIN", "STUDY_LANGUAGES", "Answers", "Language", "Numbers", "built_in_and", "is_latin",
     "nearest_language",
-]
+]  # fmt: skip
 
 ENGLISH = "en"
 

@@ -38,7 +38,11 @@ _NON_LATIN: Final = ("ar", "ja", "ko", "zh")
 
 
 def points_needed(rho: float) -> int:
-    """Returns the smallest number of pairs at which a rank correlation has p < .05, two-sided, by Student's t test."""
+    """Returns the smallest number of pairs at which a rank correlation has p < .05, two-sided, by Student's t test.
+
+    Raises:
+        ValueError: No number of pairs below 10,000 suffices.
+    """
     for n in range(4, 10_000):
         t = t_quantile(n - 2)
         if rho >= t / np.sqrt(n - 2 + t * t):

@@ -151,7 +151,11 @@ def layout(table: pd.DataFrame, value: str | None = None) -> Layout:
 
 
 def columns_of(table: pd.DataFrame, value: str | None) -> Columns:
-    """Returns the columns to draw; without a value, the estimates are in the column before `low`."""
+    """Returns the columns to draw; without a value, the estimates are in the column before `low`.
+
+    Raises:
+        ConfigurationError: The table has no such column.
+    """
     names = list(table.columns)
     if value is None:
         candidates = names[: names.index("low")] if "low" in names else []
