@@ -20,7 +20,7 @@ from clt_ray.analysis.table_columns import (
     SERIES_COLUMNS,
     add_q_values,
     curve_columns,
-    difference_columns,
+    estimate_columns,
     series_columns,
 )
 from clt_ray.analysis.uncertainty import ResampledValue
@@ -77,7 +77,7 @@ def interference(study: Study) -> pd.DataFrame:
         for point, single_point in _points_at_equal_samples(curve, single):
             for exposure, difference in _differences(study, curve, point, single_point):
                 labels = {"samples_per_language": point.samples_per_language, "exposure": exposure}
-                rows.append(curve_columns(curve) | labels | difference_columns("interference", difference.estimate()))
+                rows.append(curve_columns(curve) | labels | estimate_columns("interference", difference.estimate()))
     columns = [*CURVE_COLUMNS, "samples_per_language", "exposure", "interference", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 
@@ -126,7 +126,7 @@ def equal_volume(study: Study) -> pd.DataFrame:
                 continue
             for exposure, difference in _differences(study, curve, point, control_point):
                 labels = {"exposure": exposure, "control": control.language_group}
-                columns = difference_columns("difference", difference.estimate())
+                columns = estimate_columns("difference", difference.estimate())
                 rows.append(series_columns(curve, point) | labels | columns)
     columns_in_order = [*SERIES_COLUMNS, "exposure", "control", "difference", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns_in_order), ["task"])
@@ -156,7 +156,7 @@ def script_effect(study: Study) -> pd.DataFrame:
             for script, gain in _gains_by_script(study, curve, point.samples_per_language).items():
                 labels = {"samples_per_language": point.samples_per_language, "effect": "gain"}
                 labels |= {"script": script, "against": ""}
-                rows.append(curve_columns(curve) | labels | difference_columns("estimate", gain.estimate()))
+                rows.append(curve_columns(curve) | labels | estimate_columns("estimate", gain.estimate()))
     for curves in designs.values():
         for first, second in combinations(sorted(curves, key=_latin_share, reverse=True), 2):
             if _latin_share(first) > _latin_share(second):
@@ -187,7 +187,7 @@ def script_by_task(study: Study) -> pd.DataFrame:
                 if first_advantage is not None and second_advantage is not None:
                     labels = {"samples_per_language": samples, "against": second.task}
                     difference = first_advantage - second_advantage.unpaired()
-                    rows.append(curve_columns(first) | labels | difference_columns("estimate", difference.estimate()))
+                    rows.append(curve_columns(first) | labels | estimate_columns("estimate", difference.estimate()))
     columns = [*CURVE_COLUMNS, "samples_per_language", "against", "estimate", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "against"])
 
@@ -212,7 +212,7 @@ def _interactions(study: Study, first: Curve, second: Curve) -> Iterator[dict[st
             interaction = (gains["Latin"] - against["Latin"]) - (gains["other"] - against["other"])
             labels = {"samples_per_language": samples, "effect": "interaction", "script": "Latin - other",
                       "against": second.language_group}  # fmt: skip
-            yield curve_columns(first) | labels | difference_columns("estimate", interaction.estimate())
+            yield curve_columns(first) | labels | estimate_columns("estimate", interaction.estimate())
 
 
 def _gains_by_script(study: Study, curve: Curve, samples: int) -> dict[str, ResampledValue]:

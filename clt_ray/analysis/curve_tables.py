@@ -18,9 +18,7 @@ from clt_ray.analysis.table_columns import (
     SERIES_COLUMNS,
     add_q_values,
     curve_columns,
-    difference_columns,
     estimate_columns,
-    provenance_columns,
     series_columns,
 )
 from clt_ray.analysis.uncertainty import WILSON, Estimate, wilson
@@ -51,7 +49,7 @@ def seen_unseen(study: Study) -> pd.DataFrame:
     names = ("seen", "unseen", "english", "gap")
     for curve, point in study.points():
         means = transfer.seen_unseen(study, curve, point)
-        row = series_columns(curve, point) | provenance_columns(means.gap if means.gap.n else means.english)
+        row = series_columns(curve, point) | estimate_columns("gap", means.gap if means.gap.n else means.english)
         for name in names:
             estimate: Estimate = getattr(means, name)
             row |= {name: estimate.estimate, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
@@ -93,7 +91,7 @@ def gain(study: Study) -> pd.DataFrame:
         for name, exposure, languages in (*means, *((code, exposures[code], [code]) for code in codes)):
             estimate = transfer.gain(study, curve, point.samples_per_language, languages)
             labels = {"eval_language": name, "exposure": exposure, "is_mean": name == MEAN}
-            rows.append(series_columns(curve, point) | labels | difference_columns("gain", estimate))
+            rows.append(series_columns(curve, point) | labels | estimate_columns("gain", estimate))
     columns = [*SERIES_COLUMNS, "eval_language", "exposure", "gain", *ESTIMATE_COLUMNS, "p", "is_mean"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "is_mean"]).drop(columns="is_mean")
 
@@ -171,7 +169,7 @@ def source_to_target(study: Study) -> pd.DataFrame:
         for target in sorted(study.languages(curve, point, curve.origin), key=language_order):
             estimate = transfer.gain(study, curve, point.samples_per_language, [target])
             labels = {"source": source, "target": target, "route": DIRECT if target == source else TRANSFER}
-            rows.append(series_columns(curve, point) | labels | difference_columns("gain", estimate))
+            rows.append(series_columns(curve, point) | labels | estimate_columns("gain", estimate))
     columns = [*SERIES_COLUMNS, "source", "target", "route", "gain", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 

@@ -35,18 +35,9 @@ def curve_columns(curve: Curve) -> dict[str, Any]:
 
 
 def estimate_columns(name: str, estimate: Estimate) -> dict[str, Any]:
-    """Returns the point estimate in the column `name`, and the values of `ESTIMATE_COLUMNS`."""
-    return {name: estimate.estimate, "low": estimate.low, "high": estimate.high} | provenance_columns(estimate)
-
-
-def difference_columns(name: str, difference: Estimate) -> dict[str, Any]:
-    """Returns a difference in the column `name`, the values of `ESTIMATE_COLUMNS`, and its p value in column `p`."""
-    return estimate_columns(name, difference) | {"p": difference.p}
-
-
-def provenance_columns(estimate: Estimate) -> dict[str, Any]:
-    """Returns what an estimate is based on: the columns `n`, `method` and `run_ids`."""
-    return {"n": estimate.n, "method": estimate.method, "run_ids": "+".join(estimate.run_ids)}
+    """Returns the point estimate in the column `name`, the values of `ESTIMATE_COLUMNS`, and the p value in `p`."""
+    interval = {name: estimate.estimate, "low": estimate.low, "high": estimate.high, "p": estimate.p}
+    return interval | {"n": estimate.n, "method": estimate.method, "run_ids": "+".join(estimate.run_ids)}
 
 
 FALSE_DISCOVERY_RATE: Final = 0.05

@@ -6,21 +6,7 @@ from typing import Final
 import numpy as np
 
 from clt_ray.analysis.findings import claim as claims
-from clt_ray.analysis.findings.claim import (
-    LARGE,
-    LLAMA,
-    ROUNDING,
-    SMALL,
-    Claim,
-    Statement,
-    agrees,
-    around,
-    mean_over,
-    mean_score,
-    noise_of,
-    values,
-    verdict,
-)
+from clt_ray.analysis.findings.claim import LARGE, LLAMA, SMALL, Claim, Statement, around, noise_of, values, verdict
 from clt_ray.analysis.metrics import task_label
 from clt_ray.analysis.run_noise import add_noise, peak, resampled_peaks
 from clt_ray.analysis.saturation import FALLING, FLAT, saturation
@@ -65,7 +51,7 @@ def rise(study: Study, model: str, task: str, published: float) -> Claim:
     best = peak(series, noise.standard_deviation)
     value = best.value - series[0]
     low, high = around(value - best.optimism, noise.half_width())
-    follows = value >= published - ROUNDING if over else agrees(value, published)
+    follows = value >= published - claims.ROUNDING if over else claims.agrees(value, published)
     reason = "" if follows else f"; the printed scores give {100 * value:.1f} points, not {over}{100 * published:g}"
     reason += "" if follows else _without_arabic(study, curve)
     reason += "" if low > 0 else "; the interval includes zero"
@@ -83,8 +69,8 @@ def _without_arabic(study: Study, curve: Curve) -> str:
     The study's math figures agree best with its tables when Arabic is left out.
     """
     languages = study.task_scores[curve.task].languages
-    others = mean_over([code for code in languages if code not in (ENGLISH, "ar")])
-    series = [others(study, curve, p) / mean_over([ENGLISH])(study, curve, p) for p in curve.points]
+    others = claims.mean_over([code for code in languages if code not in (ENGLISH, "ar")])
+    series = [others(study, curve, p) / claims.mean_over([ENGLISH])(study, curve, p) for p in curve.points]
     return f" ({100 * (max(series) - series[0]):.1f} without Arabic)"
 
 
@@ -123,9 +109,9 @@ def data_ratio(study: Study) -> Claim:
     best_sizes, resampled_sizes = [], []
     for seed, curve in enumerate(curves):
         sizes = np.array([point.samples_per_language for point in curve.points[1:]], dtype=float)
-        series = values(study, curve, mean_score)[1:]
+        series = values(study, curve, claims.mean_score)[1:]
         best_sizes.append(sizes[int(np.argmax(series))])
-        noise = noise_of(study, curve, mean_score)
+        noise = noise_of(study, curve, claims.mean_score)
         resampled_sizes.append(sizes[resampled_peaks(series, noise.standard_deviation, seed)])
     low, high = _ends(resampled_sizes[0] / resampled_sizes[1])
     ratio = float(best_sizes[0] / best_sizes[1])
@@ -134,7 +120,7 @@ def data_ratio(study: Study) -> Claim:
         f"n of the best run, math ({best_sizes[0]:g}) / instruction following ({best_sizes[1]:g}), mean of non-English "
         f"languages, n > 0. The number follows as {best_sizes[0]:g} / {best_sizes[1]:g}{reason}"
     )
-    return statement.tested(ratio, (low, high), definition, verdict(agrees(ratio, 13, 0.5), low > 1), *curves)
+    return statement.tested(ratio, (low, high), definition, verdict(claims.agrees(ratio, 13, 0.5), low > 1), *curves)
 
 
 def english_is_enough(study: Study, task: str) -> Claim:
@@ -162,7 +148,7 @@ def best_mixed_run(study: Study, model: str, published: float) -> Claim:
     statement = Statement(study, f"Math, {model}: training on other tasks too {verb}", published_text)
     single, mixed = statement.curve(model, "math"), statement.curve(model, "math", "multi")
     value, low, high = _difference_of_peaks(study, mixed, single)
-    follows = agrees(value, published) if published else value >= -ROUNDING
+    follows = claims.agrees(value, published) if published else value >= -claims.ROUNDING
     certain = high < 0 if published else low > -0.02
     reason = "" if follows and certain else "; the interval includes losses of more than 2 points"
     definition = (
@@ -173,9 +159,9 @@ def best_mixed_run(study: Study, model: str, published: float) -> Claim:
 
 
 def _difference_of_peaks(study: Study, mixed: Curve, single: Curve) -> tuple[float, float, float]:
-    noises = [noise_of(study, curve, mean_score) for curve in (mixed, single)]
+    noises = [noise_of(study, curve, claims.mean_score) for curve in (mixed, single)]
     peaks = [
-        peak(values(study, curve, mean_score), noise.standard_deviation)
+        peak(values(study, curve, claims.mean_score), noise.standard_deviation)
         for curve, noise in zip((mixed, single), noises, strict=True)
     ]
     value = peaks[0].value - peaks[1].value
@@ -195,7 +181,7 @@ def share(study: Study, task: str, published: float) -> Claim:
     noise = noise_of(study, curve, claims.relative_to_english)
     best = peak(values(study, curve, claims.relative_to_english), noise.standard_deviation)
     low, high = around(best.corrected, noise.half_width(1.0))
-    follows = agrees(best.value, published, _APPROXIMATE)
+    follows = claims.agrees(best.value, published, _APPROXIMATE)
     reason = "" if follows else f"; the printed scores give {100 * best.value:.0f}%"
     definition = (
         f"best run (n = {curve.points[best.index].samples_per_language}) of mean(non-English languages) / English; the "
@@ -212,13 +198,13 @@ def less_math_data(study: Study) -> Claim:
     single, mixed = statement.curve(LARGE, "math"), statement.curve(LARGE, "math", "multi")
     needed, best = {}, {}
     for name, languages in (("without", _SEEN), ("with", (ENGLISH, *_SEEN))):
-        statistic = mean_over(languages)
+        statistic = claims.mean_over(languages)
         best[name] = max(values(study, single, statistic))
         mixed_scores = np.array([values(study, mixed, statistic)])
         needed[name] = float(_math_samples(mixed, mixed_scores, np.array([best[name]]))[0])
     resampled = _math_samples(mixed, _noisy_scores(study, mixed, 0), _noisy_scores(study, single, 1).max(axis=1))
     low, high = _ends(resampled)
-    best_point = single.points[int(np.argmax(values(study, single, mean_over(_SEEN))))]
+    best_point = single.points[int(np.argmax(values(study, single, claims.mean_over(_SEEN))))]
     single_samples = 10_000 + 4 * best_point.samples_per_language
     certain = high < single_samples
     reason = "" if certain else f"; with run-to-run noise it may take more than the {single_samples:,} samples"
@@ -228,7 +214,7 @@ def less_math_data(study: Study) -> Claim:
         f"seen and the score is {100 * best['without']:.0f}%; {needed['with']:,.0f} with English, where it is "
         f"{100 * best['with']:.0f}%{reason}"
     )
-    follows = not isnan(needed["without"]) and agrees(needed["without"], 11_000, 1)
+    follows = not isnan(needed["without"]) and claims.agrees(needed["without"], 11_000, 1)
     return statement.tested(needed["without"], (low, high), definition, verdict(follows, certain), single, mixed)
 
 
@@ -238,12 +224,12 @@ def _ends(resampled: Floats) -> tuple[float, float]:
 
 
 def _noisy_scores(study: Study, curve: Curve, seed: int) -> Floats:
-    statistic = mean_over(_SEEN)
+    statistic = claims.mean_over(_SEEN)
     return add_noise(values(study, curve, statistic), noise_of(study, curve, statistic).standard_deviation, seed)
 
 
 def _math_samples(mixed: Curve, scores: Floats, target: Floats) -> Floats:
     """Returns the math samples of the first mixed run that reaches the target, per row; infinite if none does."""
     samples = np.array([5_000.0 + 4 * point.samples_per_language for point in mixed.points])
-    reached = scores >= target[:, None] - ROUNDING
+    reached = scores >= target[:, None] - claims.ROUNDING
     return np.where(reached.any(axis=1), samples[reached.argmax(axis=1)], np.inf)
