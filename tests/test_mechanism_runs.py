@@ -83,11 +83,11 @@ def test_their_tables_compare_the_mixed_run_with_its_twins(finished: OpenSweep) 
 
 def test_their_figures_are_whole(finished: OpenSweep) -> None:
     exhibits = mechanism_exhibits(mechanisms([finished]))
-    assert [exhibit.words.title for exhibit in exhibits] == [
+    assert [exhibit.title for exhibit in exhibits] == [
         "Summarization: validation loss with mixed tasks", "Math: validation loss with mixed tasks",
         "Gradient agreement of tasks and languages", "Gradient agreement over training",
     ]  # fmt: skip
-    assert len({exhibit.place.name for exhibit in exhibits}) == 4
+    assert len({exhibit.name for exhibit in exhibits}) == 4
     texts = ["".join(ElementTree.fromstring(exhibit.svg).itertext()) for exhibit in exhibits]
     assert all(name in texts[1] for name in ("English", "Korean", "mixed", "single", "rows of the task"))
     assert all(name in texts[2] for name in ("Summarization", "Math", "ja"))
@@ -103,7 +103,7 @@ def test_their_section_states_what_the_tables_show(finished: OpenSweep) -> None:
     frames = mechanism_frames(tables)
     for table in section.tables:
         assert table.name in frames and table.rows and all(len(row) == len(table.heads) for row in table.rows)
-    places = [exhibit.place for exhibit in mechanism_exhibits(tables)]
+    places = mechanism_exhibits(tables)
     assert all(place.table in frames and place.section == section.name for place in places)
 
 
@@ -122,7 +122,7 @@ def test_runs_without_measurements_have_trajectories_only(finished: OpenSweep) -
     logs = [replace(log, interference=()) for log in run_logs([finished])]
     tables = measured.mechanisms(logs)
     assert tables.gradient_pairs.empty and tables.pulls.empty and len(tables.trajectories)
-    assert [exhibit.place.name.partition("_")[0] for exhibit in mechanism_exhibits(tables)] == ["trajectories"] * 2
+    assert [exhibit.name.partition("_")[0] for exhibit in mechanism_exhibits(tables)] == ["trajectories"] * 2
     assert all(section.statement for section in mechanism_sections(tables))
     assert mechanism_exhibits(measured.mechanisms([])) == []
     assert mechanism_sections(measured.mechanisms([])) == [] and mechanism_frames(measured.mechanisms([])) == {}

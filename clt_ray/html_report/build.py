@@ -27,7 +27,7 @@ from clt_ray.html_report.findings import evidence, headline_curves, introduction
 from clt_ray.html_report.run_table import run_table
 from clt_ray.html_report.score_tables import summary
 from clt_ray.html_report.sections import Section, Tables, claim_sections, optional_sections, standard_sections
-from clt_ray.html_report.svg import style_sheet
+from clt_ray.html_report.svg import figure_png, style_sheet
 from clt_ray.redaction import redacted_text
 
 _HERE: Final = Path(__file__).parent
@@ -127,9 +127,9 @@ def _write(out: Path, page: str, scores: pd.DataFrame, tables: Tables, figures: 
     for name, table in tables.items():
         table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
     for figure in figures:
-        (out / "figures" / f"{figure.place.name}.svg").write_text(figure.svg, "utf-8")
-        if figure.png is not None:
-            (out / "figures" / f"{figure.place.name}.png").write_bytes(figure.png)
+        (out / "figures" / f"{figure.name}.svg").write_text(figure.svg, "utf-8")
+        if not figure.folded:
+            (out / "figures" / f"{figure.name}.png").write_bytes(figure_png(figure.figure))
     target = out / "index.html"
     target.write_text(page, "utf-8")
     return target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -18,7 +19,7 @@ from clt_ray.html_report.columns import NumberFormat, Row, TableSpec, excludes_z
 from clt_ray.html_report.measure_tables import at_largest
 from clt_ray.html_report.score_tables import MIXED_TASKS
 from clt_ray.html_report.sections import COMPARISONS, Section, Tables
-from clt_ray.html_report.svg import figure_png, figure_svg, inline
+from clt_ray.html_report.svg import figure_svg, inline
 from clt_ray.html_report.text import counted, percent, slug
 
 if TYPE_CHECKING:
@@ -31,47 +32,32 @@ _FEWEST_RUNS = 3
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a figure belongs."""
+class Exhibit:
+    """A figure of the page with the words around it."""
 
+    figure: Figure
     name: str
     """Stem of its files, unique within the page."""
     section: str
     """Group of figures that a section shows: a task, or for instance "overview" or "gain"."""
     table: str
     """The CSV file `tables/<table>.csv` holds the figure's numbers."""
-    folded: bool = False
-    """Whether the figure is collapsed until the reader opens it."""
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words around a figure."""
-
     title: str
     caption: str
     alt: str
     """Text alternative, which screen readers read instead of the figure."""
+    folded: bool = False
+    """Whether the figure is collapsed until the reader opens it; such a figure, of which there are many, has no PNG."""
 
+    @cached_property
+    def svg(self) -> str:
+        """The figure as a stand-alone SVG file."""
+        return figure_svg(self.figure, self.name)
 
-@dataclass(frozen=True)
-class Exhibit:
-    """A figure of the page in all its formats."""
-
-    place: Place
-    words: Words
-    svg: str
-    """The figure as a stand-alone SVG file."""
-    png: bytes | None
-    """The figure as PNG for slides; None for collapsed figures, of which there are many."""
-    element: Markup
-    """The figure as an element of the page."""
-
-
-def exhibit(figure: Figure, place: Place, words: Words) -> Exhibit:
-    svg = figure_svg(figure, place.name)
-    png = None if place.folded else figure_png(figure)
-    return Exhibit(place, words, svg, png, inline(svg, place.name, words.alt))
+    @property
+    def element(self) -> Markup:
+        """The figure as an element of the page."""
+        return inline(self.svg, self.name, self.alt)
 
 
 def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame | None = None) -> list[Exhibit]:
@@ -108,9 +94,8 @@ def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[E
     caption += " Thin lines: the reference study." if reference is not None else ""
     ends = _curve_ends(table, "relative_to_english", lambda row: percent(row["relative_to_english"]))
     alt = f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}"
-    words = Words("Scores relative to English over samples per language", caption, alt)
-    place = Place("relative_to_english", "overview", "relative_to_english")
-    yield exhibit(plot_relative_to_english(table, reference), place, words)
+    name, title = "relative_to_english", "Scores relative to English over samples per language"
+    yield Exhibit(plot_relative_to_english(table, reference), name, "overview", name, title, caption, alt)
 
 
 def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
@@ -125,8 +110,8 @@ def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
         score_metric = metric(str(rows["metric"].iloc[0]))
         ends = " ".join(_curve_ends(rows, name, _score_text(name)) for name in ("seen", "unseen"))
         alt = f"{task_label(str(task))}: {score_metric.label} over samples per language. {ends}"
-        place = Place(f"seen_unseen_{slug(str(task))}", str(task), "seen_unseen")
-        yield exhibit(plot_seen_unseen(rows), place, Words("Seen and unseen languages", caption, alt))
+        name, title = f"seen_unseen_{slug(str(task))}", "Seen and unseen languages"
+        yield Exhibit(plot_seen_unseen(rows), name, str(task), "seen_unseen", title, caption, alt)
 
 
 def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
@@ -145,9 +130,10 @@ def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
             caption += f" {curves_left_out} further curves are in the table." if curves_left_out > 0 else ""
             languages = ", ".join(language_name(code) for code in rows["eval_language"].unique())
             alt = f"{task_label(str(task))} over samples per language, one panel per language: {languages}. "
+            alt += "The numbers are in the table."
             title = f"Every language, {model}" if several_models else "Every language"
-            place = Place(name, str(task), "per_language", folded=index > 0)
-            yield exhibit(plot_per_language(rows), place, Words(title, caption, f"{alt}The numbers are in the table."))
+            figure = plot_per_language(rows)
+            yield Exhibit(figure, name, str(task), "per_language", title, caption, alt, folded=index > 0)
 
 
 def _gain(table: pd.DataFrame) -> Iterator[Exhibit]:
@@ -166,8 +152,8 @@ def _gain(table: pd.DataFrame) -> Iterator[Exhibit]:
     alt = "Gain in each language."
     for exposure, rows in means.groupby("exposure", sort=False):
         alt += " " + _curve_ends(rows, "gain", shown, f"mean gain of {exposure} languages")
-    words = Words("Gain in each language at the largest n", caption, alt)
-    yield exhibit(plot_gain(single), Place("gain", "gain", "gain"), words)
+    title = "Gain in each language at the largest n"
+    yield Exhibit(plot_gain(single), "gain", "gain", "gain", title, caption, alt)
 
 
 def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
@@ -183,9 +169,8 @@ def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
         "unseen languages improve together. On the grey line both means are equal."
     )
     alt = "Mean score of the unseen languages against that of the seen languages, run by run. The numbers are in the "
-    words = Words("Do unseen languages improve with the seen ones?", caption, f"{alt}table.")
-    place = Place("transfer_correlation", "correlation", "seen_unseen")
-    yield exhibit(plot_transfer_correlation(table), place, words)
+    title, figure = "Do unseen languages improve with the seen ones?", plot_transfer_correlation(table)
+    yield Exhibit(figure, "transfer_correlation", "correlation", "seen_unseen", title, caption, f"{alt}table.")
 
 
 def _score_text(name: str, *, signed: bool = False) -> Callable[[Row], str]:
@@ -268,9 +253,8 @@ def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> I
             f"{title}: {counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero. The "
             "numbers are in the table."
         )
-        place = Place(f"{name}_{slug(model)}" if model else name, forest.section, name, folded=index > 0)
-        words = Words(f"{title}, {model}" if model else title, caption, alt)
-        yield exhibit(plot_estimates(rows), place, words)
+        stem, heading = (f"{name}_{slug(model)}", f"{title}, {model}") if model else (name, title)
+        yield Exhibit(plot_estimates(rows), stem, forest.section, name, heading, caption, alt, folded=index > 0)
 
 
 def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
@@ -287,5 +271,5 @@ def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
         f"Gains from language to language; the largest is from {language_name(best['source'])} to "
         f"{language_name(best['target'])}. The numbers are in the table."
     )
-    words = Words("Gain in each language from each training language", caption, alt)
-    yield exhibit(plot_source_to_target(table), Place("source_to_target", "sources", "source_to_target"), words)
+    name, title = "source_to_target", "Gain in each language from each training language"
+    yield Exhibit(plot_source_to_target(table), name, "sources", name, title, caption, alt)

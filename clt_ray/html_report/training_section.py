@@ -25,7 +25,7 @@ from clt_ray.html_report.columns import (
     TableSpec,
     text_cell,
 )
-from clt_ray.html_report.figures import Exhibit, Place, Words, exhibit
+from clt_ray.html_report.figures import Exhibit
 from clt_ray.html_report.sections import Section
 from clt_ray.html_report.text import counted, number, slug
 
@@ -76,9 +76,8 @@ def _losses(table: pd.DataFrame, run: pd.Series) -> Iterator[Exhibit]:
         last = mixed.sort_values("step").groupby("eval_language", sort=False)["loss"].last()
         ends = ", ".join(f"{language_name(str(code))} {number(loss, 2)}" for code, loss in last.items())
         alt = f"{task_label(task)}, validation loss at the end of training: {ends}. The numbers are in the table."
-        words = Words(f"{task_label(task)}: validation loss with mixed tasks", caption, alt)
-        place = Place(f"trajectories_{_stem(run)}_{slug(task)}", SECTION, "trajectories")
-        yield exhibit(plot_trajectories(pd.concat([mixed, twin])), place, words)
+        name, title = f"trajectories_{_stem(run)}_{slug(task)}", f"{task_label(task)}: validation loss with mixed tasks"
+        yield Exhibit(plot_trajectories(pd.concat([mixed, twin])), name, SECTION, "trajectories", title, caption, alt)
 
 
 def _gradient_agreement(recorded: Mechanisms, run: pd.Series) -> Iterator[Exhibit]:
@@ -92,24 +91,21 @@ def _gradient_agreement(recorded: Mechanisms, run: pd.Series) -> Iterator[Exhibi
     means = agreement[agreement["run_id"] == run["run_id"]].set_index("relation")
     cosines = [f"{kind} {number(means.loc[kind, 'cosine'], 2)}" for kind in RELATIONS if kind in means.index]
     alt = f"Mean cosine similarity of gradients: {', '.join(cosines)}. The numbers are in the table."
-    matrix = Words(
-        "Gradient agreement of tasks and languages",
+    name, title = f"gradient_agreement_{_stem(run)}", "Gradient agreement of tasks and languages"
+    caption = (
         f"{_described(run)}. Cosine similarity of the gradients of two task-language pairs, averaged over the measured "
         "steps. Blue: a step that lowers the loss of one also lowers that of the other; orange: it raises it. Gradient "
         "noise biases all values towards 0; the diagonal, which compares two halves of the same rows, shows by how "
-        "much.",
-        alt,
+        "much."
     )
-    place = Place(f"gradient_agreement_{_stem(run)}", SECTION, "gradient_pairs")
-    yield exhibit(plot_gradient_agreement(pairs), place, matrix)
-    curve = Words(
-        "Gradient agreement over training",
+    yield Exhibit(plot_gradient_agreement(pairs), name, SECTION, "gradient_pairs", title, caption, alt)
+    name, title = f"gradient_agreement_steps_{_stem(run)}", "Gradient agreement over training"
+    caption = (
         f"{_described(run)}. Mean cosine similarity over training steps for the same task in two languages, the same "
-        "language in two tasks, and pairs that share neither. Bands are 95% intervals over languages.",
-        alt,
+        "language in two tasks, and pairs that share neither. Bands are 95% intervals over languages."
     )
-    place = Place(f"gradient_agreement_steps_{_stem(run)}", SECTION, "gradient_pairs")
-    yield exhibit(plot_gradient_agreement_over_steps(by_step(pairs)), place, curve)
+    figure = plot_gradient_agreement_over_steps(by_step(pairs))
+    yield Exhibit(figure, name, SECTION, "gradient_pairs", title, caption, alt)
 
 
 _OUTCOMES: Final = {LOSS_DIFFERENCE: "Validation loss, mixed − single", INTERFERENCE: "Score, mixed − single"}

@@ -20,20 +20,10 @@ from pydantic import Field
 from clt_ray.errors import CltRayError
 from clt_ray.languages import ENGLISH
 from clt_ray.scorers import scorers_for
-from clt_ray.sweep import identity
+from clt_ray.sweep import identity, sections
 from clt_ray.sweep.catalog import CONTROL, ENGLISH_ONLY, TASK_SEPARATOR
 from clt_ray.sweep.fields import SpecModel
 from clt_ray.sweep.roles import AddedIdentity, Content, Identity, Runtime, silent_defaults
-from clt_ray.sweep.sections import (
-    DataSource,
-    EvaluationSpec,
-    GenerateSpec,
-    HardwareSpec,
-    ModelSpec,
-    SelectionSpec,
-    TrainingSpec,
-    ValidationSpec,
-)
 from clt_ray.tasks import in_canonical_order
 
 
@@ -54,7 +44,7 @@ class Inputs(SpecModel):
 class RunSpec:
     """One full fine-tuning with one identity."""
 
-    model: Content[ModelSpec]
+    model: Content[sections.ModelSpec]
     """Base model."""
     tasks: Identity[tuple[str, ...]]
     """Tasks that are trained together, in canonical order."""
@@ -70,17 +60,17 @@ class RunSpec:
     """Random seed of the sample of rows, their order, and all other random choices."""
     eval_languages: Identity[tuple[str, ...]]
     """Languages in which the run is validated and evaluated."""
-    data: Content[Mapping[str, DataSource]]
+    data: Content[Mapping[str, sections.DataSource]]
     """Source of the rows of each task of the run."""
-    training: Identity[TrainingSpec]
+    training: Identity[sections.TrainingSpec]
     """Optimization."""
-    validation: Identity[ValidationSpec]
+    validation: Identity[sections.ValidationSpec]
     """Measurements during training."""
-    selection: Identity[SelectionSpec]
+    selection: Identity[sections.SelectionSpec]
     """Choice of the checkpoint, with its languages as a list."""
-    evaluation: Identity[EvaluationSpec]
+    evaluation: Identity[sections.EvaluationSpec]
     """Scoring of the chosen checkpoint."""
-    hardware: Runtime[HardwareSpec]
+    hardware: Runtime[sections.HardwareSpec]
     """Hardware that the run executes on."""
     inputs: Identity[Inputs]
     """The content behind `model`, `data` and the prompt templates."""
@@ -113,7 +103,7 @@ class RunSpec:
         if self.validation.generate is not None:
             self.__dict__["validation"] = self._canonical_validation(self.validation.generate)
 
-    def _canonical_validation(self, generate: GenerateSpec) -> ValidationSpec:
+    def _canonical_validation(self, generate: sections.GenerateSpec) -> sections.ValidationSpec:
         """Returns the validation with the defaults of `generate` replaced by their values in this run."""
         tasks = tuple(task for task in self.tasks if generate.tasks is None or task in generate.tasks)
         every = generate.every or self.training.eval_every
@@ -230,5 +220,5 @@ def _typed(name: str, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, SpecModel):
         return kind.model_validate(value)
     if name == "data":
-        return {task: DataSource.model_validate(source) for task, source in value.items()}
+        return {task: sections.DataSource.model_validate(source) for task, source in value.items()}
     return tuple(value) if isinstance(value, list) else value

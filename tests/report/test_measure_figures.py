@@ -20,7 +20,7 @@ def figures(scores: pd.DataFrame, items: pd.DataFrame) -> list[Exhibit]:
     tables = compute_all(study, known)
     shown = optional_sections(tables)
     exhibits = measure_exhibits(tables, headline_curves(study), shown)
-    assert {exhibit.place.section for exhibit in exhibits} <= {COMPARISONS, *(section.name for section in shown)}
+    assert {exhibit.section for exhibit in exhibits} <= {COMPARISONS, *(section.name for section in shown)}
     return exhibits
 
 
@@ -30,16 +30,16 @@ def rich() -> list[Exhibit]:
 
 
 def test_a_sweep_that_allows_every_measure_has_all_figures(rich: list[Exhibit]) -> None:
-    tables = {exhibit.place.table for exhibit in rich}
+    tables = {exhibit.table for exhibit in rich}
     assert tables == {
         "gain_over_runs", "peaks", "leave_one_out", "equal_volume", "follow_rates", "source_to_target",
     }  # fmt: skip
-    assert len({exhibit.place.name for exhibit in rich}) == len(rich)
-    assert all(exhibit.words.caption and exhibit.svg.startswith("<?xml") for exhibit in rich)
+    assert len({exhibit.name for exhibit in rich}) == len(rich)
+    assert all(exhibit.caption and exhibit.svg.startswith("<?xml") for exhibit in rich)
 
 
 def test_a_figure_that_would_be_too_long_is_split_by_model(rich: list[Exhibit]) -> None:
-    places = [exhibit.place for exhibit in rich if exhibit.place.table == "follow_rates"]
+    places = [exhibit for exhibit in rich if exhibit.table == "follow_rates"]
     names = [place.name for place in places]
     assert names == ["follow_rates"] or names == [f"follow_rates_{model}" for model in FULL_MODELS]
     assert [place.folded for place in places] == [index > 0 for index in range(len(places))]
@@ -47,4 +47,4 @@ def test_a_figure_that_would_be_too_long_is_split_by_model(rich: list[Exhibit]) 
 
 def test_mixed_runs_have_a_figure_of_interference() -> None:
     exhibits = figures(*smoke_sweep(items_per_language=20))
-    assert [exhibit.place.section for exhibit in exhibits if exhibit.place.table == "interference"] == [COMPARISONS]
+    assert [exhibit.section for exhibit in exhibits if exhibit.table == "interference"] == [COMPARISONS]
