@@ -47,14 +47,11 @@ def plateau(study: Study) -> pd.DataFrame:
         if not series.samples:
             continue
         fit = saturation(series, tolerance)
-        rows.append(
-            curve_columns(curve)
-            | {"tolerance": tolerance, "verdict": fit.verdict}
-            | {"plateau": fit.plateau.samples, "low": fit.plateau.low, "high": fit.plateau.high}
-            | {"best_run": fit.model_free.samples}
-            | {"best_run_low": fit.model_free.low, "best_run_high": fit.model_free.high}
-            | {"n": len(series.samples), "run_ids": "+".join(run for point in series.runs for run in point)}
-        )
+        best = {"best_run": fit.model_free.samples, "best_run_low": fit.model_free.low}
+        best |= {"best_run_high": fit.model_free.high, "n": len(series.samples)}
+        run_ids = "+".join(run for point in series.runs for run in point)
+        labels = {"tolerance": tolerance, "verdict": fit.verdict, "plateau": fit.plateau.samples, "run_ids": run_ids}
+        rows.append(curve_columns(curve) | vars(fit.plateau) | best | labels)
     columns = [*CURVE_COLUMNS, "tolerance", "verdict", "plateau", "low", "high", "best_run", "best_run_low",
                "best_run_high", "n", "run_ids"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

@@ -1,7 +1,7 @@
 """Tables of the models fitted over many curves: measures against model size, and follow rates of unseen languages."""
 
 from math import isfinite
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -32,11 +32,8 @@ def scale(study: Study) -> pd.DataFrame:
         rows = scale_rows(study, measure)
         if rows:
             fitted, tested = fit_scale(rows), leave_one_model_out(rows)
-            records.append(
-                {"measure": measure, "models": "+".join(fitted.models), "slope": fitted.slope, "low": fitted.low}
-                | {"high": fitted.high, "n": len(rows), "r2": tested.r2, "covered": tested.covered}
-                | {"strength": fitted.strength, "verdict": tested.verdict}
-            )
+            labels = {"measure": measure, "models": "+".join(fitted.models), "n": len(rows)}
+            records.append(vars(fitted) | vars(tested) | labels)
     columns = ["measure", "models", "slope", "low", "high", "n", "r2", "covered", "strength", "verdict"]
     return pd.DataFrame(records, columns=columns)
 
@@ -47,10 +44,9 @@ def scale_values(study: Study) -> pd.DataFrame:
     Columns: `measure, model, parameters, task, setting, language_group, value`; `stderr`, the standard error of the
     value as far as it is known.
     """
+    strata = ("task", "setting", "language_group")
     records = [
-        {"measure": measure, "model": row.model, "parameters": row.parameters}
-        | dict(zip(("task", "setting", "language_group"), row.stratum, strict=True))
-        | {"value": row.value, "stderr": row.variance**0.5}
+        vars(row) | dict(zip(strata, row.stratum, strict=True)) | {"measure": measure, "stderr": row.variance**0.5}
         for measure in MEASURES
         for row in scale_rows(study, measure)
     ]
@@ -65,11 +61,9 @@ def follow_rates(study: Study) -> pd.DataFrame:
     `low` and `high` (normal approximation); `seen_gain`, the largest gain of the seen mean; `run_ids`.
     """
     records = [
-        {name: getattr(rate, name) for name in ("model", "setting", "task", "language_group")}
-        | {"eval_language": rate.language, "shares_script": rate.shares_script, "shares_family": rate.shares_family}
-        | {"follow_rate": rate.rate, "low": rate.rate - Z * rate.variance**0.5}
-        | {"high": rate.rate + Z * rate.variance**0.5, "seen_gain": rate.seen_gain}
-        | {"run_ids": "+".join(rate.run_ids)}
+        vars(rate)
+        | {"eval_language": rate.language, "follow_rate": rate.rate, "run_ids": "+".join(rate.run_ids)}
+        | {"low": rate.rate - Z * rate.variance**0.5, "high": rate.rate + Z * rate.variance**0.5}
         for rate in rates_of_study.follow_rates(study)
     ]
     return pd.DataFrame(records, columns=_RATE_COLUMNS)
@@ -86,12 +80,8 @@ def boundary(study: Study) -> pd.DataFrame:
     if not rates:
         return pd.DataFrame(columns=_BOUNDARY_COLUMNS)
     fitted, tested = fit_boundary(rates), leave_one_language_out(rates)
-    runs = "+".join(dict.fromkeys(run for rate in rates for run in rate.run_ids))
-    rows: list[dict[str, Any]] = [
-        {"term": effect.name, "estimate": effect.estimate, "low": effect.low, "high": effect.high, "n": len(rates)}
-        | {"languages": "+".join(fitted.languages), "r2": tested.r2, "strength": fitted.strength}
-        | {"verdict": tested.verdict, "run_ids": runs}
-        for effect in fitted.effects
-        if isfinite(effect.estimate)
-    ]
+    facts = {"n": len(rates), "languages": "+".join(fitted.languages), "strength": fitted.strength}
+    facts |= {"r2": tested.r2, "verdict": tested.verdict}
+    facts |= {"run_ids": "+".join(dict.fromkeys(run for rate in rates for run in rate.run_ids))}
+    rows = [vars(effect) | facts | {"term": effect.name} for effect in fitted.effects if isfinite(effect.estimate)]
     return pd.DataFrame(rows, columns=_BOUNDARY_COLUMNS)

@@ -14,11 +14,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 from clt_ray.errors import DataError
-from clt_ray.evaluation.evaluate import Generation, Score, csv_text, summarise
+from clt_ray.evaluation.evaluate import ITEM_COLUMNS, SCORE_COLUMNS, Generation, Score, csv_text, summarise
 from clt_ray.evaluation.scorers import fidelity
 from clt_ray.judging.endpoint import Endpoint
 from clt_ray.judging.protocol import LOW, PROTOCOL_SHA256, parse
@@ -119,7 +119,6 @@ FOLDER = "judge"
 SCORES, ITEMS = f"{FOLDER}/scores.csv", f"{FOLDER}/items.csv"
 
 _SLUG_CHARACTERS = 60
-_ITEM_COLUMNS = ("run_id", "task", "eval_language", "metric", "item_id", "score")
 
 
 def judge_key(settings: Settings) -> str:
@@ -146,9 +145,9 @@ def write(
     directory.write_text(f"{FOLDER}/{facts.judge}.jsonl", "".join(lines))
     ratings = ((item, *rating) for item in items for rating in item.ratings.items())
     rows = [(run.run_id, TASK, item.language, metric, item.id, value) for item, metric, value in ratings]
-    directory.write_text(ITEMS, _table(_ITEM_COLUMNS, rows))
+    directory.write_text(ITEMS, _table(ITEM_COLUMNS, rows))
     means = [asdict(score) for score in scores(run, answers, items)]
-    directory.write_text(SCORES, _table([field.name for field in fields(Score)], [row.values() for row in means]))
+    directory.write_text(SCORES, _table(SCORE_COLUMNS, [row.values() for row in means]))
     directory.write_judge(facts)
 
 
