@@ -1,6 +1,6 @@
 """Cells and columns of the page's tables, and tables declared by their columns.
 
-A measure's table is declared once, for instance `TableSpec("noise", "Run-to-run noise", caption, (*CURVE, Q))`;
+A measure's table is declared once, for instance `TableSpec("noise", (*CURVE, Q))`;
 `TableSpec.of(frame)` is the `Table` that the template lays out.
 """
 
@@ -16,7 +16,7 @@ import pandas as pd
 from clt_ray.analysis.labels import language_list, natural_sort_key
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
-from clt_ray.html_report.text import NOTHING, number, p_value
+from clt_ray.html_report.text import NOTHING, number, p_value, words_of
 from clt_ray.tasks import Metric
 
 
@@ -120,28 +120,22 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """The declaration of a table with one row per row of a measure's data frame."""
+    """The declaration of a table with one row per row of a measure's frame; `words.yaml` has its title and caption."""
 
     name: str
-    title: str
-    caption: str
     columns: tuple[Column, ...]
-    bold: str = ""
-    """What bold numbers mean, as the end of a sentence; empty where none are bold."""
 
     def of(self, frame: pd.DataFrame) -> Table:
         """Returns the table of a data frame; an empty one has no rows."""
+        title, caption, bold = words_of("tables", self.name)
+        caption += f" Bold: {bold}." if bold else ""
         rows = tuple(tuple(column.cell(row) for column in self.columns) for row in frame.to_dict("records"))
-        caption = f"{self.caption} Bold: {self.bold}." if self.bold else self.caption
-        return Table(self.name, self.title, caption, tuple(column.head for column in self.columns), rows)
+        return Table(self.name, title, caption, tuple(column.head for column in self.columns), rows)
 
 
 def excludes_zero(row: Row, low: str = "low", high: str = "high") -> bool:
     """Returns whether the interval excludes zero; an unknown interval does not."""
     return bool(row[low] > 0 or row[high] < 0)
-
-
-EXCLUDES_ZERO: Final = "the 95% interval excludes zero"
 
 
 def is_discovery(row: Row) -> bool:

@@ -14,13 +14,11 @@ from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, ke
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.tables import MEAN
-from clt_ray.html_report import measure_tables
-from clt_ray.html_report.columns import NumberFormat, Row, TableSpec, excludes_zero
+from clt_ray.html_report.columns import NumberFormat, Row, excludes_zero
 from clt_ray.html_report.measure_tables import at_largest
-from clt_ray.html_report.score_tables import MIXED_TASKS
 from clt_ray.html_report.sections import COMPARISONS, Section, Tables
 from clt_ray.html_report.svg import figure_svg, inline
-from clt_ray.html_report.text import counted, percent, slug
+from clt_ray.html_report.text import counted, percent, slug, words_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,30 +85,23 @@ def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[E
     table = table[table["relative_to_english"].notna()]
     if table.empty:
         return
-    caption = (
-        "Mean score of the non-English evaluation languages divided by the English score of the same run. At 100% the "
-        "other languages score as high as English on average. Bands are 95% intervals where they are available."
-    )
+    name = "relative_to_english"
+    title, caption, _ = words_of("figures", name)
     caption += " Thin lines: the reference study." if reference is not None else ""
     ends = _curve_ends(table, "relative_to_english", lambda row: percent(row["relative_to_english"]))
     alt = f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}"
-    name, title = "relative_to_english", "Scores relative to English over samples per language"
     yield Exhibit(plot_relative_to_english(table, reference), name, "overview", name, title, caption, alt)
 
 
 def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
     from clt_ray.analysis.plots import plot_seen_unseen
 
-    caption = (
-        "Solid lines: mean of the languages in the training data. Dashed lines with open dots: mean of the other "
-        "languages. Grey lines: English, which is part of every training mixture. Bands are 95% intervals where they "
-        "are available."
-    )
+    title, caption, _ = words_of("figures", "seen_unseen")
     for task, rows in table.groupby("task", sort=False):
         score_metric = metric(str(rows["metric"].iloc[0]))
         ends = " ".join(_curve_ends(rows, name, _score_text(name)) for name in ("seen", "unseen"))
         alt = f"{task_label(str(task))}: {score_metric.label} over samples per language. {ends}"
-        name, title = f"seen_unseen_{slug(str(task))}", "Seen and unseen languages"
+        name = f"seen_unseen_{slug(str(task))}"
         yield Exhibit(plot_seen_unseen(rows), name, str(task), "seen_unseen", title, caption, alt)
 
 
@@ -122,16 +113,13 @@ def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
         several_models = task_rows["model"].nunique() > 1
         for index, (model, rows) in enumerate(task_rows.groupby("model", sort=False)):
             name = f"per_language_{slug(str(task))}" + (f"_{slug(str(model))}" if several_models else "")
+            title, caption, _ = words_of("figures", "per_language")
             curves_left_out = len(curve_labels(rows)) - MAX_CURVES
-            caption = (
-                "One panel per evaluation language, all on the same scale. Solid lines: the language is in the "
-                "training data. Dashed lines with open dots: it is not."
-            )
             caption += f" {curves_left_out} further curves are in the table." if curves_left_out > 0 else ""
             languages = ", ".join(language_name(code) for code in rows["eval_language"].unique())
             alt = f"{task_label(str(task))} over samples per language, one panel per language: {languages}. "
             alt += "The numbers are in the table."
-            title = f"Every language, {model}" if several_models else "Every language"
+            title += f", {model}" if several_models else ""
             figure = plot_per_language(rows)
             yield Exhibit(figure, name, str(task), "per_language", title, caption, alt, folded=index > 0)
 
@@ -142,17 +130,12 @@ def _gain(table: pd.DataFrame) -> Iterator[Exhibit]:
     single = table[table["eval_language"] != MEAN]
     if single.empty:
         return
-    caption = (
-        "Score at the largest n minus score at n = 0 in each language. Filled dots: the language is in the training "
-        "data. Open dots: it is not. Lines are 95% intervals where they are available; an interval that includes zero "
-        "shows no clear change."
-    )
     means = table[(table["eval_language"] == MEAN) & (table["exposure"] != "english")]
     shown = _score_text("gain", signed=True)
     alt = "Gain in each language."
     for exposure, rows in means.groupby("exposure", sort=False):
         alt += " " + _curve_ends(rows, "gain", shown, f"mean gain of {exposure} languages")
-    title = "Gain in each language at the largest n"
+    title, caption, _ = words_of("figures", "gain")
     yield Exhibit(plot_gain(single), "gain", "gain", "gain", title, caption, alt)
 
 
@@ -164,13 +147,10 @@ def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
     table = table[runs >= _FEWEST_RUNS]
     if table.empty:
         return
-    caption = (
-        "Each dot is a run; lines join the runs of a curve in order of n. Where a path rises to the right, seen and "
-        "unseen languages improve together. On the grey line both means are equal."
-    )
-    alt = "Mean score of the unseen languages against that of the seen languages, run by run. The numbers are in the "
-    title, figure = "Do unseen languages improve with the seen ones?", plot_transfer_correlation(table)
-    yield Exhibit(figure, "transfer_correlation", "correlation", "seen_unseen", title, caption, f"{alt}table.")
+    name, figure = "transfer_correlation", plot_transfer_correlation(table)
+    title, caption, _ = words_of("figures", name)
+    alt = "Mean score of the unseen languages against that of the seen languages. The numbers are in the table."
+    yield Exhibit(figure, name, "correlation", "seen_unseen", title, caption, alt)
 
 
 def _score_text(name: str, *, signed: bool = False) -> Callable[[Row], str]:
@@ -195,40 +175,30 @@ def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str], n
 class Forest:
     """A forest plot of a table's estimates, which the page shows where the table has rows."""
 
-    table: TableSpec
-    """The table, whose title and caption the figure shares."""
+    table: str
+    """Name of the table; `words.yaml` has title and caption of the figure under the same name."""
     section: str
-    title: str = ""
-    """Title of the figure where it is not that of the table."""
-    caption: str = ""
-    """Caption of the figure where it is not that of the table."""
     largest: bool = True
     """Whether only the largest n of each curve is drawn."""
     headline_only: bool = False
     """Whether only the curves that represent their task and model are drawn."""
 
 
-_LEFT_OUT: Final = (
-    "Mean of the seen minus mean of the unseen languages at the largest n, without the named language. Filled dots: "
-    "that language is a seen one."
-)
-_FOLLOW: Final = "Gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none."
 FORESTS: Final = (
-    Forest(MIXED_TASKS, COMPARISONS, "Effect of mixing tasks", largest=False),
-    Forest(measure_tables.GAINS_OVER_RUNS, "chance"),
-    Forest(measure_tables.BEST_RUNS, "chance", "Gains of the best runs, corrected for selection", largest=False),
-    Forest(measure_tables.LEAVE_ONE_OUT, "leave-one-out",
-           "Gap between seen and unseen languages with one language left out", _LEFT_OUT, headline_only=True),
-    Forest(measure_tables.EQUAL_VOLUME, "volume"),
-    Forest(measure_tables.FOLLOW_RATES, "boundary", caption=_FOLLOW, largest=False),
-)  # fmt: skip
+    Forest("interference", COMPARISONS, largest=False),
+    Forest("gain_over_runs", "chance"),
+    Forest("peaks", "chance", largest=False),
+    Forest("leave_one_out", "leave-one-out", headline_only=True),
+    Forest("equal_volume", "volume"),
+    Forest("follow_rates", "boundary", largest=False),
+)
 
 
 def measure_exhibits(tables: Tables, headline: Sequence[Curve], shown: Sequence[Section]) -> list[Exhibit]:
     """Returns the figures of the measures that belong to one of the shown sections."""
     names = {COMPARISONS, *(section.name for section in shown)}
     forests = [forest for forest in FORESTS if forest.section in names]
-    drawn = [figure for forest in forests for figure in _forest(forest, tables[forest.table.name], headline)]
+    drawn = [figure for forest in forests for figure in _forest(forest, tables[forest.table], headline)]
     return [*drawn, *_sources(tables["source_to_target"])]
 
 
@@ -245,8 +215,8 @@ def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> I
         return
     parts = {"": table} if fits(table) else {str(model): rows for model, rows in table.groupby("model", sort=False)}
     drawn = {model: rows for model, rows in parts.items() if fits(rows)}
-    name, title = forest.table.name, forest.title or forest.table.title
-    caption = f"{forest.caption or forest.table.caption} Lines are 95% intervals; faint marks have none."
+    name = forest.table
+    title, caption, _ = words_of("figures", name)
     for index, (model, rows) in enumerate(drawn.items()):
         clear = sum(map(excludes_zero, rows.to_dict("records")))
         alt = (
@@ -262,14 +232,11 @@ def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
 
     if table.empty:
         return
-    caption = (
-        "Gain over n = 0 in each evaluation language (columns) when one language is added to English (rows). Blue is a "
-        "gain, orange a loss; hatched pairs were not run; a frame marks the language trained on. Bold: q is below 5%."
-    )
     best = table.sort_values("gain", ascending=False).iloc[0]
     alt = (
         f"Gains from language to language; the largest is from {language_name(best['source'])} to "
         f"{language_name(best['target'])}. The numbers are in the table."
     )
-    name, title = "source_to_target", "Gain in each language from each training language"
+    name = "source_to_target"
+    title, caption, _ = words_of("figures", name)
     yield Exhibit(plot_source_to_target(table), name, "sources", name, title, caption, alt)

@@ -57,53 +57,29 @@ def _extreme(head: str, name: str) -> tuple[Column, Column]:
 
 _NOISE_SOURCES: Final = {REPEATS: "repeated runs", NEIGHBOURS: "neighbouring n"}
 
-NOISE: Final = TableSpec(
-    "noise", "Run-to-run noise",
-    "Noise of the mean over the non-English languages, in points (ratings: on their 1–5 scale). Difference: exceeded "
-    "by 5% of the pairs of repetitions of the same run. Where no run is repeated, the noise is estimated from runs at "
-    "neighbouring n, which tends to overestimate it.",
-    (TASK, MODEL, SETTING, Column("Metric", lambda row: text_cell(metric(row["metric"]).label)),
-     Column("Standard deviation", lambda row: _noise_cell(row, "deviation")),
-     Column("Difference", lambda row: _noise_cell(row, "difference")),
-     columns.numbers("Degrees of freedom", "n", NumberFormat(0)),
-     Column("Estimated from", lambda row: text_cell(_NOISE_SOURCES[row["method"]]))),
-)  # fmt: skip
-GAINS_OVER_RUNS: Final = TableSpec(
-    "gain_over_runs", "Gains with run-to-run noise",
-    "Gain at the largest n of each curve. The 95% intervals include run-to-run noise: they cover training the same "
-    "runs again.",
-    (*CURVE, SAMPLES, EXPOSURE, columns.differences("Gain", "gain")), columns.EXCLUDES_ZERO,
-)  # fmt: skip
-GAINS_OVER_LANGUAGES: Final = TableSpec(
-    "gain_over_languages", "Gains generalized to other languages",
-    "The same gains with 95% intervals for the mean over all languages like these, and over all runs where there are "
-    "several seeds. The intervals are wide where the languages are few or differ.",
-    (*CURVE, SAMPLES, EXPOSURE, columns.counts("Number of languages", "n"), columns.differences("Gain", "gain")),
-    columns.EXCLUDES_ZERO,
-)  # fmt: skip
-BEST_RUNS: Final = TableSpec(
-    "peaks", "Best runs, corrected for selection",
-    "Best run of each curve compared with n = 0. The best of several noisy runs overestimates its true score, because "
-    "it was selected for being best. This selection bias is estimated from the run-to-run noise and subtracted.",
-    (*CURVE, EXPOSURE, columns.counts("Best n", "samples_per_language"),
-     _plain_difference("Gain of the best run", "rise", signed=True),
-     _plain_difference("Selection bias", "optimism", signed=False), columns.differences("Corrected gain", "corrected")),
-    "the 95% interval of the corrected gain excludes zero",
-)  # fmt: skip
-EQUAL_VOLUME: Final = TableSpec(
-    "equal_volume", "Language groups against extra English",
-    "Score of the run on the language group minus score of the run with as many additional English rows instead.",
-    (*CURVE, SAMPLES, EXPOSURE, columns.differences("Languages − English", "difference", columns.is_discovery), Q),
-    "q, the p value adjusted for all comparisons of the task, is below 5%",
-)  # fmt: skip
-LEAVE_ONE_OUT: Final = TableSpec(
-    "leave_one_out", "Smallest and largest gap with one language left out",
-    "Gap between seen and unseen languages at the largest n of each curve, and the smallest and the largest gap that "
-    "result from leaving out a single language.",
-    (*CURVE, SAMPLES, _plain_difference("Gap", "whole_gap", signed=True), *_extreme("Smallest", "smallest"),
-     *_extreme("Largest", "largest")),
-    columns.EXCLUDES_ZERO,
-)  # fmt: skip
+NOISE: Final = TableSpec("noise", (
+    TASK, MODEL, SETTING, Column("Metric", lambda row: text_cell(metric(row["metric"]).label)),
+    Column("Standard deviation", lambda row: _noise_cell(row, "deviation")),
+    Column("Difference", lambda row: _noise_cell(row, "difference")),
+    columns.numbers("Degrees of freedom", "n", NumberFormat(0)),
+    Column("Estimated from", lambda row: text_cell(_NOISE_SOURCES[row["method"]])),
+))  # fmt: skip
+GAINS_OVER_RUNS: Final = TableSpec("gain_over_runs", (*CURVE, SAMPLES, EXPOSURE, columns.differences("Gain", "gain")))
+GAINS_OVER_LANGUAGES: Final = TableSpec("gain_over_languages", (
+    *CURVE, SAMPLES, EXPOSURE, columns.counts("Number of languages", "n"), columns.differences("Gain", "gain"),
+))  # fmt: skip
+BEST_RUNS: Final = TableSpec("peaks", (
+    *CURVE, EXPOSURE, columns.counts("Best n", "samples_per_language"),
+    _plain_difference("Gain of the best run", "rise", signed=True),
+    _plain_difference("Selection bias", "optimism", signed=False), columns.differences("Corrected gain", "corrected"),
+))  # fmt: skip
+EQUAL_VOLUME: Final = TableSpec("equal_volume", (
+    *CURVE, SAMPLES, EXPOSURE, columns.differences("Languages − English", "difference", columns.is_discovery), Q,
+))  # fmt: skip
+LEAVE_ONE_OUT: Final = TableSpec("leave_one_out", (
+    *CURVE, SAMPLES, _plain_difference("Gap", "whole_gap", signed=True), *_extreme("Smallest", "smallest"),
+    *_extreme("Largest", "largest"),
+))  # fmt: skip
 
 
 def left_out(frame: pd.DataFrame) -> Table:
@@ -171,33 +147,21 @@ def _shared_cell(row: Row) -> Cell:
     return text_cell(" and ".join(shares) or "neither")
 
 
-SCALE: Final = TableSpec(
-    "scale", "Change with model size",
-    "Change of a measure when the model has ten times the parameters, from one regression over all tasks. R²: each "
-    "model is predicted from the others and compared with the mean of the others; below 0, size does not help to "
-    "predict.",
-    (Column("Measure", lambda row: text_cell(f"{MEASURES[row['measure']]}, {_unit(row)}")),
-     Column("Per tenfold parameters", _slope_cell), columns.counts("Curves", "n"),
-     columns.numbers("R² out of sample", "r2", NumberFormat(2))),
-    columns.EXCLUDES_ZERO,
-)  # fmt: skip
-BOUNDARY: Final = TableSpec(
-    "boundary", "Follow rate by script and family",
-    "Follow rate: gain of an unseen language per point gained by the seen languages. 1 is full transfer, 0 is none. "
-    "The first row is the rate of languages that share neither script nor family with a training language.",
-    (Column("Unseen language", lambda row: text_cell(TERMS[row["term"]])),
-     columns.estimates("Follow rate", "estimate", NumberFormat(2))),
-)  # fmt: skip
-FOLLOW_RATES: Final = TableSpec(
-    "follow_rates", "Follow rate of every unseen language",
-    "Only curves whose seen languages gain more than noise are shown. Shares: what the language has in common with a "
-    "training language, English included.",
-    (TASK, MODEL, SETTING, columns.words("Group", "language_group"),
-     Column("Unseen language", lambda row: text_cell(language_name(row["eval_language"]))),
-     Column("Shares", _shared_cell),
-     columns.estimates("Follow rate", "follow_rate", NumberFormat(2), bold=columns.excludes_zero)),
-    columns.EXCLUDES_ZERO,
-)  # fmt: skip
+SCALE: Final = TableSpec("scale", (
+    Column("Measure", lambda row: text_cell(f"{MEASURES[row['measure']]}, {_unit(row)}")),
+    Column("Per tenfold parameters", _slope_cell), columns.counts("Curves", "n"),
+    columns.numbers("R² out of sample", "r2", NumberFormat(2)),
+))  # fmt: skip
+BOUNDARY: Final = TableSpec("boundary", (
+    Column("Unseen language", lambda row: text_cell(TERMS[row["term"]])),
+    columns.estimates("Follow rate", "estimate", NumberFormat(2)),
+))  # fmt: skip
+FOLLOW_RATES: Final = TableSpec("follow_rates", (
+    TASK, MODEL, SETTING, columns.words("Group", "language_group"),
+    Column("Unseen language", lambda row: text_cell(language_name(row["eval_language"]))),
+    Column("Shares", _shared_cell),
+    columns.estimates("Follow rate", "follow_rate", NumberFormat(2), bold=columns.excludes_zero),
+))  # fmt: skip
 
 
 def source_matrices(frame: pd.DataFrame) -> tuple[Table, ...]:

@@ -1,6 +1,7 @@
 """The table of all runs, with their states, errors and links to MLflow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -28,11 +29,10 @@ def run_table(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]], mlflow_ur
         words("Language group", "language_group"), SAMPLES, SEED, Column("State", _state_cell),
         Column("Run id", lambda row: Cell(row["run_id"], row["run_id"], code=True, link=_link(row, mlflow_url))),
     )  # fmt: skip
-    caption = "n is the number of samples per non-English training language and task."
-    spec = TableSpec("", "All runs", caption, columns)
     names = ["run_id", "model", "task", "language_group", "samples_per_language", "seed", "state", "error", "url"]
     ordered = [{name: fact.get(name) for name in names} for fact in sorted(facts.values(), key=_reading_order)]
-    return spec.of(pd.DataFrame(ordered, columns=names, dtype=object))
+    table = TableSpec("runs", columns).of(pd.DataFrame(ordered, columns=names, dtype=object))
+    return replace(table, name="")
 
 
 def _state_cell(row: Row) -> Cell:

@@ -28,19 +28,11 @@ from clt_ray.html_report.columns import (
 )
 from clt_ray.html_report.text import p_value, percent
 
-CORRELATIONS: Final = TableSpec(
-    "transfer_correlation", "Rank correlation per curve",
-    "Spearman correlation between the mean of the seen and the mean of the unseen languages over the runs of a curve, "
-    "n = 0 included.",
-    (*CURVE, columns.counts("Runs", "n"),
-     columns.estimates("Spearman ρ", "spearman", NumberFormat(2), bold=columns.excludes_zero),
-     Column("p", lambda row: Cell(p_value(row["p"]), row["p"], numeric=True))),
-    columns.EXCLUDES_ZERO,
-)  # fmt: skip
-_SUMMARY_CAPTION: Final = (
-    "Each curve at its largest n, compared with n = 0. Gains and gaps are in points, for judge ratings on their 1–5 "
-    "scale. Bold: the 95% interval of the gain excludes zero."
-)
+CORRELATIONS: Final = TableSpec("transfer_correlation", (
+    *CURVE, columns.counts("Runs", "n"),
+    columns.estimates("Spearman ρ", "spearman", NumberFormat(2), bold=columns.excludes_zero),
+    Column("p", lambda row: Cell(p_value(row["p"]), row["p"], numeric=True)),
+))  # fmt: skip
 _KEYS: Final = ["task", *CURVE_COLUMNS]
 
 
@@ -59,7 +51,7 @@ def summary(gains: pd.DataFrame, relative: pd.DataFrame, gaps: pd.DataFrame) -> 
     first, last = curves.nth(0).set_index(_KEYS), curves.nth(-1)
     starts = first.loc[first["samples_per_language"] == 0, "relative_to_english"].rename("start")
     relative_column = Column("Relative to English", _relative_cell)
-    spec = TableSpec("gain", "All curves", _SUMMARY_CAPTION, (*CURVE, SAMPLES, *shown, relative_column))
+    spec = TableSpec("gain", (*CURVE, SAMPLES, *shown, relative_column))
     return spec.of(last.join(starts, on=_KEYS))
 
 
@@ -120,10 +112,6 @@ def _clear_best(rows: pd.DataFrame) -> int | None:
     return int(first["samples_per_language"]) if is_clear else None
 
 
-_BOLD: Final = (
-    "q, the p value adjusted for all comparisons of the table within the task, is below 5%; where item errors are not "
-    "available there is neither an interval nor q"
-)
 _COUNTS_FROM: Final = 100
 """A recomputed number from here on is a number of samples, not a share or a ratio."""
 
@@ -157,44 +145,26 @@ def _plateau(head: str, name: str, prefix: str) -> Column:
     return Column(head, lambda row: _samples_cell(row[name], row[f"{prefix}low"], row[f"{prefix}high"]))
 
 
-CLAIMS: Final = TableSpec(
-    "claims", "All claims",
-    "Claims of the reference study, recomputed from its published scores. Each number is in the unit of its "
-    "definition: shares and accuracies from 0 to 1, ratings from 1 to 5. Intervals include run-to-run noise.",
-    (Column("Claim and definition", lambda row: Cell(row["claim"], row["claim"].lower(), note=row["definition"])),
-     columns.words("Published", "published"), Column("Recomputed", _recomputed_cell),
-     Column("Verdict", lambda row: Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED))),
-)  # fmt: skip
-PLATEAUS: Final = TableSpec(
-    "plateau", "Where curves level off",
-    "Smallest n at which the mean score of the non-English languages is within 1% of the metric's scale of the fitted "
-    "curve's ceiling, or of the best run. ∞ means more than the largest n of the curve.",
-    (*CURVE, columns.words("Curve", "verdict"), _plateau("Plateau, fitted", "plateau", ""),
-     _plateau("Plateau, by best run", "best_run", "best_run_")),
-)  # fmt: skip
-MIXED_TASKS: Final = TableSpec(
-    "interference",
-    "Mixed tasks against a single task",
-    "Score of the run on mixed tasks minus score of the single-task run with the same n per task.",
-    (*CURVE, SAMPLES, EXPOSURE, columns.differences("Interference", "interference", columns.is_discovery), Q),
-    _BOLD,
-)
-SCRIPTS: Final = TableSpec(
-    "script_effect", "Language group by script",
-    "How much more the languages in “Trained on” improve Latin-script languages than other languages, compared with "
-    "the group in “Against”. Positive values mean that training languages help languages of their own script.",
-    (*CURVE, columns.words("Against", "against"), SAMPLES,
-     columns.differences("Interaction", "estimate", columns.is_discovery), Q),
-    _BOLD,
-)  # fmt: skip
-SCRIPTS_BY_TASK: Final = TableSpec(
-    "script_by_task", "Script by task",
-    "Gain in Latin-script languages minus gain in other languages, in the first task minus the same in the second, at "
-    "the largest n. Points are hundredths of each metric's scale.",
-    (*CURVE, Column("Against task", lambda row: text_cell(task_label(row["against"]))), SAMPLES,
-     columns.estimates("Difference", "estimate", NumberFormat(1, 100, signed=True), bold=columns.is_discovery), Q),
-    _BOLD,
-)  # fmt: skip
+CLAIMS: Final = TableSpec("claims", (
+    Column("Claim and definition", lambda row: Cell(row["claim"], row["claim"].lower(), note=row["definition"])),
+    columns.words("Published", "published"), Column("Recomputed", _recomputed_cell),
+    Column("Verdict", lambda row: Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED)),
+))  # fmt: skip
+PLATEAUS: Final = TableSpec("plateau", (
+    *CURVE, columns.words("Curve", "verdict"), _plateau("Plateau, fitted", "plateau", ""),
+    _plateau("Plateau, by best run", "best_run", "best_run_"),
+))  # fmt: skip
+MIXED_TASKS: Final = TableSpec("interference", (
+    *CURVE, SAMPLES, EXPOSURE, columns.differences("Interference", "interference", columns.is_discovery), Q,
+))  # fmt: skip
+SCRIPTS: Final = TableSpec("script_effect", (
+    *CURVE, columns.words("Against", "against"), SAMPLES,
+    columns.differences("Interaction", "estimate", columns.is_discovery), Q,
+))  # fmt: skip
+SCRIPTS_BY_TASK: Final = TableSpec("script_by_task", (
+    *CURVE, Column("Against task", lambda row: text_cell(task_label(row["against"]))), SAMPLES,
+    columns.estimates("Difference", "estimate", NumberFormat(1, 100, signed=True), bold=columns.is_discovery), Q,
+))  # fmt: skip
 
 
 def scripts(frame: pd.DataFrame) -> Table:

@@ -1,8 +1,13 @@
-"""Numbers, units and lists as text."""
+"""Numbers, units and lists as text, and the titles and captions of the page."""
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from clt_ray.analysis.labels import language_name, language_order
 from clt_ray.analysis.uncertainty import Estimate
@@ -11,6 +16,17 @@ from clt_ray.tasks import Metric
 MINUS = "−"
 NOTHING = "–"
 """Shown where there is no number."""
+
+
+@cache
+def _words() -> Any:
+    return yaml.safe_load((Path(__file__).parent / "words.yaml").read_text("utf-8"))
+
+
+def words_of(kind: str, name: str) -> tuple[str, str, str]:
+    """Returns title, caption, and what bold numbers mean ("" where none are) of one of the "tables" or "figures"."""
+    words = _words()[kind][name]
+    return words["title"], words["caption"], words.get("bold", "")
 
 
 def number(value: float, digits: int, *, signed: bool = False) -> str:

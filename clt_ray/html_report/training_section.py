@@ -27,7 +27,7 @@ from clt_ray.html_report.columns import (
 )
 from clt_ray.html_report.figures import Exhibit
 from clt_ray.html_report.sections import Section
-from clt_ray.html_report.text import counted, number, slug
+from clt_ray.html_report.text import counted, number, slug, words_of
 
 SECTION: Final = "mechanisms"
 """Name of the section that shows these figures."""
@@ -91,21 +91,14 @@ def _gradient_agreement(recorded: Mechanisms, run: pd.Series) -> Iterator[Exhibi
     means = agreement[agreement["run_id"] == run["run_id"]].set_index("relation")
     cosines = [f"{kind} {number(means.loc[kind, 'cosine'], 2)}" for kind in RELATIONS if kind in means.index]
     alt = f"Mean cosine similarity of gradients: {', '.join(cosines)}. The numbers are in the table."
-    name, title = f"gradient_agreement_{_stem(run)}", "Gradient agreement of tasks and languages"
-    caption = (
-        f"{_described(run)}. Cosine similarity of the gradients of two task-language pairs, averaged over the measured "
-        "steps. Blue: a step that lowers the loss of one also lowers that of the other; orange: it raises it. Gradient "
-        "noise biases all values towards 0; the diagonal, which compares two halves of the same rows, shows by how "
-        "much."
-    )
-    yield Exhibit(plot_gradient_agreement(pairs), name, SECTION, "gradient_pairs", title, caption, alt)
-    name, title = f"gradient_agreement_steps_{_stem(run)}", "Gradient agreement over training"
-    caption = (
-        f"{_described(run)}. Mean cosine similarity over training steps for the same task in two languages, the same "
-        "language in two tasks, and pairs that share neither. Bands are 95% intervals over languages."
-    )
-    figure = plot_gradient_agreement_over_steps(by_step(pairs))
-    yield Exhibit(figure, name, SECTION, "gradient_pairs", title, caption, alt)
+    figures = {
+        "gradient_agreement": plot_gradient_agreement(pairs),
+        "gradient_agreement_steps": plot_gradient_agreement_over_steps(by_step(pairs)),
+    }
+    for name, figure in figures.items():
+        title, caption, _ = words_of("figures", name)
+        stem, described = f"{name}_{_stem(run)}", f"{_described(run)}. {caption}"
+        yield Exhibit(figure, stem, SECTION, "gradient_pairs", title, described, alt)
 
 
 _OUTCOMES: Final = {LOSS_DIFFERENCE: "Validation loss, mixed − single", INTERFERENCE: "Score, mixed − single"}
@@ -116,35 +109,21 @@ def _association_task(row: Row) -> Cell:
     return text_cell("All tasks", -1.0) if row["task"] == ALL_TASKS else columns.task_cell(row["task"])
 
 
-LOSSES: Final = TableSpec(
-    "loss_differences", "Validation loss, mixed tasks against a single task",
-    "Validation loss of the run on mixed tasks minus that of the single-task run, in nats per token, at the last "
-    "number of rows of the task that both have seen; mean over languages with a 95% interval over them. Positive "
-    "values mean that the run on mixed tasks has the higher loss. At equal rows of the task it has taken more "
-    "optimizer steps.",
-    (*CURVE, SAMPLES, SEED, EXPOSURE, columns.counts("Rows of the task", "task_rows"),
-     columns.estimates("Loss difference", "difference", NumberFormat(3, signed=True))),
-)  # fmt: skip
-GRADIENT_AGREEMENT: Final = TableSpec(
-    "gradient_agreement", "Gradient agreement",
-    "Mean cosine similarity during training between the gradients of two task-language pairs. Corrected: without the "
-    "bias towards 0 that gradient noise causes. 95% intervals over languages.",
-    (Column("Tasks", lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+"))))), MODEL, TRAINED_ON,
-     SAMPLES, SEED, Column("Compared pairs", lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"]))),
-     columns.estimates("Cosine", "cosine", _COSINE, bold=columns.excludes_zero),
-     columns.estimates("Corrected", "corrected", _COSINE, "corrected_", columns.excludes_zero),
-     columns.counts("Comparisons", "n"), columns.counts("Steps", "steps")),
-    columns.EXCLUDES_ZERO,
-)  # fmt: skip
-ASSOCIATION: Final = TableSpec(
-    "association", "Gradient agreement and interference",
-    "Rank correlation between a task's mean gradient cosine with the other tasks and its outcome, over runs and kinds "
-    "of languages. If conflicting gradients caused the interference, it would be negative for the loss and positive "
-    "for the score.",
-    (Column("Outcome", lambda row: text_cell(_OUTCOMES[row["outcome"]])), Column("Task", _association_task),
-     columns.estimates("Spearman ρ", "spearman", _COSINE, bold=columns.excludes_zero), columns.counts("Cases", "n")),
-    columns.EXCLUDES_ZERO,
-)  # fmt: skip
+LOSSES: Final = TableSpec("loss_differences", (
+    *CURVE, SAMPLES, SEED, EXPOSURE, columns.counts("Rows of the task", "task_rows"),
+    columns.estimates("Loss difference", "difference", NumberFormat(3, signed=True)),
+))  # fmt: skip
+GRADIENT_AGREEMENT: Final = TableSpec("gradient_agreement", (
+    Column("Tasks", lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+"))))), MODEL, TRAINED_ON,
+    SAMPLES, SEED, Column("Compared pairs", lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"]))),
+    columns.estimates("Cosine", "cosine", _COSINE, bold=columns.excludes_zero),
+    columns.estimates("Corrected", "corrected", _COSINE, "corrected_", columns.excludes_zero),
+    columns.counts("Comparisons", "n"), columns.counts("Steps", "steps"),
+))  # fmt: skip
+ASSOCIATION: Final = TableSpec("association", (
+    Column("Outcome", lambda row: text_cell(_OUTCOMES[row["outcome"]])), Column("Task", _association_task),
+    columns.estimates("Spearman ρ", "spearman", _COSINE, bold=columns.excludes_zero), columns.counts("Cases", "n"),
+))  # fmt: skip
 
 
 def mechanism_frames(recorded: Mechanisms) -> dict[str, pd.DataFrame]:
@@ -206,19 +185,13 @@ def _association(recorded: Mechanisms) -> str:
     return f"{cases} do not suffice to relate gradient agreement to the effect of mixing: the interval includes zero."
 
 
-CORRELATIONS: Final = TableSpec(
-    "transfer_correlation_over_runs", "Rank correlation over checkpoints, per curve",
-    "Spearman correlation between the seen and the unseen validation mean over the checkpoints of a run, averaged over "
-    "the runs of a curve, with 95% intervals over runs. The checkpoints of one run are not independent: where both "
-    "means fall during training, values near 1 are no evidence of transfer, and no p value is given. A value well "
-    "below 1 is informative: unseen languages change direction where seen ones do not. ρ of changes: correlation of "
-    "the changes from one checkpoint to the next, which a common steady trend does not raise.",
-    (*CURVE,
-     Column("Metric", lambda row: text_cell("loss" if row["metric"] == "loss" else metric(row["metric"]).label)),
-     columns.counts("Runs", "n"), columns.counts("Checkpoints", "checkpoints"),
-     columns.estimates("Spearman ρ", "spearman", _COSINE),
-     columns.estimates("ρ of changes", "of_changes", _COSINE, "changes_")),
-)  # fmt: skip
+CORRELATIONS: Final = TableSpec("transfer_correlation_over_runs", (
+    *CURVE,
+    Column("Metric", lambda row: text_cell("loss" if row["metric"] == "loss" else metric(row["metric"]).label)),
+    columns.counts("Runs", "n"), columns.counts("Checkpoints", "checkpoints"),
+    columns.estimates("Spearman ρ", "spearman", _COSINE),
+    columns.estimates("ρ of changes", "of_changes", _COSINE, "changes_"),
+))  # fmt: skip
 
 
 def checkpoint_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
