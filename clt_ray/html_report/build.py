@@ -91,7 +91,7 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
         *measure_exhibits(tables, headline, optional),
         *training.mechanism_exhibits(recorded),
     ]
-    runs = Section("runs", "Runs", "Runs", "", (run_table(data.scores, data.runs, heading.mlflow_url),))
+    runs = Section.of("runs", run_table(data.scores, data.runs, heading.mlflow_url))
     sections = [*claim_sections(tables["claims"]), *standard_sections(tables), *optional, runs]
     page = _rendered(
         title=heading.title,

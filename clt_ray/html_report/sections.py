@@ -1,8 +1,8 @@
 """Sections of the page: title, a statement of what the tables show, and the tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ from clt_ray.html_report import measure_tables, score_tables
 from clt_ray.html_report.columns import Table, excludes_zero, is_discovery
 from clt_ray.html_report.measure_tables import at_largest
 from clt_ray.html_report.score_tables import languages
-from clt_ray.html_report.text import counted, enumerated, number, percent
+from clt_ray.html_report.text import counted, enumerated, number, percent, words
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -40,6 +40,17 @@ class Section:
     figures: tuple[str, ...] = ()
     """Groups of figures that it shows; by default the group of its own name."""
 
+    @classmethod
+    def of(
+        cls, name: str, *tables: Table, values: Mapping[Any, object] | None = None, figures: tuple[str, ...] = ()
+    ) -> Self:
+        """Returns a section with the texts that `words.yaml` has for it, and values for the places in its statement."""
+        texts = words()["sections"][name]
+        statement = texts.get("statement", "").format_map(values or {})
+        if tables and not tables[0].rows:
+            statement = texts.get("empty", statement)
+        return cls(name, texts["label"], texts["title"], " ".join(statement.split()), tables, figures)
+
 
 def claim_sections(table: pd.DataFrame) -> list[Section]:
     """Returns the section on the reference study's claims, if the scores are those of its runs."""
@@ -48,39 +59,28 @@ def claim_sections(table: pd.DataFrame) -> list[Section]:
     counts = table["verdict"].value_counts()
     ordered = sorted(counts.items(), key=lambda item: item[0] != SUPPORTED)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in ordered)
-    statement = (
-        "A claim is supported when its number can be recomputed from the published scores and its interval "
-        "excludes the opposite. One run per configuration was published, so the intervals are based on estimated "
-        f"run-to-run noise. Of {counted(len(table), 'claim')}: {verdicts}."
-    )
-    title = "Claims of the reference study, recomputed"
-    return [Section("claims", "Claims", title, statement, (score_tables.CLAIMS.of(table),))]
+    shown = score_tables.CLAIMS.of(table)
+    return [Section.of("claims", shown, values={"claims": counted(len(table), "claim"), "verdicts": verdicts})]
 
 
 def standard_sections(tables: Tables) -> list[Section]:
     """Returns the sections that every page has."""
-    correlations = score_tables.CORRELATIONS.of(tables["transfer_correlation"])
-    plateaus = score_tables.PLATEAUS.of(tables["plateau"])
-    compared = (
-        plateaus,
-        score_tables.MIXED_TASKS.of(tables["interference"]),
-        score_tables.scripts(tables["script_effect"]),
-        score_tables.scripts_by_task(tables["script_by_task"]),
-    )
-    no_correlation = "A rank correlation needs at least three runs of one curve. There is no such curve yet."
-    no_comparison = "Comparisons need curves with several points, or several curves. There are none yet."
     scores = tables["per_language"]
     return [
-        Section("english", "Relative to English", "Performance relative to English", "", (), ("overview", "gain")),
+        Section.of("english", figures=("overview", "gain")),
         *(
             Section(f"task-{index}", task_label(task), task_label(task), "", (languages(scores, task),), (task,))
             for index, task in enumerate(scores["task"].unique(), 1)
         ),
-        Section("transfer", "Transfer", "Transfer from seen to unseen languages",
-                "" if correlations.rows else no_correlation, (correlations,), ("correlation",)),
-        Section(COMPARISONS, "Comparisons", "Plateaus, mixed tasks and scripts",
-                "" if plateaus.rows else no_comparison, compared),
-    ]  # fmt: skip
+        Section.of("transfer", score_tables.CORRELATIONS.of(tables["transfer_correlation"]), figures=("correlation",)),
+        Section.of(
+            COMPARISONS,
+            score_tables.PLATEAUS.of(tables["plateau"]),
+            score_tables.MIXED_TASKS.of(tables["interference"]),
+            score_tables.scripts(tables["script_effect"]),
+            score_tables.scripts_by_task(tables["script_by_task"]),
+        ),
+    ]
 
 
 def optional_sections(tables: Tables) -> list[Section]:
@@ -93,18 +93,16 @@ def optional_sections(tables: Tables) -> list[Section]:
 
 
 def _run_noise(noise: pd.DataFrame, tables: Tables) -> Section:
-    statement = "Training the same run again gives a different score; run-to-run noise is the size of that difference."
     shown = (
         measure_tables.NOISE.of(noise),
         measure_tables.GAINS_OVER_RUNS.of(at_largest(tables["gain_over_runs"])),
         measure_tables.GAINS_OVER_LANGUAGES.of(at_largest(tables["gain_over_languages"])),
         measure_tables.BEST_RUNS.of(tables["peaks"]),
     )
-    title = "Are the gains larger than run-to-run noise?"
-    return Section("chance", "Run-to-run noise", title, " ".join([statement, *_clear_gains(tables)]), shown)
+    return Section.of("chance", *shown, values={"gains": _clear_gains(tables)})
 
 
-def _clear_gains(tables: Tables) -> Iterator[str]:
+def _clear_gains(tables: Tables) -> str:
     keys = ["task", *CURVE_COLUMNS, "samples_per_language", "exposure"]
     means = tables["gain"][tables["gain"]["eval_language"] == MEAN]
     gains = at_largest(tables["gain_over_runs"])
@@ -112,16 +110,15 @@ def _clear_gains(tables: Tables) -> Iterator[str]:
     with_items = bool(gains["low_items"].notna().any())
     gains = gains.dropna(subset=["low_items"]) if with_items else gains
     if gains.empty:
-        return
+        return ""
     rows = gains.to_dict("records")
     clear = sum(map(excludes_zero, rows))
     have = "has" if clear == 1 else "have"
     at_largest_n = f"Of {counted(len(rows), 'gain')} at the largest n"
     if not with_items:
-        yield f"{at_largest_n}, {clear} {have} an interval that excludes zero when it is included."
-        return
+        return f"{at_largest_n}, {clear} {have} an interval that excludes zero when it is included."
     fixed = sum(excludes_zero(row, "low_items", "high_items") for row in rows)
-    yield (
+    return (
         f"{at_largest_n} with known item errors, {fixed} have an interval that excludes zero while the runs are held "
         f"fixed, and {clear} {have} one when the noise is included."
     )
@@ -132,26 +129,18 @@ def _leave_one_out(table: pd.DataFrame, _: Tables) -> Section:
     signs = (last["gap"] > 0).groupby([last[name] for name in ("task", *CURVE_COLUMNS)], sort=False).nunique()
     steady = int((signs == 1).sum())
     if len(signs) == 1:
-        subject = f"The only curve {'keeps' if steady else 'does not keep'}"
+        curves = f"The only curve {'keeps' if steady else 'does not keep'}"
     else:
-        subject = f"{f'{steady} of' if steady < len(signs) else 'All'} {len(signs)} curves keep"
-    subject += " the sign of the gap between seen and unseen languages"
-    statement = f"{subject} whichever single language is left out."
-    title = "Does the gap depend on a single language?"
-    return Section("leave-one-out", "Leave one out", title, statement, (measure_tables.left_out(table),))
+        curves = f"{f'{steady} of' if steady < len(signs) else 'All'} {len(signs)} curves keep"
+    return Section.of("leave-one-out", measure_tables.left_out(table), values={"curves": curves})
 
 
 def _equal_volume(table: pd.DataFrame, _: Tables) -> Section:
     clear = table[[is_discovery(row) for row in table.to_dict("records")]]
     better, worse = int((clear["difference"] > 0).sum()), int((clear["difference"] < 0).sum())
-    statement = (
-        "Training on more languages also means training on more rows. Here each language group is compared with as "
-        f"many additional rows of English. Of {counted(len(table), 'comparison')} with the runs held fixed, the "
-        f"languages are better in {better}, worse in {worse}, and not distinguishable from extra English in "
-        f"{len(table) - better - worse}."
-    )
-    shown = (measure_tables.EQUAL_VOLUME.of(table),)
-    return Section("volume", "Equal volume", "More languages, or only more data?", statement, shown)
+    values: dict[str, object] = {"comparisons": counted(len(table), "comparison"), "better": better, "worse": worse}
+    values |= {"others": len(table) - better - worse}
+    return Section.of("volume", measure_tables.EQUAL_VOLUME.of(table), values=values)
 
 
 def _language_pairs(table: pd.DataFrame, _: Tables) -> Section:
@@ -163,36 +152,27 @@ def _language_pairs(table: pd.DataFrame, _: Tables) -> Section:
         if len(shown) == 2:
             means.append(f"{task_label(str(task))} {shown['direct']} in the training language and {shown['transfer']} "
                          "in the others")  # fmt: skip
-    statement = "Runs that add one language to English show which languages benefit from its samples."
-    if means:
-        statement += f" Mean gain at the largest n: {'; '.join(means)}."
-    title = "Transfer from each language to each language"
-    return Section("sources", "Language pairs", title, statement, measure_tables.source_matrices(table))
+    sentence = f"Mean gain at the largest n: {'; '.join(means)}." if means else ""
+    return Section.of("sources", *measure_tables.source_matrices(table), values={"means": sentence})
 
 
 def _model_size(known: pd.DataFrame, _: Tables) -> Section:
     clear = [MEASURES[row["measure"]].lower() for row in known.to_dict("records") if excludes_zero(row)]
-    statement = "The change with model size has an interval that includes zero for every measure."
+    changes = "The change with model size has an interval that includes zero for every measure."
     if clear:
-        statement = f"These measures change with model size: {enumerated(clear)}."
-    statement += f" {known['strength'].iloc[0]}"
-    return Section("scale", "Model size", "Effect of model size", statement, (measure_tables.SCALE.of(known),))
+        changes = f"These measures change with model size: {enumerated(clear)}."
+    values = {"changes": changes, "strength": known["strength"].iloc[0]}
+    return Section.of("scale", measure_tables.SCALE.of(known), values=values)
 
 
 def _follow_rates(table: pd.DataFrame, tables: Tables) -> Section:
-    statement = f"{table['verdict'].iloc[0]} {table['strength'].iloc[0]}"
-    shown = (measure_tables.BOUNDARY.of(table), measure_tables.FOLLOW_RATES.of(tables["follow_rates"]))
-    title = "How closely do unseen languages follow the seen ones?"
-    return Section("boundary", "Follow rates", title, statement, shown)
+    shown = measure_tables.BOUNDARY.of(table), measure_tables.FOLLOW_RATES.of(tables["follow_rates"])
+    return Section.of("boundary", *shown, values=table.iloc[0].to_dict())
 
 
 def _fidelity(table: pd.DataFrame, _: Tables) -> Section:
     least = table.sort_values("fidelity", kind="stable").to_dict("records")[0]
-    statement = (
-        f"On average {percent(float(table['fidelity'].mean()))} of the answers are in the right language, at least "
-        f"{percent(least['fidelity'])} ({task_label(least['task'])}, {language_name(least['eval_language'])}, "
-        f"n = {least['samples_per_language']:,}). Where this share is low, scores are low whatever the content of the "
-        "answers."
-    )
-    title = "Are the answers in the right language?"
-    return Section("fidelity", "Language fidelity", title, statement, (measure_tables.fidelity(table),))
+    values = {"task": task_label(least["task"]), "language": language_name(least["eval_language"])}
+    values |= {"samples": f"{least['samples_per_language']:,}", "least": percent(least["fidelity"])}
+    values |= {"mean": percent(float(table["fidelity"].mean()))}
+    return Section.of("fidelity", measure_tables.fidelity(table), values=values)

@@ -19,14 +19,15 @@ NOTHING = "–"
 
 
 @cache
-def _words() -> Any:
+def words() -> Any:
+    """Returns the content of `words.yaml`: kind ("sections", "tables" or "figures") -> name -> texts."""
     return yaml.safe_load((Path(__file__).parent / "words.yaml").read_text("utf-8"))
 
 
 def words_of(kind: str, name: str) -> tuple[str, str, str]:
     """Returns title, caption, and what bold numbers mean ("" where none are) of one of the "tables" or "figures"."""
-    words = _words()[kind][name]
-    return words["title"], words["caption"], words.get("bold", "")
+    texts = words()[kind][name]
+    return texts["title"], texts["caption"], texts.get("bold", "")
 
 
 def number(value: float, digits: int, *, signed: bool = False) -> str:

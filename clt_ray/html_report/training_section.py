@@ -142,9 +142,8 @@ def mechanism_sections(recorded: Mechanisms) -> list[Section]:
     shown = tuple(table for table in tables if table.rows)
     if not shown:
         return []
-    sentences = (_stalled_losses(recorded), _mean_cosines(recorded), _association(recorded))
-    statement = " ".join(filter(None, sentences))
-    return [Section(SECTION, "Mechanisms", "Gradients and losses of mixed tasks", statement, shown)]
+    sentences = {"losses": _stalled_losses(recorded), "cosines": _mean_cosines(recorded)}
+    return [Section.of(SECTION, *shown, values=sentences | {"association": _association(recorded)})]
 
 
 def _stalled_losses(recorded: Mechanisms) -> str:
@@ -200,13 +199,8 @@ def checkpoint_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     losses = frame[(frame["metric"] == "loss") & frame["spearman"].notna()]
     if losses.empty:
         return []
-    levels, changes = losses["spearman"].median(), losses["of_changes"].median()
-    statement = (
-        f"Over the checkpoints of {counted(losses['run_id'].nunique(), 'run')}, the validation losses of seen and "
-        f"unseen languages have a median rank correlation of {number(levels, 2)}, and their changes from one "
-        f"checkpoint to the next of {number(changes, 2)}. Two losses that both fall correlate near 1 for any "
-        "languages; the changes are better evidence that they move together."
-    )
+    medians = {"levels": losses["spearman"].median(), "changes": losses["of_changes"].median()}
+    values = {name: number(value, 2) for name, value in medians.items()}
+    values["runs"] = counted(losses["run_id"].nunique(), "run")
     shown = CORRELATIONS.of(tables["transfer_correlation_over_runs"])
-    title = "Do unseen languages follow the seen ones during training?"
-    return [Section("checkpoints", "Checkpoints", title, statement, (shown,))]
+    return [Section.of("checkpoints", shown, values=values)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.uncertainty import Estimate
-from clt_ray.html_report.text import amount, counted, digits_for, enumerated, number, p_value, percent, slug
+from clt_ray.html_report.text import amount, counted, digits_for, enumerated, number, p_value, percent, slug, words
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,11 @@ def test_the_number_of_decimals_follows_the_width_of_the_interval() -> None:
     assert digits_for(Estimate(0.31, 0.30, 0.32, 100, "", ()), accuracy) == 1
     assert digits_for(wide, rating) == 2
     assert amount(0.01, accuracy, 0) == "1 point"
+
+
+def test_every_section_table_and_figure_has_its_words() -> None:
+    kinds = {"sections": {"label", "title"}, "tables": {"title", "caption"}, "figures": {"title", "caption"}}
+    assert set(words()) == set(kinds)
+    for kind, needed in kinds.items():
+        for name, texts in words()[kind].items():
+            assert needed <= set(texts) and all(texts.values()), f"{kind}.{name}"
