@@ -115,10 +115,6 @@ def _kind(rng: random.Random, frame: str) -> Item:
     return Item(frame, {"K": ("kinds", kinds[asked]), "w": chosen[asked]}, listed=tuple(chosen))
 
 
-def _opposite(rng: random.Random, frame: str) -> Item:
-    return Item(frame, dict(zip("AB", _some(rng, "opposites", 2), strict=True)))
-
-
 def _numbers(rng: random.Random, frame: str) -> Item:
     return Item(frame, listed=tuple(rng.sample(range(1, 60), 3 if frame == "sort" else 2)))
 
