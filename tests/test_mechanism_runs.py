@@ -108,7 +108,8 @@ def test_their_section_states_what_the_tables_show(finished: OpenSweep) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"), [(-0.9, -0.1, "lose less"), (0.1, 0.9, "lose more"), (-0.5, 0.5, "4 cases cannot show")]
+    ("low", "high", "words"),
+    [(-0.9, -0.1, "lose less"), (0.1, 0.9, "lose more"), (-0.5, 0.5, "4 cases do not suffice")],
 )
 def test_the_section_concludes_no_more_than_the_interval(
     finished: OpenSweep, low: float, high: float, words: str

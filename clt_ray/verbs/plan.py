@@ -12,7 +12,7 @@ from clt_ray.sweep.cost import assumptions
 from clt_ray.sweep.plan import NOT_STARTED, Plan, PlannedCell, make_plan
 from clt_ray.training.backends.base import FitProof
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, argument, flag, next_command
-from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, print_lines, table
+from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
 
 FAILED = 1
 
@@ -85,7 +85,8 @@ def _print(planned: Plan, sweeps: Sequence[OpenSweep]) -> None:
     lines.append(assumptions({task for cell in planned.cells for task in cell.run.tasks}))
     if planned.hub:
         lines.append(f"loaded from the hub at the first run that needs them: {', '.join(planned.hub)}")
-    print_lines(*map(escape, lines))
+    for line in lines:
+        output.print(escape(line), highlight=False)
     following = "\n      ".join(next_command(sweep, "run") for sweep in sweeps)
     output.print(f"next: {following}", highlight=False, markup=False, soft_wrap=True)
 
