@@ -43,8 +43,8 @@ def _watch(directory: RunDir, ended: threading.Event) -> None:
     while not ended.wait(POLL_SECONDS):
         try:
             # Ray has no public function for this; its own `PreemptionWatcher` calls it, too.
-            if node in state.get_draining_nodes():
+            # An attempt that has only just begun deletes the request, which is then made again.
+            if node in state.get_draining_nodes() and directory.stop_request() is None:
                 directory.request_stop(NOTICE)
-                return
         except Exception as error:
             log.warning("it is unknown whether node %s will be taken away: %s", node, error)
