@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -34,7 +35,17 @@ def postgresql() -> Iterator[str]:
     data, port = folder / "data", free_port()
     options = ["--username=mlflow", "--auth=trust", "--encoding=UTF8", "--no-sync"]
     subprocess.run([binaries / "initdb", "-D", data, *options], check=True, capture_output=True, user=user, cwd="/")
-    command = [binaries / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", folder]
+    command: list[str | Path] = [
+        binaries / "postgres",
+        "-D",
+        data,
+        "-p",
+        str(port),
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-k",
+        folder,
+    ]
     with open(folder / "log", "wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd="/")
     try:
@@ -44,6 +55,7 @@ def postgresql() -> Iterator[str]:
         # The plain scheme `postgresql` means another driver from SQLAlchemy 2.1 on.
         yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        # A fast shutdown, which does not wait for clients.
+        server.send_signal(signal.SIGINT)
         server.wait()
         shutil.rmtree(folder)

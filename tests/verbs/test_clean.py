@@ -112,7 +112,7 @@ def test_orphans_are_listed_on_request(opened: clt_ray.OpenSweep, tmp_path: Path
     clt_ray.clean(smaller, orphans=True, apply=True)
     assert {path for path in before if path.startswith(f"runs/{kept}/")} <= files(opened)
     left = {path for path in files(opened) if not path.startswith(f"runs/{kept}/")}
-    assert not {path for path in left if path.startswith(("runs/", "ray/")) and not path.endswith("lease.lock")}
+    assert not {path for path in left if path.startswith(("runs/", "ray/"))}
 
 
 def test_status_says_what_the_sweep_takes_on_disk(
