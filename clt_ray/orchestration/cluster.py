@@ -1,4 +1,4 @@
-"""Connects to the Ray cluster of a sweep, and determines how many runs it can train at the same time."""
+"""Connects the driver process to the Ray cluster of a sweep."""
 
 import contextlib
 import gc
@@ -7,64 +7,51 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.orchestration.options import RayOptions
+from clt_ray.orchestration.places import Cluster
 from clt_ray.orchestration.warm import dismiss, prepare, warm_name
 from clt_ray.sweep.run import RunSpec
-
-MAX_SLOTS = 900
-"""Most trials at a time. Each takes a share of one resource, and Ray counts resources in steps of 0.0001."""
 
 LOCAL_OBJECT_STORE_BYTES = 128 * 1024 * 1024
 """Size of a local cluster's object store, through which only run specifications pass."""
 
 
-@dataclass(frozen=True)
-class RayOptions:
-    """The cluster to use, and how. No option changes the results of a run."""
-
-    address: str | None = None
-    """Address of a cluster. None stands for RAY_ADDRESS, which `ray job submit` sets, or for a new local cluster on
-    127.0.0.1 where that is not set."""
-    max_concurrent: int | None = None
-    """Most runs at the same time; None for as many as the cluster can train."""
-    verbose: bool = False
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """Number of runs that a cluster can execute at the same time."""
-
-    slots: int
-    drivers: int
-    """Number of trials that may be alive. On CPUs it is one more than the slots, so that the next run's processes start
-    while other runs train."""
-
-
-def environment(runs: Sequence[RunSpec]) -> dict[str, str]:
+def environment(runs: Sequence[RunSpec], options: RayOptions) -> dict[str, str]:
     """Returns environment variables for Ray and its workers; those that the user has set keep their values.
 
-    Runs on CPUs take seconds, so there Ray Train checks its workers five times a second instead of every two seconds,
-    and a started run may wait for its CPU for as long as the runs before it take.
+    Runs on CPUs take seconds, so there Ray Train checks its workers five times a second instead of every two seconds.
     """
     cpu = _on_cpu(runs)
     variables = {
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2" if cpu else "2",
-        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "86400" if cpu else "1800",
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(options.max_wait_hours * 3600),
         "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0" if cpu else "1",
         "RAY_TRAIN_METRICS_ENABLED": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_MAX_PENDING_TRIALS_PG": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        # The queue limits the trials that ask for a place, for each kind of hardware.
+        "TUNE_MAX_PENDING_TRIALS_PG": "1000",
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "false",
+    }
+    environments = [worker_environment(run) for run in runs]
+    if all(others == environments[0] for others in environments):
+        variables |= environments[0]
+    return {name: os.environ.get(name, value) for name, value in variables.items()}
+
+
+def worker_environment(run: RunSpec) -> dict[str, str]:
+    """Returns environment variables of a run's workers that depend on its hardware; the user's values win."""
+    variables = {
         # Where torch_xla is installed, transformers assumes a TPU in every process.
-        "USE_TORCH_XLA": "1" if any(run.hardware.is_tpu for run in runs) else "0",
-        "OMP_NUM_THREADS": str(max(run.hardware.cpus_per_worker for run in runs)),
+        "USE_TORCH_XLA": "1" if run.hardware.is_tpu else "0",
+        "OMP_NUM_THREADS": str(run.hardware.cpus_per_worker),
     }
     return {name: os.environ.get(name, value) for name, value in variables.items()}
 
@@ -74,13 +61,13 @@ def _on_cpu(runs: Sequence[RunSpec]) -> bool:
 
 
 @contextlib.contextmanager
-def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
+def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[Cluster]:
     """Connects to Ray, with the settings that these runs need, for the length of the block.
 
     Raises:
         ConfigurationError: No cluster answers at the address.
     """
-    settings = environment(runs)
+    settings = environment(runs, options)
     os.environ.update(settings)
     import ray
 
@@ -108,7 +95,7 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[None]:
     if prepared:
         prepare(prepared)
     try:
-        yield
+        yield Cluster(runs, options.max_concurrent, is_local=address == "local")
     finally:
         if prepared:
             dismiss(prepared)
@@ -149,49 +136,3 @@ def _shut_down() -> None:
         ray.shutdown()
     finally:
         gc.enable()
-
-
-def capacity(runs: Sequence[RunSpec], limit: int | None = None) -> Capacity:
-    """Returns how many of these runs, which have the same hardware, the connected cluster can execute at a time.
-
-    Raises:
-        ConfigurationError: The cluster is too small for a single run; the message names the missing resources.
-    """
-    import ray
-
-    hardware = runs[0].hardware
-    if hardware.is_tpu:
-        slots = min(limit or _whole_slices(runs[0]), MAX_SLOTS)
-        return Capacity(slots, slots)
-    available = ray.cluster_resources()
-    required = {"CPU": float(hardware.workers * hardware.cpus_per_worker)}
-    if hardware.accelerator == "GPU":
-        required["GPU"] = float(hardware.workers)
-    remedy = "add nodes, or request less under `hardware` in the sweep file"
-    missing = [
-        Problem("cluster", name, available.get(name, 0.0), f"a run of {runs[0].model.name} needs {amount:g}", remedy)
-        for name, amount in required.items()
-        if available.get(name, 0.0) < amount
-    ]
-    if missing:
-        raise ConfigurationError(missing)
-    slots = min(int(available[name] // amount) for name, amount in required.items() if amount)
-    slots = max(1, min(slots, limit or slots, MAX_SLOTS))
-    return Capacity(slots, slots + 1 if hardware.accelerator == "CPU" else slots)
-
-
-def _whole_slices(run: RunSpec) -> int:
-    import ray
-
-    from clt_ray.orchestration.slices import describe_incomplete, hosts_and_resources, slice_states
-
-    hardware = run.hardware
-    hosts, _ = hosts_and_resources(hardware)
-    states = slice_states(ray.nodes(), str(hardware.topology), hardware.accelerator, hosts)
-    whole = sum(state.whole for state in states)
-    if whole:
-        return whole
-    message = f"a run of {run.model.name} needs a whole slice of {hosts} hosts, and the cluster has none"
-    message = "; ".join(filter(None, (message, describe_incomplete(states))))
-    remedy = "start its hosts; where an autoscaler starts them, give the number of slices: --max-concurrent N"
-    raise ConfigurationError([Problem("cluster", f"{hardware.accelerator} {hardware.topology}", 0, message, remedy)])

@@ -1,87 +1,149 @@
-"""Executes the missing runs of a sweep with Ray: one Tune trial per run, which drives one Ray Train run."""
+"""Executes runs with Ray: one Tune trial per run, which drives one Ray Train run. Runs in the driver process.
 
-from __future__ import annotations
+    supervisor (the user's process)     pipe      driver process (this module)       Ray
+    RunQueue  <----------- next run? -----------  RunSearcher  <------------------  Tune: a trial per run, whose
+    Monitor   <----------- started, ended ------  Events                            placement group is its place
 
+The driver process can be killed at any moment; see `clt_ray.orchestration.supervisor`.
+"""
+
+import json
 import logging
-import shutil
+import os
+import signal
+import socket
+import sys
+import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from queue import SimpleQueue
+from typing import Any
 
-from clt_ray.orchestration.cluster import Capacity, RayOptions, capacity, connected
-from clt_ray.orchestration.monitor import Observer
+from clt_ray.errors import ConfigurationError
+from clt_ray.orchestration.cluster import connected, worker_environment
+from clt_ray.orchestration.options import RayOptions
+from clt_ray.orchestration.queue import Limits
 from clt_ray.sweep.run import RunSpec
 
-if TYPE_CHECKING:
-    from clt_ray.orchestration.tune_hooks import RunOrder
+LIMITS_SECONDS = 1.0
+"""Shortest time between two looks at the cluster's nodes."""
 
-HEAD = "node:__internal_head__"
-"""Resource of which every cluster's head node has 1.0. Each driver requests a share of it. This keeps drivers off the
-nodes that train, and limits the number of live drivers in the whole cluster, not in one process only."""
-
-HEAD_SHARE = 0.9
-"""Part of the head node's resource that drivers share; Ray's own actors take small parts of the rest."""
+TRIAL_FAILURES = 3
+"""Number of times that a run is tried again after its trial or its Train controller was killed."""
 
 
-def run_missing(
-    runs: Sequence[RunSpec], storage: str, observer: Observer, options: RayOptions, order: RunOrder | None = None
-) -> None:
-    """Executes runs. The result of each run, also its failure, is in its run directory.
+class Channel:
+    """The driver process's end of the connection to its supervisor: one JSON object per line."""
 
-    Runs with different hardware are executed in one group after the other, because the number of concurrent trials is
-    limited for one kind of hardware at a time. The order chooses the next run and which runs are left out; None
-    executes all runs in their order.
+    def __init__(self, connection: socket.socket) -> None:
+        """Starts to read; this process ends at once when the supervisor's end closes."""
+        self._connection, self._lock = connection, threading.Lock()
+        self._received: SimpleQueue[Any] = SimpleQueue()
+        threading.Thread(target=self._read, name="clt-ray-channel", daemon=True).start()
+
+    def send(self, message: dict[str, Any]) -> None:
+        with self._lock:
+            self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> Any:
+        """Waits for the next message of the supervisor."""
+        return self._received.get()
+
+    def _read(self) -> None:
+        with self._connection.makefile("rb") as lines:
+            for line in lines:
+                self._received.put(json.loads(line))
+        # Without its supervisor, nobody decides what runs. Ray ends the processes of a driver that is gone.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def execute(job: dict[str, Any], channel: Channel) -> None:
+    """Executes the runs that the supervisor gives out, until it has no more.
+
+    Args:
+        job: `runs` (`RunSpec.to_dict()` of all that may come), `storage` (URI), `scratch` (path inside it, for Ray's
+            own state), `claim` (see `Lease`) and `options` (of `RayOptions`).
+        channel: Connection to the supervisor.
 
     Raises:
-        ConfigurationError: No cluster answers at the address, or the cluster is too small for one of the runs.
+        ConfigurationError: No cluster answers at the address, or it has no place for some run and cannot get it.
     """
+    runs = {run.run_id: run for run in map(RunSpec.from_dict, job["runs"])}
+    options = RayOptions(**job["options"])
     if not options.verbose:
         for name in ("ray", "ray.tune", "ray.train", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    with connected(runs, options):
-        for same_hardware in _by_hardware(runs):
-            limits = capacity(same_hardware, options.max_concurrent)
-            _tune(same_hardware, storage, observer, limits, options.verbose, order)
+    with connected(list(runs.values()), options) as cluster:
+        cluster.check()
+        channel.send({"event": "connected"})
+        looked, limits = 0.0, {}
 
+        def next_run() -> tuple[RunSpec | None, bool]:
+            nonlocal looked, limits
+            if time.monotonic() > looked + LIMITS_SECONDS:
+                looked, limits = time.monotonic(), cluster.limits()
+            channel.send({"event": "next", "limits": {name: _plain(limit) for name, limit in limits.items()}})
+            answer = channel.receive()
+            return runs.get(answer["run_id"]), answer["done"]
 
-def _by_hardware(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
-    groups: dict[str, list[RunSpec]] = {}
-    for run in runs:
-        groups.setdefault(run.hardware.model_dump_json(), []).append(run)
-    return list(groups.values())
+        _tune(runs, job, options, cluster.is_local, channel, next_run)
 
 
 def _tune(
-    runs: Sequence[RunSpec], storage: str, observer: Observer, limits: Capacity, verbose: bool, order: RunOrder | None
+    runs: dict[str, RunSpec], job: dict[str, Any], options: RayOptions, local: bool, channel: Channel, next_run: Any
 ) -> None:
     from ray import tune
 
     from clt_ray.orchestration.driver import drive
-    from clt_ray.orchestration.tune_hooks import Events, RunSearcher, cell
+    from clt_ray.orchestration.places import bundles
+    from clt_ray.orchestration.tune_hooks import Events, RunSearcher
 
     # Ray's own state is not part of the results: a rerun reads from the store which runs are missing.
-    scratch = f"{storage.rstrip('/')}/ray"
-    share = int(HEAD_SHARE / limits.drivers * 10_000) / 10_000
-    trainable = tune.with_resources(
-        tune.with_parameters(drive, runs={run.run_id: run.to_dict() for run in runs}, storage=storage, scratch=scratch),
-        tune.PlacementGroupFactory([{HEAD: share}]),
-    )
+    scratch = f"{job['storage'].rstrip('/')}/{job['scratch']}"
+    mixed = len({json.dumps(worker_environment(run)) for run in runs.values()}) > 1
+    details = {"storage": job["storage"], "claim": job["claim"], "scratch": scratch, "mixed": mixed}
+    by_id = {run_id: run.to_dict() for run_id, run in runs.items()}
+
+    def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory(bundles(runs[config["cell"]["run_id"]].hardware))
+
     tuner = tune.Tuner(
-        trainable,
-        param_space={} if order else {"cell": tune.grid_search([cell(run) for run in runs])},
+        tune.with_resources(tune.with_parameters(drive, runs=by_id, job=details), place),
         tune_config=tune.TuneConfig(
-            max_concurrent_trials=limits.drivers,
-            reuse_actors=True,
-            search_alg=RunSearcher(runs, order) if order else None,
-            num_samples=len(runs) if order else 1,
+            # A reused actor keeps its place, which saves time where the cluster is this sweep's own, and would keep it
+            # from other sweeps elsewhere.
+            reuse_actors=local,
+            search_alg=RunSearcher(next_run),
+            num_samples=len(runs),
         ),
         run_config=tune.RunConfig(
-            name=f"tune-{time.strftime('%Y%m%d-%H%M%S')}",
+            name=f"tune-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=scratch,
-            verbose=1 if verbose else 0,
-            callbacks=[Events(observer)],
+            verbose=1 if options.verbose else 0,
+            callbacks=[Events(channel.send)],
+            failure_config=tune.FailureConfig(max_failures=TRIAL_FAILURES),
         ),
     )
     tuner.fit()
-    if "://" not in scratch:
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _plain(limit: Limits) -> list[int | None]:
+    return [limit.pending, limit.live]
+
+
+def main() -> None:
+    """Serves as the driver process. `sys.argv` has the descriptor of the socket to the supervisor."""
+    # The supervisor decides what an interrupt from the terminal or the job server means for this process, too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        execute(channel.receive(), channel)
+        channel.send({"event": "done"})
+    except ConfigurationError as error:
+        channel.send({"event": "refused", "problems": [asdict(problem) for problem in error.problems]})
+    channel.receive()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,53 +1,42 @@
-"""Ray Tune's hooks: trial events for an observer, and an order of the runs that depends on finished runs."""
+"""Ray Tune's hooks: each trial executes the run that the queue gives out, and its events go back to the queue."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
-from clt_ray.orchestration.monitor import Observer
 from clt_ray.sweep.run import RunSpec
 
-
-class RunOrder(Protocol):
-    """Chooses which run is executed next."""
-
-    def next(self, waiting: Sequence[RunSpec]) -> RunSpec | None:
-        """Returns one of the waiting runs, or None when none of them should be executed."""
-
-    def ended(self, run_id: str) -> None:
-        """Is notified that a run which `next` returned has finished or failed."""
+Next = Callable[[], tuple[RunSpec | None, bool]]
+"""Returns the run of the next trial, or None, and whether no further run will come."""
 
 
 class RunSearcher(Searcher):
-    """Suggests each run at most once, in the order that a `RunOrder` determines, until it returns none."""
+    """Suggests the runs of a queue until the queue has no more."""
 
-    def __init__(self, runs: Sequence[RunSpec], order: RunOrder) -> None:
+    def __init__(self, next_run: Next) -> None:
         super().__init__()
-        self._waiting = {run.run_id: run for run in runs}
+        self._next: Next | None = next_run
         self._run_ids: dict[str, str] = {}
         """Run id of each suggested trial, by trial id."""
-        self._order: RunOrder | None = order
 
     def suggest(self, trial_id: str) -> Any:
-        """Returns the configuration of the next trial, or `FINISHED`."""
-        run = self._order.next(list(self._waiting.values())) if self._order and self._waiting else None
+        """Returns the configuration of the next trial, None when there is none at present, or `FINISHED`."""
+        run, done = self._next() if self._next else (None, True)
         if run is None:
-            return Searcher.FINISHED
-        del self._waiting[run.run_id]
+            return Searcher.FINISHED if done else None
         self._run_ids[trial_id] = run.run_id
         return {"cell": cell(run)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        if self._order and trial_id in self._run_ids:
-            self._order.ended(self._run_ids[trial_id])
+        pass
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles the searcher for a restore, which this program never requests: a rerun reads the store instead.
-        return {**self.__dict__, "_order": None}
+        return {**self.__dict__, "_next": None}
 
     def save(self, checkpoint_path: str) -> None:
         """Writes the suggested trials to a file; Tune requires this of a searcher."""
@@ -70,22 +59,29 @@ def cell(run: RunSpec) -> dict[str, Any]:
 
 
 class Events(Callback):
-    """Tune callback that tells an observer which runs start and end."""
+    """Tune callback that passes on which runs have their place, and how they end."""
 
-    def __init__(self, observer: Observer) -> None:
-        self.observer: Observer | None = observer
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self._send: Callable[[dict[str, Any]], None] | None = send
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks for a restore, which this program never requests: a rerun reads the store instead.
-        return {"observer": None}
+        return {"_send": None}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        if self.observer:
-            self.observer.started(trial.config["cell"]["run_id"])
+        self._pass_on("started", trial)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        if self.observer:
-            self.observer.ended(trial.config["cell"]["run_id"])
+        result = trial.last_result or {}
+        self._pass_on("ended", trial, outcome=result.get("outcome", "error"), error=result.get("error"))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self.on_trial_complete(iteration, trials, trial)
+        from clt_ray.orchestration.driver import last_line
+
+        error = trial.get_pickled_error()
+        message = f"the process that drives the run ended: {last_line(error)}" if error else "no message"
+        self._pass_on("ended", trial, outcome="error", error=message)
+
+    def _pass_on(self, event: str, trial: Any, **values: Any) -> None:
+        if self._send:
+            self._send({"event": event, "run_id": trial.config["cell"]["run_id"], **values})

@@ -214,8 +214,9 @@ def _die_with(connection: socket.socket) -> None:
 
 
 def execute_payload(payload: dict[str, Any]) -> Outcome:
-    """Executes the `run` (`RunSpec.to_dict()`) of a `storage` (URI), in the process with the optional `rank`."""
-    return execute(RunSpec.from_dict(payload["run"]), Store(payload["storage"]), rank=payload.get("rank", 0))
+    """Executes the `run` (`RunSpec.to_dict()`) of a `storage` (URI); `rank` and `claim` are those of `execute`."""
+    rank, claim = payload.get("rank", 0), payload.get("claim")
+    return execute(RunSpec.from_dict(payload["run"]), Store(payload["storage"]), rank=rank, claim=claim)
 
 
 def main() -> None:

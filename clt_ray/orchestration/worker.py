@@ -13,9 +13,9 @@ from clt_ray.sweep.run import RunSpec
 
 
 def train_loop(config: dict[str, Any]) -> Outcome:
-    """Executes in this worker the run of its group: `run` (a `RunSpec.to_dict()`) and `storage` (URI of the store)."""
+    """Executes in this worker the run of its group: `run` (a `RunSpec.to_dict()`), `storage` and `claim`."""
     context = ray.train.get_context()
-    payload = {"run": config["run"], "storage": config["storage"], "rank": context.get_world_rank()}
+    payload = {name: config[name] for name in ("run", "storage", "claim")} | {"rank": context.get_world_rank()}
     on_cpu = config["run"]["hardware"]["accelerator"] == "CPU"
     directory = Store(config["storage"]).run_dir(RunSpec.from_dict(config["run"]).run_id)
     with watched_node(directory):

@@ -10,6 +10,7 @@ from clt_ray.store.documents import StageSeconds as StageSeconds
 from clt_ray.store.documents import StatusDocument as StatusDocument
 from clt_ray.store.documents import StopDocument as StopDocument
 from clt_ray.store.documents import StoreError as StoreError
+from clt_ray.store.documents import WaitDocument as WaitDocument
 from clt_ray.store.lease import Lease as Lease
 from clt_ray.store.lease import LeaseHeld as LeaseHeld
 from clt_ray.store.lease import LeaseLost as LeaseLost

@@ -5,6 +5,7 @@
     lease.json                   LeaseDocument   the process that may write the directory
     stop.json                    StopDocument    the request that the running attempt ends with a checkpoint
     checkpoints/*/COMPLETE.json  MarkerDocument  the files of a checkpoint, written after them
+    waiting.json                 WaitDocument    what a run waits for that no process executes
     result.json                  ResultDocument  the outcome, written last: a run that has a result is finished
     judge/judge.json             JudgeDocument   the judge that rated the answers of the run
 
@@ -16,6 +17,7 @@ is None, so that the documents of an older release are read, and written again, 
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -134,6 +136,31 @@ class StopDocument(Document):
     """Why, as a clause for people."""
     requested: float
     """When, in Unix seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitDocument(Document):
+    """waiting.json: what a run that no process executes waits for. Whoever executes the sweep writes it.
+
+    It is informative only, so it needs no lease, and it is believed for `BELIEVED_SECONDS`.
+    """
+
+    FILE: ClassVar[str] = "waiting.json"
+    BELIEVED_SECONDS: ClassVar[float] = 300.0
+
+    resources: str
+    """What the run waits for, such as `1 worker with 1 CPU`."""
+    since: float
+    """When the wait began, in Unix seconds."""
+    updated: float
+    """When the writer last confirmed the wait, in Unix seconds."""
+
+    def text(self, now: float) -> str | None:
+        """Returns the wait for people at `now` (Unix seconds), None where the writer has not confirmed it lately."""
+        if now - self.updated > self.BELIEVED_SECONDS:
+            return None
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return f"waits for {self.resources} since {began}"
 
 
 @dataclass(frozen=True, kw_only=True)

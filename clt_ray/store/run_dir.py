@@ -16,6 +16,7 @@ from clt_ray.store.documents import (
     ResultDocument,
     StatusDocument,
     StopDocument,
+    WaitDocument,
     decode_run,
     encode_run,
 )
@@ -109,6 +110,15 @@ class RunDir:
         """Deletes the request to stop, if there is one."""
         with self._writing() as files:
             files.delete(StopDocument.FILE)
+
+    def note_wait(self, resources: str, since: float) -> None:
+        """Replaces waiting.json: the run waits for these resources since that time (Unix seconds); needs no lease."""
+        document = WaitDocument(resources=resources, since=since, updated=self._clock())
+        self._files.write(document.FILE, document.encode())
+
+    def end_wait(self) -> None:
+        """Deletes waiting.json, if there is one."""
+        self._files.delete(WaitDocument.FILE)
 
     def judge(self) -> JudgeDocument | None:
         """Returns judge/judge.json, None while no judge has rated the run's answers."""

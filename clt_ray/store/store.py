@@ -4,9 +4,10 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
-from clt_ray.store.documents import Document, LeaseDocument, ResultDocument, StatusDocument
+from clt_ray.store.documents import Document, LeaseDocument, ResultDocument, StatusDocument, WaitDocument
 from clt_ray.store.lease import STALE_SECONDS, Clock, Lease, Watch, acquire
 from clt_ray.store.objects import open_files
 from clt_ray.store.run_dir import RunDir
@@ -51,7 +52,7 @@ class Store:
     def states(self, run_ids: Sequence[str]) -> dict[str, RunStatus]:
         """Returns the state of each run by its id.
 
-        Costs one listing, one small read for each finished run, and three for each other run that has a directory;
+        Costs one listing, one small read for each finished run, and three or four for each other run that has a directory;
         reads of an object store are parallel. A damaged document counts as missing, since executing the run writes it
         again. Whether a run is running is judged by the wall clocks of two machines, without waiting for a heartbeat:
         it is for display, and only `acquire_lease` decides who may write.
@@ -64,7 +65,12 @@ class Store:
         others = [run_id for run_id in known if run_id not in results]
         statuses, leases = self._read_many(others, StatusDocument), self._read_many(others, LeaseDocument)
         now = self._clock()
-        return states | {run_id: _state(statuses.get(run_id), leases.get(run_id), now) for run_id in others}
+        states |= {run_id: _state(statuses.get(run_id), leases.get(run_id), now) for run_id in others}
+        for run_id, wait in self._read_many([i for i in others if states[i].kind != "running"], WaitDocument).items():
+            text = wait.text(now)
+            if text is not None:
+                states[run_id] = replace(states[run_id], error=text, waits=True)
+        return states
 
     def statuses(self, run_ids: Sequence[str]) -> dict[str, StatusDocument]:
         """Returns status.json of each run that has a sound one, by run id; reads an object store in parallel."""
@@ -84,9 +90,9 @@ class Store:
             self._files.delete(f"{RUNS}/{run_id}/{ResultDocument.FILE}")
             self._files.delete_tree(f"{RUNS}/{run_id}")
 
-    def delete_scratch(self) -> None:
-        """Deletes what Ray keeps in the store while a sweep executes."""
-        self._files.delete_tree(SCRATCH)
+    def delete_scratch(self, folder: str = SCRATCH) -> None:
+        """Deletes what Ray keeps in the store while sweeps execute, or a folder inside it."""
+        self._files.delete_tree(folder)
 
     def lease(self, name: str, stale_seconds: float = STALE_SECONDS) -> Lease:
         """Acquires a lease that belongs to no run, such as the right to update MLflow; errors as `lease.acquire`."""
@@ -106,7 +112,10 @@ def _state(status: StatusDocument | None, lease: LeaseDocument | None, now: floa
         return RunStatus("running", step, total_steps)
     if status is not None and status.state == "failed":
         return RunStatus("failed", step, total_steps, status.error.line if status.error is not None else NO_MESSAGE)
-    stopped = f"stopped: {status.stopped}" if status is not None and status.stopped else None
+    if status is None:
+        # Nothing was recorded of the run yet; its directory has only what somebody noted about it.
+        return MISSING
+    stopped = f"stopped: {status.stopped}" if status.stopped else None
     return RunStatus("interrupted", step, total_steps, stopped)
 
 

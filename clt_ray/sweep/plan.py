@@ -38,7 +38,10 @@ class RunStatus:
     total_steps: int | None = None
     """Optimizer steps of the whole run; None before it started."""
     error: str | None = None
-    """Error message of a failed run, or why an interrupted one was stopped, in one line; None where nobody knows."""
+    """Error message of a failed run, why an interrupted one was stopped, or what a run waits for, in one line; None
+    where nobody knows."""
+    waits: bool = False
+    """Whether a sweep that executes the run waits for a place on the cluster; `error` says for what."""
 
 
 MISSING = RunStatus("missing")

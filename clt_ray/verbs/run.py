@@ -27,6 +27,7 @@ from clt_ray.verbs.terminal import console, duration, size, table
 
 if TYPE_CHECKING:
     from clt_ray.orchestration.monitor import SweepSnapshot
+    from clt_ray.orchestration.supervisor import Execution
     from clt_ray.run_order import StoreOrder
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,12 @@ OTHERS_POLL_SECONDS = 0.5
 
 Address = Annotated[str | None, value_option("--address", "RAY", "Ray cluster (default: $RAY_ADDRESS, else local).")]
 MaxConcurrent = Annotated[int | None, value_option("--max-concurrent", "N", "At most N runs at a time.", min=1)]
+CHIP_HOURS_HELP = "Start no run that would pass so many chip-hours."
+MaxChipHours = Annotated[float | None, value_option("--max-chip-hours", "HOURS", CHIP_HOURS_HELP, min=0)]
+WAIT_HELP = "Longest wait for nodes while nothing trains."
+MaxWait = Annotated[float, value_option("--max-wait", "HOURS", WAIT_HELP, min=0)]
+GRACE_HELP = "Time for checkpoints when interrupted."
+StopGrace = Annotated[float, value_option("--stop-grace", "SECONDS", GRACE_HELP, min=0)]
 ORDER_HELP = "grid, or informative: most information per chip-hour first."
 Order = Annotated[Literal["grid", "informative"], typer.Option("--order", metavar="ORDER", help=ORDER_HELP)]
 STOP_HELP = "Leave out larger sizes of a series whose plateau is established."
@@ -49,6 +56,12 @@ class RunOptions:
     address: Address = None
     max_concurrent: MaxConcurrent = None
     """Most runs at a time; None is as many as the cluster carries."""
+    max_chip_hours: MaxChipHours = None
+    """Most chip-hours that the runs of this call may use; on CPUs each worker counts as a chip."""
+    max_wait: MaxWait = 24.0
+    """Longest wait for nodes while no run trains, in hours; the runs stay missing."""
+    stop_grace: StopGrace = 10.0
+    """Time that the runs have to write a checkpoint when the call is interrupted, in seconds."""
     order: Order = "grid"
     stop_at_plateau: StopAtPlateau = False
     """Leave out the larger sizes of a series whose plateau is established; these runs stay missing."""
@@ -67,6 +80,8 @@ class RunOutcome:
     """Why MLflow could not be brought up to date; None when it was."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Runs that were left out on purpose, by run id, each with the reason."""
+    not_started: Mapping[str, str] = field(default_factory=dict)
+    """Runs that this call did not execute although they are missing, by run id, each with the reason."""
     pilot: PilotSummary | None = None
     """What a finished pilot showed; None for a full sweep and for a pilot that is not finished."""
 
@@ -99,14 +114,17 @@ def run(
     planned = plan(sweep)
     announce(planned)
     attempted: set[str] = set()
+    not_started: dict[str, str] = {}
     while True:
         pending = set(planned.run_ids("run", "resume")) - attempted
         blocked = planned.run_ids("blocked")
         if pending:
             missing = [run for run in sweep.runs if run.run_id in pending]
             preflight(missing)
-            _execute(sweep, missing, len(planned.run_ids("skip")), options, tracker, order, show)
-            attempted |= pending
+            execution = _execute(sweep, missing, len(planned.run_ids("skip")), options, tracker, order, show)
+            # A run that another process held is tried again once that process has given it up.
+            attempted |= pending - execution.held
+            not_started |= execution.not_started
         elif blocked:
             _wait_for_others(blocked, sweep.store)
             # A run that another process has given up is tried here, also where it was held at an earlier try.
@@ -120,9 +138,9 @@ def run(
     incomplete: TerminalStatus = "FAILED" if final_status.count("failed") else "KILLED"
     tracker.finish("FINISHED" if final_status.complete else incomplete, [Path(sweep.file)])
     skipped = order.skipped if order else {}
-    executed, seconds = len(attempted - set(skipped)), time.monotonic() - started
+    executed, seconds = len(attempted - set(skipped) - set(not_started)), time.monotonic() - started
     pilot = summarise(sweep) if sweep.pilot_of and final_status.complete else None
-    return RunOutcome(final_status, executed, seconds, tracker.trouble, skipped, pilot)
+    return RunOutcome(final_status, executed, seconds, tracker.trouble, skipped, not_started, pilot)
 
 
 def _order(sweep: OpenSweep, options: RunOptions) -> StoreOrder | None:
@@ -142,14 +160,18 @@ def _execute(
     tracker: BestEffortTracker,
     order: StoreOrder | None,
     show: Callable[[SweepSnapshot], None],
-) -> None:
-    from clt_ray.orchestration.cluster import RayOptions
+) -> Execution:
     from clt_ray.orchestration.monitor import Monitor
-    from clt_ray.orchestration.sweep import run_missing
+    from clt_ray.orchestration.options import RayOptions
+    from clt_ray.orchestration.queue import RunQueue
+    from clt_ray.orchestration.supervisor import run_missing
 
-    ray_options = RayOptions(options.address, options.max_concurrent, options.verbose)
+    ray_options = RayOptions(
+        options.address, options.max_concurrent, options.max_wait, options.stop_grace, options.verbose
+    )
+    queue = RunQueue(missing, order, options.max_concurrent, options.max_chip_hours)
     with Monitor(missing, already_done, len(sweep.runs), sweep.store, show, tracker) as monitor:
-        run_missing(missing, sweep.locations.storage, monitor, ray_options, order)
+        return run_missing(missing, sweep.locations.storage, queue, monitor, ray_options)
 
 
 def preflight(runs: Sequence[RunSpec]) -> None:
@@ -197,6 +219,8 @@ def _print(outcome: RunOutcome, sweep: OpenSweep) -> None:
     for run in sweep_status.runs:
         if run.state == "failed":
             print(f"failed: {run.name} ({run.run_id}): {run.error}")
+        if run.run_id in outcome.not_started:
+            print(f"not started: {run.name} ({run.run_id}): {outcome.not_started[run.run_id]}")
         if run.run_id in outcome.skipped:
             print(f"skipped: {run.name} ({run.run_id}): {outcome.skipped[run.run_id]}")
     if outcome.executed == 0 and sweep_status.complete:

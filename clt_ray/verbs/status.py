@@ -31,6 +31,7 @@ class RunProgress:
     progress: float
     """Optimizer steps done, as a fraction of all."""
     error: str | None
+    """Why the run failed or was stopped, or what it waits for."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def disk_use(sweep: OpenSweep) -> DiskUse:
 
 def _progress(cell: Cell, state: RunStatus) -> RunProgress:
     run = cell.run
-    kind = "waiting" if state.kind == "missing" else state.kind
+    kind = "waiting" if state.kind == "missing" or state.waits else state.kind
     done = 1.0 if kind == "finished" else state.step / (state.total_steps or run.steps)
     place = (run.model.name, run.task, cell.key.language_group, run.samples_per_language, run.seed)
     return RunProgress(run.run_id, run.name, *place, kind, done, state.error)

@@ -1,0 +1,147 @@
+"""What a run asks the cluster for, and whether the cluster has it, or can get it.
+
+A trial's placement group holds the place of its run: a share of the head node for the driver, and one bundle per
+worker. While the group is pending, the run waits, and an autoscaler starts nodes for it. A TPU slice is different. Its
+hosts can only be reserved together once the slice is known, so the group holds the driver's share alone and Ray Train
+reserves the slice (`ray.util.tpu.SlicePlacementGroup`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.orchestration.queue import Limits, pool
+from clt_ray.orchestration.slices import describe_incomplete, hosts_and_resources, slice_states
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.sections import HardwareSpec
+
+HEAD = "node:__internal_head__"
+"""Resource of which the head node has 1.0. A share of it keeps drivers off the nodes that train."""
+HEAD_SHARE = 0.001
+"""Share of a driver; Ray's own actors take a small part as well, so about 900 runs can be alive."""
+
+MOST_PENDING = 32
+"""Most runs with one hardware that ask an autoscaler for places at a time. Each is one small record in Ray; what is
+asked for beyond the quota of the cluster stays pending."""
+PROBE_SECONDS = 10.0
+"""Time that Ray's autoscaler (version 2) has to answer that no node type fits; it looks every few seconds."""
+
+
+def bundles(hardware: HardwareSpec) -> list[dict[str, float]]:
+    """Returns the resources of the placement group of a trial: first the driver's, then each worker's."""
+    return [{HEAD: HEAD_SHARE}, *([] if hardware.is_tpu else [worker(hardware)] * hardware.workers)]
+
+
+def worker(hardware: HardwareSpec) -> dict[str, float]:
+    """Returns the resources of one worker on CPUs or GPUs."""
+    return {"CPU": float(hardware.cpus_per_worker)} | ({"GPU": 1.0} if hardware.accelerator == "GPU" else {})
+
+
+def description(hardware: HardwareSpec) -> str:
+    """Returns what a run waits for, for people: `1 worker with 1 CPU`."""
+    if hardware.is_tpu:
+        return f"a slice {hardware.accelerator} {hardware.topology}"
+    resources = " and ".join(f"{amount:g} {name}" for name, amount in worker(hardware).items())
+    return f"{hardware.workers} worker{'s' * (hardware.workers > 1)} with {resources}"
+
+
+def capacity(hardware: HardwareSpec, nodes: Sequence[Mapping[str, Any]]) -> int:
+    """Returns how many runs fit on the living nodes (`ray.nodes()`) if nothing else were on them."""
+    if hardware.is_tpu:
+        hosts, _ = hosts_and_resources(hardware)
+        return sum(state.whole for state in slice_states(nodes, str(hardware.topology), hardware.accelerator, hosts))
+    needed = worker(hardware)
+    alive = [node["Resources"] for node in nodes if node.get("Alive")]
+    per_node = (min(int(node.get(name, 0.0) // amount) for name, amount in needed.items()) for node in alive)
+    return sum(per_node) // hardware.workers
+
+
+class Cluster:
+    """The cluster that this process is connected to."""
+
+    def __init__(self, runs: Sequence[RunSpec], max_concurrent: int | None, is_local: bool) -> None:
+        self.is_local = is_local
+        """Whether this process has started the cluster, for itself alone."""
+        self._max_concurrent = max_concurrent
+        self._pools = {pool(run.hardware): run for run in runs}
+        self._can_grow = not is_local and _has_autoscaler()
+
+    def check(self) -> None:
+        """Refuses runs whose place this cluster does not have and cannot get, all at once.
+
+        Raises:
+            ConfigurationError: For each hardware, what is missing and what to do.
+        """
+        import ray
+
+        missing = {name: run for name, run in self._pools.items() if not capacity(run.hardware, ray.nodes())}
+        impossible = [run for run in missing.values() if not self._can_grow or _is_infeasible(run.hardware)]
+        if impossible:
+            raise ConfigurationError([_problem(run) for run in impossible])
+
+    def limits(self) -> dict[str, Limits]:
+        """Returns, for each pool, how many runs may ask for a place now."""
+        import ray
+
+        nodes = ray.nodes()
+        return {name: self._limit(run.hardware, capacity(run.hardware, nodes)) for name, run in self._pools.items()}
+
+    def _limit(self, hardware: HardwareSpec, places: int) -> Limits:
+        if hardware.is_tpu:
+            # The autoscaler refuses all demands together when their sum passes its maximum. It is therefore asked for
+            # one more slice at a time, unless the user says how many there can be.
+            growth = 1 if self._can_grow else 0
+            return Limits(MOST_PENDING, max(places + growth, self._max_concurrent or 0))
+        return Limits(MOST_PENDING if self._can_grow else 1)
+
+
+def _problem(run: RunSpec) -> Problem:
+    import ray
+
+    hardware = run.hardware
+    available = ray.cluster_resources()
+    if hardware.is_tpu:
+        hosts, _ = hosts_and_resources(hardware)
+        states = slice_states(ray.nodes(), str(hardware.topology), hardware.accelerator, hosts)
+        message = f"a run of {run.model.name} needs a whole slice of {hosts} hosts, and the cluster has none"
+        message = "; ".join(filter(None, (message, describe_incomplete(states))))
+        return Problem("cluster", f"{hardware.accelerator} {hardware.topology}", 0, message, "start its hosts")
+    needed = worker(hardware)
+    name = next((name for name, amount in needed.items() if available.get(name, 0.0) < amount), "CPU")
+    message = f"a run of {run.model.name} needs {description(hardware)}, and no node or node type has room for them"
+    remedy = "add nodes, or request less under `hardware` in the sweep file"
+    return Problem("cluster", name, available.get(name, 0.0), message, remedy)
+
+
+def _has_autoscaler() -> bool:
+    """Whether nodes may come by themselves. An autoscaler of version 2 tells by its answers only; see `check`."""
+    from ray.autoscaler.v2.utils import is_autoscaler_v2
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    if is_autoscaler_v2():
+        return True
+    # The status of version 1 lists its node types only if it has a configuration with node types.
+    return b"Worker node types" in (_internal_kv_get(b"__autoscaling_status_legacy") or b"")
+
+
+def _is_infeasible(hardware: HardwareSpec) -> bool:
+    """Asks the autoscaler of version 2 whether a node type fits; version 1 does not tell, so the run waits."""
+    import ray
+    from ray.autoscaler.v2.utils import is_autoscaler_v2
+    from ray.core.generated import autoscaler_pb2
+    from ray.util.placement_group import placement_group, remove_placement_group
+
+    if not is_autoscaler_v2() or hardware.is_tpu:
+        return False
+    raylet: Any = ray._raylet
+    client = raylet.GcsClient(ray.get_runtime_context().gcs_address)
+    probe = placement_group([worker(hardware)])
+    try:
+        if probe.wait(PROBE_SECONDS):
+            return False
+        messages: Any = autoscaler_pb2
+        reply = messages.GetClusterStatusReply.FromString(client.get_cluster_status())
+        refused = reply.autoscaling_state.infeasible_gang_resource_requests
+        return any(dict(request.resources_bundle) == worker(hardware) for gang in refused for request in gang.requests)
+    finally:
+        remove_placement_group(probe)

@@ -1,0 +1,190 @@
+"""Decides which run of a sweep starts next.
+
+The queue knows what waits, what has started and what has ended. It knows the cluster only through `Limits`, which come
+with each request for a run, so it needs no Ray and decides the same on a laptop and on an autoscaled cluster.
+
+    waiting --next--> pending (asks the cluster for its place) --started--> running --ended--> ended
+       |                                                             |
+       +-- skipped by the order, or beyond the chip-hours            +-- the driver process died: waiting again
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clt_ray.sweep.cost import SECONDS_PER_HOUR, chip_hours, training_tokens
+from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.sections import HardwareSpec
+
+Clock = Callable[[], float]
+
+
+class RunOrder(Protocol):
+    """Chooses which run is executed next."""
+
+    def next(self, waiting: Sequence[RunSpec]) -> RunSpec | None:
+        """Returns one of the waiting runs, or None when none of them should be executed."""
+
+    def ended(self, run_id: str) -> None:
+        """Is notified that a run which `next` returned has finished or failed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many runs with one hardware the cluster can take at present."""
+
+    pending: int
+    """Most runs that may ask for a place at the same time."""
+    live: int | None = None
+    """Most runs that may ask for a place or train; None where the number of pending runs limits them enough."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A run that asks for a place or trains."""
+
+    run: RunSpec
+    since: float
+    """When it began to ask or to train, in seconds of the queue's clock."""
+    training: bool = False
+
+
+def pool(hardware: HardwareSpec) -> str:
+    """Returns the name of all runs with this hardware, which take each other's places."""
+    return hardware.model_dump_json()
+
+
+class RunQueue:
+    """The runs that a call of `clt-ray run` executes."""
+
+    def __init__(
+        self,
+        runs: Sequence[RunSpec],
+        order: RunOrder | None = None,
+        max_concurrent: int | None = None,
+        max_chip_hours: float | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            runs: The runs to execute, in the order in which they start where `order` does not choose.
+            order: Chooses among waiting runs.
+            max_concurrent: Most runs that may be pending or running at a time, over all hardware.
+            max_chip_hours: Most chip-hours to spend. A run starts only while the chip-hours of the runs that have ended
+                here, those of the live runs and its own estimate stay below.
+            clock: Seconds.
+        """
+        self._waiting = {run.run_id: run for run in runs}
+        self.live: dict[str, Live] = {}
+        """Pending and running runs by run id."""
+        self.ended_as: dict[str, str] = {}
+        """Outcome of each run that has ended, by run id."""
+        self.unaffordable: dict[str, str] = {}
+        """Runs that were left out because of `max_chip_hours`, by run id, each with the reason."""
+        self.stopping = False
+        """Set to start no further run."""
+        self._order, self._max_concurrent, self._max_chip_hours = order, max_concurrent, max_chip_hours
+        self._clock = clock
+        self._spent: dict[str, float] = {}
+        self._exhausted = False
+
+    @property
+    def done(self) -> bool:
+        """Whether no further run will start."""
+        return self.stopping or self._exhausted or not self._waiting
+
+    def next(self, limits: Mapping[str, Limits]) -> RunSpec | None:
+        """Returns the run that asks for a place now, or None when none can at present; see `done`.
+
+        `limits` has the pools in which the cluster can take runs; see `pool`.
+        """
+        if self.done or len(self.live) >= (self._max_concurrent or len(self.live) + 1):
+            return None
+        candidates = [run for run in self._waiting.values() if self._has_room(run, limits)]
+        everything = len(candidates) == len(self._waiting)
+        while candidates:
+            chosen = self._order.next(candidates) if self._order else candidates[0]
+            if chosen is None:
+                self._exhausted = everything
+                return None
+            excess = self._excess(chosen)
+            if excess is None:
+                del self._waiting[chosen.run_id]
+                self.live[chosen.run_id] = Live(chosen, self._clock())
+                return chosen
+            if self.live:
+                # The runs under way may take less than was estimated for them.
+                return None
+            self.unaffordable[chosen.run_id] = excess
+            del self._waiting[chosen.run_id]
+            candidates.remove(chosen)
+        return None
+
+    def started(self, run_id: str) -> None:
+        """Notes that a pending run has its place."""
+        if run_id in self.live:
+            self.live[run_id] = Live(self.live[run_id].run, self._clock(), training=True)
+
+    def ended(self, run_id: str, outcome: str) -> None:
+        """Notes how a live run has ended."""
+        live = self.live.pop(run_id, None)
+        if live is None:
+            return
+        self.ended_as[run_id] = outcome
+        self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
+        if self._order:
+            self._order.ended(run_id)
+
+    def put_back(self) -> list[RunSpec]:
+        """Lets all live runs wait again, first in line, because their processes are gone; returns them."""
+        lost = list(self.live.values())
+        for live in lost:
+            run_id = live.run.run_id
+            self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
+        self._waiting = {live.run.run_id: live.run for live in lost} | self._waiting
+        self.live = {}
+        return [live.run for live in lost]
+
+    def chip_hours(self) -> float:
+        """Returns the chip-hours that runs have used until now."""
+        return sum(self._spent.values()) + sum(self._used(live) for live in self.live.values())
+
+    def seconds_of(self, live: Live) -> float:
+        """Returns how long a run has been asking for its place, or training, in seconds."""
+        return self._clock() - live.since
+
+    def _has_room(self, run: RunSpec, limits: Mapping[str, Limits]) -> bool:
+        limit = limits.get(pool(run.hardware))
+        same = [live for live in self.live.values() if live.run.hardware == run.hardware]
+        if limit is None or (limit.live is not None and len(same) >= limit.live):
+            return False
+        return sum(not live.training for live in same) < limit.pending
+
+    def _used(self, live: Live) -> float:
+        seconds = self.seconds_of(live) if live.training else 0.0
+        return chips(live.run) * seconds / SECONDS_PER_HOUR
+
+    def _excess(self, run: RunSpec) -> str | None:
+        """Why the run does not fit into the chip-hours; None where it does."""
+        if self._max_chip_hours is None:
+            return None
+        needed = self._estimate(run)
+        used = sum(self._spent.values())
+        used += sum(max(self._used(live), self._estimate(live.run)) for live in self.live.values())
+        if used + needed <= self._max_chip_hours:
+            return None
+        return f"would pass --max-chip-hours {self._max_chip_hours:g}: {used:.2f} used, and it needs about {needed:.2f}"
+
+    def _estimate(self, run: RunSpec) -> float:
+        """The chip-hours of a run: planned, or else the mean of the ended runs with its hardware, or else 0."""
+        planned = chip_hours(run, training_tokens(run))
+        return planned if planned is not None else self._mean_spent()
+
+    def _mean_spent(self) -> float:
+        return sum(self._spent.values()) / len(self._spent) if self._spent else 0.0
+
+
+def chips(run: RunSpec) -> int:
+    """Returns the number of chips that a run occupies; on CPUs each worker counts as a chip."""
+    return run.hardware.chips or run.hardware.workers
