@@ -11,17 +11,20 @@ import pytest
 from ray.tune.search import Searcher
 
 from clt_ray.cli import main
+from clt_ray.orchestration.queue import Limits, RunQueue, pool
 from clt_ray.orchestration.tune_hooks import RunSearcher
 from clt_ray.run_order import StoreOrder, observe
 from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.sections import HardwareSpec
 from tests.support.commands import clt_ray
 from tests.support.run_dirs import result
 from tests.support.sweeps import sweep, write
 
 SIZES = [0, 2, 4, 8, 16, 32]
+LIMITS = {pool(HardwareSpec()): Limits(1)}
 
 
 @pytest.fixture
@@ -47,11 +50,12 @@ def finish(storage: Path, run: RunSpec, score: float) -> None:
 
 def test_every_run_is_suggested_exactly_once(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:
     order = StoreOrder(runs, Store(str(tmp_path)), informative=True, stop_at_plateau=False)
-    search = RunSearcher(runs, order)
+    queue = RunQueue(runs, order)
+    search = RunSearcher(lambda: (queue.next(LIMITS), queue.done))
     cells = []
     for trial in range(len(runs)):
         cells.append(search.suggest(str(trial))["cell"])
-        search.on_trial_complete(str(trial), {}, error=trial % 2 == 0)
+        queue.ended(cells[-1]["run_id"], "finished")
     assert {cell["run_id"] for cell in cells} == {run.run_id for run in runs}
     assert search.suggest("more") == Searcher.FINISHED
     assert [cell["samples_per_language"] for cell in cells] != SIZES
@@ -67,12 +71,12 @@ def test_runs_beyond_a_plateau_are_left_out_with_the_reason(tmp_path: Path, runs
     for run in runs[:3]:
         finish(tmp_path, run, 0.5 if run.samples_per_language else 0.2)
     order = StoreOrder(runs, store, informative=False, stop_at_plateau=True)
-    search = RunSearcher(runs[3:], order)
-    first = search.suggest("0")
-    assert first["cell"]["samples_per_language"] == 8 and not order.skipped
+    queue = RunQueue(runs[3:], order)
+    first = queue.next(LIMITS)
+    assert first is not None and first.samples_per_language == 8 and not order.skipped
     finish(tmp_path, runs[3], 0.5)
-    search.on_trial_complete("0", {})
-    assert search.suggest("1") == Searcher.FINISHED
+    queue.ended(first.run_id, "finished")
+    assert queue.next(LIMITS) is None and queue.done
     assert set(order.skipped) == {runs[4].run_id, runs[5].run_id}
     assert "beyond the plateau" in order.skipped[runs[5].run_id]
 

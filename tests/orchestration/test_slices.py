@@ -96,12 +96,13 @@ def test_a_run_gets_all_hosts_of_one_slice_exclusively(slice_hosts: list[Any], t
     from ray.train.v2.api.config import FailureConfig, RunConfig
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-    from clt_ray.orchestration.cluster import capacity
     from clt_ray.orchestration.driver import scaling
+    from clt_ray.orchestration.places import Cluster, capacity
     from clt_ray.orchestration.xla import XlaConfig
 
     run = tpu_run(tmp_path)
-    assert capacity([run]).slots == 1
+    assert capacity(run.hardware, ray.nodes()) == 1
+    Cluster([run], None, is_local=False).check()
 
     @ray.remote(num_cpus=1)
     def drive(name: str) -> None:
@@ -138,7 +139,8 @@ def test_a_run_gets_all_hosts_of_one_slice_exclusively(slice_hosts: list[Any], t
 def test_a_slice_that_lost_a_host_is_reported_before_anything_starts(slice_hosts: list[Any], tmp_path: Path) -> None:
     import ray
 
-    from clt_ray.orchestration.cluster import capacity
+    from clt_ray.orchestration.places import Cluster
+    from clt_ray.orchestration.queue import Limits, pool
 
     run = tpu_run(tmp_path)
     kill(slice_hosts[3])
@@ -146,6 +148,6 @@ def test_a_slice_that_lost_a_host_is_reported_before_anything_starts(slice_hosts
     while sum(node["Alive"] for node in ray.nodes()) > HOSTS and time.monotonic() < deadline:
         ray.get(ray.put(1))
     with pytest.raises(ConfigurationError, match=r"pod-a has 3 of 4 hosts, worker ids missing: 3"):
-        capacity([run])
-    # With a limit an autoscaler may start another slice, so the incomplete one is no error.
-    assert capacity([run], limit=2).slots == 2
+        Cluster([run], None, is_local=True).check()
+    # With a limit an autoscaler may start other slices, and the run may ask for one.
+    assert Cluster([run], 2, is_local=False).limits()[pool(run.hardware)] in (Limits(1, 2), Limits(32, 2))

@@ -24,7 +24,8 @@ HOLD = """
 import sys
 import ray
 from clt_ray.opened import open_sweep
-from clt_ray.orchestration.cluster import RayOptions, connected
+from clt_ray.orchestration.cluster import connected
+from clt_ray.orchestration.options import RayOptions
 if __name__ == "__main__":
     with connected(open_sweep(sys.argv[1]).runs, RayOptions()):
         assert ray.get(ray.remote(num_cpus=0)(lambda: 1).remote()) == 1

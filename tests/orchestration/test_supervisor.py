@@ -1,0 +1,186 @@
+"""Whatever process of a sweep is killed, the sweep goes on, or says why it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from clt_ray.store import Store
+from tests.support.clusters import Cluster, cluster, kill
+from tests.support.commands import POLL, Killable, clt_ray
+from tests.support.sweeps import sweep, write
+
+pytestmark = pytest.mark.serial
+
+DRIVER = "clt_ray.orchestration.sweep"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return write(tmp_path / "sweep.yaml", sweep(grid={"samples_per_language": [4, 8]}))
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def descendants(process: int) -> dict[int, str]:
+    """Returns the command lines of a process's descendants, by process id."""
+    parents, commands = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                commands[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    found: dict[int, str] = {}
+    level = {process}
+    while level:
+        level = {child for child, parent in parents.items() if parent in level and child not in found}
+        found |= {child: commands.get(child, "") for child in level}
+    return found
+
+
+def kill_descendant(process: int, word: str, wait_seconds: float = 60) -> int:
+    """Kills the first descendant whose command line has a word, waiting for it to exist."""
+    deadline = time.monotonic() + wait_seconds
+    while time.monotonic() < deadline:
+        for child, command in descendants(process).items():
+            if word in command:
+                os.kill(child, signal.SIGKILL)
+                return child
+        POLL.wait(0.1)
+    raise AssertionError(f"no process {word}: {descendants(process)}")
+
+
+def finished(storage: Path) -> int:
+    return len(list(storage.glob("runs/*/result.json")))
+
+
+@pytest.mark.parametrize("word", [DRIVER, "ray::TrainController", "ray::ImplicitFunc"])
+def test_a_sweep_goes_on_after_a_process_between_it_and_its_runs_was_killed(
+    path: str, storage: Path, word: str
+) -> None:
+    running = Killable("run", path, storage=storage)
+    running.wait_for_stage("train", storage)
+    kill_descendant(running.process.pid, word)
+    output = running.output()
+    assert running.process.returncode == 0, output
+    assert "2 of 2 runs finished, 0 failed" in output
+    assert finished(storage) == 2
+    assert not (storage / "ray").exists() or not list((storage / "ray").iterdir())
+
+
+@pytest.mark.slow
+def test_the_error_is_recorded_where_the_driver_process_always_dies(path: str, storage: Path) -> None:
+    running = Killable("run", path, "--max-concurrent", "1", storage=storage)
+    for _ in range(4):
+        # Killed while it trains, so that runs are under way each time.
+        deadline = time.monotonic() + 120
+        killed = None
+        while killed is None and time.monotonic() < deadline and running.process.poll() is None:
+            if any("ray::TrainController" in command for command in descendants(running.process.pid).values()):
+                killed = kill_descendant(running.process.pid, DRIVER)
+            POLL.wait(0.05)
+    output = running.output()
+    assert running.process.returncode == 1, output
+    assert "the process that drives Ray ended 4 times, the last time: " in output and "signal 9" in output
+    status = json.loads(clt_ray("status", path, "--json", storage=storage).stdout)
+    assert any("the process that drives Ray ended 4 times" in (run["error"] or "") for run in status["runs"])
+    again = clt_ray("run", path, storage=storage)
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_checkpoints_and_ends_within_fifteen_seconds(
+    tmp_path: Path, storage: Path, number: signal.Signals
+) -> None:
+    changes = {
+        "grid": {"samples_per_language": [8]},
+        "english_samples": 400,
+        "training": {"epochs": 20, "eval_every": 500},
+    }
+    path = write(tmp_path / "sweep.yaml", sweep(**changes))
+    running = Killable("run", path, storage=storage)
+    run_id = running.wait_for_stage("train", storage)
+    wait_until(lambda: (status := Store(str(storage)).run_dir(run_id).status()) is not None and status.step > 0)
+    began = time.monotonic()
+    running.process.send_signal(number)
+    output = running.output()
+    assert time.monotonic() - began < 15
+    assert running.process.returncode != 0
+    assert "asking 1 runs to write a checkpoint" in output
+    assert list(storage.glob(f"runs/{run_id}/checkpoints/*/COMPLETE.json")), output
+    status = json.loads(clt_ray("status", path, "--json", storage=storage).stdout)["runs"][0]
+    assert status["state"] == "interrupted" and "the sweep was interrupted" in status["error"]
+    assert not descendants(running.process.pid)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        POLL.wait(0.05)
+
+
+@pytest.fixture
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("r"), cpus=0) as started:
+        yield started
+
+
+@pytest.mark.slow
+def test_a_run_whose_node_is_lost_continues_on_another(two_nodes: Cluster, path: str, storage: Path) -> None:
+    first = two_nodes.add(cpus=1, resources={}, labels={}, environment={})
+    running = Killable("run", path, "--address", two_nodes.address, storage=storage)
+    running.wait_for_stage("train", storage)
+    kill(first)
+    two_nodes.add(cpus=1, resources={}, labels={}, environment={})
+    output = running.output()
+    assert running.process.returncode == 0, output
+    assert finished(storage) == 2
+
+
+@pytest.mark.slow
+def test_two_sweeps_share_a_cluster(two_nodes: Cluster, tmp_path: Path) -> None:
+    two_nodes.add(cpus=2, resources={}, labels={}, environment={})
+    sizes = {"first": [0, 2, 4, 6], "second": [8, 10]}
+    both = {}
+    for name, grid in sizes.items():
+        file = write(tmp_path / f"{name}.yaml", sweep(name=name, grid={"samples_per_language": grid}))
+        both[name] = Killable("run", file, "--address", two_nodes.address, storage=tmp_path / name)
+        if name == "first":
+            both[name].wait_for_stage("train", tmp_path / name)
+    for running in both.values():
+        output = running.output()
+        assert running.process.returncode == 0, output
+    ended = {
+        name: sorted(file.stat().st_mtime for file in (tmp_path / name).glob("runs/*/result.json")) for name in sizes
+    }
+    # The second sweep gets its turn before the first one is through.
+    assert ended["second"][0] < ended["first"][-1]
+
+
+@pytest.mark.slow
+def test_a_lost_cluster_is_named_and_the_sweep_continues_on_the_next(
+    tmp_path_factory: pytest.TempPathFactory, path: str, storage: Path
+) -> None:
+    with cluster(tmp_path_factory.mktemp("r"), cpus=2) as lost:
+        running = Killable("run", path, "--address", lost.address, storage=storage)
+        running.wait_for_stage("train", storage)
+        lost.stop()
+        output = running.output()
+        assert running.process.returncode in (1, 2, 3), output
+        assert "the process that drives Ray ended" in output or "no Ray cluster answers" in output
+    again = clt_ray("run", path, storage=storage)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(pd.concat(pd.read_csv(file) for file in storage.glob("runs/*/scores.csv")).run_id.unique()) == 2
