@@ -66,7 +66,7 @@ def finished(storage: Path) -> int:
     return len(list(storage.glob("runs/*/result.json")))
 
 
-@pytest.mark.parametrize("word", [DRIVER, "ray::TrainController", "ray::ImplicitFunc"])
+@pytest.mark.parametrize("word", [DRIVER, "ray::SweepController", "ray::ImplicitFunc"])
 def test_a_sweep_goes_on_after_a_process_between_it_and_its_runs_was_killed(
     path: str, storage: Path, word: str
 ) -> None:
@@ -88,7 +88,7 @@ def test_the_error_is_recorded_where_the_driver_process_always_dies(path: str, s
         deadline = time.monotonic() + 120
         killed = None
         while killed is None and time.monotonic() < deadline and running.process.poll() is None:
-            if any("ray::TrainController" in command for command in descendants(running.process.pid).values()):
+            if any("ray::SweepController" in command for command in descendants(running.process.pid).values()):
                 killed = kill_descendant(running.process.pid, DRIVER)
             POLL.wait(0.05)
     output = running.output()
