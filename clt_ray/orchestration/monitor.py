@@ -6,14 +6,17 @@ MLflow therefore has one writer, training never waits for it, and during an outa
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from clt_ray.store import Store
+from clt_ray.store import StatusDocument, Store
 from clt_ray.sweep.run import RunSpec
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 
@@ -93,6 +96,7 @@ class Monitor:
         self._first_start: float | None = None
         self._active: set[str] = set()
         self._ended: set[str] = set()
+        self._outage = False
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="clt-ray-monitor", daemon=True)
 
@@ -126,24 +130,34 @@ class Monitor:
             to_read = self._active | self._ended
             self._ended = set()
         changed = []
-        for run_id in sorted(to_read):
+        for run_id, status in sorted(self._read(to_read).items()):
             before = self._runs[run_id]
-            now = self._runs[run_id] = self._look(before)
+            now = self._runs[run_id] = _snapshot_of(before.run, status)
             if (before.state, before.stage) != (now.state, now.stage):
                 changed.append(now)
         snapshot = self._snapshot(changed)
         self._show(snapshot)
         if self._tracker is not None and to_read:
-            self._tracker.update([self._runs[run_id].run for run_id in sorted(to_read)])
+            try:
+                self._tracker.update([self._runs[run_id].run for run_id in sorted(to_read)])
+            except Exception as error:
+                # Whatever fails here reads the store or MLflow; the next command brings MLflow up to date.
+                log.warning("MLflow was not updated, training continues: %s", error)
         return snapshot
 
-    def _look(self, before: RunSnapshot) -> RunSnapshot:
-        status = self._store.run_dir(before.run.run_id).status()
-        if status is None:
-            return before
-        error = status.error.message if status.error is not None else None
-        total_steps, loss = status.total_steps or 0, status.loss
-        return RunSnapshot(before.run, status.state, status.stage, status.step, total_steps, loss, error)
+    def _read(self, run_ids: set[str]) -> Mapping[str, StatusDocument]:
+        """Reads the status of some runs; during an outage of the store, none, and these runs are read again later."""
+        try:
+            statuses = self._store.statuses(sorted(run_ids))
+        except Exception as error:
+            with self._lock:
+                self._ended |= run_ids - self._active
+            if not self._outage:
+                log.warning("the store does not answer, so the progress is not shown; training continues: %s", error)
+            self._outage = True
+            return {}
+        self._outage = False
+        return statuses
 
     def _snapshot(self, changed: Sequence[RunSnapshot]) -> SweepSnapshot:
         by_state: dict[str, list[RunSnapshot]] = {"waiting": [], "running": [], "finished": [], "failed": []}
@@ -171,3 +185,8 @@ class Monitor:
             done += fraction * run_snapshot.run.steps
             left += work(run_snapshot) - fraction * run_snapshot.run.steps
         return (self._clock() - self._first_start) * left / done
+
+
+def _snapshot_of(run: RunSpec, status: StatusDocument) -> RunSnapshot:
+    error = status.error.message if status.error is not None else None
+    return RunSnapshot(run, status.state, status.stage, status.step, status.total_steps or 0, status.loss, error)

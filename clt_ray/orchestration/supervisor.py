@@ -30,7 +30,7 @@ from clt_ray.orchestration.monitor import Observer
 from clt_ray.orchestration.options import RayOptions
 from clt_ray.orchestration.queue import Limits, RunQueue
 from clt_ray.store import ErrorRecord, LeaseHeld, StatusDocument, Store
-from clt_ray.store.objects import open_files
+from clt_ray.store.store import SCRATCH
 from clt_ray.sweep.run import RunSpec
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def run_missing(
             return supervisor.execute()
         finally:
             with suppress(Exception):
-                open_files(storage).delete_tree(supervisor.scratch)
+                Store(storage).delete_scratch(supervisor.scratch)
 
 
 class _Supervisor:
@@ -82,7 +82,7 @@ class _Supervisor:
         self._claim = uuid4().hex
         self._confirmed: dict[str, float] = {}
         """When the wait of each pending run was last written to its directory."""
-        self.scratch = f"ray/{self._claim}"
+        self.scratch = f"{SCRATCH}/{self._claim}"
         self.execution = Execution()
 
     def execute(self) -> Execution:
