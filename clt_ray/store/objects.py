@@ -7,10 +7,11 @@ The back-ends of fsspec repeat a request that fails, for some seconds. `_retried
 outage of the storage of up to a minute costs no run.
 """
 
+import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 OUTAGE_SECONDS = 60.0
 """Time during which a request that fails is repeated."""
+PARALLEL_READS = 64
 CONFLICTS = 5
 """Number of times that an object may turn out to have been written by others before a write is given up."""
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -37,8 +39,11 @@ _HTTP_CLIENTS = {"aiohttp", "azure", "requests", "urllib3"}
 EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3", "az": "azure", "abfs": "azure", "abfss": "azure"}
 """The extra of this package that installs the back-end of a URI scheme."""
 
-_OPTIONS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": 64}}}
+_OPTIONS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": PARALLEL_READS}}}
 """Options of file systems by URI scheme. botocore keeps 10 connections by default, which serialises parallel reads."""
+
+_READ_OPTIONS: dict[str, dict[str, Any]] = {"s3": {"max_concurrency": 1}}
+"""Options of reads. s3fs would ask for the size of every object first, in order to read large ones in parts."""
 
 _copies: dict[tuple[str, str], Path] = {}
 
@@ -80,21 +85,19 @@ class ObjectFiles:
 
     def read(self, path: str) -> bytes | None:
         try:
-            return bytes(_retried(lambda: self.system.cat_file(self._at(path))))
+            return self._cat(self._at(path))
         except (FileNotFoundError, IsADirectoryError):
             return None
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        places = {self._at(path): path for path in paths}
-        if not places:
-            return {}
+        places = {path: self._at(path) for path in paths}
         contents: dict[str, Any] = {}
-        if len(places) > 1:
-            contents = self.system.cat(list(places), on_error="return")
+        if len(places) > 1 and self.system.async_impl:
+            contents = dict(zip(places, self._cat_many(list(places.values())), strict=True))
         found = {}
-        for place, path in places.items():
-            content = contents.get(place)
-            if not isinstance(content, bytes) and not isinstance(content, _PERMANENT):
+        for path in places:
+            content = contents.get(path)
+            if not isinstance(content, (bytes, *_PERMANENT)):
                 content = self.read(path)
             if isinstance(content, bytes):
                 found[path] = content
@@ -201,14 +204,14 @@ class ObjectFiles:
             except Changed:
                 expected = self._version(place)
                 # The reply to a put that succeeded may have been lost, and the put repeated.
-                if expected is not None and _retried(lambda: self.system.cat_file(place)) == data:
+                if expected is not None and self._cat(place) == data:
                     return expected
             self._check_lease(holding, place)
         raise LeaseLost(f"other processes keep writing {place}, although this one holds the lease of {self.uri}")
 
     def _check_lease(self, holding: _Holding, place: str) -> None:
         """Raises `LeaseLost` if the lease is lost. What a later holder writes differs from versions read before."""
-        lease = None if place == holding.lease else _retried(lambda: self.system.cat_file(holding.lease))
+        lease = None if place == holding.lease else self._cat(holding.lease)
         if lease is None or holding.token not in lease:
             raise LeaseLost(f"another process has taken over {self.uri}: {place} was not written")
 
@@ -228,6 +231,27 @@ class ObjectFiles:
         self.system.invalidate_cache()
         found: Mapping[str, Mapping[str, Any]] = _retried(lambda: self.system.find(self._at(path), detail=True))
         return found
+
+    def _cat(self, place: str) -> bytes:
+        return bytes(_retried(lambda: self.system.cat_file(place, **_READ_OPTIONS.get(self.scheme, {}))))
+
+    def _cat_many(self, places: Sequence[str]) -> list[Any]:
+        """Returns the content of each object, or the exception of its request; one request each, many at a time."""
+        from fsspec.asyn import sync
+
+        options = _READ_OPTIONS.get(self.scheme, {})
+
+        async def read_all() -> list[Any]:
+            limit = asyncio.Semaphore(PARALLEL_READS)
+
+            async def read(place: str) -> Any:
+                async with limit:
+                    return await self.system._cat_file(place, **options)
+
+            return await asyncio.gather(*map(read, places), return_exceptions=True)
+
+        contents: list[Any] = sync(self.system.loop, read_all)
+        return contents
 
     def _at(self, path: str) -> str:
         return f"{self.root}/{path}".rstrip("/")

@@ -89,6 +89,7 @@ def reachable_by(store: ObjectStore) -> Iterator[ObjectStore]:
     os.environ.update(store.environment)
     try:
         set_conf_env(fsspec.config.conf)
+        fsspec.get_filesystem_class(store.scheme).clear_instance_cache()
         yield store
     finally:
         os.environ.clear()
