@@ -231,10 +231,6 @@ class RunDir:
         with self._writing() as files:
             files.delete(_checked(name))
 
-    def size(self, name: str) -> int:
-        """Returns the size of all files of a folder or a tree together, in bytes."""
-        return sum(sum(self._files.sizes(place).values()) for place in trees.places(self._files, _checked(name)))
-
     def acquire_lease(
         self,
         owner: Owner | None = None,

@@ -36,7 +36,6 @@ def test_text_and_names(run_dir: RunDir) -> None:
     assert run_dir.names("generations") == ["math.es.jsonl", "math.fr.jsonl"]
     assert run_dir.names() == ["generations"]
     assert run_dir.names("nothing") == []
-    assert run_dir.size("generations") == 9
     with pytest.raises(FileNotFoundError, match=r"math\.ja"):
         run_dir.read_text("generations/math.ja.jsonl")
 
