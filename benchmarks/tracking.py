@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python benchmarks/tracking.py > benchmarks/results/tracking.json
 
-Each finished run has 26 steps of training metrics, validations in eight languages, test scores and artifacts. The
+Each finished run has 50 steps of training metrics, validations in eight languages, test scores and artifacts. The
 baseline is the SQLite file; the figures are those of `mlflow server` on PostgreSQL, both on this machine. PostgreSQL
 has to be installed (Debian's package `postgresql`).
 """
