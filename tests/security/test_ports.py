@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import stat
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,14 +42,20 @@ METHODS = {
     "a worker": "/ray.rpc.CoreWorkerService/GetCoreWorkerStats",
 }
 """A method of each of Ray's services."""
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
 @dataclass
 class Held:
     """A local cluster as `clt-ray run` starts it, and the home directory with its token."""
 
-    ports: dict[int, str]
+    places: dict[tuple[int, str], str]
+    """Ports and addresses on which it listens, with the titles of the processes."""
     home: Path
+
+    @property
+    def ports(self) -> set[int]:
+        return {port for port, _ in self.places}
 
     @property
     def token(self) -> str:
@@ -60,13 +69,24 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     program.write_text(HOLD)
     file = write(folder / "sweep.yaml", sweep())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
-    environment |= {"HOME": str(folder), "CLT_RAY_PROBE": folder.name, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"HOME": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(program), file]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as holder:
         assert holder.stdout is not None and holder.stdin is not None
         assert "ready" in holder.stdout.readline()
-        yield Held(listening("CLT_RAY_PROBE", folder.name), folder)
+        yield Held(settled(holder.pid), folder)
         holder.stdin.close()
+
+
+def settled(process: int) -> dict[tuple[int, str], str]:
+    """Where the cluster listens once the node's agents, which start last, do."""
+    pause = threading.Event()
+    for _ in range(600):
+        places = listening(process)
+        if all(any(agent in title for title in places.values()) for agent in AGENTS):
+            return places
+        pause.wait(0.2)
+    raise AssertionError(f"no agents: {places}")
 
 
 @pytest.fixture(scope="module")
@@ -94,35 +114,53 @@ def answers(address: str, port: int, token: str) -> set[str]:
     return codes - {"UNIMPLEMENTED"}
 
 
-def page(address: str, port: int) -> str:
-    """The metrics page behind a port; empty where there is none."""
+def page(address: str, port: int, path: str, token: str = "") -> tuple[int, str]:
+    """The status and the text of a web page; 0 where the port has no web server at this address."""
+    request = urllib.request.Request(f"http://{address}:{port}{path}")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(f"http://{address}:{port}/metrics", timeout=10) as response:
-            return str(response.read().decode())
-    except OSError:
-        return ""
-    except Exception:  # a gRPC server does not answer in HTTP 1
-        return ""
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+    except (OSError, http.client.HTTPException):  # nothing, or a gRPC server
+        return 0, ""
 
 
 def test_ray_listens_on_all_addresses(held: Held) -> None:
     """If this fails, Ray has learned to listen on 127.0.0.1 alone, and docs/security.md can say so."""
-    assert held.ports and {address.strip("0") for address in held.ports.values()} == {""}
+    everywhere = {title for (_, address), title in held.places.items() if not address.strip("0")}
+    assert any("gcs_server" in title for title in everywhere)
+    assert any("raylet" in title for title in everywhere)
 
 
 def test_every_service_requires_the_token(held: Held, other_address: str) -> None:
     assert len(held.token) >= 32
-    services = {port: answers(other_address, port, "") for port in held.ports}
-    metrics = {port for port, codes in services.items() if codes <= {"UNAVAILABLE"}}
-    for port in set(services) - metrics:
-        assert services[port] == {"UNAUTHENTICATED"}, port
-        assert answers(other_address, port, "wrong" * 8) == {"UNAUTHENTICATED"}, port
-    assert any("OK" in answers(other_address, port, held.token) for port in set(services) - metrics)
-    # What is open to everybody are pages of numbers about the load of this machine.
-    for port in metrics:
-        text = page(other_address, port)
-        assert text and held.token not in text
-        assert all(line.startswith("#") or line.rpartition(" ")[2][:1] in "0123456789-N" for line in text.splitlines())
+    accepted: set[str] = set()
+    web: list[int] = []
+    for port in held.ports:
+        codes = answers(other_address, port, "")
+        if codes == {"UNAUTHENTICATED"}:
+            assert answers(other_address, port, "wrong" * 8) == codes, port
+            accepted |= answers(other_address, port, held.token)
+            continue
+        assert codes <= {"UNAVAILABLE"}, (port, codes)
+        status, text = page(other_address, port, "/metrics")
+        if status == 200:
+            # What is open to everybody are pages of numbers about the load of this machine.
+            assert held.token not in text
+            lines = [line for line in text.splitlines() if not line.startswith("#")]
+            assert all(line.rpartition(" ")[2][:1] in "0123456789-N" for line in lines)
+            continue
+        web.append(port)
+        for place in (other_address, "127.0.0.1"):
+            assert page(place, port, "/nothing")[0] in (0, 401), port
+            assert page(place, port, "/nothing", "wrong" * 8)[0] in (0, 403), port
+    assert "OK" in accepted
+    # The web servers of the node's agents do not have this page, which they say to the right token only.
+    agents = [page(place, port, "/nothing", held.token)[0] for port in web for place in (other_address, "127.0.0.1")]
+    assert 404 in agents, (web, agents, held.places)
 
 
 def test_other_users_cannot_read_the_token(held: Held) -> None:

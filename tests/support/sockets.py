@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 LISTENING = "0A"
 
 
-def processes_with(variable: str, value: str) -> Iterator[Path]:
-    """Yields the folders in /proc of the processes that were started with this environment variable."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"{variable}={value}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                yield folder
-
-
-def listening(variable: str, value: str) -> dict[int, str]:
-    """Returns the ports on which processes with this environment variable listen, each with its address in hex."""
+def listening(process: int) -> dict[tuple[int, str], str]:
+    """Returns where a process and its descendants listen: port and address in hex, with the title of the process."""
     sockets = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -27,11 +20,14 @@ def listening(variable: str, value: str) -> dict[int, str]:
             if fields[3] == LISTENING:
                 address, _, port = fields[1].rpartition(":")
                 sockets[f"socket:[{fields[9]}]"] = (int(port, 16), address)
-    found: dict[int, str] = {}
-    for folder in processes_with(variable, value):
+    found: dict[tuple[int, str], str] = {}
+    parent = psutil.Process(process)
+    family = [parent, *parent.children(recursive=True)]
+    for folder in (Path(f"/proc/{member.pid}") for member in family):
         with contextlib.suppress(OSError):
+            title = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             targets = [os.readlink(descriptor) for descriptor in (folder / "fd").iterdir()]
-            found |= dict(sockets[target] for target in targets if target in sockets)
+            found |= {sockets[target]: title for target in targets if target in sockets}
     return found
 
 
