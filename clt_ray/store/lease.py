@@ -47,6 +47,7 @@ from typing import Self
 from uuid import uuid4
 
 from clt_ray.errors import CltRayError
+from clt_ray.store import trees
 from clt_ray.store.documents import LeaseDocument
 from clt_ray.store.files import Files
 from clt_ray.store.files import LeaseLost as LeaseLost
@@ -238,7 +239,8 @@ def acquire(
     watch = watch or Watch()
     data = files.read(LeaseDocument.FILE)
     current = LeaseDocument.decode_if_sound(data)
-    known, base = (current.epoch or 0, current.base) if current is not None else (0, None)
+    # Without a readable lease, the epochs go on after those that trees have in their names.
+    known, base = (current.epoch or 0, current.base) if current is not None else (trees.last_epoch(files), None)
     taking = [epoch for epoch in files.epochs() if epoch > known]
     seconds = watch.unchanged_seconds((data or b"") + repr(taking).encode())
     if current is not None:

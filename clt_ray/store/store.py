@@ -53,9 +53,9 @@ class Store:
         """Returns the state of each run by its id.
 
         Costs one listing, one small read for each finished run, and three or four for each other run that has a
-        directory; reads of an object store are parallel. A damaged document counts as missing, since executing the run writes it
-        again. Whether a run is running is judged by the wall clocks of two machines, without waiting for a heartbeat:
-        it is for display, and only `acquire_lease` decides who may write.
+        directory; reads of an object store are parallel. A damaged document counts as missing, since executing the run
+        writes it again. Whether a run is running is judged by the wall clocks of two machines, without waiting for a
+        heartbeat: it is for display, and only `acquire_lease` decides who may write.
         """
         started = set(self.run_ids())
         states = {run_id: MISSING for run_id in run_ids}

@@ -118,6 +118,11 @@ def places(files: Files, name: str) -> list[str]:
     return [f"{folder}{separator}{entry}" for entry in entries]
 
 
+def last_epoch(files: Files, folder: str = "checkpoints") -> int:
+    """Returns the largest epoch in the names of the trees of a folder, complete or not; 0 without any."""
+    return max(map(_epoch_of, files.names(folder)), default=0)
+
+
 def delete(files: Files, name: str, epoch: int | None = None) -> None:
     """Deletes a tree, which stops counting before its first file is deleted; leaves trees of later epochs alone."""
     for place in places(files, name):

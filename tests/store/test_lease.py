@@ -19,7 +19,7 @@ import pytest
 from clt_ray.store import Lease, LeaseHeld, LeaseLost, Owner, RunDir, Store
 from clt_ray.store.lease import acquire
 from clt_ray.store.objects import open_files
-from tests.support.store_cases import RUN_ID, ManualClock
+from tests.support.store_cases import RUN_ID, ManualClock, make_staging
 
 CONTENDERS = 6
 PATIENCE_SECONDS = 60.0
@@ -128,6 +128,18 @@ def test_background_heartbeat(store: Store, clock: ManualClock) -> None:
         assert not lease.lost.is_set()
 
 
+def test_epochs_go_on_when_the_lease_document_is_lost(store: Store, uri: str, tmp_path: Path) -> None:
+    for attempt in (b"first", b"second"):
+        run_dir = store.run_dir(RUN_ID)
+        with run_dir.acquire_lease(heartbeat_seconds=None):
+            run_dir.commit_tree(make_staging(tmp_path / attempt.decode(), attempt), "checkpoints/weights-000001")
+        if attempt == b"first":
+            run_dir.acquire_lease(heartbeat_seconds=None).release()
+            open_files(uri).delete(f"runs/{RUN_ID}/lease.json")
+    weights = run_dir.open_tree("checkpoints/weights-000001") / "shards" / "model.safetensors"
+    assert weights.read_bytes() == b"second"
+
+
 @pytest.mark.parametrize(
     ("change", "gone"),
     [
@@ -216,7 +228,7 @@ def test_one_process_acquires_the_lease_and_killing_it_frees_the_run(tmp_path: P
         os.kill(won[0].pid, signal.SIGKILL)
         for process in processes:
             process.join()
-        assert Store(uri).states([RUN_ID])[RUN_ID].kind == "interrupted"
+        assert Store(uri).states([RUN_ID])[RUN_ID].kind == "missing"
 
 
 def test_one_process_takes_over_a_stale_lease(tmp_path: Path) -> None:
