@@ -167,7 +167,7 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
         data=tuple(data.origins),
         seconds=StageSeconds(train=trained - started, evaluate=time.monotonic() - trained),
         generated_tokens_per_second=tokens_per_second,
-        versions={name: version(name) for name in PACKAGES},
+        versions=package_versions(),
         peak_memory=PeakMemory(host_bytes=peak_host_bytes(), device_bytes=backend.peak_device_bytes()),
     )
     recorder.finish(evaluation_files(run, generations, scores), result)
@@ -246,6 +246,11 @@ def _scores(run: RunSpec, generations: list[Generation], weights: Path, backend:
 
     scores = summarise(run, generations)
     return scores + checkpoint_scores(run, weights, scores) if backend.rank == 0 else scores
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the version of each package that can change a run's numbers, as this process would load it."""
+    return {name: version(name) for name in PACKAGES}
 
 
 def peak_host_bytes() -> int:

@@ -39,17 +39,19 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], job: dict[str
         config: The trial's configuration; `config["cell"]["run_id"]` selects one of `runs`.
         runs: `RunSpec.to_dict()` by run id.
         job: `storage` (URI of the store), `scratch` (URI under which Ray Train keeps its own state), `claim` (identity
-            of the sweep's execution, for the lease of the run) and `mixed` (whether runs need different environments).
+            of the sweep's execution, for the lease of the run), `mixed` (whether runs need different environments), and
+            what every worker compares: `probe` (token of a file in the storage, or None) and `versions` of packages.
     """
     run = RunSpec.from_dict(runs[config["cell"]["run_id"]])
     environment = {"env_vars": worker_environment(run)} if job["mixed"] else None
+    common = {name: job[name] for name in ("storage", "claim", "probe", "versions")}
     for attempt in range(int(BUDGETS.max_preemption_failures) + 1):
         run_config: Any = RunConfig(
             name=f"{run.run_id}-{attempt}", storage_path=job["scratch"], worker_runtime_env=environment
         )
         trainer = SweepTrainer(
             train_loop,
-            train_loop_config={"run": run.to_dict(), "storage": job["storage"], "claim": job["claim"]},
+            train_loop_config={"run": run.to_dict(), **common},
             backend_config=_backend(run),
             scaling_config=scaling(run),
             run_config=run_config,

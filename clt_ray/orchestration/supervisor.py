@@ -29,7 +29,9 @@ from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.orchestration.monitor import Observer
 from clt_ray.orchestration.options import RayOptions
 from clt_ray.orchestration.queue import Limits, RunQueue
+from clt_ray.pipeline import package_versions
 from clt_ray.store import ErrorRecord, LeaseHeld, StatusDocument, Store
+from clt_ray.store.probe import delete_probe, write_probe
 from clt_ray.store.store import SCRATCH
 from clt_ray.sweep.run import RunSpec
 
@@ -71,6 +73,7 @@ def run_missing(
         finally:
             with suppress(Exception):
                 Store(storage).delete_scratch(supervisor.scratch)
+                delete_probe(storage, supervisor.probe)
 
 
 class _Supervisor:
@@ -82,6 +85,8 @@ class _Supervisor:
         self._claim = uuid4().hex
         self._confirmed: dict[str, float] = {}
         """When the wait of each pending run was last written to its directory."""
+        self.probe = write_probe(storage)
+        """Token of a file by which workers find out whether they see the same storage."""
         self.scratch = f"{SCRATCH}/{self._claim}"
         self.execution = Execution()
 
@@ -116,9 +121,8 @@ class _Supervisor:
     def _job(self) -> dict[str, Any]:
         options = asdict(self._options)
         runs = [run.to_dict() for run in self._runs]
-        return {
-            "runs": runs, "storage": self._storage, "scratch": self.scratch, "claim": self._claim, "options": options
-        }  # fmt: skip
+        common = {"storage": self._storage, "scratch": self.scratch, "claim": self._claim, "probe": self.probe}
+        return {"runs": runs, "options": options, "versions": package_versions(), **common}
 
     def _serve(self, driver: "DriverProcess") -> str | None:
         """Answers the driver process until the last run has ended. Returns None, or why the process ended before."""

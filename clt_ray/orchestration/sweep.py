@@ -62,7 +62,7 @@ def execute(job: dict[str, Any], channel: Channel) -> None:
 
     Args:
         job: `runs` (`RunSpec.to_dict()` of all that may come), `storage` (URI), `scratch` (path inside it, for Ray's
-            own state), `claim` (see `Lease`) and `options` (of `RayOptions`).
+            own state), `claim` (see `Lease`), `probe` and `versions` (see `agree`) and `options` (of `RayOptions`).
         channel: Connection to the supervisor.
 
     Raises:
@@ -101,7 +101,8 @@ def _tune(
     # Ray's own state is not part of the results: a rerun reads from the store which runs are missing.
     scratch = f"{job['storage'].rstrip('/')}/{job['scratch']}"
     mixed = len({json.dumps(worker_environment(run)) for run in runs.values()}) > 1
-    details = {"storage": job["storage"], "claim": job["claim"], "scratch": scratch, "mixed": mixed}
+    details = {name: job[name] for name in ("storage", "claim", "probe", "versions")}
+    details |= {"scratch": scratch, "mixed": mixed}
     by_id = {run_id: run.to_dict() for run_id, run in runs.items()}
 
     def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:

@@ -1,19 +1,48 @@
 """The training function of Ray Train's workers: executes a run, or one process of it."""
 
+import socket
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import ray.train
 
 from clt_ray.orchestration.preemption import watched_node
 from clt_ray.orchestration.warm import execute_payload, run_in_child, warm_name
-from clt_ray.pipeline import Outcome
+from clt_ray.pipeline import Outcome, package_versions
 from clt_ray.store import Store
+from clt_ray.store.probe import read_probe
 from clt_ray.sweep.run import RunSpec
+
+
+def agree(storage: str, probe: str, versions: Mapping[str, str]) -> None:
+    """Checks before anything expensive that this node sees what the process that executes the sweep sees.
+
+    Args:
+        storage: URI of the store.
+        probe: Token of a file in the storage; see `write_probe`.
+        versions: Version of each package on the node that executes the sweep.
+
+    Raises:
+        RuntimeError: The storage is another one, or a version differs; the message names this node and the remedy.
+    """
+    node = socket.gethostname()
+    if not read_probe(storage, probe):
+        raise RuntimeError(
+            f"node {node} does not see the storage {storage} of the sweep: give a folder that all nodes share, or a "
+            "bucket such as gs://BUCKET/clt-runs, as --storage"
+        )
+    other = {
+        name: (version, here) for name, version in versions.items() if (here := package_versions()[name]) != version
+    }
+    if other:
+        differences = ", ".join(f"{name} {here} instead of {version}" for name, (version, here) in other.items())
+        raise RuntimeError(f"node {node} has {differences}: install the same versions on all nodes")
 
 
 def train_loop(config: dict[str, Any]) -> Outcome:
     """Executes in this worker the run of its group: `run` (a `RunSpec.to_dict()`), `storage` and `claim`."""
+    agree(config["storage"], config["probe"], config["versions"])
     context = ray.train.get_context()
     payload = {name: config[name] for name in ("run", "storage", "claim")} | {"rank": context.get_world_rank()}
     on_cpu = config["run"]["hardware"]["accelerator"] == "CPU"
