@@ -9,6 +9,7 @@ head at port 6379, so the program runs in a network namespace of its own.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def workers() -> int:
     """Returns the number of living nodes beside the head."""
     import ray
 
-    return sum(node["Alive"] for node in ray.nodes()) - 1
+    return sum(bool(node["Alive"]) for node in ray.nodes()) - 1
 
 
 def main() -> None:
@@ -76,10 +77,11 @@ def main() -> None:
     assert started, "the head did not start"
     import ray
 
-    ray.init(ADDRESS, log_to_driver=False, logging_level="ERROR")
+    ray.init(ADDRESS, log_to_driver=False, logging_level=logging.ERROR)
     command = [sys.executable, "-m", "clt_ray", "run", sweep, "--storage", storage, "--address", ADDRESS, *options]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    counts, waits = [workers()], set()
+    counts = [workers()]
+    waits: set[str] = set()
     tick = threading.Event()
     while running.poll() is None:
         counts.append(workers())
