@@ -32,12 +32,11 @@ def agree(storage: str, probe: str, versions: Mapping[str, str]) -> None:
             f"node {node} does not see the storage {storage} of the sweep: give a folder that all nodes share, or a "
             "bucket such as gs://BUCKET/clt-runs, as --storage"
         )
-    other = {
-        name: (version, here) for name, version in versions.items() if (here := package_versions()[name]) != version
-    }
-    if other:
-        differences = ", ".join(f"{name} {here} instead of {version}" for name, (version, here) in other.items())
-        raise RuntimeError(f"node {node} has {differences}: install the same versions on all nodes")
+    here = package_versions()
+    changed = [name for name, version in versions.items() if version != here[name]]
+    different = [f"{name} {here[name]} instead of {versions[name]}" for name in changed]
+    if different:
+        raise RuntimeError(f"node {node} has {', '.join(different)}: install the same versions on all nodes")
 
 
 def train_loop(config: dict[str, Any]) -> Outcome:

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
@@ -53,12 +53,13 @@ class Cluster:
         resources: Mapping[str, float],
         labels: Mapping[str, str],
         environment: Mapping[str, str],
+        through: Sequence[str] = (),
     ) -> subprocess.Popen[str]:
-        """Starts a node and returns its process."""
+        """Starts a node and returns its process; `through` is a command that executes the command that follows it."""
         node = _start(
             f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(dict(resources))}",
             f"--labels={','.join(f'{name}={value}' for name, value in labels.items())}",
-            environment=environment,
+            environment=environment, through=through,
         )  # fmt: skip
         self._nodes.append(node)
         return node
@@ -113,10 +114,20 @@ def kill(node: subprocess.Popen[str]) -> None:
     node.wait(timeout=60)
 
 
-def _start(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def _start(
+    *arguments: str, environment: Mapping[str, str] | None = None, through: Sequence[str] = ()
+) -> subprocess.Popen[str]:
     """Starts a node and waits until it is part of the cluster."""
     node = subprocess.Popen(
-        [*RAY, "start", "--block", "--node-ip-address=127.0.0.1", f"--object-store-memory={2**27}", *arguments],
+        [
+            *through,
+            *RAY,
+            "start",
+            "--block",
+            "--node-ip-address=127.0.0.1",
+            f"--object-store-memory={2**27}",
+            *arguments,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
