@@ -6,8 +6,10 @@ hosts can only be reserved together once the slice is known, so the group holds 
 reserves the slice (`ray.util.tpu.SlicePlacementGroup`).
 """
 
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.orchestration.queue import Limits, pool
@@ -23,6 +25,8 @@ HEAD_SHARE = 0.001
 MOST_PENDING = 32
 """Most runs with one hardware that ask an autoscaler for places at a time. Each is one small record in Ray; what is
 asked for beyond the quota of the cluster stays pending."""
+ANSWER_SECONDS = 3.0
+"""Time that the autoscaler has to refuse a demand; it looks at demands every few seconds."""
 PROBE_SECONDS = 10.0
 """Time that Ray's autoscaler (version 2) has to answer that no node type fits; it looks every few seconds."""
 
@@ -65,6 +69,8 @@ class Cluster:
         self._max_concurrent = max_concurrent
         self._pools = {pool(run.hardware): run for run in runs}
         self._can_grow = not is_local and _has_autoscaler()
+        self._asked: dict[str, float] = {}
+        """Since when the autoscaler has known of waiting runs with a hardware without refusing them, by pool."""
 
     def check(self) -> None:
         """Refuses runs whose place this cluster does not have and cannot get, all at once.
@@ -92,7 +98,22 @@ class Cluster:
             # one more slice at a time, unless the user says how many there can be.
             growth = 1 if self._can_grow else 0
             return Limits(MOST_PENDING, max(places + growth, self._max_concurrent or 0))
-        return Limits(MOST_PENDING if self._can_grow else 1)
+        return Limits(MOST_PENDING if self._can_grow and self._grows(hardware) else 1)
+
+    def _grows(self, hardware: HardwareSpec) -> bool:
+        """Whether the autoscaler works on the demand for this hardware.
+
+        More runs ask for places only then: where none can come, many waiting runs of one sweep would be served before
+        the one of another sweep that came later.
+        """
+        demand = _Demand.now(hardware)
+        if demand is None:
+            return True
+        if not demand.waits or demand.is_refused:
+            self._asked.pop(pool(hardware), None)
+            return False
+        since = self._asked.setdefault(pool(hardware), time.monotonic())
+        return time.monotonic() - since > ANSWER_SECONDS
 
 
 def _problem(run: RunSpec) -> Problem:
@@ -124,24 +145,47 @@ def _has_autoscaler() -> bool:
     return b"Worker node types" in (_internal_kv_get(b"__autoscaling_status_legacy") or b"")
 
 
+@dataclass(frozen=True)
+class _Demand:
+    """What the autoscaler says about the waiting placement groups with workers of one hardware."""
+
+    waits: bool
+    is_refused: bool
+    """Whether no node type fits, or none may be started any more."""
+
+    @classmethod
+    def now(cls, hardware: HardwareSpec) -> Self | None:
+        """Asks version 2 of the autoscaler; None for version 1, which does not tell."""
+        import ray
+        from ray.autoscaler.v2.utils import is_autoscaler_v2
+        from ray.core.generated import autoscaler_pb2
+
+        if not is_autoscaler_v2():
+            return None
+        raylet: Any = ray._raylet
+        messages: Any = autoscaler_pb2
+        client = raylet.GcsClient(ray.get_runtime_context().gcs_address)
+        reply = messages.GetClusterStatusReply.FromString(client.get_cluster_status())
+
+        def has(gangs: Any) -> bool:
+            bundles = (dict(request.resources_bundle) for gang in gangs for request in gang.requests)
+            return worker(hardware) in bundles
+
+        waiting = has(reply.cluster_resource_state.pending_gang_resource_requests)
+        return cls(waiting, has(reply.autoscaling_state.infeasible_gang_resource_requests))
+
+
 def _is_infeasible(hardware: HardwareSpec) -> bool:
-    """Asks the autoscaler of version 2 whether a node type fits; version 1 does not tell, so the run waits."""
-    import ray
-    from ray.autoscaler.v2.utils import is_autoscaler_v2
-    from ray.core.generated import autoscaler_pb2
+    """Asks whether a node type fits, by a placement group that is removed again; version 1 lets the run wait."""
     from ray.util.placement_group import placement_group, remove_placement_group
 
-    if not is_autoscaler_v2() or hardware.is_tpu:
+    if hardware.is_tpu or _Demand.now(hardware) is None:
         return False
-    raylet: Any = ray._raylet
-    client = raylet.GcsClient(ray.get_runtime_context().gcs_address)
     probe = placement_group([worker(hardware)])
     try:
         if probe.wait(PROBE_SECONDS):
             return False
-        messages: Any = autoscaler_pb2
-        reply = messages.GetClusterStatusReply.FromString(client.get_cluster_status())
-        refused = reply.autoscaling_state.infeasible_gang_resource_requests
-        return any(dict(request.resources_bundle) == worker(hardware) for gang in refused for request in gang.requests)
+        demand = _Demand.now(hardware)
+        return demand is not None and demand.is_refused
     finally:
         remove_placement_group(probe)
