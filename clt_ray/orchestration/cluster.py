@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from clt_ray.orchestration.places import Cluster
 from clt_ray.orchestration.warm import dismiss, prepare, warm_name
 from clt_ray.sweep.run import RunSpec
 
+CONNECT_SECONDS = 10.0
+"""Longest wait for the connection to a cluster's head."""
 LOCAL_OBJECT_STORE_BYTES = 128 * 1024 * 1024
 """Size of a local cluster's object store, through which only run specifications pass."""
 
@@ -87,8 +90,9 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[Cluster]
         job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env", {}).get("env_vars", {})
         arguments["runtime_env"] = {"env_vars": {name: settings[name] for name in settings if name not in job}}
     try:
+        _reach(address)
         ray.init(address=address, **arguments)
-    except ConnectionError as error:
+    except OSError as error:
         problem = f"no Ray cluster answers ({error})"
         raise ConfigurationError([Problem("--address", "", address, problem, "start one: ray start --head")]) from error
     prepared = warm_name() if address == "local" and sys.platform == "linux" and _on_cpu(runs) else None
@@ -100,6 +104,13 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[Cluster]
         if prepared:
             dismiss(prepared)
         _shut_down()
+
+
+def _reach(address: str) -> None:
+    """Raises `OSError` where nothing listens at `HOST:PORT`; Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "//" not in host:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _propagate_no_credentials() -> None:

@@ -83,6 +83,9 @@ class _Supervisor:
         self._runs, self._storage, self._queue, self._observer, self._options = runs, storage, queue, observer, options
         self._store = Store(storage)
         self._claim = uuid4().hex
+        self._was_connected = False
+        self._refusal: str | None = None
+        """Why the cluster did not take the driver process again after it was lost."""
         self._confirmed: dict[str, float] = {}
         """When the wait of each pending run was last written to its directory."""
         self.probe = write_probe(storage)
@@ -93,6 +96,7 @@ class _Supervisor:
     def execute(self) -> Execution:
         pause = RESTART_SECONDS
         for attempt in range(DRIVER_FAILURES + 1):
+            self._refusal = None
             driver = DriverProcess(self._options.verbose)
             try:
                 driver.send(self._job())
@@ -128,7 +132,7 @@ class _Supervisor:
         """Answers the driver process until the last run has ended. Returns None, or why the process ended before."""
         while (event := driver.receive(POLL_SECONDS)) != CLOSED:
             if event is not None and self._handle(event, driver):
-                return None
+                return self._refusal
             self._note_waits()
             overdue = self._overdue()
             if overdue:
@@ -149,8 +153,15 @@ class _Supervisor:
                 self._observer.started(event["run_id"])
             case "ended":
                 self._ended(event["run_id"], event["outcome"], event.get("error"))
+            case "connected":
+                self._was_connected = True
             case "refused":
-                raise ConfigurationError([Problem(**problem) for problem in event["problems"]])
+                refusal = ConfigurationError([Problem(**problem) for problem in event["problems"]])
+                if not self._was_connected:
+                    raise refusal
+                # A cluster that was lost may come back.
+                self._refusal = str(refusal)
+                return True
             case "done":
                 return True
         return False
