@@ -23,7 +23,7 @@ from clt_ray.verbs.options import Overrides, Pilot, Storage, SweepFile, Tracking
 from clt_ray.verbs.plan import plan, totals
 from clt_ray.verbs.progress import progress
 from clt_ray.verbs.status import SweepStatus, status
-from clt_ray.verbs.terminal import console, duration, size, table
+from clt_ray.verbs.terminal import console, duration, plain, size, table
 
 if TYPE_CHECKING:
     from clt_ray.orchestration.monitor import SweepSnapshot
@@ -218,9 +218,9 @@ def _print(outcome: RunOutcome, sweep: OpenSweep) -> None:
     sweep_status = outcome.status
     for run in sweep_status.runs:
         if run.state == "failed":
-            print(f"failed: {run.name} ({run.run_id}): {run.error}")
+            print(f"failed: {run.name} ({run.run_id}): {plain(run.error or '')}")
         if run.run_id in outcome.not_started:
-            print(f"not started: {run.name} ({run.run_id}): {outcome.not_started[run.run_id]}")
+            print(f"not started: {run.name} ({run.run_id}): {plain(outcome.not_started[run.run_id])}")
         if run.run_id in outcome.skipped:
             print(f"skipped: {run.name} ({run.run_id}): {outcome.skipped[run.run_id]}")
     if outcome.executed == 0 and sweep_status.complete:

@@ -154,7 +154,8 @@ def test_a_run_whose_node_is_lost_continues_on_another(two_nodes: Cluster, path:
 @pytest.mark.slow
 def test_two_sweeps_share_a_cluster(two_nodes: Cluster, tmp_path: Path) -> None:
     two_nodes.add(cpus=2, resources={}, labels={}, environment={})
-    sizes = {"first": [0, 2, 4, 6], "second": [8, 10]}
+    # The first sweep has enough runs to last until the second one has started.
+    sizes = {"first": [0, 2, 4, 6, 8, 10, 12, 14], "second": [3, 5]}
     both = {}
     for name, grid in sizes.items():
         file = write(tmp_path / f"{name}.yaml", sweep(name=name, grid={"samples_per_language": grid}))
