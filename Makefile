@@ -32,7 +32,8 @@ test: $(VENV)/.installed-dev lint ## Runs the linter, the type checker and all b
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m 'serial and not slow'
 
 test-slow: $(VENV)/.installed-dev ## Runs the tests that take minutes each.
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 -m 'slow and not serial'
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m 'slow and serial'
 
 test-tpu: $(TPU_VENV)/.installed ## Runs the tests of the TPU backend on virtual devices.
 	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest tests/xla
