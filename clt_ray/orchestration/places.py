@@ -6,6 +6,7 @@ hosts can only be reserved together once the slice is known, so the group holds 
 reserves the slice (`ray.util.tpu.SlicePlacementGroup`).
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -141,8 +142,15 @@ def _has_autoscaler() -> bool:
 
     if is_autoscaler_v2():
         return True
-    # The status of version 1 lists its node types only if it has a configuration with node types.
-    return b"Worker node types" in (_internal_kv_get(b"__autoscaling_status_legacy") or b"")
+    deadline = time.monotonic() + PROBE_SECONDS
+    while time.monotonic() < deadline:
+        report = json.loads(_internal_kv_get(b"__autoscaling_status") or b"{}").get("autoscaler_report")
+        if report:
+            # Without a configuration, Ray names the type of each node after the node.
+            types = report["node_type_mapping"] or {}
+            return any(name != f"node_{node}" for node, name in types.items())
+        time.sleep(0.2)
+    return True
 
 
 @dataclass(frozen=True)
