@@ -75,7 +75,8 @@ class RunQueue:
                 here, those of the live runs and its own estimate stay below.
             clock: Seconds.
         """
-        self._waiting = {run.run_id: run for run in runs}
+        self.waiting = {run.run_id: run for run in runs}
+        """Runs that have not asked for a place yet, by run id."""
         self.live: dict[str, Live] = {}
         """Pending and running runs by run id."""
         self.ended_as: dict[str, str] = {}
@@ -92,7 +93,7 @@ class RunQueue:
     @property
     def done(self) -> bool:
         """Whether no further run will start."""
-        return self.stopping or self._exhausted or not self._waiting
+        return self.stopping or self._exhausted or not self.waiting
 
     def next(self, limits: Mapping[str, Limits]) -> RunSpec | None:
         """Returns the run that asks for a place now, or None when none can at present; see `done`.
@@ -101,8 +102,8 @@ class RunQueue:
         """
         if self.done or len(self.live) >= (self._max_concurrent or len(self.live) + 1):
             return None
-        candidates = [run for run in self._waiting.values() if self._has_room(run, limits)]
-        everything = len(candidates) == len(self._waiting)
+        candidates = [run for run in self.waiting.values() if self._has_room(run, limits)]
+        everything = len(candidates) == len(self.waiting)
         while candidates:
             chosen = self._order.next(candidates) if self._order else candidates[0]
             if chosen is None:
@@ -110,14 +111,14 @@ class RunQueue:
                 return None
             excess = self._excess(chosen)
             if excess is None:
-                del self._waiting[chosen.run_id]
+                del self.waiting[chosen.run_id]
                 self.live[chosen.run_id] = Live(chosen, self._clock())
                 return chosen
             if self.live:
                 # The runs under way may take less than was estimated for them.
                 return None
             self.unaffordable[chosen.run_id] = excess
-            del self._waiting[chosen.run_id]
+            del self.waiting[chosen.run_id]
             candidates.remove(chosen)
         return None
 
@@ -142,7 +143,7 @@ class RunQueue:
         for live in lost:
             run_id = live.run.run_id
             self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
-        self._waiting = {live.run.run_id: live.run for live in lost} | self._waiting
+        self.waiting = {live.run.run_id: live.run for live in lost} | self.waiting
         self.live = {}
         return [live.run for live in lost]
 

@@ -41,8 +41,6 @@ DRIVER_FAILURES = 3
 """Number of times that another driver process is started after one has died."""
 RESTART_SECONDS = 5.0
 """Pause before another driver process is started; it doubles each time."""
-CLOSE_SECONDS = 10.0
-"""Time that the driver process has to leave the cluster after the last run."""
 POLL_SECONDS = 1.0
 MODULE = "clt_ray.orchestration.sweep"
 
@@ -116,6 +114,8 @@ class _Supervisor:
                 message = f"the process that drives Ray ended {attempt + 1} times, the last time: {ended}"
                 for run in lost:
                     self._record(run, "ClusterLost", message)
+                others = set(self._queue.waiting) - {run.run_id for run in lost}
+                self.execution.not_started |= dict.fromkeys(others, message)
             else:
                 time.sleep(pause)
                 pause *= 2
@@ -207,7 +207,7 @@ class _Supervisor:
                 self._store.run_dir(run_id).end_wait()
 
     def _overdue(self) -> dict[str, str]:
-        """The pending runs, where none trains and the first has waited for the longest time allowed."""
+        """All runs that are left, where none trains and the first has waited for the longest time allowed."""
         from clt_ray.orchestration.places import description
 
         live = self._queue.live
@@ -216,9 +216,10 @@ class _Supervisor:
             return {}
         if max(self._queue.seconds_of(run) for run in live.values()) < limit * 3600:
             return {}
+        left = {run_id: run.run for run_id, run in live.items()} | self._queue.waiting
         return {
-            run_id: f"waited {limit:g} h for {description(run.run.hardware)}, which did not come (--max-wait)"
-            for run_id, run in live.items()
+            run_id: f"waited {limit:g} h for {description(run.hardware)}, which did not come (--max-wait)"
+            for run_id, run in left.items()
         }
 
     def _stop(self, driver: "DriverProcess") -> None:

@@ -35,7 +35,9 @@ FAMILIES = ("AWS_", "AZURE_", "GOOGLE_", "HF_", "MLFLOW_", "OPENAI_")
 """Beginnings of the names of variables that a sweep may need; a message names the secrets that a job does not get."""
 
 STOP_GRACE_SECONDS = 120
-"""Time that a stopped job has to write checkpoints; Ray's own default is 3 seconds."""
+"""Time that the runs of a stopped job have to write checkpoints; Ray's own default is 3 seconds."""
+ENDING_SECONDS = 30
+"""Time after that in which the job ends its processes and says where the sweep is, before Ray ends it by force."""
 
 ADDRESS_HELP = "Job server, such as http://127.0.0.1:8265 (default: $RAY_API_SERVER_ADDRESS)."
 FORWARD_HELP = "Give the job this environment variable, privately; may be repeated."
@@ -57,7 +59,7 @@ class SubmitOptions(RunOptions):
     no_wait: NoWait = False
     attach: Attach = None
     stop_grace: StopGrace = STOP_GRACE_SECONDS
-    """Seconds between the signal that stops a job (SIGINT, as from Ctrl-C) and its end by force."""
+    """Time that the runs have to write a checkpoint when the job is stopped, in seconds; it is also that of `run`."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ def _job(sweep: OpenSweep, options: SubmitOptions) -> Job:
     storage = dict(sweep.options).get("--storage") or settings.get("CLT_RAY_STORAGE", "")
     _check_storage(storage, sweep.locations.storage)
     change = "" if here == root else f"cd {shlex.quote(str(here.relative_to(root)))} && "
-    settings |= {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": str(options.stop_grace)}
+    patience = options.stop_grace + ENDING_SECONDS
+    settings |= {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": str(patience)}
     return Job(sweep.name, storage, change + shlex.join(words), root, here, paths, settings, secrets)
 
 

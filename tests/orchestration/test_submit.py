@@ -81,7 +81,7 @@ def test_a_sweep_runs_and_its_command_line_holds_no_secret(submitting: Submittin
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "job submitted: clt-ray run study/sweep.yaml --storage" in result.stdout
-    assert "--max-concurrent 1" in result.stdout and "--stop-at-plateau" in result.stdout
+    assert "--max-concurrent 1 --stop-grace 120 --stop-at-plateau\n" in result.stdout
     assert "1 of 1 runs finished" in result.stdout
     assert len(list((tmp_path / "store").glob("runs/*/result.json"))) == 1
     assert SECRET not in result.stdout + result.stderr
