@@ -74,9 +74,3 @@ def test_what_no_node_type_has_is_said_at_once(tmp_path: Path) -> None:
     seen = run_autoscaled(tmp_path, document, 2)
     assert seen["code"] == 2, seen["output"]
     assert "needs 1 worker with 5 CPU, and no node or node type has room for them" in seen["output"]
-
-
-def test_nodes_that_do_not_come_end_the_wait_with_the_reason(tmp_path: Path) -> None:
-    seen = run_autoscaled(tmp_path, sweep(grid={"samples_per_language": [4]}), 0, "--max-wait", "0.003")
-    assert seen["code"] in (2, 3), seen["output"]
-    assert "which did not come (--max-wait)" in seen["output"] or "no node or node type" in seen["output"]
