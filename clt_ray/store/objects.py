@@ -295,15 +295,17 @@ def open_files(uri: str) -> Files:
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme in ("file", "local"):
         return LocalFiles(Path(rest if separator else uri).expanduser().absolute())
+    from fsspec import get_filesystem_class
     from fsspec.core import url_to_fs
 
     try:
-        system, path = url_to_fs(uri, **_OPTIONS.get(scheme, {}))
-    except ImportError as error:
-        extra = EXTRAS.get(scheme)
-        remedy = f"pip install 'clt-ray[{extra}]'" if extra else str(error)
+        get_filesystem_class(scheme)
+    except (ImportError, ValueError) as error:  # adlfs registers its schemes itself: without it they are not known
+        remedy = f"pip install 'clt-ray[{EXTRAS[scheme]}]'" if scheme in EXTRAS else str(error)
         problem = Problem("storage", "", uri, f"{scheme}:// needs a package that is not installed", remedy)
         raise ConfigurationError([problem]) from error
+    try:
+        system, path = url_to_fs(uri, **_OPTIONS.get(scheme, {}))
     except ValueError as error:
         raise ConfigurationError([Problem("storage", "", uri, str(error))]) from error
     return ObjectFiles(system, path.rstrip("/"), scheme)
