@@ -9,8 +9,8 @@ import pytest
 
 from clt_ray.analysis import tables, transfer
 from clt_ray.analysis.reference import SCORES_FILE, is_reference, reference_scores
-from clt_ray.analysis.reference.convert import convert, main
 from clt_ray.analysis.study import Curve, Study
+from scripts.convert_paper_scores import convert, main
 
 
 @pytest.fixture(scope="module")

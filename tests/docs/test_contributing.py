@@ -38,5 +38,5 @@ def test_the_import_rules_are_those_that_are_enforced() -> None:
 
 
 def test_files_and_folders_in_the_text_exist() -> None:
-    paths = re.findall(r"`((?:clt_ray|tests|docs|benchmarks)/[\w/.]+)`", TEXT)
+    paths = re.findall(r"`((?:clt_ray|tests|docs|benchmarks|scripts)/[\w/.]+)`", TEXT)
     assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -1,8 +1,8 @@
 """The published scores of the reference study (arXiv 2504.16677) in the scores format of this package.
 
 There are 1,728 scores of 152 runs: three tasks, eight languages, three models, single tasks and a mixture. The scores
-are rounded to two decimals as printed. They have no item scores and one run per grid cell; `convert` documents the
-decisions made in the conversion.
+are rounded to two decimals as printed. They have no item scores and one run per grid cell. The repository's
+`scripts/convert_paper_scores.py` made the file and documents the decisions of the conversion.
 """
 
 from pathlib import Path

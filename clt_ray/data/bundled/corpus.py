@@ -5,11 +5,7 @@
  'answer': '18 + 14 = 32. La respuesta es 32.'}
 """
 
-import hashlib
-import json
 from functools import lru_cache
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 from clt_ray.data.bundled.grammar import Slot, sentence
@@ -19,8 +15,6 @@ from clt_ray.errors import DataError
 
 TASKS = tuple(FRAMES)
 SPLITS = tuple(SIZES)
-MODEL_FILES = ("model.safetensors", "tokenizer.json")
-"""The files of the model that determine its outputs."""
 
 
 def frames(language: str) -> Any:
@@ -85,16 +79,3 @@ def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
         if value not in known:
             raise DataError(f"the bundled corpus has no {kind} {value!r}; it has {', '.join(known)}")
     return [dict(row) for row in _rows(task, language, split)]
-
-
-def corpus_fingerprint() -> str:
-    """Returns the SHA-256 hash in hexadecimal of every row of every task, language and split."""
-    digest = hashlib.sha256()
-    for place in product(TASKS, LANGUAGES, SPLITS):
-        digest.update(json.dumps([*place, raw_rows(*place)], ensure_ascii=False).encode())
-    return digest.hexdigest()
-
-
-def model_fingerprint(folder: Path) -> str:
-    """Returns the SHA-256 hash in hexadecimal of the weights and the tokenizer in a folder."""
-    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in MODEL_FILES)).hexdigest()

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from clt_ray.data.bundled.corpus import TASKS, corpus_fingerprint, frames, model_fingerprint, raw_rows
+from clt_ray.data.bundled.corpus import TASKS, frames, raw_rows
 from clt_ray.data.bundled.lexicon import LANGUAGES
-from clt_ray.data.bundled.pretraining import documents
+from scripts.make_model import corpus_fingerprint, model_fingerprint
+from scripts.pretraining_text import documents
 
 PACKAGE = Path(str(resources.files("clt_ray.data.bundled")))
 MODEL = PACKAGE / "model"
@@ -32,10 +33,10 @@ def tokenizer() -> Any:
 
 
 def test_the_manifest_names_what_is_there(manifest: Any) -> None:
-    remedy = "the corpus or the model changed: run `python -m clt_ray.data.bundled.make_model` and commit its files"
+    remedy = "the corpus or the model changed: run `python -m scripts.make_model` and commit its files"
     assert manifest["corpus_fingerprint"] == corpus_fingerprint(), remedy
     assert manifest["model_fingerprint"] == model_fingerprint(MODEL), remedy
-    assert manifest["command"].startswith("python -m clt_ray.data.bundled.make_model")
+    assert manifest["command"].startswith("python -m scripts.make_model")
 
 
 def test_the_weights_are_small_safetensors() -> None:

@@ -1,6 +1,6 @@
 """Converts the scores published in arXiv 2504.16677 to the scores format of this package.
 
-    python -m clt_ray.analysis.reference.convert TABLES.csv clt_ray/analysis/reference/paper_scores.csv
+    python -m scripts.convert_paper_scores TABLES.csv clt_ray/analysis/reference/paper_scores.csv
 
 `TABLES.csv` holds Tables 3 to 23 of the paper, one row per printed score, with columns `paper_table, task (IF|SM|MR),
 model, setting, train_langs, samples_per_non_en_lang_per_task, eval_lang, seen, score`.
