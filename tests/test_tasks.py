@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from clt_ray.data.bundled import corpus
 from clt_ray.plugins import UnknownNameError
 from clt_ray.tasks import TASKS, Metric, TaskLanguage, in_canonical_order
+from scripts.bundled import corpus
 
 
 def test_tasks_are_listed_in_canonical_order() -> None:

@@ -10,10 +10,13 @@ from clt_ray.data.hub_rows import NOT_JSON, Selected, hub_rows
 from clt_ray.data.json_stream import json_lines
 from clt_ray.data.rows import MalformedRow, Parsed, Row, check_script, parse, templated
 from clt_ray.errors import DataError
+from clt_ray.languages import STUDY_LANGUAGES
 from clt_ray.sweep.inputs import source_file
 from clt_ray.sweep.sections import DataSource
 from clt_ray.tasks import TASKS
 
+BUNDLED_ROWS = Path(__file__).parent / "bundled" / "rows"
+"""Local root of the bundled corpus, which `scripts/bundled` of the repository made."""
 TRAINING_SPLITS = ("train", "validation")
 """Splits whose rows are left out when they are in the wrong script; test sets are used as they were published."""
 
@@ -73,14 +76,10 @@ def _columns(task: str) -> str:
 
 
 def _raw_rows(source: DataSource, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:
-    if source.root:
-        yield from _local_rows(Path(source.root), task, language, split)
-        return
-    assert source.bundled, "a data source names the bundled corpus, a root or a data set"
-    from clt_ray.data.bundled.corpus import SPLITS, raw_rows
-
-    if split in SPLITS:
-        yield from raw_rows(task, language, split)
+    if source.bundled and language not in STUDY_LANGUAGES:
+        known = ", ".join(STUDY_LANGUAGES)
+        raise DataError(f"the bundled corpus has no language {language!r}; it has {known}")
+    return _local_rows(Path(source.root or BUNDLED_ROWS), task, language, split)
 
 
 def _local_rows(root: Path, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:

@@ -175,5 +175,4 @@ def templates_sha256() -> str:
 
 
 def _resource(*parts: str) -> bytes:
-    # Importing clt_ray.data for its path would load the tables and the grammar of the bundled corpus.
     return resources.files("clt_ray").joinpath(*parts).read_bytes()

@@ -6,11 +6,14 @@ import re
 import unicodedata
 
 import pytest
+from pyarrow import parquet
 
-from clt_ray.data.bundled.corpus import SPLITS, TASKS, raw_rows
-from clt_ray.data.bundled.items import SIZES
-from clt_ray.data.bundled.lexicon import KINDS, LANGUAGES, concept, keys
+from clt_ray.data.sources import BUNDLED_ROWS, load_rows
 from clt_ray.errors import DataError
+from clt_ray.sweep.sections import DataSource
+from scripts.bundled.corpus import SPLITS, TASKS, raw_rows
+from scripts.bundled.items import SIZES
+from scripts.bundled.lexicon import KINDS, LANGUAGES, concept, keys
 
 COLUMNS = {
     "math": ["id", "question", "answer"],
@@ -88,15 +91,20 @@ def test_a_headline_repeats_words_of_its_text() -> None:
         assert len(shared) >= 2
 
 
-def test_rows_are_the_callers_own() -> None:
-    raw_rows("math", "en", "test")[0]["question"] = "changed"
-    assert raw_rows("math", "en", "test")[0]["question"] != "changed"
+@every_cell
+def test_the_package_ships_the_rows_that_the_script_makes(task: str, language: str) -> None:
+    for split in SPLITS:
+        rows = parquet.read_table(BUNDLED_ROWS / task / split / f"{language}.parquet").to_pylist()
+        assert rows == raw_rows(task, language, split), "run `python -m scripts.bundled.corpus` and commit its files"
 
 
-@pytest.mark.parametrize("where", [("maths", "en", "test"), ("math", "de", "test"), ("math", "en", "dev")])
-def test_what_is_not_there_is_named(where: tuple[str, str, str]) -> None:
-    with pytest.raises(DataError, match=r"maths|'de'|'dev'"):
-        raw_rows(*where)
+def test_a_language_that_is_not_there_is_named() -> None:
+    with pytest.raises(DataError, match="no language 'de'; it has en, es, fr, ja, zh, ar, ko, pt"):
+        load_rows(DataSource(bundled=True), "math", "de", "test")
+
+
+def test_a_split_that_is_not_there_has_no_rows() -> None:
+    assert load_rows(DataSource(bundled=True), "math", "es", "exemplars").available == 0
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

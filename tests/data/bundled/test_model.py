@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 from importlib import resources
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from clt_ray.data.bundled.corpus import TASKS, frames, raw_rows
-from clt_ray.data.bundled.lexicon import LANGUAGES
-from scripts.make_model import corpus_fingerprint, model_fingerprint
-from scripts.pretraining_text import documents
+from scripts.bundled.corpus import BUNDLED, TASKS, corpus_fingerprint, frames, raw_rows
+from scripts.bundled.lexicon import LANGUAGES
+from scripts.bundled.make_model import model_fingerprint
+from scripts.bundled.pretraining_text import documents
 
-PACKAGE = Path(str(resources.files("clt_ray.data.bundled")))
-MODEL = PACKAGE / "model"
+MODEL = BUNDLED / "model"
 
 
 @pytest.fixture(scope="module")
 def manifest() -> Any:
-    return json.loads((PACKAGE / "MANIFEST.json").read_text(encoding="utf-8"))
+    return json.loads((BUNDLED / "MANIFEST.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +31,10 @@ def tokenizer() -> Any:
 
 
 def test_the_manifest_names_what_is_there(manifest: Any) -> None:
-    remedy = "the corpus or the model changed: run `python -m scripts.make_model` and commit its files"
+    remedy = "the corpus or the model changed: run `python -m scripts.bundled.make_model` and commit its files"
     assert manifest["corpus_fingerprint"] == corpus_fingerprint(), remedy
     assert manifest["model_fingerprint"] == model_fingerprint(MODEL), remedy
-    assert manifest["command"].startswith("python -m scripts.make_model")
+    assert manifest["command"].startswith("python -m scripts.bundled.make_model")
 
 
 def test_the_weights_are_small_safetensors() -> None:

@@ -1,20 +1,31 @@
-"""Rows of the bundled corpus: three tasks in eight languages, generated on the fly, the same on every machine.
+"""Makes the rows of the bundled corpus, three tasks in eight languages, and the files in which the package ships them.
+
+    python -m scripts.bundled.corpus
 
 >>> raw_rows("math", "es", "train")[0]
 {'id': 'math-train-0000', 'question': 'Nora tiene 18 naranjas y compra 14 más. ¿Cuántas ...',
  'answer': '18 + 14 = 32. La respuesta es 32.'}
 """
 
+import hashlib
+import json
 from functools import lru_cache
+from importlib import resources
+from itertools import product
+from pathlib import Path
 from typing import Any
 
-from clt_ray.data.bundled.grammar import Slot, sentence
-from clt_ray.data.bundled.items import FRAMES, SIZES, Item, items, operation, result
-from clt_ray.data.bundled.lexicon import LANGUAGES, Concept, concept, number_words, read
-from clt_ray.errors import DataError
+import pyarrow
+from pyarrow import parquet
+
+from scripts.bundled.grammar import Slot, sentence
+from scripts.bundled.items import FRAMES, SIZES, Item, items, operation, result
+from scripts.bundled.lexicon import LANGUAGES, Concept, concept, number_words, read
 
 TASKS = tuple(FRAMES)
 SPLITS = tuple(SIZES)
+BUNDLED = Path(str(resources.files("clt_ray.data.bundled")))
+"""Folder of the package with the rows, the model and their manifest."""
 
 
 def frames(language: str) -> Any:
@@ -71,11 +82,29 @@ def raw_rows(task: str, language: str, split: str) -> list[dict[str, str]]:
 
     The columns are `question, answer` for math, `text, summary` for summarization, and `prompt, completion` for
     instruction following. Rows with the same id are the same item in different languages.
-
-    Raises:
-        DataError: The corpus has no such task, language or split.
     """
-    for kind, value, known in (("task", task, TASKS), ("language", language, LANGUAGES), ("split", split, SPLITS)):
-        if value not in known:
-            raise DataError(f"the bundled corpus has no {kind} {value!r}; it has {', '.join(known)}")
     return [dict(row) for row in _rows(task, language, split)]
+
+
+def corpus_fingerprint() -> str:
+    """Returns the SHA-256 hash in hexadecimal of every row of every task, language and split."""
+    digest = hashlib.sha256()
+    for place in product(TASKS, LANGUAGES, SPLITS):
+        digest.update(json.dumps([*place, raw_rows(*place)], ensure_ascii=False).encode())
+    return digest.hexdigest()
+
+
+def write_rows(folder: Path) -> None:
+    """Writes every split as `<task>/<split>/<language>.parquet`, the layout of local rows."""
+    for task, language, split in product(TASKS, LANGUAGES, SPLITS):
+        file = folder / task / split / f"{language}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # A dictionary and statistics would take more bytes than they save: hardly a text occurs twice.
+        parquet.write_table(
+            pyarrow.Table.from_pylist(raw_rows(task, language, split)), file, compression="zstd", compression_level=19,
+            use_dictionary=False, write_statistics=False, store_schema=False,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    write_rows(BUNDLED / "rows")

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from clt_ray.data.bundled.corpus import frames
-from clt_ray.data.bundled.grammar import Slot, literals, sentence
-from clt_ray.data.bundled.items import EVENTS, FRAMES, Item, items, operation, result
-from clt_ray.data.bundled.lexicon import KINDS, LANGUAGES, concept, keys, number_words
+from scripts.bundled.corpus import frames
+from scripts.bundled.grammar import Slot, literals, sentence
+from scripts.bundled.items import EVENTS, FRAMES, Item, items, operation, result
+from scripts.bundled.lexicon import KINDS, LANGUAGES, concept, keys, number_words
 
 Content = tuple[str, str] | int | str
 """Content of a slot: (kind, key) of a concept, a number, or a word."""

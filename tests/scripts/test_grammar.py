@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.data.bundled.grammar import literals, sentence
-from clt_ray.data.bundled.lexicon import LANGUAGES, concept, number_words
+from scripts.bundled.grammar import literals, sentence
+from scripts.bundled.lexicon import LANGUAGES, concept, number_words
 
 
 @pytest.mark.parametrize(

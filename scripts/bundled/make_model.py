@@ -1,6 +1,6 @@
 """Makes the tiny base model that the package ships: its tokenizer, its weights, and a manifest of how they were made.
 
-    python -m scripts.make_model
+    python -m scripts.bundled.make_model
 
 A Llama model of about a million parameters is trained from scratch on the text of `pretraining_text`, on one core, in
 about ten minutes. The same seed on the same machine gives the same bits.
@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,9 @@ import torch
 import transformers
 from torch import Tensor
 
-from clt_ray.data.bundled import corpus
-from clt_ray.data.bundled.corpus import SPLITS, TASKS, raw_rows
-from clt_ray.data.bundled.lexicon import LANGUAGES
-from scripts.pretraining_text import documents, tokenizer_text
+from scripts.bundled.corpus import BUNDLED, corpus_fingerprint
+from scripts.bundled.pretraining_text import documents, tokenizer_text
 
-BUNDLED = Path(corpus.__file__).parent
-"""The package's folder of the corpus and the model."""
 MODEL_FILES = ("model.safetensors", "tokenizer.json")
 """The files of the model that determine its outputs."""
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
@@ -154,14 +150,6 @@ def pretrain(recipe: Recipe, tokenizer: Any) -> tuple[Any, float]:
     return model, sum(losses[-50:]) / min(50, len(losses))
 
 
-def corpus_fingerprint() -> str:
-    """Returns the SHA-256 hash in hexadecimal of every row of every task, language and split."""
-    digest = hashlib.sha256()
-    for place in product(TASKS, LANGUAGES, SPLITS):
-        digest.update(json.dumps([*place, raw_rows(*place)], ensure_ascii=False).encode())
-    return digest.hexdigest()
-
-
 def model_fingerprint(folder: Path) -> str:
     """Returns the SHA-256 hash in hexadecimal of the weights and the tokenizer in a folder."""
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in MODEL_FILES)).hexdigest()
@@ -186,7 +174,7 @@ def main() -> None:
     manifest = {
         "corpus_fingerprint": corpus_fingerprint(),
         "model_fingerprint": model_fingerprint(folder),
-        "command": f"python -m scripts.make_model --seed {recipe.seed} --steps {recipe.steps}",
+        "command": f"python -m scripts.bundled.make_model --seed {recipe.seed} --steps {recipe.steps}",
         "recipe": vars(recipe),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "model_files": list(MODEL_FILES),

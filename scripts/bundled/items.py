@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from clt_ray.data.bundled.lexicon import keys
+from scripts.bundled.lexicon import keys
 
 SIZES = {"train": 2400, "validation": 200, "test": 200}
 """Rows of each split, per task and language."""

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from clt_ray.data.bundled.lexicon import Concept
+from scripts.bundled.lexicon import Concept
 
 Slot = Concept | int | str
 
