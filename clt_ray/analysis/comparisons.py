@@ -35,8 +35,7 @@ def plateau(study: Study) -> pd.DataFrame:
 
     Columns: those of `CURVE_COLUMNS`; `tolerance` in the metric's stored unit; `verdict` of `saturation.Saturation`;
     `plateau`, the smallest n within the tolerance of the ceiling of the saturating fit, with `low` and `high`;
-    `best_run`, the smallest n within the tolerance of the best run, with `best_run_low` and `best_run_high`; `n`, the
-    number of points; `run_ids`. Samples are per language, and infinite beyond the largest n of the curve.
+    `n`, the number of points; `run_ids`. Samples are per language, and infinite beyond the largest n of the curve.
     """
     rows = []
     for curve in study.curves:
@@ -47,13 +46,10 @@ def plateau(study: Study) -> pd.DataFrame:
         if not series.samples:
             continue
         fit = saturation(series, tolerance)
-        best = {"best_run": fit.model_free.samples, "best_run_low": fit.model_free.low}
-        best |= {"best_run_high": fit.model_free.high, "n": len(series.samples)}
         run_ids = "+".join(run for point in series.runs for run in point)
-        labels = {"tolerance": tolerance, "verdict": fit.verdict, "plateau": fit.plateau.samples, "run_ids": run_ids}
-        rows.append(curve_columns(curve) | vars(fit.plateau) | best | labels)
-    columns = [*CURVE_COLUMNS, "tolerance", "verdict", "plateau", "low", "high", "best_run", "best_run_low",
-               "best_run_high", "n", "run_ids"]  # fmt: skip
+        labels = {"tolerance": tolerance, "verdict": fit.verdict, "plateau": fit.plateau.samples}
+        rows.append(curve_columns(curve) | vars(fit.plateau) | labels | {"n": len(series.samples), "run_ids": run_ids})
+    columns = [*CURVE_COLUMNS, "tolerance", "verdict", "plateau", "low", "high", "n", "run_ids"]
     return pd.DataFrame(rows, columns=columns)
 
 

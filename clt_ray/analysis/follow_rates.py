@@ -20,9 +20,8 @@ the main runs of the reference study, these are one or none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import nan
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ from clt_ray.analysis.mixed_effects import MixedFit, fit_mixed, same
 from clt_ray.analysis.saturation import run_noise_around_fit
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
-from clt_ray.analysis.uncertainty import Floats, t_interval
+from clt_ray.analysis.uncertainty import Floats, Z, t_interval
 from clt_ray.languages import LANGUAGES
 
 COVARIATES: Final = ("script", "family")
@@ -41,105 +40,37 @@ TERMS: Final = {
     "family": "Difference when it shares the family",
 }
 """Fixed effects of the boundary model and their titles."""
+RATE_COLUMNS: Final = [
+    "model", "setting", "task", "language_group", "eval_language", "shares_script", "shares_family", "follow_rate",
+    "low", "high", "seen_gain", "run_ids",
+]  # fmt: skip
 _CLEAR: Final = 2.0
 """Number of standard errors that the seen gain must exceed for a follow rate to be computed."""
 
 
-@dataclass(frozen=True)
-class FollowRate:
-    """The follow rate of one unseen language in one curve."""
+def follow_rates(study: Study) -> pd.DataFrame:
+    """Returns the follow rate of every unseen language in every curve with a clear gain of the seen mean.
 
-    model: str
-    task: str
-    setting: str
-    language_group: str
-    language: str
-    shares_script: bool
-    """Whether a training language, English included, is written in the language's script."""
-    shares_family: bool
-    """Whether a training language, English included, belongs to the language's family."""
-    rate: float
-    """Gain of the language per unit of gain of the seen mean."""
-    variance: float
-    """Error variance of the rate."""
-    seen_gain: float
-    """Largest gain of the seen mean, in the metric's stored unit."""
-    run_ids: tuple[str, ...]
-
-    @property
-    def curve(self) -> tuple[str, str, str, str]:
-        """Model, task, setting and language group of the curve."""
-        return self.model, self.task, self.setting, self.language_group
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A fixed effect of the boundary model with its 95% confidence interval."""
-
-    name: str
-    """`neither` for the rate of a language that shares neither script nor family with a training language; `script` or
-    `family` for what sharing it adds to the rate."""
-    estimate: float
-    low: float
-    high: float
-    """`low` and `high` are the ends of the interval; NaN without degrees of freedom."""
-
-
-@dataclass(frozen=True)
-class Boundary:
-    """The fitted boundary model."""
-
-    rates: tuple[FollowRate, ...]
-    effects: tuple[Effect, ...]
-    languages: tuple[str, ...]
-    """Unseen languages to which the model was fitted."""
-    covariates: tuple[str, ...]
-    """Covariates whose effects can be separated from the intercept and from each other for these languages."""
-    strength: str
-    """Strength of the evidence, as a sentence."""
-    fit: MixedFit
-
-    def predict(self, shares_script: bool, shares_family: bool) -> tuple[float, float, float]:
-        """Returns the follow rate of a new language in a new curve, with its 95% prediction interval."""
-        shares = {"script": shares_script, "family": shares_family}
-        row = np.array([1.0, *(shares[name] for name in self.covariates)])
-        none = np.zeros(len(self.rates))
-        return self.fit.predict(row.astype(float), [none, none, none], [1.0, 1.0, 1.0])
-
-
-@dataclass(frozen=True)
-class LanguagesLeftOut:
-    """The predictions of the boundary model for languages to which it was not fitted."""
-
-    predictions: tuple[tuple[FollowRate, float], ...]
-    """Each rate with its prediction from the other languages."""
-    r2: float
-    """1 - squared error with covariates / squared error without them; NaN without covariates."""
-    verdict: str
-    """The result as a sentence: covariates improve or worsen predictions where the 95% interval over languages of the
-    reduction in squared error excludes zero."""
-
-
-def follow_rates(study: Study) -> tuple[FollowRate, ...]:
-    """Returns the follow rate of every unseen language in every curve with a clear gain of the seen mean."""
-    rates = []
+    Columns: `model, setting, task, language_group, eval_language`; `shares_script` and `shares_family`, whether a
+    training language, English included, has the script or the family of the language; `follow_rate` with `low` and
+    `high` (normal approximation); `seen_gain`, the largest gain of the seen mean in the metric's stored unit;
+    `run_ids`.
+    """
+    rows = []
     for seed, curve in enumerate(study.curves):
         if curve.origin is None or len(curve.points) < 2 or not curve.is_multilingual:
             continue
         rng = np.random.default_rng(seed)
         seen = Series.of(study, curve, "seen")
-        if not seen.samples:
+        seen_gains = _resampled_gains(seen, rng) if seen.samples else None
+        if seen_gains is None:
             continue
-        seen_gains = _resampled_gains(seen, rng)
-        for language in study.task_scores[curve.task].languages:
-            if curve.exposure(language) != "unseen":
-                continue
+        for language in filter(lambda code: curve.exposure(code) == "unseen", study.task_scores[curve.task].languages):
             series = Series.of(study, curve, [language])
-            estimate = _rate_and_variance(seen, seen_gains, series, rng) if series.samples else None
+            estimate = _rate_and_error(seen, seen_gains, series, rng) if series.samples else None
             if estimate is not None:
-                largest_gain = max(seen.scores) - seen.scores[0]
-                rates.append(_follow_rate(curve, language, estimate, largest_gain))
-    return tuple(rates)
+                rows.append(_row(curve, language) | estimate | {"seen_gain": max(seen.scores) - seen.scores[0]})
+    return pd.DataFrame(rows, columns=RATE_COLUMNS)
 
 
 def _resampled_gains(series: Series, rng: np.random.Generator) -> Floats | None:
@@ -151,12 +82,12 @@ def _resampled_gains(series: Series, rng: np.random.Generator) -> Floats | None:
     return np.asarray(scores[:, 1:] - scores[:, :1])
 
 
-def _rate_and_variance(
-    seen: Series, seen_gains: Floats | None, series: Series, rng: np.random.Generator
-) -> tuple[float, float] | None:
-    """Returns the follow rate and its error variance; None when the seen gain does not exceed its noise."""
+def _rate_and_error(
+    seen: Series, seen_gains: Floats, series: Series, rng: np.random.Generator
+) -> dict[str, float] | None:
+    """Returns the follow rate and its interval; None when the seen gain does not exceed its noise."""
     language_gains = _resampled_gains(series, rng)
-    if seen_gains is None or language_gains is None:
+    if language_gains is None:
         return None
     mean_gain = seen_gains.mean(axis=1)
     if not mean_gain.mean() > _CLEAR * mean_gain.std():
@@ -165,74 +96,93 @@ def _rate_and_variance(
     rows = min(len(seen_gains), len(language_gains))
     rate = float(x @ (np.asarray(series.scores[1:]) - series.scores[0]) / (x @ x))
     # Delta method: the ratio itself has extreme values in resamples where the seen gain is near zero.
-    errors = (language_gains[:rows] - rate * seen_gains[:rows]) @ x / (x @ x)
-    return rate, float(np.var(errors))
+    error = float(np.std((language_gains[:rows] - rate * seen_gains[:rows]) @ x / (x @ x)))
+    return {"follow_rate": rate, "low": rate - Z * error, "high": rate + Z * error}
 
 
-def _follow_rate(curve: Curve, language: str, estimate: tuple[float, float], seen_gain: float) -> FollowRate:
+def _row(curve: Curve, language: str) -> dict[str, Any]:
     trained = [LANGUAGES[code] for code in (ENGLISH, *curve.train_languages) if code in LANGUAGES]
-    declared = LANGUAGES.get(language)
-    rate, variance = estimate
-    return FollowRate(
-        model=curve.model, task=curve.task, setting=curve.setting, language_group=curve.language_group,
-        language=language,
-        shares_script=declared is not None and declared.script in {other.script for other in trained},
-        shares_family=declared is not None and declared.family in {other.family for other in trained}, rate=rate,
-        variance=variance, seen_gain=seen_gain,
-        run_ids=tuple(run_id for point in curve.points for run_id in point.run_ids),
-    )  # fmt: skip
+    shares = {
+        f"shares_{name}": language in LANGUAGES
+        and getattr(LANGUAGES[language], name) in {getattr(other, name) for other in trained}
+        for name in COVARIATES
+    }
+    run_ids = "+".join(run_id for point in curve.points for run_id in point.run_ids)
+    columns = {name: getattr(curve, name) for name in ("model", "setting", "task", "language_group")}
+    return columns | shares | {"eval_language": language, "run_ids": run_ids}
 
 
-def fit_boundary(rates: Sequence[FollowRate]) -> Boundary:
-    """Fits the boundary model to follow rates.
+def boundary(study: Study) -> pd.DataFrame:
+    """Returns the fixed effects of the boundary model, one row per term.
 
-    Raises:
-        ValueError: There are no follow rates.
+    Columns: `term`, which is `neither` for the rate of a language that shares neither script nor family with a training
+    language, and `script` or `family` for what sharing it adds to the rate; `estimate`, `low`, `high` (NaN without
+    degrees of freedom); `n`, the number of rates; `languages`; `r2` and `verdict` of `leave_one_language_out`;
+    `strength` of the evidence, as a sentence; `run_ids`. The table is empty without follow rates.
     """
-    if not rates:
-        raise ValueError("no follow rates: no curve whose seen languages gain more than noise has an unseen language")
+    rates = follow_rates(study)
+    columns = ["term", "estimate", "low", "high", "n", "languages", "r2", "strength", "verdict", "run_ids"]
+    if rates.empty:
+        return pd.DataFrame(columns=columns)
+    covariates, fit = fit_boundary(rates)
+    r2, verdict = leave_one_language_out(rates)
+    languages = sorted(rates["eval_language"].unique())
+    run_ids = "+".join(dict.fromkeys(run for runs in rates["run_ids"] for run in runs.split("+")))
+    facts = {"n": len(rates), "languages": "+".join(languages), "r2": r2, "verdict": verdict, "run_ids": run_ids}
+    facts |= {"strength": _strength(languages, covariates, fit.degrees_of_freedom)}
+    ends = [fit.interval(column) for column in range(len(fit.coefficients))]
+    rows = [
+        facts | {"term": term, "estimate": float(estimate), "low": low, "high": high}
+        for term, estimate, (low, high) in zip(("neither", *covariates), fit.coefficients, ends, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def fit_boundary(rates: pd.DataFrame) -> tuple[list[str], MixedFit]:
+    """Fits the boundary model to rows of `follow_rates`.
+
+    Returns:
+        The covariates whose effects can be separated from the intercept and from each other for these languages, and
+        the fit, whose coefficients are the intercept and the effects of these covariates.
+    """
     covariates: list[str] = []
     for name in COVARIATES:
         if np.linalg.matrix_rank(_design(rates, [*covariates, name])) == len(covariates) + 2:
             covariates.append(name)
-    languages = tuple(sorted({rate.language for rate in rates}))
-    random_effects = [same([rate.language for rate in rates]), same([rate.curve for rate in rates]), np.eye(len(rates))]
-    freedom = len(languages) - 1 - len(covariates)
-    values, variances = np.array([rate.rate for rate in rates]), np.array([rate.variance for rate in rates])
-    fit = fit_mixed(values, _design(rates, covariates), random_effects, variances, freedom)
-    effects = tuple(
-        Effect(name, float(fit.coefficients[column]), *fit.interval(column))
-        for column, name in enumerate(["neither", *covariates])
-    )
-    return Boundary(tuple(rates), effects, languages, tuple(covariates), _strength(languages, covariates, freedom), fit)
+    curves = list(rates[["model", "task", "setting", "language_group"]].itertuples(index=False, name=None))
+    random_effects = [same(list(rates["eval_language"])), same(curves), np.eye(len(rates))]
+    variances = np.square((rates["high"] - rates["low"]).to_numpy() / (2 * Z))
+    freedom = rates["eval_language"].nunique() - 1 - len(covariates)
+    design = _design(rates, covariates)
+    return covariates, fit_mixed(rates["follow_rate"].to_numpy(), design, random_effects, variances, freedom)
 
 
-def leave_one_language_out(rates: Sequence[FollowRate]) -> LanguagesLeftOut:
-    """Predicts the rates of each unseen language from those of the others, with and without covariates."""
-    predictions, without_covariates = [], []
-    for language in sorted({rate.language for rate in rates}):
-        others = [rate for rate in rates if rate.language != language]
-        if not others:
-            continue
-        boundary = fit_boundary(others)
-        mean_of_others = float(np.mean([rate.rate for rate in others]))
-        for rate in rates:
-            if rate.language == language:
-                predictions.append((rate, boundary.predict(rate.shares_script, rate.shares_family)[0]))
-                without_covariates.append(mean_of_others)
-    if not predictions or not any(fit_boundary(rates).covariates):
-        verdict = "Script and family cannot be tested, because these languages do not differ in them."
-        return LanguagesLeftOut(tuple(predictions), nan, verdict)
-    errors = np.array([rate.rate - predicted for rate, predicted in predictions])
-    errors_without = np.array([rate.rate for rate, _ in predictions]) - np.array(without_covariates)
-    r2 = float(1 - (errors @ errors) / (errors_without @ errors_without)) if errors_without.any() else nan
+def leave_one_language_out(rates: pd.DataFrame) -> tuple[float, str]:
+    """Predicts the rates of each unseen language from those of the others, with and without covariates.
+
+    Returns:
+        R2: 1 - squared error with covariates / squared error without them, NaN without covariates; and the result as a
+        sentence: covariates improve or worsen predictions where the 95% interval over languages of the reduction in
+        squared error excludes zero.
+    """
+    codes = sorted(rates["eval_language"].unique())
+    if len(codes) < 2 or not fit_boundary(rates)[0]:
+        return nan, "Script and family cannot be tested, because these languages do not differ in them."
+    errors, errors_without = [], []
+    for code in codes:
+        is_left_out = rates["eval_language"] == code
+        left_out, others = rates[is_left_out], rates[~is_left_out]
+        covariates, fit = fit_boundary(others)
+        errors.append(left_out["follow_rate"].to_numpy() - _design(left_out, covariates) @ fit.coefficients)
+        errors_without.append((left_out["follow_rate"] - others["follow_rate"].mean()).to_numpy())
+    squares, squares_without = (sum(float(error @ error) for error in group) for group in (errors, errors_without))
+    r2 = 1 - squares / squares_without if squares_without else nan
     # Rates of the same language are correlated, so the reduction in squared error is compared over languages.
-    languages = [rate.language for rate, _ in predictions]
-    reduction = pd.Series(errors_without**2 - errors**2).groupby(languages).mean()
-    return LanguagesLeftOut(tuple(predictions), r2, _verdict(r2, reduction.to_numpy(), len(predictions)))
+    reduction = [float(np.mean(before**2 - after**2)) for before, after in zip(errors_without, errors, strict=True)]
+    return r2, _verdict(r2, reduction, len(rates))
 
 
-def _verdict(r2: float, reduction: Floats, rates: int) -> str:
+def _verdict(r2: float, reduction: Sequence[float], rates: int) -> str:
     low, high = t_interval(reduction)
     basis = f"R² {r2:.2f} against the mean of the other languages, {rates} rates of {len(reduction)} languages"
     basis = basis.replace("-", "−")
@@ -243,9 +193,9 @@ def _verdict(r2: float, reduction: Floats, rates: int) -> str:
     return f"Whether script and family predict follow rates cannot be determined from these languages ({basis})."
 
 
-def _design(rates: Sequence[FollowRate], covariates: Sequence[str]) -> Floats:
-    columns = {"script": [rate.shares_script for rate in rates], "family": [rate.shares_family for rate in rates]}
-    return np.column_stack([np.ones(len(rates)), *(np.array(columns[name], float) for name in covariates)])
+def _design(rates: pd.DataFrame, covariates: Sequence[str]) -> Floats:
+    shares = [rates[f"shares_{name}"].to_numpy(dtype=float) for name in covariates]
+    return np.column_stack([np.ones(len(rates)), *shares])
 
 
 def _strength(languages: Sequence[str], covariates: Sequence[str], freedom: int) -> str:

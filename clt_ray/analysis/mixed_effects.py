@@ -1,13 +1,13 @@
-"""Linear mixed-effects models for a few dozen rows, with known error variances and prediction intervals.
+"""Linear mixed-effects models for a few dozen rows, with known error variances.
 
     y = X beta + sum_k u_k + e,    u_k ~ N(0, s_k^2 K_k),    e ~ N(0, diag(known))
 
-`K_k` states how rows share the random effect k: for an effect per model, it is 1 where two rows belong to the same
-model and 0 elsewhere. The standard deviations s_k are estimated by restricted maximum likelihood (REML; Patterson and
-Thompson, Biometrika 58, 1971), fixed effects by generalised least squares, and random effects by best linear unbiased
-prediction. Intervals use Student's t distribution with degrees of freedom that the caller states, because with few
-groups they are few, however many rows there are. Known error variances of single rows and arbitrary K_k are what common
-libraries for mixed-effects models lack.
+`K_k` states how rows share the random effect k: for an effect per language, it is 1 where two rows belong to the same
+language and 0 elsewhere. The standard deviations s_k are estimated by restricted maximum likelihood (REML; Patterson
+and Thompson, Biometrika 58, 1971), and fixed effects by generalised least squares. Intervals use Student's t
+distribution with degrees of freedom that the caller states, because with few groups they are few, however many rows
+there are. Known error variances of single rows and arbitrary K_k are what common libraries for mixed-effects models
+lack.
 """
 
 from collections.abc import Sequence
@@ -39,41 +39,13 @@ class MixedFit:
     """Standard deviation of each random effect."""
     degrees_of_freedom: int
     """Degrees of freedom of the intervals; there are no intervals for 0 or fewer."""
-    weighted_residuals: Floats
-    """V^-1 (y - X beta), shape (rows,)."""
-    inverse: Floats
-    """V^-1, the inverse of the covariance matrix of y, shape (rows, rows)."""
-    design: Floats
-    """The design matrix X, shape (rows, columns)."""
 
     def interval(self, column: int) -> tuple[float, float]:
         """Returns the 95% interval of a coefficient; NaN twice without degrees of freedom."""
-        return self._interval_around(float(self.coefficients[column]), float(self.covariance[column, column]))
-
-    def predict(self, row: Floats, shared: Sequence[Floats], variances: Sequence[float]) -> tuple[float, float, float]:
-        """Returns the prediction for a new row, with its 95% prediction interval.
-
-        Args:
-            row: The new row of X, shape (columns,).
-            shared: For each random effect, the new row of K against the fitted rows, shape (rows,).
-            variances: For each random effect, the diagonal element of K of the new row.
-        """
-        squared_deviations = np.square(self.standard_deviations)
-        cross = sum(variance * k_row for variance, k_row in zip(squared_deviations, shared, strict=True))
-        value = float(row @ self.coefficients + cross @ self.weighted_residuals)
-        unexplained = row - self.design.T @ self.inverse @ cross
-        variance = float(
-            squared_deviations @ np.asarray(variances)
-            - cross @ self.inverse @ cross
-            + unexplained @ self.covariance @ unexplained
-        )
-        return value, *self._interval_around(value, max(variance, 0.0))
-
-    def _interval_around(self, value: float, variance: float) -> tuple[float, float]:
         if self.degrees_of_freedom < 1:
             return nan, nan
-        half_width = t_quantile(self.degrees_of_freedom) * variance**0.5
-        return value - half_width, value + half_width
+        half_width = t_quantile(self.degrees_of_freedom) * float(self.covariance[column, column]) ** 0.5
+        return float(self.coefficients[column]) - half_width, float(self.coefficients[column]) + half_width
 
 
 def fit_mixed(y: Floats, design: Floats, effects: Sequence[Floats], known: Floats, degrees_of_freedom: int) -> MixedFit:
@@ -102,9 +74,7 @@ def fit_mixed(y: Floats, design: Floats, effects: Sequence[Floats], known: Float
     inverse = np.linalg.inv(_variance(deviations, effects, known, scale))
     covariance = np.linalg.inv(design.T @ inverse @ design)
     coefficients = covariance @ design.T @ inverse @ y
-    residuals = inverse @ (y - design @ coefficients)
-    standard_deviations = tuple(map(float, deviations))
-    return MixedFit(coefficients, covariance, standard_deviations, degrees_of_freedom, residuals, inverse, design)
+    return MixedFit(coefficients, covariance, tuple(map(float, deviations)), degrees_of_freedom)
 
 
 def _variance(deviations: Floats, effects: Sequence[Floats], known: Floats, scale: float) -> Floats:
@@ -127,7 +97,6 @@ def _reml(
     return (log_determinant + float(residuals @ cho_solve(factor, residuals))) / 2
 
 
-def same(keys: Sequence[object], others: Sequence[object] | None = None) -> Floats:
-    """Returns a matrix that is 1 where two rows have equal keys and 0 elsewhere, shape (rows, other rows)."""
-    others = keys if others is None else others
-    return np.array([[float(key == other) for other in others] for key in keys])
+def same(keys: Sequence[object]) -> Floats:
+    """Returns a matrix that is 1 where two rows have equal keys and 0 elsewhere, shape (rows, rows)."""
+    return np.array([[float(key == other) for other in keys] for key in keys])

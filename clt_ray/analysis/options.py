@@ -77,8 +77,6 @@ class Option:
     """Expected gain from a thousand further non-English rows; None without a fit."""
     plateau: Plateau
     """Plateau of the fit."""
-    model_free_plateau: Plateau
-    """Plateau relative to the best run."""
     run_noise: float
     """Run-to-run standard deviation beyond sampling error, in the metric's stored unit."""
     evidence: tuple[Evidence, ...]
@@ -121,8 +119,8 @@ def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
         setting=curve.setting, mixture=curve.mixture, language_group=curve.language_group,
         train_languages=curve.train_languages, settled=False, why=why, samples_per_language=largest,
         total_samples=largest * len(curve.train_languages), score=None, ceiling=None, within_tolerance=nan,
-        reaches_target=nan, next_thousand=None, plateau=fit.plateau, model_free_plateau=fit.model_free,
-        run_noise=fit.noise, evidence=tuple(Evidence(*point) for point in points),
+        reaches_target=nan, next_thousand=None, plateau=fit.plateau, run_noise=fit.noise,
+        evidence=tuple(Evidence(*point) for point in points),
     )  # fmt: skip
 
 

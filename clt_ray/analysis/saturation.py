@@ -1,4 +1,4 @@
-"""Where a series levels off: a saturating fit and a model-free plateau, both with bootstrap intervals.
+"""Where a series levels off: a saturating fit and its plateau, with bootstrap intervals.
 
 **Contract.** A series holds scores at several numbers of samples per language n. The *fit* is the better of
 
@@ -7,9 +7,8 @@
 
 with rise >= 0. The form is chosen anew in every resample, so that intervals include the uncertainty about the form.
 `floor` is the score at n = 0 and `floor + rise` is the *ceiling*. The *plateau* is the smallest n whose fitted score is
-within a tolerance of the ceiling. The *model-free plateau* is the smallest n of the series whose score is within the
-tolerance of the score of the best run. A plateau beyond the largest n of the series is reported as infinite, because no
-run was trained there.
+within a tolerance of the ceiling. A plateau beyond the largest n of the series is reported as infinite, because no run
+was trained there.
 
 For a fixed form and h the fit is linear in floor and rise. A whole grid of forms and values of h is therefore solved at
 once, and thousands of resamples are refitted in milliseconds (variable projection: Golub and Pereyra, SIAM J. Numer.
@@ -104,7 +103,7 @@ class Refits:
 
 @dataclass(frozen=True)
 class Saturation:
-    """The saturating fit of a series, its plateaus, and a verdict on whether the series levels off."""
+    """The saturating fit of a series, its plateau, and a verdict on whether the series levels off."""
 
     series: Series
     tolerance: float
@@ -120,12 +119,10 @@ class Saturation:
     """Run-to-run standard deviation: scatter of the scores around the fit beyond sampling error; NaN if unknown."""
     plateau: Plateau
     """Plateau of the fit; all values NaN without a fit."""
-    model_free: Plateau
-    """Model-free plateau; all values NaN for a series of one point."""
 
 
 def saturation(series: Series, tolerance: float, *, run_noise: float | None = None, seed: int = 0) -> Saturation:
-    """Fits a saturating curve to a series and determines its plateaus.
+    """Fits a saturating curve to a series and determines its plateau.
 
     Args:
         tolerance: Largest difference that counts as none, in the metric's stored unit; above 0.
@@ -137,22 +134,18 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
     """
     if not tolerance > 0:
         raise ValueError(f"the tolerance must be above 0, not {tolerance}")
-    rng = np.random.default_rng(seed)
     n = np.asarray(series.samples, dtype=float)
     if not _can_be_fitted(series):
-        resampled = series.resampled(run_noise or 0.0, rng) if series.has_stderr else None
-        model_free = _model_free_plateau(series, resampled, tolerance)
-        return Saturation(series, tolerance, TOO_SHORT, None, None, nan, Plateau(nan, nan, nan), model_free)
+        return Saturation(series, tolerance, TOO_SHORT, None, None, nan, Plateau(nan, nan, nan))
     solver = _Solver(n, series.weights)
     best = solver.fit(np.asarray(series.scores)[None])
     noise = _run_noise(series, best, n.size - _PARAMETERS) if run_noise is None else run_noise
     degrees_of_freedom = n.size - _PARAMETERS if run_noise is None else None
-    resampled = series.resampled(noise, rng, degrees_of_freedom)
+    resampled = series.resampled(noise, np.random.default_rng(seed), degrees_of_freedom)
     refits = solver.fit(resampled)
     plateau = _fitted_plateau(best, refits, tolerance, float(n[-1]))
-    model_free = _model_free_plateau(series, resampled, tolerance)
     verdict = _verdict(series, resampled, best, plateau, tolerance)
-    return Saturation(series, tolerance, verdict, best, refits, noise, plateau, model_free)
+    return Saturation(series, tolerance, verdict, best, refits, noise, plateau)
 
 
 def run_noise_around_fit(series: Series) -> float:
@@ -219,34 +212,6 @@ def _fitted_plateau(best: Refits, refits: Refits, tolerance: float, largest: flo
     resampled[resampled > largest] = inf
     estimate = float(best.plateau(tolerance)[0])
     return Plateau(estimate if estimate <= largest else inf, *_percentile_interval(resampled))
-
-
-def _model_free_plateau(series: Series, resampled: Floats | None, tolerance: float) -> Plateau:
-    """Returns the smallest n within the tolerance of the best run, with an interval by inversion of two tests.
-
-    The maximum of noisy scores is biased upwards, so a percentile interval would miss plateaus that hold many runs.
-    Instead, the lower end is the smallest n for which the hypothesis "within the tolerance of every run" is not
-    rejected, and the upper end is the smallest n for which the opposite hypothesis is rejected. Each test has half of
-    the error probability, so the coverage is at least 95%.
-    """
-    scores, samples = np.asarray(series.scores), series.samples
-    if scores.size < 2:
-        return Plateau(nan, nan, nan)
-    estimate = float(samples[int((scores >= scores.max() - tolerance).argmax())])
-    if resampled is None:
-        return Plateau(estimate, nan, nan)
-    noise = resampled - resampled.mean(axis=0)
-    level = (1 + CONFIDENCE_LEVEL) / 2
-    low = high = len(samples) - 1
-    for index in reversed(range(len(samples))):
-        lead = scores - scores[index]
-        noise_difference = noise - noise[:, [index]]
-        if lead.max() - tolerance <= np.quantile(noise_difference.max(axis=1), level):
-            low = index
-        margin = np.quantile(-noise_difference, level, axis=0)
-        if (np.delete(lead + margin, index) <= tolerance).all():
-            high = index
-    return Plateau(estimate, float(samples[low]), float(samples[max(low, high)]))
 
 
 def _verdict(series: Series, resampled: Floats, best: Refits, plateau: Plateau, tolerance: float) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.curve_tables import comparable
@@ -11,7 +10,6 @@ from clt_ray.analysis.follow_rates import TERMS
 from clt_ray.analysis.labels import CURVE_COLUMNS, curve_labels, key_of, language_name, language_order
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.run_noise_tables import NEIGHBOURS, REPEATS
-from clt_ray.analysis.scaling import MEASURES
 from clt_ray.html_report import columns
 from clt_ray.html_report.columns import (
     CURVE,
@@ -29,7 +27,6 @@ from clt_ray.html_report.columns import (
     Table,
     TableSpec,
     count_cell,
-    estimate_cell,
     number_cell,
     text_cell,
 )
@@ -124,34 +121,11 @@ def _share_cell(row: Row) -> Cell:
     return Cell(percent(row["fidelity"]), row["fidelity"], interval, row["high"] < _SURELY_WRONG, numeric=True)
 
 
-def _unit(row: Row) -> str:
-    return "factor" if row["measure"] == "plateau" else "points of 100"
-
-
-def _slope_cell(row: Row) -> Cell:
-    """Returns what a tenfold number of parameters changes: a factor for plateaus, else points."""
-    if row["measure"] != "plateau":
-        shape = NumberFormat(1, 100, signed=True)
-        return estimate_cell(row["slope"], (row["low"], row["high"]), shape, strong=columns.excludes_zero(row))
-    note = "" if np.isnan(row["low"]) else f"{_factor(row['low'])} to {_factor(row['high'])}"
-    return Cell(_factor(row["slope"]), row["slope"], note, columns.excludes_zero(row), numeric=True)
-
-
-def _factor(log: float) -> str:
-    value = 10**log
-    return "× < 0.01" if value < 0.005 else f"× {number(value, 0 if value >= 10 else 2)}"
-
-
 def _shared_cell(row: Row) -> Cell:
     shares = [name for name in ("script", "family") if row[f"shares_{name}"]]
     return text_cell(" and ".join(shares) or "neither")
 
 
-SCALE: Final = TableSpec("scale", (
-    Column("Measure", lambda row: text_cell(f"{MEASURES[row['measure']]}, {_unit(row)}")),
-    Column("Per tenfold parameters", _slope_cell), columns.counts("Curves", "n"),
-    columns.numbers("R² out of sample", "r2", NumberFormat(2)),
-))  # fmt: skip
 BOUNDARY: Final = TableSpec("boundary", (
     Column("Unseen language", lambda row: text_cell(TERMS[row["term"]])),
     columns.estimates("Follow rate", "estimate", NumberFormat(2)),

@@ -141,18 +141,14 @@ def _recomputed_cell(row: Row) -> Cell:
     return Cell(shape.text(value), float(value), shape.interval(low, high), numeric=True)
 
 
-def _plateau(head: str, name: str, prefix: str) -> Column:
-    return Column(head, lambda row: _samples_cell(row[name], row[f"{prefix}low"], row[f"{prefix}high"]))
-
-
 CLAIMS: Final = TableSpec("claims", (
     Column("Claim and definition", lambda row: Cell(row["claim"], row["claim"].lower(), note=row["definition"])),
     columns.words("Published", "published"), Column("Recomputed", _recomputed_cell),
     Column("Verdict", lambda row: Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED)),
 ))  # fmt: skip
 PLATEAUS: Final = TableSpec("plateau", (
-    *CURVE, columns.words("Curve", "verdict"), _plateau("Plateau, fitted", "plateau", ""),
-    _plateau("Plateau, by best run", "best_run", "best_run_"),
+    *CURVE, columns.words("Curve", "verdict"),
+    Column("Plateau", lambda row: _samples_cell(row["plateau"], row["low"], row["high"])),
 ))  # fmt: skip
 MIXED_TASKS: Final = TableSpec("interference", (
     *CURVE, SAMPLES, EXPOSURE, columns.differences("Interference", "interference", columns.is_discovery), Q,

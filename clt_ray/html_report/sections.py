@@ -9,14 +9,13 @@ import pandas as pd
 from clt_ray.analysis.claims import SUPPORTED
 from clt_ray.analysis.labels import CURVE_COLUMNS, language_name
 from clt_ray.analysis.metrics import metric, task_label
-from clt_ray.analysis.scaling import MEASURES
 from clt_ray.analysis.study import ENGLISH
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report import measure_tables, score_tables
 from clt_ray.html_report.columns import Table, excludes_zero, is_discovery
 from clt_ray.html_report.measure_tables import at_largest
 from clt_ray.html_report.score_tables import languages
-from clt_ray.html_report.text import counted, enumerated, number, percent, words
+from clt_ray.html_report.text import counted, number, percent, words
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -86,10 +85,8 @@ def standard_sections(tables: Tables) -> list[Section]:
 def optional_sections(tables: Tables) -> list[Section]:
     """Returns the sections that have anything to show."""
     makers = {"noise": _run_noise, "leave_one_out": _leave_one_out, "equal_volume": _equal_volume,
-              "source_to_target": _language_pairs, "scale": _model_size, "boundary": _follow_rates,
-              "fidelity": _fidelity}  # fmt: skip
-    frames_of = {name: tables[name] for name in makers} | {"scale": tables["scale"].dropna(subset=["slope"])}
-    return [make(frames_of[name], tables) for name, make in makers.items() if len(frames_of[name])]
+              "source_to_target": _language_pairs, "boundary": _follow_rates, "fidelity": _fidelity}  # fmt: skip
+    return [make(tables[name], tables) for name, make in makers.items() if len(tables[name])]
 
 
 def _run_noise(noise: pd.DataFrame, tables: Tables) -> Section:
@@ -154,15 +151,6 @@ def _language_pairs(table: pd.DataFrame, _: Tables) -> Section:
                          "in the others")  # fmt: skip
     sentence = f"Mean gain at the largest n: {'; '.join(means)}." if means else ""
     return Section.of("sources", *measure_tables.source_matrices(table), values={"means": sentence})
-
-
-def _model_size(known: pd.DataFrame, _: Tables) -> Section:
-    clear = [MEASURES[row["measure"]].lower() for row in known.to_dict("records") if excludes_zero(row)]
-    changes = "The change with model size has an interval that includes zero for every measure."
-    if clear:
-        changes = f"These measures change with model size: {enumerated(clear)}."
-    values = {"changes": changes, "strength": known["strength"].iloc[0]}
-    return Section.of("scale", measure_tables.SCALE.of(known), values=values)
 
 
 def _follow_rates(table: pd.DataFrame, tables: Tables) -> Section:

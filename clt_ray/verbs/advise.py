@@ -168,8 +168,7 @@ def details(advice: Advice) -> list[str]:
     if advice.target is not None:
         lines.append(f"probability of reaching {_number(metric, advice.target)}: {_probability(option.reaches_target)}")
     lines.append(f"the next 1,000 rows would add {_signed(metric, option.next_thousand, interval=True)}")
-    plateau, by_best_run = _plateau(option.plateau), _plateau(option.model_free_plateau)
-    lines.append(f"{option.why}; plateau {plateau}, by the best run {by_best_run}")
+    lines.append(f"{option.why}; plateau {_plateau(option.plateau)}")
     return lines
 
 

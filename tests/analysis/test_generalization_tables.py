@@ -1,4 +1,4 @@
-"""Tests of the tables over many curves: scripts by task, model size, follow rates."""
+"""Tests of the tables over many curves: scripts by task, follow rates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clt_ray.analysis.comparisons import script_by_task
-from clt_ray.analysis.generalization_tables import boundary, follow_rates, scale, scale_values
+from clt_ray.analysis.follow_rates import boundary, follow_rates
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 from tests.support.scores import run, scores
@@ -55,23 +55,6 @@ def sized(gain_of: dict[str, float]) -> Study:
     return Study.of(scores(*runs))
 
 
-def test_the_slope_is_per_tenfold_parameters() -> None:
-    study = sized({"toy-1b": 0.3, "toy-10b": 0.2})
-    slopes = scale(study).set_index("measure")
-    assert slopes.loc["gain_seen", "slope"] == pytest.approx(-0.1, abs=1e-3)
-    assert slopes.loc["gain_unseen", "slope"] == pytest.approx(-0.05, abs=1e-3)
-    seen_gain = slopes.to_dict("index")["gain_seen"]
-    assert np.isnan(seen_gain["low"]) and "2 models" in seen_gain["strength"]
-    values = scale_values(study)
-    seen = values[values["measure"] == "gain_seen"].set_index("model")["value"]
-    assert seen.to_dict() == pytest.approx({"toy-1b": 0.3, "toy-10b": 0.2})
-
-
-def test_models_of_unknown_size_give_no_rows() -> None:
-    study = sized({"tiny": 0.3})
-    assert scale(study).empty and scale_values(study).empty
-
-
 def test_follow_rates_and_terms() -> None:
     study = sized({"toy-1b": 0.4})
     (rate,) = follow_rates(study).to_dict("records")
@@ -84,6 +67,5 @@ def test_follow_rates_and_terms() -> None:
 
 def test_the_reference_study_has_all_tables() -> None:
     study = Study.of(reference_scores(), draws=200)
-    assert set(scale(study)["measure"]) == {"gain_seen", "gain_unseen", "gap", "plateau"}
     assert set(boundary(study)["term"]) == {"neither", "script", "family"}
     assert len(script_by_task(study)) == 195

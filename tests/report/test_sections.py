@@ -16,7 +16,7 @@ from clt_ray.html_report.measure_tables import left_out, source_matrices
 from clt_ray.html_report.sections import Section, optional_sections
 from tests.support.scores import full_sweep, smoke_sweep
 
-ALL = ("chance", "leave-one-out", "volume", "sources", "scale", "boundary", "fidelity")
+ALL = ("chance", "leave-one-out", "volume", "sources", "boundary", "fidelity")
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,11 @@ def test_a_sweep_that_allows_every_section_shows_every_section(shown: dict[str, 
     assert all(section.statement.endswith(".") for section in shown.values())
 
 
-def test_a_sweep_of_one_model_size_without_controls_has_no_sections_on_them() -> None:
+def test_a_sweep_without_controls_has_no_sections_on_them() -> None:
     scores, items = smoke_sweep()
     study = Study.of(load_scores(scores), load_items(items), draws=200)
     names = {section.name for section in optional_sections(compute_all(study, load_scores(scores)))}
-    assert not names & {"volume", "sources", "scale", "fidelity"}
+    assert not names & {"volume", "sources", "fidelity"}
     assert "leave-one-out" in names
 
 

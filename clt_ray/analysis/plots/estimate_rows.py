@@ -9,11 +9,10 @@ import pandas as pd
 from clt_ray.analysis.follow_rates import TERMS
 from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, language_name
 from clt_ray.analysis.metrics import metric, task_label, task_order
-from clt_ray.analysis.scaling import MEASURES
 from clt_ray.errors import ConfigurationError, Problem
 
-Ticks = Literal["plain", "signed", "percent", "factor", "samples"]
-"""How numbers on the axis are written: `factor` as powers of ten, `samples` on a logarithmic axis that includes 0."""
+Ticks = Literal["plain", "signed", "percent", "samples"]
+"""How numbers on the axis are written: `samples` on a logarithmic axis that includes 0."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ _SHARES: Final = {
     "spearman": Quantity("Spearman correlation", "seen with unseen", reference=0.0),
     "pearson": Quantity("Pearson correlation", "seen with unseen", reference=0.0),
     "plateau": Quantity("plateau", "samples per language", ticks="samples"),
-    "best_run": Quantity("plateau by the best run", "samples per language", ticks="samples"),
 }
 
 
@@ -56,10 +54,6 @@ def quantity(table: pd.DataFrame, value: str) -> Quantity:
     """Returns how a column of a table with at most one metric is drawn; an unknown column is drawn as it is stored."""
     if value in _SHARES:
         return _SHARES[value]
-    if value == "slope":
-        if table["measure"].iloc[0] == "plateau":
-            return Quantity("per ten times the parameters", "factor", reference=0.0, ticks="factor")
-        return Quantity("per ten times the parameters", "points of 100", 100.0, 0.0, "signed")
     if "term" in table:
         return Quantity("follow rate", "gain per point of seen gain", reference=0.0)
     if value == "estimate" and "effect" not in table:
@@ -81,7 +75,7 @@ Key = tuple[str, ...]
 MOST_LINES: Final = 90
 """A panel with more lines than this cannot be read at a glance and is refused."""
 _NAMES: Final = (
-    "task", "measure", "term", "samples_per_language", "eval_language", "source", "target", "left_out", "effect",
+    "task", "term", "samples_per_language", "eval_language", "source", "target", "left_out", "effect",
     "script", "against", "control", "seed",
 )  # fmt: skip
 """Columns that name rows within a curve if they vary."""
@@ -171,8 +165,6 @@ def columns_of(table: pd.DataFrame, value: str | None) -> Columns:
 
 def panels_of(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Returns the title and the rows of each panel; all rows of a panel have the same unit."""
-    if "measure" in table:
-        return [(MEASURES.get(str(name), str(name)), rows) for name, rows in table.groupby("measure", sort=False)]
     if "task" not in table:
         return [("All tasks", table)]
     pairs = "against" in table and "effect" not in table
@@ -240,8 +232,6 @@ def _words(name: str, value: Any) -> str:
         return f"against {value}" if value else ""
     if name == "script":
         return {"Latin": "Latin script", "other": "other scripts"}.get(str(value), str(value))
-    if name == "measure":
-        return ""
     return TERMS.get(str(value), str(value).replace("_", " "))
 
 

@@ -36,7 +36,6 @@ _DODGE: Final = 0.18
 """Distance, in lines, from the middle of a line to its outer marks where several exposures share it."""
 _REACH: Final = 1.2
 """An interval that extends beyond the range of the estimates by more than this multiple of it is cut, with an arrow."""
-_RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
@@ -149,15 +148,13 @@ def _axis(axis: Axes, limits: tuple[float, float], measure: Quantity, lines: Seq
         axis.xaxis.set_major_locator(FixedLocator([n for n in (0, 100, 400, 1000, 4000, 10000) if n <= limits[1]]))
         axis.xaxis.set_minor_locator(NullLocator())
     else:
-        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=measure.ticks == "factor"))
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda value, _: _tick(value, measure))
 
 
 def _tick(value: float, measure: Quantity) -> str:
     if measure.ticks == "samples":
         return count_label(round(value))
-    if measure.ticks == "factor":
-        return f"× {10**value:g}" if abs(value) < 3 else "× 10" + str(round(value)).translate(_RAISED)
     if measure.ticks == "signed":
         return signed(value)
     return f"{value:g}".replace("-", "−") + "%" * (measure.ticks == "percent")
