@@ -25,9 +25,8 @@ from clt_ray.judging.protocol import LOW, PROTOCOL_SHA256, parse
 from clt_ray.judging.replies import Reply, Settings
 from clt_ray.store import JudgeDocument, JudgeTokens, RunDir
 from clt_ray.sweep.run import RunSpec
-from clt_ray.tasks.built_in import INSTRUCTION
 
-TASK = INSTRUCTION.name
+TASK = "instruction"
 RATING, SWITCH_AWARE = "judge_rating", "judge_rating_switch_aware"
 
 

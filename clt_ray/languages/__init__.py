@@ -6,9 +6,14 @@
 Another package adds a language through an entry point of the group `clt_ray.languages`; docs/extend.md has a recipe.
 """
 
+import tomllib
 from collections.abc import Iterable, Iterator
+from importlib import resources
+from typing import Any
 
-from clt_ray.languages.declaration import Answers, Language, Numbers, read, read_many
+from pydantic import TypeAdapter
+
+from clt_ray.languages.declaration import Answers, Language, Numbers
 from clt_ray.plugins import Registry
 from clt_ray.suggest import nearest
 
@@ -65,9 +70,14 @@ def _names(known: Language) -> Iterable[str]:
     return known.name, known.native_name, known.name[:3]
 
 
-_BUILT_IN = (*map(read, (*STUDY_LANGUAGES, *_MGSM_LANGUAGES)), *read_many("others"))
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+_TABLES = [*map(_table, (*STUDY_LANGUAGES, *_MGSM_LANGUAGES)), *_table("others")["languages"]]
 
 LANGUAGES: Registry[Language] = Registry(
-    "clt_ray.languages", Language, _BUILT_IN, key="code", closest=lambda text, _: nearest_language(text)
-)
+    "clt_ray.languages", Language, TypeAdapter(tuple[Language, ...]).validate_python(_TABLES),
+    key="code", closest=lambda text, _: nearest_language(text),
+)  # fmt: skip
 """All known languages by code, those of the reference study first."""

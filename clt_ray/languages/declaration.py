@@ -1,11 +1,11 @@
 """`Language`: everything that the package needs to know about a language, in one declaration."""
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import resources
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import with_config
 
 _CODE = re.compile(r"[a-z]{2,3}")
 
@@ -81,6 +81,7 @@ class Answers:
     """Abbreviations whose full stop ends no sentence."""
 
 
+@with_config(extra="forbid")
 @dataclass(frozen=True)
 class Language:
     """What the sweep, the data, the scorers and the report need to know about a language."""
@@ -135,31 +136,3 @@ class Language:
         """Returns what of the declaration can change rows or scores, as plain values."""
         left_out = {"name", "native_name", "family", "aliases", "split_words"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
-
-
-def read(code: str) -> Language:
-    """Returns a language of the package from its file `<code>.toml`, whose keys are the fields of `Language`."""
-    return _language(_table(code))
-
-
-def read_many(name: str) -> tuple[Language, ...]:
-    """Returns the languages of a file of the package that lists several in the array `languages`."""
-    return tuple(map(_language, _table(name)["languages"]))
-
-
-def _table(name: str) -> dict[str, Any]:
-    return tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def _language(table: dict[str, Any]) -> Language:
-    values = _tuples(table)
-    if "numbers" in values:
-        values["numbers"] = Numbers(**_tuples(values["numbers"]))
-    if "answers" in values:
-        values["answers"] = Answers(**_tuples(values["answers"]))
-    return Language(**values)
-
-
-def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of a table with tuples in place of arrays."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -8,16 +8,23 @@ Another package adds a task through an entry point of the group `clt_ray.tasks`;
 """
 
 from collections.abc import Collection
+from importlib import resources
+
+import yaml
+from pydantic import TypeAdapter
 
 from clt_ray.plugins import Registry
-from clt_ray.tasks.built_in import INSTRUCTION, MATH, SUMMARIZATION
 from clt_ray.tasks.declaration import FIDELITY, HubFiles, Metric, ScoreFunction, Task, TaskLanguage
 
 __all__ = [
     "FIDELITY", "TASKS", "HubFiles", "Metric", "ScoreFunction", "Task", "TaskLanguage", "in_canonical_order",
 ]  # fmt: skip
 
-TASKS: Registry[Task] = Registry("clt_ray.tasks", Task, (SUMMARIZATION, INSTRUCTION, MATH))
+_FILE = resources.files(__package__).joinpath("built_in.yaml").read_text(encoding="utf-8")
+
+TASKS: Registry[Task] = Registry(
+    "clt_ray.tasks", Task, TypeAdapter(tuple[Task, ...]).validate_python(yaml.safe_load(_FILE))
+)
 """All known tasks by name, in canonical order."""
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal, NamedTuple
 
+from pydantic import with_config
+
 ScoreFunction = Callable[[str, str, str], Mapping[str, float]]
 """Scores one output: (prediction, reference, language code) -> {metric: value}. A metric that the reference allows no
 value for is left out; the item then enters no mean of it."""
@@ -80,6 +82,7 @@ class HubFiles:
     """ISO 639-1 codes that these files serve; None is every language with a name in `Language.hub_names`."""
 
 
+@with_config(extra="forbid")
 @dataclass(frozen=True)
 class Task:
     """A task: its rows, its prompts, its scores and its appearance."""

@@ -21,7 +21,6 @@ from clt_ray.errors import DataError
 from clt_ray.languages import LANGUAGES, Language
 from clt_ray.sweep.sections import DataSource
 from clt_ray.tasks import HubFiles
-from clt_ray.tasks.built_in import CONVERTED
 
 STUDY_LANGUAGES = ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
 TRAINED = ("en", "es", "fr", "ja", "zh")
@@ -256,7 +255,7 @@ def test_a_revision_applies_to_the_named_data_set_only() -> None:
     train = files_for(MCOT, "es", "train", revision="abc")
     test = files_for(MCOT, "es", "test", revision="abc")
     assert train is not None and train.revision == "abc"
-    assert test is not None and test.revision == CONVERTED
+    assert test is not None and test.revision == "refs/convert/parquet"
 
 
 def test_a_directory_that_is_not_there_is_a_data_error(copy: Path) -> None:
