@@ -6,17 +6,17 @@ does not depend on the run, the seed or the order of the file. So samples of the
 read is written beside the rows; later runs use it until the cache is deleted or `revision` is changed.
 """
 
-import heapq
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from clt_ray.data.hub import commit, is_local, raw_rows
 from clt_ray.data.rows import MalformedRow, Parsed, check_script, parse
@@ -49,7 +49,7 @@ class Selected(Generic[R]):
 
 
 class Spool:
-    """Keeps the records with the `limit` smallest keys of a stream of any length, in the memory of `limit` keys.
+    """Keeps the records with the `limit` smallest keys of a stream of any length, in a temporary file.
 
     With hashes as keys this is a sample that depends on the records alone, and not on their order. A larger limit keeps
     all records that a smaller one keeps. Of several records with one key, the first is kept.
@@ -61,48 +61,38 @@ class Spool:
         """Number of records that were left out because a kept record has the same key."""
         self.beyond = 0
         """Number of records that were left out because `limit` others have smaller keys."""
-        self._largest_first: list[int] = []
-        self._kept: set[int] = set()
-        self._file: IO[str] | None = None
+        self._kept = 0
+        self._largest = b""
+        # SQLite keeps a database without a name in a file that it deletes when the connection is closed.
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE records (key BLOB UNIQUE, record TEXT)")
 
     def add(self, key: bytes, record: Any) -> None:
         """Adds a record of JSON values, which is kept while its key is among the smallest; keys have one length."""
-        number = int.from_bytes(key, "big")
-        if number in self._kept:
-            self.duplicates += 1
-            return
-        if len(self._kept) >= self.limit:
+        if self._kept == self.limit and key > self._largest:
             self.beyond += 1
-            if number > -self._largest_first[0]:
-                return
-            self._kept.remove(-heapq.heappop(self._largest_first))
-        heapq.heappush(self._largest_first, -number)
-        self._kept.add(number)
-        assert self._file is not None, "a spool is used inside `with`"
-        self._file.write(f"{number:x} {json.dumps(record, ensure_ascii=True)}\n")
+            return
+        values = (key, json.dumps(record, ensure_ascii=True))
+        if not self._database.execute("INSERT OR IGNORE INTO records VALUES (?, ?)", values).rowcount:
+            self.duplicates += 1
+        elif self._kept < self.limit:
+            self._kept += 1
+            self._largest = max(self._largest, key)
+        else:
+            self.beyond += 1
+            self._database.execute("DELETE FROM records WHERE key = ?", (self._largest,))
+            (self._largest,) = self._database.execute("SELECT max(key) FROM records").fetchone()
 
     def __iter__(self) -> Iterator[Any]:
         """Yields the kept records in the order in which they were added."""
-        assert self._file is not None, "a spool is used inside `with`"
-        self._file.flush()
-        self._file.seek(0)
-        yielded: set[int] = set()
-        for line in self._file:
-            number, _, record = line.partition(" ")
-            key = int(number, 16)
-            # A record that was displaced and then added again is in the file twice.
-            if key in self._kept and key not in yielded:
-                yielded.add(key)
-                yield json.loads(record)
+        for (record,) in self._database.execute("SELECT record FROM records ORDER BY rowid"):
+            yield json.loads(record)
 
     def __enter__(self) -> "Spool":
-        # Every record that is kept for a while is written: about n (1 + ln(N / n)) records for n kept ones of N.
-        self._file = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="clt-ray-")
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._database.close()
 
 
 @dataclass
