@@ -6,13 +6,6 @@ from clt_ray.tracking.sweep_tracker import BestEffortTracker, SweepTracker, Term
 from clt_ray.tracking.ui import experiment_url, ui_command
 
 __all__ = [
-    "BestEffortTracker",
-    "SweepTracker",
-    "TerminalStatus",
-    "TrackerUnavailable",
-    "experiment_url",
-    "read_items",
-    "read_scores",
-    "read_validation",
-    "ui_command",
-]
+    "BestEffortTracker", "SweepTracker", "TerminalStatus", "TrackerUnavailable", "experiment_url", "read_items",
+    "read_scores", "read_validation", "ui_command",
+]  # fmt: skip

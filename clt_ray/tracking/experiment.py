@@ -1,16 +1,24 @@
-"""Finds, creates and searches the MLflow experiment of a sweep."""
+"""Finds, creates and searches the MLflow experiment of a sweep, with the view of it that `view.yaml` describes."""
 
+import json
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
+import yaml
+
+from clt_ray.tasks import TASKS
 from clt_ray.tracking import names
 from clt_ray.tracking.client import sqlite_folder
-from clt_ray.tracking.view import SAVED_VIEW_TAG, saved_view
 
 ARTIFACTS = "mlartifacts"
 """Name of the folder beside an SQLite file that holds the artifacts."""
 RUNS_PER_PAGE = 500
+VIEW_KEY = "clt-ray"
+SAVED_VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
+VIEW_QUERY = f"workflowType=machine_learning&viewStateShareKey={VIEW_KEY}&compareRunsMode=CHART"
+"""Query string of a page's address that opens the charts of the view."""
 NOTE = """One child run per run of the sweep, and one parent run for the sweep itself.
 
 * The view "Scores by samples per language" shows the runs of the grid, with scores against samples per language.
@@ -66,3 +74,18 @@ def _tags(sweep: str) -> dict[str, str]:
         "mlflow.experimentKind": "custom_model_development",
         SAVED_VIEW_TAG: saved_view(),
     }
+
+
+def saved_view() -> str:
+    """Returns the value of the experiment's tag `SAVED_VIEW_TAG`."""
+    file = yaml.safe_load(resources.files(__package__).joinpath("view.yaml").read_text(encoding="utf-8"))
+    means = [f"{names.TEST}/{task}/{mean}" for task in TASKS for mean in names.MEANS]
+    columns = file["columns"] | {f"metrics.`{mean}`": file["mean_width"] for mean in means}
+    charts = [("score_chart", mean) for mean in means] + [("loss_chart", "val/loss"), ("loss_chart", "train/loss")]
+    state = file["state"] | {
+        "selectedColumns": list(columns),
+        "columnOrder": [*file["fixed_columns"], *columns],
+        "columnWidths": file["fixed_columns"] | columns,
+        "compareRunCharts": [json.loads(json.dumps(file[kind]).replace("$metric", name)) for kind, name in charts],
+    }
+    return json.dumps(file["view"] | {"state": json.dumps(state, separators=(",", ":"))})

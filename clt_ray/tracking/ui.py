@@ -6,8 +6,7 @@ import sys
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.redaction import redacted, without_credentials
 from clt_ray.tracking.client import connect, quiet_environment, reachable, sqlite_folder
-from clt_ray.tracking.experiment import ARTIFACTS, find_experiment
-from clt_ray.tracking.view import view_query
+from clt_ray.tracking.experiment import ARTIFACTS, VIEW_QUERY, find_experiment
 
 
 def ui_command(tracking_uri: str, port: int) -> list[str]:
@@ -45,5 +44,5 @@ def experiment_url(tracking_uri: str, sweep_name: str, port: int) -> str:
     server = without_credentials(tracking_uri) if tracking_uri.startswith("http") else f"http://127.0.0.1:{port}"
     with reachable(tracking_uri):
         experiment = find_experiment(connect(tracking_uri), sweep_name)
-    page = f"/{experiment}/runs?{view_query(chart=True)}" if experiment else ""
+    page = f"/{experiment}/runs?{VIEW_QUERY}" if experiment else ""
     return f"{server.rstrip('/')}/#/experiments{page}"

@@ -13,7 +13,7 @@ import pytest
 from clt_ray.errors import ConfigurationError
 from clt_ray.store import Store
 from clt_ray.tracking import SweepTracker, TrackerUnavailable, experiment_url, ui_command
-from clt_ray.tracking.view import SAVED_VIEW_TAG
+from clt_ray.tracking.experiment import SAVED_VIEW_TAG
 from tests.support.run_dirs import SWEEP, finished, spec
 
 
