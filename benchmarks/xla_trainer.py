@@ -176,7 +176,7 @@ def stock(kind: str, folder: Path, steps: int, timed: int) -> dict[str, float]:
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from clt_ray.data.batching import epoch_order
+    from clt_ray.training.batches import epoch_order
 
     runtime.use_spmd()
     chips = runtime.global_runtime_device_count()

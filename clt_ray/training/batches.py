@@ -1,14 +1,64 @@
-"""Batches of a run's rows as tensors, in an order that depends on their lengths and on (seed, step) only."""
+"""Batches of a run's rows as tensors: a pure function of (lengths of the rows, seed, epoch, step).
 
-from collections.abc import Iterator, Mapping, Sequence
+A resumed run asks for step s and gets the batch that an uninterrupted run gets, without replaying the earlier steps.
+The order comes from the raw output of the Philox generator, which numpy keeps fixed across versions, unlike the output
+of its `permutation`.
+"""
 
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Sampler
 
-from clt_ray.data.batching import epoch_batches, pad_batch, steps_per_epoch
 from clt_ray.data.formatting import IGNORED, Encoded
 from clt_ray.tasks import TaskLanguage
+
+
+def epoch_order(n_rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Returns a permutation of `range(n_rows)`, shape (n_rows,)."""
+    key = hashlib.sha256(f"epoch order/{seed}/{epoch}".encode()).digest()[:16]
+    draws = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(n_rows)
+    return np.argsort(draws, kind="stable")
+
+
+def steps_per_epoch(n_rows: int, batch_size: int) -> int:
+    """Returns the number of batches of one epoch; the last may be smaller than the others."""
+    return -(-n_rows // batch_size)
+
+
+def epoch_batches(
+    lengths: Sequence[int], batch_size: int, seed: int, epoch: int, window: int
+) -> list[NDArray[np.int64]]:
+    """Returns the row indices of every batch of an epoch: `epoch_order`, with rows of similar length in one batch.
+
+        epoch order       | 12 batches of random rows ... | rest |
+        window = 4        | 4, by length | 4, by length | 4, by length |
+        batches           in random order, each of rows of similar length; the smaller last batch stays last
+
+    A batch is as wide as its longest row, so batches of rows of similar length hold less padding. Every row occurs
+    exactly once, and each window of `window * batch_size` rows is a random sample of the epoch.
+
+    Args:
+        window: Number of batches whose rows are sorted together; 1 leaves the order random.
+    """
+    order = epoch_order(len(lengths), seed, epoch)
+    count, rest = divmod(len(order), batch_size)
+    last = [order[-rest:]] if rest else []
+    batches = list(order[: count * batch_size].reshape(count, batch_size))
+    if window == 1:
+        return batches + last
+    tokens = np.asarray(lengths)
+    sorted_batches: list[NDArray[np.int64]] = []
+    for start in range(0, count, window):
+        rows = np.concatenate(batches[start : start + window])
+        rows = rows[np.argsort(tokens[rows], kind="stable")]
+        sorted_batches += list(rows.reshape(-1, batch_size))
+    return [sorted_batches[index] for index in epoch_order(count, seed, epoch)] + last
 
 
 class RunBatches(Sampler[list[int]]):
@@ -61,8 +111,19 @@ def with_blank(rows: Sequence[Encoded], pad_id: int) -> list[Encoded]:
 
 
 def collate(rows: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
-    """Returns `input_ids`, `attention_mask` and `labels`, each (rows, tokens of the longest row), padded right."""
-    return {name: torch.as_tensor(array) for name, array in pad_batch(rows, pad_id).items()}
+    """Returns `input_ids`, `attention_mask` (1 on real tokens) and `labels`, each (rows, tokens of the longest row).
+
+    Rows are padded on the right; padding has the label -100.
+    """
+
+    def padded(values: Iterable[list[int]], filler: int) -> Tensor:
+        return pad_sequence([torch.tensor(row) for row in values], batch_first=True, padding_value=filler)
+
+    return {
+        "input_ids": padded((row.input_ids for row in rows), pad_id),
+        "attention_mask": padded(([1] * len(row.input_ids) for row in rows), 0),
+        "labels": padded((row.labels for row in rows), IGNORED),
+    }
 
 
 def validation_batches(

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.data.batching import epoch_batches, epoch_order, pad_batch, steps_per_epoch
 from clt_ray.data.formatting import IGNORED, Encoded
+from clt_ray.training.batches import collate, epoch_batches, epoch_order, steps_per_epoch
 
 
 @given(st.integers(1, 300), st.integers(0, 2**40), st.integers(0, 50))
@@ -52,7 +52,7 @@ def test_epochs_and_seeds_differ() -> None:
 
 
 def test_rows_are_padded_on_the_right() -> None:
-    batch = pad_batch([Encoded([5, 6, 7], [IGNORED, 6, 7]), Encoded([8], [8])], pad_id=0, multiple=4)
-    assert batch["input_ids"].tolist() == [[5, 6, 7, 0], [8, 0, 0, 0]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
-    assert batch["labels"].tolist() == [[IGNORED, 6, 7, IGNORED], [8, IGNORED, IGNORED, IGNORED]]
+    batch = collate([Encoded([5, 6, 7], [IGNORED, 6, 7]), Encoded([8], [8])], pad_id=0)
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert batch["labels"].tolist() == [[IGNORED, 6, 7], [8, IGNORED, IGNORED]]
