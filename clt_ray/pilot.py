@@ -14,9 +14,9 @@ validations, which overestimates the part that a run pays once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clt_ray.sweep.cost import chip_hours, training_tokens
 from clt_ray.sweep.run import RunSpec
@@ -82,10 +82,6 @@ class PilotSummary:
     """Hours of all full runs together, were they to run one after the other."""
     full_chip_hours: float | None
     """Accelerator-hours of the full sweep; None on CPUs."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the summary as plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clt_ray.families import find_family
+from clt_ray.sweep.catalog import BUNDLED
 from clt_ray.sweep.sections import ModelSpec
 
-BUNDLED = "bundled"
 LARGE_MODEL_PARAMETERS = 1_000_000_000
 """From this size on, the activations of all layers would take more memory than the weights."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.spec import json_schema
 from clt_ray.verbs.options import Json, Overrides, argument, flag
-from clt_ray.verbs.terminal import argument_error, print_json
+from clt_ray.verbs.terminal import argument_error, print_json, print_result
 
 OptionalSweepFile = Annotated[str | None, argument("SWEEP", "Sweep file, such as sweeps/smoke.yaml.")]
 Schema = Annotated[bool, flag("--schema", "Print the JSON schema of sweep files, for editors; takes no SWEEP.")]
@@ -46,8 +46,5 @@ def command(
     if sweep is None:
         raise argument_error("validate", "SWEEP", None, "is missing", "clt-ray validate sweeps/smoke.yaml")
     validation = validate(open_sweep(sweep, overrides=overrides or ()))
-    if as_json:
-        print_json(validation.to_json())
-    else:
-        print(f"{sweep}: valid, {validation.runs} runs")
+    print_result(validation, as_json, lambda result: print(f"{sweep}: valid, {result.runs} runs"))
     return 0

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.errors import ConfigurationError
-from clt_ray.families import FSDP, LLAMA, TENSOR
-from clt_ray.training.backends.xla.plan import (
-    BATCH,
-    MeshShape,
-    partition,
-    shard_shape,
-    sharding_plan,
-)
+from clt_ray.families import FSDP, LLAMA, TENSOR, Partition
+from clt_ray.training.backends.xla.plan import BATCH, MeshShape, partition, sharding_plan
 
 LAYER = {
     "input_layernorm.weight": ("hidden",),
@@ -51,6 +46,11 @@ def shapes(model: str) -> dict[str, tuple[int, ...]]:
     if model.startswith("llama"):
         parameters["lm_head.weight"] = (sizes["vocab"], sizes["hidden"])
     return parameters
+
+
+def shard_shape(shape: Sequence[int], axes: Partition, mesh: MeshShape) -> tuple[int, ...]:
+    """Returns the shape of the part that one chip holds."""
+    return tuple(size // mesh.size(axis) for size, axis in zip(shape, axes, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,10 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.sweep.accelerators import TPUS
+from clt_ray.sweep.accelerators import ACCELERATORS, TPUS
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.base import Backend, FitProof
 from clt_ray.training.backends.xla.plan import misfits
-
-ACCELERATORS = ("CPU", "GPU", *TPUS)
-"""Hardware that this version can train on."""
 
 
 def unsupported(run: RunSpec) -> Problem | None:

@@ -84,11 +84,6 @@ def sharding_plan(family: Family, shapes: Mapping[str, Sequence[int]], mesh: Mes
     return plan
 
 
-def shard_shape(shape: Sequence[int], partition: Partition, mesh: MeshShape) -> tuple[int, ...]:
-    """Returns the shape of the part that one chip holds."""
-    return tuple(size // mesh.size(axis) for size, axis in zip(shape, partition, strict=True))
-
-
 def _divisible(axis: Axis, size: int, mesh: MeshShape) -> Axis:
     """Returns the axis without the parts that do not divide the dimension; axes of size 1 split nothing."""
     names = () if axis is None else (axis,) if isinstance(axis, str) else axis
