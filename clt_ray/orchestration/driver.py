@@ -36,13 +36,14 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], job: dict[str
     worker also resumes. Tune receives one report after `fit`: the outcome, and for `error` its message.
 
     Args:
-        config: The trial's configuration; `config["cell"]["run_id"]` selects one of `runs`.
+        config: The trial's configuration; `config["cell"]["run_id"]` selects one of `runs`, `config["hardware"]` one
+            of its placements.
         runs: `RunSpec.to_dict()` by run id.
         job: `storage` (URI of the store), `scratch` (URI under which Ray Train keeps its own state), `claim` (identity
             of the sweep's execution, for the lease of the run), `mixed` (whether runs need different environments), and
             what every worker compares: `probe` (token of a file in the storage, or None) and `versions` of packages.
     """
-    run = RunSpec.from_dict(runs[config["cell"]["run_id"]])
+    run = RunSpec.from_dict(runs[config["cell"]["run_id"]]).placements[config["hardware"]]
     environment = {"env_vars": worker_environment(run)} if job["mixed"] else None
     common = {name: job[name] for name in ("storage", "claim", "probe", "versions")}
     for attempt in range(int(BUDGETS.max_preemption_failures) + 1):

@@ -9,7 +9,7 @@ reserves the slice (`ray.util.tpu.SlicePlacementGroup`).
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from clt_ray.errors import ConfigurationError, Problem
@@ -61,6 +61,20 @@ def capacity(hardware: HardwareSpec, nodes: Sequence[Mapping[str, Any]]) -> int:
     return sum(per_node) // hardware.workers
 
 
+def _unused(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The nodes with the resources that nobody uses. A TPU host with a chip in use has none: a slice is taken whole."""
+    import ray
+
+    state: Any = ray._private.state
+    available = state.available_resources_per_node()
+
+    def left(node: Mapping[str, Any]) -> Mapping[str, float]:
+        resources = available.get(node["NodeID"], {})
+        return resources if resources.get("TPU", 0.0) == node["Resources"].get("TPU", 0.0) else {}
+
+    return [{**node, "Resources": left(node)} for node in nodes]
+
+
 class Cluster:
     """The cluster that this process is connected to."""
 
@@ -68,7 +82,10 @@ class Cluster:
         self.is_local = is_local
         """Whether this process has started the cluster, for itself alone."""
         self._max_concurrent = max_concurrent
-        self._pools = {pool(run.hardware): run for run in runs}
+        placements = [place for run in runs for place in run.placements]
+        self._pools = {pool(place.hardware): place for place in placements}
+        self._choices = {tuple(pool(place.hardware) for place in run.placements) for run in runs}
+        """The pools of each list of acceptable hardware."""
         self._can_grow = not is_local and _has_autoscaler()
         self._asked: dict[str, float] = {}
         """Since when the autoscaler has known of waiting runs with a hardware without refusing them, by pool."""
@@ -82,16 +99,23 @@ class Cluster:
         import ray
 
         missing = {name: run for name, run in self._pools.items() if not capacity(run.hardware, ray.nodes())}
-        impossible = [run for run in missing.values() if not self._can_grow or _is_infeasible(run.hardware)]
-        if impossible:
-            raise ConfigurationError([_problem(run) for run in impossible])
+        impossible = {name: run for name, run in missing.items() if not self._can_grow or _is_infeasible(run.hardware)}
+        hopeless = {name for choice in self._choices if impossible.keys() >= set(choice) for name in choice}
+        if hopeless:
+            raise ConfigurationError([_problem(impossible[name]) for name in impossible if name in hopeless])
+        # A run with several acceptable kinds takes another one.
+        self._pools = {name: run for name, run in self._pools.items() if name not in impossible}
 
     def limits(self) -> dict[str, Limits]:
         """Returns, for each pool, how many runs may ask for a place now."""
         import ray
 
         nodes = ray.nodes()
-        return {name: self._limit(run.hardware, capacity(run.hardware, nodes)) for name, run in self._pools.items()}
+        limits = {name: self._limit(run.hardware, capacity(run.hardware, nodes)) for name, run in self._pools.items()}
+        if all(len(choice) == 1 for choice in self._choices):
+            return limits
+        left = _unused(nodes)
+        return {name: replace(limit, free=capacity(self._pools[name].hardware, left)) for name, limit in limits.items()}
 
     def _limit(self, hardware: HardwareSpec, places: int) -> Limits:
         if hardware.is_tpu:

@@ -4,13 +4,15 @@ The queue knows what waits, what has started and what has ended. It knows the cl
 with each request for a run, so it needs no Ray and decides the same on a laptop and on an autoscaled cluster.
 
     waiting --next--> pending (asks the cluster for its place) --started--> running --ended--> ended
-       |                                                             |
-       +-- skipped by the order, or beyond the chip-hours            +-- the driver process died: waiting again
+       |                |                                            |
+       |                +-- another acceptable hardware is free,     +-- the driver process died: waiting again
+       |                    or this one does not come: waiting again
+       +-- skipped by the order, or beyond the chip-hours
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from clt_ray.sweep.cost import SECONDS_PER_HOUR, chip_hours, training_tokens
@@ -18,6 +20,12 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.sections import HardwareSpec
 
 Clock = Callable[[], float]
+
+
+PATIENCE_SECONDS = 900.0
+"""Time after which a run asks for the next hardware that it may execute on; a slice takes minutes to start."""
+SETTLING_SECONDS = 5.0
+"""Time that a run has to get a place that was free when it asked."""
 
 
 class RunOrder(Protocol):
@@ -38,6 +46,8 @@ class Limits:
     """Most runs that may ask for a place at the same time."""
     live: int | None = None
     """Most runs that may ask for a place or train; None where the number of pending runs limits them enough."""
+    free: int = 0
+    """Number of runs that fit on what nobody uses."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +55,13 @@ class Live:
     """A run that asks for a place or trains."""
 
     run: RunSpec
+    """The run on the hardware for which it asks, or that it trains on."""
     since: float
-    """When it began to ask or to train, in seconds of the queue's clock."""
+    """When it began to ask for this hardware or to train, in seconds of the queue's clock."""
+    asked: float
+    """When it began to ask for its first hardware, in seconds of the queue's clock."""
+    reserving: bool = False
+    """Whether its driver has a place and reserves a slice."""
     training: bool = False
 
 
@@ -89,6 +104,9 @@ class RunQueue:
         self._clock = clock
         self._spent: dict[str, float] = {}
         self._exhausted = False
+        self._original = dict(self.waiting)
+        self._withdrawn: dict[str, Live] = {}
+        """The last request of each run that asked for a hardware without getting it."""
 
     @property
     def done(self) -> bool:
@@ -102,18 +120,21 @@ class RunQueue:
         """
         if self.done or len(self.live) >= (self._max_concurrent or len(self.live) + 1):
             return None
-        candidates = [run for run in self.waiting.values() if self._has_room(run, limits)]
+        kinds = self._kinds(limits)
+        candidates = [self.waiting[run_id] for run_id in kinds]
         everything = len(candidates) == len(self.waiting)
         while candidates:
             chosen = self._order.next(candidates) if self._order else candidates[0]
             if chosen is None:
                 self._exhausted = everything
                 return None
-            excess = self._excess(chosen)
+            placed = chosen.placements[kinds[chosen.run_id]]
+            excess = self._excess(placed)
             if excess is None:
                 del self.waiting[chosen.run_id]
-                self.live[chosen.run_id] = Live(chosen, self._clock())
-                return chosen
+                now, before = self._clock(), self._withdrawn.get(chosen.run_id)
+                self.live[chosen.run_id] = Live(placed, now, before.asked if before else now)
+                return placed
             if self.live:
                 # The runs under way may take less than was estimated for them.
                 return None
@@ -122,10 +143,33 @@ class RunQueue:
             candidates.remove(chosen)
         return None
 
+    def movable(self, limits: Mapping[str, Limits]) -> Live | None:
+        """Returns a pending run that another hardware would take now; see `withdraw`."""
+        for live in self.live.values():
+            run, waited = live.run, self.seconds_of(live)
+            if live.training or live.reserving or not run.other_hardware or waited < SETTLING_SECONDS:
+                continue
+            others = [other for other in run.placements[1:] if self._has_room(other, limits)]
+            if any(self._is_free(other, limits) for other in others) or (others and waited > PATIENCE_SECONDS):
+                return live
+        return None
+
+    def withdraw(self, run_id: str) -> None:
+        """Lets a live run wait again, first in line, which its hardware did not take; it asks for the next one then."""
+        live = self.live.pop(run_id)
+        self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
+        self._withdrawn[run_id] = live
+        self.waiting = {run_id: self._original[run_id]} | self.waiting
+
+    def reserves(self, run_id: str) -> None:
+        """Notes that the driver of a pending run has its place, and reserves a slice."""
+        if run_id in self.live:
+            self.live[run_id] = replace(self.live[run_id], reserving=True)
+
     def started(self, run_id: str) -> None:
         """Notes that a pending run has its place."""
         if run_id in self.live:
-            self.live[run_id] = Live(self.live[run_id].run, self._clock(), training=True)
+            self.live[run_id] = replace(self.live[run_id], since=self._clock(), training=True)
 
     def ended(self, run_id: str, outcome: str) -> None:
         """Notes how a live run has ended."""
@@ -143,7 +187,7 @@ class RunQueue:
         for live in lost:
             run_id = live.run.run_id
             self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
-        self.waiting = {live.run.run_id: live.run for live in lost} | self.waiting
+        self.waiting = {live.run.run_id: self._original[live.run.run_id] for live in lost} | self.waiting
         self.live = {}
         return [live.run for live in lost]
 
@@ -152,12 +196,60 @@ class RunQueue:
         return sum(self._spent.values()) + sum(self._used(live) for live in self.live.values())
 
     def seconds_of(self, live: Live) -> float:
-        """Returns how long a run has been asking for its place, or training, in seconds."""
+        """Returns how long a run has been asking for its place on this hardware, or training, in seconds."""
         return self._clock() - live.since
+
+    def waited(self, live: Live) -> float:
+        """Returns how long ago a run began to ask for a place on the first of its hardware, in seconds."""
+        return self._clock() - live.asked
+
+    def _kinds(self, limits: Mapping[str, Limits]) -> dict[str, int]:
+        """The hardware (index into `RunSpec.placements`) for which each waiting run may ask now, by run id."""
+        known: dict[tuple[int, int], int | None] = {}
+        kinds = {}
+        for run_id, run in self.waiting.items():
+            # Thousands of runs share their sections.
+            key = id(run.hardware), id(run.other_hardware)
+            if run_id in self._withdrawn:
+                kinds[run_id] = self._kind(run, limits)
+            else:
+                if key not in known:
+                    known[key] = self._kind(run, limits)
+                kinds[run_id] = known[key]
+        return {run_id: kind for run_id, kind in kinds.items() if kind is not None}
+
+    def _kind(self, run: RunSpec, limits: Mapping[str, Limits]) -> int | None:
+        """The first hardware that is free, else the first that may be asked for; None where none may."""
+        hardware = [place.hardware for place in run.placements]
+        before = self._withdrawn.get(run.run_id)
+        tried = hardware.index(before.run.hardware) + 1 if before else 0
+        turns = [*range(tried, len(hardware)), *range(tried)]
+        roomy = [turn for turn in turns if self._has_room(run.placements[turn], limits)]
+        for turn in roomy:
+            if self._is_free(run.placements[turn], limits):
+                return turn
+        for turn in turns:
+            if turn in roomy:
+                return turn
+            # A cluster that grows is asked for the next hardware only when the one before does not come.
+            if pool(hardware[turn]) in limits and not self._waits_long(hardware[turn]):
+                return None
+        return None
+
+    def _is_free(self, run: RunSpec, limits: Mapping[str, Limits]) -> bool:
+        """Whether a place is free beside those for which pending runs ask."""
+        return limits[pool(run.hardware)].free > sum(not live.training for live in self._same(run.hardware))
+
+    def _waits_long(self, hardware: HardwareSpec) -> bool:
+        waits = (self.seconds_of(live) for live in self._same(hardware) if not live.training)
+        return max(waits, default=0.0) > PATIENCE_SECONDS
+
+    def _same(self, hardware: HardwareSpec) -> list[Live]:
+        return [live for live in self.live.values() if live.run.hardware == hardware]
 
     def _has_room(self, run: RunSpec, limits: Mapping[str, Limits]) -> bool:
         limit = limits.get(pool(run.hardware))
-        same = [live for live in self.live.values() if live.run.hardware == run.hardware]
+        same = self._same(run.hardware)
         if limit is None or (limit.live is not None and len(same) >= limit.live):
             return False
         return sum(not live.training for live in same) < limit.pending

@@ -84,6 +84,10 @@ class _Supervisor:
         self._was_connected = False
         self._refusal: str | None = None
         """Why the cluster did not take the driver process again after it was lost."""
+        self._by_id = {run.run_id: run for run in runs}
+        self._attempts: dict[str, int] = {}
+        """Latest attempt, when its driver started, of each run that reserves a slice."""
+        self._looked = 0.0
         self._confirmed: dict[str, float] = {}
         """When the wait of each pending run was last written to its directory."""
         self.probe = write_probe(storage)
@@ -107,6 +111,7 @@ class _Supervisor:
             if ended is None:
                 break
             lost = self._queue.put_back()
+            self._attempts.clear()
             log.warning("the process that drives Ray ended (%s); %d runs were under way", ended, len(lost))
             for run in lost:
                 self._observer.ended(run.run_id)
@@ -134,6 +139,7 @@ class _Supervisor:
             if event is not None and self._handle(event, driver):
                 return self._refusal
             self._note_waits()
+            self._note_slices()
             overdue = self._overdue()
             if overdue:
                 self.execution.not_started |= overdue
@@ -145,12 +151,11 @@ class _Supervisor:
         match event["event"]:
             case "next":
                 limits = {name: Limits(*values) for name, values in event["limits"].items()}
-                run = self._queue.next(limits)
-                driver.send({"run_id": run.run_id if run else None, "done": self._queue.done})
+                driver.send(self._next(limits))
             case "started":
-                self._queue.started(event["run_id"])
-                self._end_wait(event["run_id"])
-                self._observer.started(event["run_id"])
+                self._started(event["run_id"])
+            case "withdrawn":
+                self._queue.withdraw(event["run_id"])
             case "ended":
                 self._ended(event["run_id"], event["outcome"], event.get("error"))
             case "connected":
@@ -166,10 +171,55 @@ class _Supervisor:
                 return True
         return False
 
+    def _next(self, limits: Mapping[str, Limits]) -> dict[str, Any]:
+        run = self._queue.next(limits)
+        movable = None if run or self._queue.stopping else self._queue.movable(limits)
+        return {
+            "run_id": run.run_id if run else None,
+            "hardware": self._by_id[run.run_id].placements.index(run) if run else 0,
+            "withdraw": [movable.run.run_id] if movable else [],
+            # A run that is withdrawn asks again.
+            "done": self._queue.done
+            and (self._queue.stopping or not any(live.run.other_hardware for live in self._queue.live.values())),
+        }
+
+    def _started(self, run_id: str) -> None:
+        live = self._queue.live.get(run_id)
+        if live is not None and live.run.hardware.is_tpu:
+            # Ray Train reserves the slice now; the first record of a worker tells that it has come.
+            self._queue.reserves(run_id)
+            self._attempts[run_id] = self._attempt(run_id)
+        else:
+            self._queue.started(run_id)
+        self._end_wait(run_id)
+        self._observer.started(run_id)
+
+    def _note_slices(self) -> None:
+        """Notes which runs have their slice, so that its chip-hours count from then."""
+        if not self._attempts or time.monotonic() < self._looked + POLL_SECONDS:
+            return
+        self._looked = time.monotonic()
+        for run_id, before in list(self._attempts.items()):
+            if self._attempt(run_id, before) != before:
+                self._attempts.pop(run_id)
+                self._queue.started(run_id)
+
+    def _attempt(self, run_id: str, unknown: int = 0) -> int:
+        """The number of a run's latest attempt; `unknown` while the storage does not answer."""
+        with suppress(Exception):
+            status = self._store.run_dir(run_id).status()
+            return status.attempt if status else 0
+        return unknown
+
     def _ended(self, run_id: str, outcome: str, error: str | None) -> None:
         live = self._queue.live.get(run_id)
-        self._queue.ended(run_id, outcome)
+        self._attempts.pop(run_id, None)
         self._end_wait(run_id)
+        if outcome == "waited" and live is not None and live.run.other_hardware and not self._queue.stopping:
+            self._queue.withdraw(run_id)
+            self._observer.ended(run_id)
+            return
+        self._queue.ended(run_id, outcome)
         if outcome == "held":
             self.execution.held.add(run_id)
         elif outcome == "waited":
@@ -194,8 +244,8 @@ class _Supervisor:
         from clt_ray.orchestration.places import description
 
         for run_id, live in list(self._queue.live.items()):
-            waited = self._queue.seconds_of(live)
-            if live.training or waited < 2 or time.monotonic() < self._confirmed.get(run_id, 0.0):
+            waited = self._queue.waited(live)
+            if live.training or live.reserving or waited < 2 or time.monotonic() < self._confirmed.get(run_id, 0.0):
                 continue
             self._confirmed[run_id] = time.monotonic() + 60
             with suppress(Exception):
@@ -214,7 +264,7 @@ class _Supervisor:
         limit = self._options.max_wait_hours
         if not live or any(run.training for run in live.values()):
             return {}
-        if max(self._queue.seconds_of(run) for run in live.values()) < limit * 3600:
+        if max(self._queue.waited(run) for run in live.values()) < limit * 3600:
             return {}
         left = {run_id: run.run for run_id, run in live.items()} | self._queue.waiting
         return {

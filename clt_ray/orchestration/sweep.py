@@ -15,14 +15,13 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from queue import SimpleQueue
 from typing import Any
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.orchestration.cluster import connected, worker_environment
 from clt_ray.orchestration.options import RayOptions
-from clt_ray.orchestration.queue import Limits
 from clt_ray.sweep.run import RunSpec
 
 LIMITS_SECONDS = 1.0
@@ -73,63 +72,73 @@ def execute(job: dict[str, Any], channel: Channel) -> None:
     if not options.verbose:
         for name in ("ray", "ray.tune", "ray.train", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    with connected(list(runs.values()), options) as cluster:
+    from clt_ray.orchestration.tune_hooks import Events, RunSearcher, Withdrawals
+
+    with connected([place for run in runs.values() for place in run.placements], options) as cluster:
         cluster.check()
         channel.send({"event": "connected"})
         looked, limits = 0.0, {}
+        scheduler = Withdrawals()
 
-        def next_run() -> tuple[RunSpec | None, bool]:
+        def next_run() -> tuple[RunSpec | None, int, bool]:
             nonlocal looked, limits
             if time.monotonic() > looked + LIMITS_SECONDS:
                 looked, limits = time.monotonic(), cluster.limits()
-            channel.send({"event": "next", "limits": {name: _plain(limit) for name, limit in limits.items()}})
+            channel.send({"event": "next", "limits": {name: astuple(limit) for name, limit in limits.items()}})
             answer = channel.receive()
-            return runs.get(answer["run_id"]), answer["done"]
+            scheduler.wanted.update(answer["withdraw"])
+            return runs.get(answer["run_id"]), answer["hardware"], answer["done"]
 
-        _tune(runs, job, options, cluster.is_local, channel, next_run)
+        events = Events(channel.send, scheduler.withdrawn)
+        _tune(runs, job, options, cluster.is_local, RunSearcher(next_run), scheduler, events)
 
 
 def _tune(
-    runs: dict[str, RunSpec], job: dict[str, Any], options: RayOptions, local: bool, channel: Channel, next_run: Any
+    runs: dict[str, RunSpec],
+    job: dict[str, Any],
+    options: RayOptions,
+    local: bool,
+    searcher: Any,
+    scheduler: Any,
+    events: Any,
 ) -> None:
     from ray import tune
 
     from clt_ray.orchestration.driver import drive
     from clt_ray.orchestration.places import bundles
-    from clt_ray.orchestration.tune_hooks import Events, RunSearcher
 
     # Ray's own state is not part of the results: a rerun reads from the store which runs are missing.
     scratch = f"{job['storage'].rstrip('/')}/{job['scratch']}"
-    mixed = len({json.dumps(worker_environment(run)) for run in runs.values()}) > 1
+    placements = [place for run in runs.values() for place in run.placements]
+    mixed = len({json.dumps(worker_environment(place)) for place in placements}) > 1
     details = {name: job[name] for name in ("storage", "claim", "probe", "versions")}
     details |= {"scratch": scratch, "mixed": mixed}
     by_id = {run_id: run.to_dict() for run_id, run in runs.items()}
 
     def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        return tune.PlacementGroupFactory(bundles(runs[config["cell"]["run_id"]].hardware))
+        run = runs[config["cell"]["run_id"]].placements[config["hardware"]]
+        return tune.PlacementGroupFactory(bundles(run.hardware))
 
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(drive, runs=by_id, job=details), place),
         tune_config=tune.TuneConfig(
             # A reused actor keeps its place, which saves time where the cluster is this sweep's own, and would keep it
             # from other sweeps elsewhere.
-            reuse_actors=local,
-            search_alg=RunSearcher(next_run),
-            num_samples=len(runs),
+            reuse_actors=local and len(placements) == len(runs),
+            search_alg=searcher,
+            scheduler=scheduler,
+            # The searcher says when there are no more.
+            num_samples=-1,
         ),
         run_config=tune.RunConfig(
             name=f"tune-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=scratch,
             verbose=1 if options.verbose else 0,
-            callbacks=[Events(channel.send)],
+            callbacks=[events],
             failure_config=tune.FailureConfig(max_failures=TRIAL_FAILURES),
         ),
     )
     tuner.fit()
-
-
-def _plain(limit: Limits) -> list[int | None]:
-    return [limit.pending, limit.live]
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import ray
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.constants import WORKER_GROUP_START_TIMEOUT_S_ENV_VAR as START_TIMEOUT
 from ray.train.v2._internal.constants import get_env_vars_to_propagate
 from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 from ray.train.v2._internal.execution.controller import TrainController
@@ -34,6 +35,7 @@ from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError, Wo
 from ray.util.placement_group import PlacementGroup, get_current_placement_group
 
 from clt_ray.orchestration.places import description
+from clt_ray.orchestration.queue import PATIENCE_SECONDS
 from clt_ray.store import Store, WaitDocument
 from clt_ray.sweep.run import RunSpec
 
@@ -62,7 +64,12 @@ class SweepTrainer(DataParallelTrainer):
             arguments["scaling_policy"] = SilentScalingPolicy(scaling)
         raylet: Any = ray._raylet
         beside_the_driver = {raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
-        environment = {"env_vars": get_env_vars_to_propagate()}
+        variables = get_env_vars_to_propagate()
+        if RunSpec.from_dict(arguments["train_run_context"].train_loop_config["run"]).other_hardware:
+            # The run then asks for another hardware.
+            longest = min(float(variables[START_TIMEOUT]), PATIENCE_SECONDS)
+            variables = variables | {START_TIMEOUT: str(longest)}
+        environment = {"env_vars": variables}
         actor: Any = ray.remote(num_cpus=0, label_selector=beside_the_driver, runtime_env=environment)(SweepController)
         controller = actor.remote(**arguments)
         ray.get(controller.run.remote())

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from clt_ray.sweep.run import RunSpec
 
-Next = Callable[[], tuple[RunSpec | None, bool]]
-"""Returns the run of the next trial, or None, and whether no further run will come."""
+Next = Callable[[], tuple[RunSpec | None, int, bool]]
+"""Returns the run of the next trial, or None; the index of its placement; and whether no further run will come."""
 
 
 class RunSearcher(Searcher):
@@ -25,11 +27,11 @@ class RunSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """Returns the configuration of the next trial, None when there is none at present, or `FINISHED`."""
-        run, done = self._next() if self._next else (None, True)
+        run, hardware, done = self._next() if self._next else (None, 0, True)
         if run is None:
             return Searcher.FINISHED if done else None
         self._run_ids[trial_id] = run.run_id
-        return {"cell": cell(run)}
+        return {"cell": cell(run), "hardware": hardware}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         pass
@@ -58,20 +60,45 @@ def cell(run: RunSpec) -> dict[str, Any]:
     }
 
 
+class Withdrawals(FIFOScheduler):
+    """Tune scheduler that withdraws trials which wait for a place, because another hardware takes their runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: set[str] = set()
+        """Run ids of the trials to withdraw."""
+        self.withdrawn: set[str] = set()
+        """Ids of the trials that were withdrawn."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Withdraws what is wanted and has not begun, and chooses as Tune does."""
+        for trial in list(tune_controller.get_live_trials()) if self.wanted else ():
+            if trial.config["cell"]["run_id"] in self.wanted and trial.status == Trial.PENDING:
+                self.withdrawn.add(trial.trial_id)
+                tune_controller.stop_trial(trial)
+        self.wanted.clear()
+        return super().choose_trial_to_run(tune_controller)
+
+
 class Events(Callback):
     """Tune callback that passes on which runs have their place, and how they end."""
 
-    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, send: Callable[[dict[str, Any]], None], withdrawn: set[str]) -> None:
+        """`withdrawn` has the ids of trials that ended before they began; see `Withdrawals`."""
         self._send: Callable[[dict[str, Any]], None] | None = send
+        self._withdrawn = withdrawn
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks for a restore, which this program never requests: a rerun reads the store instead.
-        return {"_send": None}
+        return {**self.__dict__, "_send": None}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self._pass_on("started", trial)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        if trial.trial_id in self._withdrawn:
+            self._pass_on("withdrawn", trial)
+            return
         result = trial.last_result or {}
         self._pass_on("ended", trial, outcome=result.get("outcome", "error"), error=result.get("error"))
 

@@ -129,6 +129,7 @@ def _template(spec: SweepSpec, model: str, tasks: tuple[str, ...], group: str, m
     if replaced:
         languages = (ENGLISH,)
     data = {task: spec.data_source(task) for task in tasks}
+    hardware, *other_hardware = spec.hardware_of(model)
     return RunSpec(
         model=spec.model_spec(model),
         tasks=tasks,
@@ -143,7 +144,8 @@ def _template(spec: SweepSpec, model: str, tasks: tuple[str, ...], group: str, m
         validation=spec.validation,
         selection=spec.selection,
         evaluation=spec.evaluation,
-        hardware=spec.hardware_of(model),
+        hardware=hardware,
+        other_hardware=tuple(other_hardware),
         inputs=run_inputs(spec.model_spec(model), data, languages, spec.eval_languages, spec.evaluation.scorers),
         replaced_languages=replaced,
     )

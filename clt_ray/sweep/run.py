@@ -11,7 +11,7 @@ the same `run_id` without reading a file.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Any, Self, get_type_hints
 
@@ -74,6 +74,8 @@ class RunSpec:
     """Hardware that the run executes on."""
     inputs: Identity[Inputs]
     """The content behind `model`, `data` and the prompt templates."""
+    other_hardware: Runtime[tuple[sections.HardwareSpec, ...]] = ()
+    """Hardware that the run may execute on instead, in order of preference."""
     replaced_languages: AddedIdentity[int] = 0
     """Number of languages whose rows English rows replace in an equal-volume control; 0 in all other runs."""
 
@@ -143,6 +145,16 @@ class RunSpec:
             return f"English control for {self.replaced_languages} language{'s' * (self.replaced_languages > 1)}"
         return f"{self.language_group} {'+'.join(self.train_languages)}".rstrip()
 
+    @cached_property
+    def placements(self) -> tuple[Self, ...]:
+        """The run on each hardware that it may execute on, in order of preference; this run is the first."""
+        kinds = (self.hardware, *self.other_hardware)
+
+        def on(kind: sections.HardwareSpec) -> Self:
+            return replace(self, hardware=kind, other_hardware=tuple(other for other in kinds if other != kind))
+
+        return (self, *map(on, self.other_hardware))
+
     def rows_in(self, language: str) -> int:
         """Returns the number of training rows per task in a language."""
         if language == ENGLISH:
@@ -175,7 +187,8 @@ class RunSpec:
         return hash(self.run_id)
 
     def to_dict(self) -> dict[str, Any]:
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {name: value for name, value in values.items() if value or name not in _AFTER_0_1}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -190,7 +203,7 @@ class RunSpec:
         known = {field.name for field in fields(cls)}
         # Values that were written before such a field existed do not have it.
         kind: Any = cls
-        optional = set(silent_defaults(kind)) - set(values)
+        optional = ({"other_hardware"} | silent_defaults(kind).keys()) - set(values)
         different = sorted((set(values) ^ (known - optional)) - {"name", "run_id"})
         if different:
             names = ", ".join(different)
@@ -198,7 +211,7 @@ class RunSpec:
         return cls(**{name: _typed(name, values[name]) for name in known - optional})
 
 
-_AFTER_0_1 = {"scorers", "plugins", "stall_minutes"}
+_AFTER_0_1 = {"scorers", "plugins", "stall_minutes", "other_hardware"}
 """Keys that are not written while they are empty, so that release 0.1 reads a run that does not need them."""
 
 
@@ -212,7 +225,7 @@ def _plain(value: Any) -> Any:
         return {key: item for key, item in value.model_dump(mode="json").items() if item or key not in _AFTER_0_1}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -221,4 +234,6 @@ def _typed(name: str, value: Any) -> Any:
         return kind.model_validate(value)
     if name == "data":
         return {task: sections.DataSource.model_validate(source) for task, source in value.items()}
+    if name == "other_hardware":
+        return tuple(map(sections.HardwareSpec.model_validate, value))
     return tuple(value) if isinstance(value, list) else value

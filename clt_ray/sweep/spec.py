@@ -34,6 +34,7 @@ def _axis(value_type: Any) -> BeforeValidator:
     return BeforeValidator(one_or_many, json_schema_input_type=value_type | list[value_type])
 
 
+HardwareKinds = Annotated[tuple[HardwareSpec, ...], Field(min_length=1), _axis(HardwareSpec)]
 NameAxis = Annotated[tuple[Text, ...], _axis(Text)]
 TaskAxis = Annotated[tuple[TaskCell, ...], _axis(TaskCell)]
 CountAxis = Annotated[tuple[CountOrZero, ...], _axis(CountOrZero)]
@@ -88,10 +89,11 @@ class Axes(SpecModel):
 
 def _hardware_by_model(value: Any) -> Any:
     """Makes a section without sections inside it the hardware of all models."""
-    is_by_model = not isinstance(value, Mapping) or EVERY_OTHER_MODEL in value
-    if is_by_model or any(isinstance(item, Mapping | SpecModel) for item in value.values()):
+    if not isinstance(value, Mapping | list):
         return value
-    return {EVERY_OTHER_MODEL: value}
+    sections = value.values() if isinstance(value, Mapping) else ()
+    is_by_model = EVERY_OTHER_MODEL in value or any(isinstance(item, Mapping | list | SpecModel) for item in sections)
+    return value if isinstance(value, Mapping) and is_by_model else {EVERY_OTHER_MODEL: value}
 
 
 class SweepSpec(Axes):
@@ -121,11 +123,15 @@ class SweepSpec(Axes):
     """Scoring of the chosen checkpoint."""
     hardware: Runtime[
         Annotated[
-            Mapping[Text, HardwareSpec],
-            BeforeValidator(_hardware_by_model, json_schema_input_type=HardwareSpec | dict[str, HardwareSpec]),
+            Mapping[Text, HardwareKinds],
+            BeforeValidator(
+                _hardware_by_model,
+                json_schema_input_type=HardwareSpec | list[HardwareSpec] | dict[str, HardwareSpec | list[HardwareSpec]],
+            ),
         ]
-    ] = Field(default_factory=lambda: {EVERY_OTHER_MODEL: HardwareSpec()})
-    """Hardware that runs execute on: one mapping for all models, or one per model, with `*` for every other model."""
+    ] = Field(default_factory=lambda: {EVERY_OTHER_MODEL: (HardwareSpec(),)})
+    """Hardware that runs execute on: one mapping for all models, or one per model, with `*` for every other model. A
+    list names acceptable kinds in order of preference; each run takes the first that is free."""
 
     keep_weights: Runtime[Literal["every_run", "best_of_series", "none"]] = "every_run"
     """Weights of finished runs that `clt-ray clean` keeps: the chosen checkpoint of every run, that of the best run of
@@ -147,9 +153,9 @@ class SweepSpec(Axes):
         declaration = TASKS[task]
         return self.data.get(task) or DataSource(dataset=declaration.dataset, revision=declaration.revision)
 
-    def hardware_of(self, model: str) -> HardwareSpec:
-        """Returns the hardware of a model: its entry, else the entry `*`, else one CPU process."""
-        return self.hardware.get(model) or self.hardware.get(EVERY_OTHER_MODEL) or HardwareSpec()
+    def hardware_of(self, model: str) -> tuple[HardwareSpec, ...]:
+        """Returns the acceptable hardware of a model: its entry, else the entry `*`, else one CPU process."""
+        return self.hardware.get(model) or self.hardware.get(EVERY_OTHER_MODEL) or (HardwareSpec(),)
 
 
 def json_schema() -> dict[str, Any]:

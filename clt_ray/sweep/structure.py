@@ -33,10 +33,11 @@ _STAND_INS: Mapping[KeyPath, Any] = {
     ("models", "*"): {"source": _UNKNOWN},
     ("models", "*", "source"): _UNKNOWN,
     ("hardware", "accelerator"): _UNKNOWN,
+    ("hardware", "*", "*", "accelerator"): _UNKNOWN,
     ("hardware", "*", "accelerator"): _UNKNOWN,
 }
-"""Stand-ins by path, where a star matches any name. They replace refused values that are required, that other sections
-refer to, or whose default would make correct values look wrong."""
+"""Stand-ins by path, where a star matches any name or index. They replace refused values that are required, that other
+sections refer to, or whose default would make correct values look wrong."""
 
 
 class TypedSweep(NamedTuple):
@@ -70,8 +71,10 @@ def typed_values(document: Document) -> TypedSweep:
 
 
 def _stand_in(path: KeyPath) -> Any:
-    pattern = path if path in _STAND_INS or len(path) < 2 else (path[0], "*", *path[2:])
-    return copy.deepcopy(_STAND_INS.get(pattern))
+    for pattern, value in _STAND_INS.items():
+        if len(pattern) == len(path) and all(name in ("*", step) for name, step in zip(pattern, path, strict=True)):
+            return copy.deepcopy(value)
+    return None
 
 
 def _replace(data: dict[str, Any], path: KeyPath, stand_in: Any, refused: Collection[KeyPath]) -> None:

@@ -183,7 +183,8 @@ def preflight(runs: Sequence[RunSpec]) -> None:
     from clt_ray.data.mixture import check_availability
     from clt_ray.training.backends import unsupported
 
-    hardware_problems = {problem for run in runs if (problem := unsupported(run)) is not None}
+    placements = [place for run in runs for place in run.placements]
+    hardware_problems = {problem for place in placements if (problem := unsupported(place)) is not None}
     problems = [*sorted(hardware_problems, key=str), *check_availability(runs)]
     if problems:
         raise ConfigurationError(problems)

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 import pytest
 
 from clt_ray.store import Store
-from tests.support.clusters import ENVIRONMENT, Cluster, cluster, kill
+from tests.support.clusters import Cluster, cluster, held, kill
 from tests.support.commands import POLL, Killable, clt_ray
 from tests.support.sweeps import sweep, write
 
@@ -208,21 +207,10 @@ def test_a_node_that_sees_another_storage_is_named_before_it_trains(
 @pytest.mark.slow
 def test_a_place_that_does_not_come_ends_the_wait_with_the_reason(two_nodes: Cluster, path: str, storage: Path) -> None:
     two_nodes.add(cpus=1, resources={}, labels={}, environment={})
-    program = (
-        "import ray, sys; ray.init(sys.argv[1]); "
-        "holder = ray.remote(num_cpus=1)(type('Holder', (), {'ping': lambda self: None})).remote(); "
-        "ray.get(holder.ping.remote()); print('held', flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-c", program, two_nodes.address]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | ENVIRONMENT
-    ) as holder:
-        assert holder.stdout is not None and any("held" in line for line in holder.stdout)
+    with held(two_nodes.address, 1):
         result = clt_ray("run", path, "--address", two_nodes.address, "--max-wait", "0.003", storage=storage)
         assert result.returncode == 3, result.stdout + result.stderr
         reason = "waited 0.003 h for 1 worker with 1 CPU, which did not come (--max-wait)"
         # Also the run that had not asked for a place yet has its reason.
         assert result.stdout.count(reason) == 2
         assert not list(storage.glob("runs/*/status.json"))
-        assert holder.stdin is not None
-        holder.stdin.close()

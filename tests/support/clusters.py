@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
@@ -105,6 +105,24 @@ def cluster(
         yield started
     finally:
         started.stop()
+
+
+@contextlib.contextmanager
+def held(address: str, cpus: int) -> Iterator[Callable[[], None]]:
+    """Occupies CPUs of one node, as another program would; provides what gives them back before the block ends."""
+    program = (
+        "import ray, sys; ray.init(sys.argv[1]); "
+        "holder = ray.remote(num_cpus=int(sys.argv[2]))(type('Holder', (), {'ping': lambda self: None})).remote(); "
+        "ray.get(holder.ping.remote()); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, address, str(cpus)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | ENVIRONMENT
+    ) as holder:
+        assert holder.stdout is not None and holder.stdin is not None
+        assert any("held" in line for line in holder.stdout)
+        yield holder.stdin.close
+        holder.stdin.close()
 
 
 def kill(node: subprocess.Popen[str]) -> None:

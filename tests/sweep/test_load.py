@@ -21,7 +21,7 @@ GRID = small_sweep()["grid"]
 def test_a_short_file_is_enough(write_sweep: Callable[..., Path]) -> None:
     spec = load_sweep(write_sweep())
     assert spec.eval_languages == ("en", "es", "fr", "ja", "zh", "ar", "ko", "pt")
-    assert spec.hardware_of("llama-3.1-8b") == HardwareSpec()
+    assert spec.hardware_of("llama-3.1-8b") == (HardwareSpec(),)
     assert spec.data_source("math").dataset == "laihuiyuan/mCoT-MATH"
     assert spec.evaluation.tokens_for("math") == 512
     assert [run.task for run in expand(spec)] == ["math", "math"]

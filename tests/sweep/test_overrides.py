@@ -41,7 +41,7 @@ def test_overrides_replace_add_and_parse_values_as_yaml(load_text: Load) -> None
 
 def test_keys_that_contain_dots_are_found(load_text: Load) -> None:
     spec = load_text(TEXT, "hardware.llama-3.1-8b.topology=8x8")
-    assert spec.hardware_of("llama-3.1-8b").topology == "8x8"
+    assert spec.hardware_of("llama-3.1-8b")[0].topology == "8x8"
     assert load_text(TEXT, "models.llama-3.1-8b.source=org/copy").model_spec("llama-3.1-8b").source == "org/copy"
 
 

@@ -138,7 +138,7 @@ def amounts(*names: str) -> list[str]:
 def test_a_smaller_slice_is_two_settings_away() -> None:
     settings = ["hardware.aya-23-8b.topology=4x4", "hardware.aya-23-8b.mesh=16x1"]
     smaller = load_sweep(PAPER / "single_task.yaml", settings)
-    assert smaller.hardware_of("aya-23-8b").chips == 16
+    assert smaller.hardware_of("aya-23-8b")[0].chips == 16
     assert [run.run_id for run in expand(smaller)] == [run.run_id for run in expand(spec("single_task"))]
 
 

@@ -18,16 +18,19 @@ def check_hardware(spec: SweepSpec) -> Iterator[Finding]:
     """Checks that each hardware entry can exist, and the batch of the models that use it divides over it."""
     models = [*known_models(spec), EVERY_OTHER_MODEL]
     used = {*spec.used("model"), EVERY_OTHER_MODEL}
-    for name, hardware in spec.hardware.items():
-        path: KeyPath = ("hardware", name)
+    for name, kinds in spec.hardware.items():
         if name not in models:
-            yield Finding(path, "unknown model", remedy(name, models, "models"), value=None)
-        findings = list(_hardware_findings(path, hardware))
-        yield from findings
-        # A batch is not compared with a slice that has to change anyway.
-        doubtful = {"accelerator", "topology", "mesh"} if hardware.is_tpu else set()
-        if name in used and doubtful.isdisjoint(finding.path[-1] for finding in findings):
-            yield from _batch_findings(spec, path, hardware)
+            yield Finding(("hardware", name), "unknown model", remedy(name, models, "models"), value=None)
+        for index, hardware in enumerate(kinds):
+            path: KeyPath = ("hardware", name, index)
+            if hardware in kinds[:index]:
+                yield Finding(path, "is listed twice", "remove it", value=None)
+            findings = list(_hardware_findings(path, hardware))
+            yield from findings
+            # A batch is not compared with a slice that has to change anyway.
+            doubtful = {"accelerator", "topology", "mesh"} if hardware.is_tpu else set()
+            if name in used and doubtful.isdisjoint(finding.path[-1] for finding in findings):
+                yield from _batch_findings(spec, path, hardware)
 
 
 def _hardware_findings(path: KeyPath, hardware: HardwareSpec) -> Iterator[Finding]:
@@ -88,6 +91,6 @@ def _batch_findings(spec: SweepSpec, path: KeyPath, hardware: HardwareSpec) -> I
     if batch % parts == 0:
         return
     parts_name = "chips that split the batch" if hardware.is_tpu else "workers"
-    section = dotted(path if len(spec.hardware) > 1 else path[:1])
+    section = dotted(tuple(step for step in path if step not in (EVERY_OTHER_MODEL, 0)))
     message = f"is not a multiple of the {parts} {parts_name} of {section}"
     yield Finding(("training", "batch_size"), message, f"write {multiples_around(batch, parts)}", value=batch)

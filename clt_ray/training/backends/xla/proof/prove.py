@@ -22,7 +22,8 @@ _OPTION = "plan --compile"
 def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list[FitProof]:
     """Compiles the training step of every distinct model, shape and slice; see `clt_ray.training.backends.prove`."""
     groups: dict[tuple[Any, ...], list[RunSpec]] = {}
-    for run in {run.run_id: run for run in runs}.values():
+    distinct = {run.run_id: run for run in runs}.values()
+    for run in (placement for original in distinct for placement in original.placements):
         if run.hardware.is_tpu and TPUS[run.hardware.accelerator].compiler_name is not None:
             training, hardware = run.training, run.hardware
             shape = hardware.accelerator, hardware.topology, hardware.mesh_shape, training.precision
