@@ -162,6 +162,7 @@ _REFUSALS: dict[str, Callable[[Mapping[str, Any]], tuple[str, str]]] = {
     "greater_than_equal": lambda ctx: (f"is less than {ctx['ge']:g}", f"write {ctx['ge']:g} or more. "),
     "less_than": lambda ctx: (f"is not less than {ctx['lt']:g}", f"write a number below {ctx['lt']:g}. "),
     "literal_error": lambda ctx: ("is not one of the choices", f"write {ctx['expected']}. "),
+    "too_short": lambda _: ("is empty", "list at least one. "),
     "tuple_type": lambda _: ("is not a list", "write [a, b]. "),
     "model_type": lambda _: _SECTION,
     "mapping_type": lambda _: _SECTION,

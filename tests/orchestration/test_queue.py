@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clt_ray.orchestration.queue import Limits, RunQueue, pool
+from clt_ray.orchestration.queue import PATIENCE_SECONDS, SETTLING_SECONDS, Limits, RunQueue, pool
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec
@@ -113,3 +113,78 @@ def test_a_stopping_queue_gives_nothing(runs: Sequence[RunSpec]) -> None:
     queue = RunQueue(runs)
     queue.stopping = True
     assert queue.next(FREE) is None and queue.done
+
+
+@pytest.fixture
+def choosy(runs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Runs that prefer GPUs and accept CPUs."""
+    return [replace(run, hardware=GPU, other_hardware=(CPU,)) for run in runs]
+
+
+def limits(gpu: Limits, cpu: Limits) -> dict[str, Limits]:
+    return {pool(GPU): gpu, pool(CPU): cpu}
+
+
+def asked(queue: RunQueue, limits: dict[str, Limits]) -> list[str]:
+    """Takes runs until the queue gives none; returns the hardware that each asks for."""
+    kinds = []
+    while (run := queue.next(limits)) is not None:
+        kinds.append(run.hardware.accelerator)
+    return kinds
+
+
+def test_runs_take_the_first_hardware_that_is_free(choosy: Sequence[RunSpec]) -> None:
+    queue = RunQueue(choosy)
+    assert asked(queue, limits(Limits(8, free=2), Limits(8, free=1))) == ["GPU", "GPU", "CPU", "GPU", "GPU"]
+    assert [live.run.run_id for live in queue.live.values()] == [run.run_id for run in choosy]
+
+
+def test_hardware_that_the_cluster_lacks_is_passed_over(choosy: Sequence[RunSpec]) -> None:
+    assert asked(RunQueue(choosy), {pool(CPU): Limits(2)}) == ["CPU", "CPU"]
+
+
+def test_the_next_hardware_is_asked_for_when_the_first_does_not_come(choosy: Sequence[RunSpec]) -> None:
+    clock = Clock()
+    queue = RunQueue(choosy[:2], clock=clock)
+    growing = limits(Limits(1), Limits(1))
+    assert asked(queue, growing) == ["GPU"]
+    clock.now = PATIENCE_SECONDS + 1
+    assert asked(queue, growing) == ["CPU"]
+    # Now each waits for what the other one has asked for already.
+    assert queue.movable(growing) is None
+    moving = queue.movable(limits(Limits(1), Limits(2)))
+    assert moving is not None and moving.run.run_id == choosy[0].run_id
+    queue.withdraw(moving.run.run_id)
+    assert asked(queue, limits(Limits(1), Limits(2))) == ["CPU"]
+    assert queue.waited(queue.live[choosy[0].run_id]) == PATIENCE_SECONDS + 1
+
+
+def test_a_waiting_run_moves_to_hardware_that_comes_free(choosy: Sequence[RunSpec]) -> None:
+    clock = Clock()
+    queue = RunQueue(choosy[:1], clock=clock)
+    assert asked(queue, limits(Limits(1), Limits(1))) == ["GPU"]
+    free = limits(Limits(1), Limits(1, free=1))
+    # Its own place may be on the way.
+    assert queue.movable(free) is None
+    clock.now = SETTLING_SECONDS + 1
+    moving = queue.movable(free)
+    assert moving is not None
+    queue.withdraw(moving.run.run_id)
+    assert queue.waiting == {choosy[0].run_id: choosy[0]} and queue.chip_hours() == 0
+    assert asked(queue, free) == ["CPU"]
+    queue.started(choosy[0].run_id)
+    clock.now += 3600
+    assert queue.movable(limits(Limits(1, free=1), Limits(1))) is None
+
+
+def test_the_wait_for_a_slice_costs_nothing(runs: Sequence[RunSpec]) -> None:
+    clock = Clock()
+    slice_ = HardwareSpec(accelerator="TPU-V5LITEPOD", topology="4x4")
+    queue = RunQueue([replace(runs[0], hardware=slice_)], clock=clock)
+    assert queue.next({pool(slice_): Limits(1)}) is not None
+    queue.reserves(runs[0].run_id)
+    clock.now = 7200
+    assert queue.chip_hours() == 0 and queue.movable({}) is None
+    queue.started(runs[0].run_id)
+    clock.now += 1800
+    assert queue.chip_hours() == 8

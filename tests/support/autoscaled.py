@@ -60,11 +60,11 @@ def workers() -> int:
     return sum(bool(node["Alive"]) for node in ray.nodes()) - 1
 
 
-def main() -> None:
-    folder, sweep, storage, most, *options = sys.argv[1:]
+def start_head(folder: Path, max_workers: int) -> subprocess.Popen[str]:
+    """Starts a head without CPUs and its autoscaler, and connects this process to it."""
     os.environ.update(ENVIRONMENT)
-    file = Path(folder) / "autoscaler.json"
-    file.write_text(json.dumps(configuration(int(most))))
+    file = folder / "autoscaler.json"
+    file.write_text(json.dumps(configuration(max_workers)))
     head = subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=0", "--port=6379",
          "--node-ip-address=127.0.0.1", "--include-dashboard=false", f"--object-store-memory={2**27}",
@@ -78,6 +78,14 @@ def main() -> None:
     import ray
 
     ray.init(ADDRESS, log_to_driver=False, logging_level=logging.ERROR)
+    return head
+
+
+def main() -> None:
+    folder, sweep, storage, most, *options = sys.argv[1:]
+    head = start_head(Path(folder), int(most))
+    import ray
+
     command = [sys.executable, "-m", "clt_ray", "run", sweep, "--storage", storage, "--address", ADDRESS, *options]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     counts = [workers()]

@@ -1,0 +1,162 @@
+"""Breaks a sweep on an autoscaled cluster, and prints what happened as a transcript and as JSON.
+
+    unshare -n bash -c 'ip link set lo up; exec .venv/bin/python benchmarks/broken_sweep.py'
+
+Ray's autoscaler grows a cluster of this machine from no workers to two. Meanwhile the command that executes the sweep
+is killed three times with everything that it has started (SIGKILL), and two nodes are killed while runs train on them.
+In the end the scores of every run are compared with those of a sweep that nobody disturbed. Nodes are processes, so
+the disks and clocks of the machines that a cloud takes away are missing here, and a new node starts within seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from _result import emit
+from tests.support.autoscaled import ADDRESS, start_head, workers
+from tests.support.sweeps import sweep, write
+
+COMMAND_KILLS, NODE_KILLS, NODES = 3, 2, 2
+SIZES = (0, 2, 4, 6, 8, 10)
+CLT_RAY = [sys.executable, "-m", "clt_ray"]
+PAUSE = threading.Event()
+
+
+class Transcript:
+    """Lines with the time since the beginning."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def say(self, text: str) -> None:
+        seconds = int(time.monotonic() - self._began)
+        for line in text.splitlines():
+            print(f"{seconds // 60:2d}:{seconds % 60:02d}  {line}", file=sys.stderr, flush=True)
+
+
+def nodes_with_work() -> list[int]:
+    """Returns the processes of the worker nodes (raylets) that execute a worker of Ray Train."""
+    parents, commands = {}, {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if entry.name.isdigit():
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                commands[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+    busy = {parents[process] for process, command in commands.items() if "RayTrainWorker" in command}
+    return [process for process in busy if "raylet" in commands.get(process, "")]
+
+
+def status(path: str, storage: Path) -> list[dict[str, Any]]:
+    command = [*CLT_RAY, "status", path, "--storage", str(storage), "--json"]
+    answer = subprocess.run(command, capture_output=True, text=True).stdout
+    runs: list[dict[str, Any]] = json.loads(answer)["runs"] if answer else []
+    return runs
+
+
+def summary(runs: list[dict[str, Any]]) -> str:
+    counts: dict[str, int] = {}
+    for run in runs:
+        counts[run["state"]] = counts.get(run["state"], 0) + 1
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kills the command and every process that it has started on this machine, as a lost machine does."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if entry.name.isdigit() and int((entry / "stat").read_text().rpartition(")")[2].split()[3]) == process.pid:
+                os.kill(int(entry.name), signal.SIGKILL)
+    process.wait()
+
+
+def wait(condition: Callable[[], Any], process: subprocess.Popen[str]) -> bool:
+    """Waits until the condition holds; returns False when the command ended before."""
+    while process.poll() is None:
+        if condition():
+            return True
+        PAUSE.wait(0.5)
+    return False
+
+
+def execute(path: str, storage: Path, transcript: Transcript) -> dict[str, int]:
+    done = {"commands": 0, "nodes": 0}
+    while True:
+        command = [*CLT_RAY, "run", path, "--storage", str(storage), "--address", ADDRESS]
+        transcript.say(f"$ clt-ray run {Path(path).name} --storage STORAGE --address {ADDRESS}")
+        with tempfile.TemporaryFile("w+") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
+            if done["nodes"] < NODE_KILLS and wait(nodes_with_work, process):
+                # Training has begun, so something can be lost.
+                wait(lambda: any(run["state"] == "running" and run["step"] for run in status(path, storage)), process)
+                for node in nodes_with_work()[:1]:
+                    os.kill(node, signal.SIGKILL)
+                    done["nodes"] += 1
+                    transcript.say(
+                        f"[killed a node that trains; {workers()} nodes before, {summary(status(path, storage))}]"
+                    )
+                wait(lambda: workers() and nodes_with_work(), process)
+                transcript.say(f"[{workers()} nodes, runs train again; {summary(status(path, storage))}]")
+            finished = sum(run["state"] == "finished" for run in status(path, storage))
+            if done["commands"] < COMMAND_KILLS and wait(
+                lambda: sum(run["state"] == "finished" for run in status(path, storage)) > finished, process
+            ):
+                end(process)
+                done["commands"] += 1
+                transcript.say(f"[killed the command and all its processes; {summary(status(path, storage))}]")
+                continue
+            code = process.wait()
+            log.seek(0)
+            transcript.say(log.read())
+            transcript.say(f"[exit status {code}]")
+            return done | {"exit_status": code}
+
+
+def scores(storage: Path) -> pd.DataFrame:
+    frame = pd.concat(pd.read_csv(file) for file in storage.glob("runs/*/scores.csv"))
+    return frame.sort_values(list(frame.columns)).reset_index(drop=True)
+
+
+def main() -> None:
+    transcript = Transcript()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        changes = {"grid": {"samples_per_language": list(SIZES)}, "english_samples": 64, "training": {"epochs": 3}}
+        path = write(folder / "sweep.yaml", sweep(name="broken", **changes))
+        head = start_head(folder, NODES)
+        began = time.monotonic()
+        transcript.say(f"[a head without CPUs, an autoscaler that may start {NODES} nodes, {workers()} nodes]")
+        done = execute(path, folder / "store", transcript)
+        seconds = time.monotonic() - began
+        deadline = time.monotonic() + 120
+        while workers() and time.monotonic() < deadline:
+            PAUSE.wait(0.5)
+        transcript.say(f"[{workers()} nodes: the autoscaler has taken them back]")
+        head.kill()
+        alone = [*CLT_RAY, "run", path, "--storage", str(folder / "alone")]
+        subprocess.run(
+            alone, check=True, capture_output=True, env={k: v for k, v in os.environ.items() if "RAY" not in k}
+        )
+        broken, unbroken = scores(folder / "store"), scores(folder / "alone")
+        different = int((broken != unbroken).any(axis=1).sum()) if len(broken) == len(unbroken) else len(unbroken)
+        transcript.say(f"[{len(unbroken)} rows of scores, {different} differ from a sweep that nobody disturbed]")
+        figures = {"runs": len(SIZES), **done, "seconds": round(seconds)}
+        emit("broken_sweep", figures | {"rows_of_scores": len(unbroken), "rows_that_differ": different})
+
+
+if __name__ == "__main__":
+    main()
