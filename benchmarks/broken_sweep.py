@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +62,26 @@ def nodes_with_work() -> list[int]:
     return [process for process in busy if "raylet" in commands.get(process, "")]
 
 
-def status(path: str, storage: Path) -> list[dict[str, Any]]:
-    command = [*CLT_RAY, "status", path, "--storage", str(storage), "--json"]
-    answer = subprocess.run(command, capture_output=True, text=True).stdout
-    runs: list[dict[str, Any]] = json.loads(answer)["runs"] if answer else []
-    return runs
+class Sweep:
+    """The sweep that is broken, as `clt-ray status` sees it."""
 
+    def __init__(self, path: str, storage: Path) -> None:
+        self.path, self.storage = path, storage
 
-def summary(runs: list[dict[str, Any]]) -> str:
-    counts: dict[str, int] = {}
-    for run in runs:
-        counts[run["state"]] = counts.get(run["state"], 0) + 1
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
+    def runs(self) -> list[dict[str, Any]]:
+        command = [*CLT_RAY, "status", self.path, "--storage", str(self.storage), "--json"]
+        answer = subprocess.run(command, capture_output=True, text=True).stdout
+        return list(json.loads(answer)["runs"]) if answer else []
+
+    def count(self, state: str) -> int:
+        return sum(run["state"] == state for run in self.runs())
+
+    def trains(self) -> bool:
+        return any(run["state"] == "running" and run["step"] for run in self.runs())
+
+    def __str__(self) -> str:
+        states = [run["state"] for run in self.runs()]
+        return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -93,37 +102,36 @@ def wait(condition: Callable[[], Any], process: subprocess.Popen[str]) -> bool:
     return False
 
 
-def execute(path: str, storage: Path, transcript: Transcript) -> dict[str, int]:
-    done = {"commands": 0, "nodes": 0}
+def execute(sweep: Sweep, transcript: Transcript) -> dict[str, int]:
+    """Executes the sweep until it ends by itself; returns what was killed, and the exit status."""
+    done = {"commands_killed": 0, "nodes_killed": 0}
     while True:
-        command = [*CLT_RAY, "run", path, "--storage", str(storage), "--address", ADDRESS]
-        transcript.say(f"$ clt-ray run {Path(path).name} --storage STORAGE --address {ADDRESS}")
+        command = [*CLT_RAY, "run", sweep.path, "--storage", str(sweep.storage), "--address", ADDRESS]
+        transcript.say(f"$ clt-ray run {Path(sweep.path).name} --storage STORAGE --address {ADDRESS}")
+        before = sweep.count("finished")
         with tempfile.TemporaryFile("w+") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)
-            if done["nodes"] < NODE_KILLS and wait(nodes_with_work, process):
-                # Training has begun, so something can be lost.
-                wait(lambda: any(run["state"] == "running" and run["step"] for run in status(path, storage)), process)
-                for node in nodes_with_work()[:1]:
-                    os.kill(node, signal.SIGKILL)
-                    done["nodes"] += 1
-                    transcript.say(
-                        f"[killed a node that trains; {workers()} nodes before, {summary(status(path, storage))}]"
-                    )
-                wait(lambda: workers() and nodes_with_work(), process)
-                transcript.say(f"[{workers()} nodes, runs train again; {summary(status(path, storage))}]")
-            finished = sum(run["state"] == "finished" for run in status(path, storage))
-            if done["commands"] < COMMAND_KILLS and wait(
-                lambda: sum(run["state"] == "finished" for run in status(path, storage)) > finished, process
-            ):
+            if done["nodes_killed"] < NODE_KILLS and wait(lambda: nodes_with_work() and sweep.trains(), process):
+                transcript.say(f"[{workers()} nodes; runs: {sweep}]")
+                os.kill(nodes_with_work()[0], signal.SIGKILL)
+                done["nodes_killed"] += 1
+                transcript.say("[killed a node on which a run trains]")
+            if done["commands_killed"] < COMMAND_KILLS and wait(partial(has_more, sweep, before), process):
+                transcript.say(f"[{workers()} nodes; runs: {sweep}]")
                 end(process)
-                done["commands"] += 1
-                transcript.say(f"[killed the command and all its processes; {summary(status(path, storage))}]")
+                done["commands_killed"] += 1
+                transcript.say("[killed the command and every process that it has started]")
                 continue
             code = process.wait()
             log.seek(0)
             transcript.say(log.read())
             transcript.say(f"[exit status {code}]")
             return done | {"exit_status": code}
+
+
+def has_more(sweep: Sweep, before: int) -> bool:
+    """Returns whether a run has finished, and another one trains."""
+    return sweep.count("finished") > before and sweep.trains()
 
 
 def scores(storage: Path) -> pd.DataFrame:
@@ -140,7 +148,7 @@ def main() -> None:
         head = start_head(folder, NODES)
         began = time.monotonic()
         transcript.say(f"[a head without CPUs, an autoscaler that may start {NODES} nodes, {workers()} nodes]")
-        done = execute(path, folder / "store", transcript)
+        done = execute(Sweep(path, folder / "store"), transcript)
         seconds = time.monotonic() - began
         deadline = time.monotonic() + 120
         while workers() and time.monotonic() < deadline:
