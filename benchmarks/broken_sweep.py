@@ -29,6 +29,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _result import emit
+from clt_ray.store import Store
 from tests.support.autoscaled import ADDRESS, start_head, workers
 from tests.support.sweeps import sweep, write
 
@@ -77,7 +78,9 @@ class Sweep:
         return sum(run["state"] == state for run in self.runs())
 
     def trains(self) -> bool:
-        return any(run["state"] == "running" and run["step"] for run in self.runs())
+        store = Store(str(self.storage))
+        documents = [store.run_dir(run["run_id"]).status() for run in self.runs() if run["state"] == "running"]
+        return any(document.step > 0 for document in documents if document)
 
     def __str__(self) -> str:
         states = [run["state"] for run in self.runs()]
