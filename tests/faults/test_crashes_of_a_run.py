@@ -11,7 +11,7 @@ from clt_ray.store import RunDir, Store
 from clt_ray.sweep.run import RunSpec
 from tests.support.children import attempt, attempt_killed_at, in_child
 from tests.support.processes import assert_equal_runs
-from tests.support.trained import last_run
+from tests.support.trained import quick_run
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ MOST_WRITES = 200
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, RunDir]:
     """A run of two checkpoints that was not interrupted, and its directory."""
     folder = tmp_path_factory.mktemp("unbroken")
-    run = last_run(folder, training={"max_steps": 4}, evaluation={"samples_per_language": 2, "max_new_tokens": 4})
+    run = quick_run(folder)
     assert in_child(attempt, run, str(folder / "store")) == 0
     return run, Store(str(folder / "store")).run_dir(run.run_id)
 

@@ -1,4 +1,4 @@
-"""Executes attempts of a run in new processes that have the libraries already, which saves seconds per process."""
+"""Executes attempts of a run in new processes that have the libraries and rows already, which saves seconds each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from tests.support.mortal import mortal_store
 
 server = multiprocessing.get_context("forkserver")
 server.set_forkserver_preload(
-    ["clt_ray.training.backends.torch", "clt_ray.training.trainer", "clt_ray.evaluation.evaluate", __name__]
+    [
+        "clt_ray.training.backends.torch",
+        "clt_ray.training.trainer",
+        "clt_ray.evaluation.evaluate",
+        __name__,
+        "tests.support.prepared",
+    ]
 )
 
 ROOM_BYTES = 256 * 1024 * 1024

@@ -31,6 +31,16 @@ def last_run(folder: Path, **changes: Any) -> RunSpec:
     return expand(load_sweep(write(folder / "sweep.yaml", sweep(**changes))))[-1]
 
 
+def quick_run(folder: Path) -> RunSpec:
+    """Returns a run of two checkpoints that is as short as a run can be, for tests that execute it very often."""
+    return last_run(
+        folder,
+        training={"max_steps": 4, "batch_size": 4, "max_length": 64},
+        validation={"samples_per_language": 2},
+        evaluation={"samples_per_language": 1, "max_new_tokens": 2},
+    )
+
+
 def train_run(
     run: RunSpec,
     directory: Journal,
