@@ -24,10 +24,13 @@ def was_preempted(status: StatusDocument | None) -> bool:
 
 
 @contextlib.contextmanager
-def watched_node(directory: RunDir) -> Iterator[None]:
-    """Asks the run of a directory to stop if this worker's node is announced to be taken away during the block."""
+def watched_node(directory: RunDir, claim: str | None = None) -> Iterator[None]:
+    """Asks the run of a directory to stop if this worker's node is announced to be taken away during the block.
+
+    With a `claim`, only an attempt that holds the lease with it is asked; see `RunDir.request_stop`.
+    """
     ended = threading.Event()
-    thread = threading.Thread(target=_watch, args=(directory, ended), name="clt-ray-preemption", daemon=True)
+    thread = threading.Thread(target=_watch, args=(directory, claim, ended), name="clt-ray-preemption", daemon=True)
     thread.start()
     try:
         yield
@@ -35,7 +38,7 @@ def watched_node(directory: RunDir) -> Iterator[None]:
         ended.set()
 
 
-def _watch(directory: RunDir, ended: threading.Event) -> None:
+def _watch(directory: RunDir, claim: str | None, ended: threading.Event) -> None:
     import ray
     from ray._private.state import state
 
@@ -45,6 +48,6 @@ def _watch(directory: RunDir, ended: threading.Event) -> None:
             # Ray has no public function for this; its own `PreemptionWatcher` calls it, too.
             # An attempt that has only just begun deletes the request, which is then made again.
             if node in state.get_draining_nodes() and directory.stop_request() is None:
-                directory.request_stop(NOTICE)
+                directory.request_stop(NOTICE, claim)
         except Exception as error:
             log.warning("it is unknown whether node %s will be taken away: %s", node, error)

@@ -285,7 +285,8 @@ class _Supervisor:
 
         def request(run_id: str) -> None:
             with suppress(Exception):
-                self._store.run_dir(run_id).request_stop("the sweep was interrupted")
+                # A run that another command executes was waiting here for its lease, and goes on there.
+                self._store.run_dir(run_id).request_stop("the sweep was interrupted", self._claim)
 
         with suppress(KeyboardInterrupt):
             with ThreadPoolExecutor(16) as pool:

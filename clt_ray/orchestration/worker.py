@@ -46,7 +46,7 @@ def train_loop(config: dict[str, Any]) -> Outcome:
     payload = {name: config[name] for name in ("run", "storage", "claim")} | {"rank": context.get_world_rank()}
     on_cpu = config["run"]["hardware"]["accelerator"] == "CPU"
     directory = Store(config["storage"]).run_dir(RunSpec.from_dict(config["run"]).run_id)
-    with watched_node(directory):
+    with watched_node(directory, config["claim"]):
         # Forking saves imports, a large part of short runs on CPUs only, and is not safe on every system.
         if on_cpu and context.get_world_size() == 1 and sys.platform == "linux":
             return run_in_child(payload, warm_name())

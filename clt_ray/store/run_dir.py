@@ -95,11 +95,14 @@ class RunDir:
         """Returns whether there is a result. A damaged one counts as none, since executing the run writes it again."""
         return ResultDocument.decode_if_sound(self._files.read(ResultDocument.FILE)) is not None
 
-    def request_stop(self, reason: str) -> None:
+    def request_stop(self, reason: str, claim: str | None = None) -> None:
         """Asks the attempt that executes the run to write a checkpoint and to end; needs no lease.
 
-        The attempt notices within about two seconds and ends after the step that it is taking.
+        The attempt notices within about two seconds and ends after the step that it is taking. With a `claim`, only an
+        attempt that holds the lease with this claim is asked.
         """
+        if claim is not None and getattr(self._lease_document(), "claim", None) != claim:
+            return
         self._files.write(StopDocument.FILE, StopDocument(reason=reason, requested=self._clock()).encode())
 
     def stop_request(self) -> StopDocument | None:
@@ -272,8 +275,11 @@ class RunDir:
     def _base(self) -> int:
         if self._is_fenced(self._lease):
             return self._lease.base
-        document = LeaseDocument.decode_if_sound(self._files.read(LeaseDocument.FILE))
+        document = self._lease_document()
         return (document.base or 0) if document is not None else 0
+
+    def _lease_document(self) -> LeaseDocument | None:
+        return LeaseDocument.decode_if_sound(self._files.read(LeaseDocument.FILE))
 
     def _epoch(self) -> int | None:
         """Returns the epoch of what is written now; None in a directory of which nobody has ever held the lease."""

@@ -104,6 +104,16 @@ def test_any_prefix_of_a_log_reads_as_its_whole_lines(log: list[MetricPoint], da
     assert all(same(*points) for points in zip(read, log, strict=False))
 
 
+def test_a_request_to_stop_asks_only_the_holder_that_it_means(run_dir: RunDir) -> None:
+    run_dir.request_stop("of a command that has not begun", "a command")
+    with run_dir.acquire_lease(claim="a command"):
+        run_dir.request_stop("of another command", "another command")
+        assert run_dir.stop_request() is None
+        run_dir.request_stop("of the command itself", "a command")
+        request = run_dir.stop_request()
+        assert request is not None and request.reason == "of the command itself"
+
+
 def test_create_is_exclusive(uri: str) -> None:
     files = open_files(uri)
     assert files.create("one", b"first")
