@@ -63,7 +63,8 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
     Args:
         run: The run to execute.
         store: The store with its directory.
-        rank: Index of this process among those that train the run together; process 0 holds the lease.
+        rank: Index of this process among those that train the run together; process 0 holds the lease, and decides for
+            all whether there is something to do.
         claim: Identity of the supervisor that starts the processes of this run, such as the name of a Ray Train run.
             The lease of an earlier process with the same claim is taken over at once.
 
@@ -76,17 +77,14 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
         Exception: Anything else that went wrong; the status says so, and the caller may try again.
     """
     directory = store.run_dir(run.run_id)
-    if directory.is_finished():
-        return "finished"
     if rank != 0:
         return _other_process(run, directory)
-    try:
-        lease = _hold_lease(directory, claim)
-    except LeaseHeld:
-        return "held"
+    lease = _begin(directory, claim)
+    if not isinstance(lease, Lease):
+        if _has_others(run):
+            _dismiss_others(run)
+        return lease
     with lease:
-        if directory.is_finished():
-            return "finished"
         directory.write_run(run)
         directory.withdraw_stop()
         directory.repair_metrics()
@@ -103,6 +101,33 @@ def _other_process(run: RunSpec, directory: RunDir) -> Outcome:
         return "finished"
     except RunStopped:
         return "stopped"
+
+
+def _begin(directory: RunDir, claim: str | None) -> Lease | Outcome:
+    """Acquires the lease, or returns why process 0 has nothing to do."""
+    if directory.is_finished():
+        return "finished"
+    try:
+        lease = _hold_lease(directory, claim)
+    except LeaseHeld:
+        return "held"
+    if directory.is_finished():
+        lease.release()
+        return "finished"
+    return lease
+
+
+def _has_others(run: RunSpec) -> bool:
+    return run.hardware.is_tpu or run.hardware.workers > 1
+
+
+def _dismiss_others(run: RunSpec) -> None:
+    """Tells the other processes of the run that process 0 leaves; they would wait for it in a collective."""
+    from clt_ray.training.backends import select_backend
+
+    backend = select_backend(run)
+    backend.start(run)
+    backend.any_process(True)
 
 
 def _hold_lease(directory: RunDir, claim: str | None) -> Lease:
@@ -123,6 +148,9 @@ def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:
         _stages(run, directory, recorder)
         return "finished"
     except LeaseLost:
+        if _has_others(run):
+            # Only the end of this process ends those that wait for it in a collective.
+            raise
         return "held"
     except RunStopped:
         recorder.stop(recorder.stop_reason or "another process of the run was asked to stop")
@@ -146,6 +174,8 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     started = time.monotonic()
     backend = select_backend(run)
     backend.start(run)
+    if backend.any_process(False):
+        raise RunStopped("process 0 does not execute the run: it is finished, or another process holds it")
     backend.after_batch = recorder.beat
     data, job = _prepare(run, backend)
     selection = _train(job, backend, directory, recorder)
