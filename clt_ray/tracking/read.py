@@ -1,4 +1,4 @@
-"""Reads scores, item scores and validation curves from MLflow."""
+"""Reads scores and item scores from MLflow."""
 
 import csv
 import gc
@@ -45,22 +45,6 @@ def read_items(tracking_uri: str, sweep_name: str) -> list[dict[str, Any]]:
             with open(path, newline="", encoding="utf-8") as file:
                 rows += [{**row, "score": float(row["score"])} for row in csv.DictReader(file)]
     return rows
-
-
-def read_validation(tracking_uri: str, sweep_name: str, run_id: str, metric: str) -> list[tuple[int, float]]:
-    """Returns (optimizer step, value) of a metric of one run, in order of steps; empty when there is none.
-
-    Raises:
-        TrackerUnavailable: MLflow does not answer.
-    """
-    with reachable(tracking_uri):
-        client = connect(tracking_uri)
-        experiment = find_experiment(client, sweep_name)
-        runs = search_runs(client, experiment, names.tag_filter(run_id=run_id)) if experiment else iter(())
-        for run in runs:
-            history = client.get_metric_history(run.info.run_id, metric)
-            return sorted((point.step, point.value) for point in history)
-    return []
 
 
 @contextmanager

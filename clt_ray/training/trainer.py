@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,13 +213,11 @@ class RunTrainer(SFTTrainer):
         """Returns the summed loss and the number of labelled tokens of each task-language pair."""
         model: Any = self.model_wrapped
         model.eval()
-        totals = summed_losses(model, self._validation_batches_on_device())
+        device = self.args.device
+        batches = ((pairs, {name: rows.to(device) for name, rows in batch.items()}) for pairs, batch in self.validation)
+        totals = summed_losses(model, batches)
         model.train()
         return totals
-
-    def _validation_batches_on_device(self) -> Iterator[tuple[list[TaskLanguage], dict[str, Tensor]]]:
-        for pairs, batch in self.validation:
-            yield pairs, {name: tensor.to(self.args.device) for name, tensor in batch.items()}
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Records training metrics in the journal; the summary that the parent logs at the end is not of a step."""

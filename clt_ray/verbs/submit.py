@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -199,7 +200,7 @@ def command(
     if left and not options.attach:
         print(f"not forwarded: {', '.join(left)}; --forward NAME gives one to the job", flush=True)
     try:
-        ended = submit(opened, options, announce=_show_line, show=_show)
+        ended = submit(opened, options, announce=partial(print, flush=True), show=partial(print, end="", flush=True))
     except KeyboardInterrupt:
         print("\nno longer followed; the job goes on", file=sys.stderr)
         return INCOMPLETE
@@ -207,11 +208,3 @@ def command(
     if ended.state == "FAILED" and ended.message:
         print(ended.message, file=sys.stderr)
     return ended.exit_code
-
-
-def _show_line(line: str) -> None:
-    print(line, flush=True)
-
-
-def _show(text: str) -> None:
-    print(text, end="", flush=True)

@@ -82,8 +82,8 @@ def test_the_address_of_an_experiment(unreachable_uri: str, monkeypatch: pytest.
     with pytest.raises(TrackerUnavailable) as caught:
         experiment_url(unreachable_uri, SWEEP, 5001)
     assert SECRET not in str(caught.value)
-    monkeypatch.setattr("clt_ray.tracking.ui.connect", lambda uri: None)
-    monkeypatch.setattr("clt_ray.tracking.ui.find_experiment", lambda client, name: "7")
+    monkeypatch.setattr("clt_ray.tracking.experiment.connect", lambda uri: None)
+    monkeypatch.setattr("clt_ray.tracking.experiment.find_experiment", lambda client, name: "7")
     assert experiment_url(unreachable_uri, SWEEP, 5001).startswith("http://127.0.0.1:")
 
 

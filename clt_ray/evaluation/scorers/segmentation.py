@@ -16,15 +16,18 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+import regex
+
 from clt_ray.languages import LANGUAGES
 from clt_ray.plugins import resolved
 
 # Letters of Thai, Lao, Myanmar, Khmer, kana and Han.
-_UNSPACED = re.compile(
-    "["
-    "\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ec0-\u0ec6\u1000-\u102a\u1780-\u17b3"
-    "\u3005\u3040-\u309f\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_UNSPACED = (
+    r"\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ec0-\u0ec6\u1000-\u102a\u1780-\u17b3"
+    r"\u3005\u3040-\u309f\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+# A mark belongs to the character before it; words end before and after each character of an unspaced script.
+_TOKEN = regex.compile(rf"[{_UNSPACED}]\p{{M}}*|[^\s{_UNSPACED}](?:\p{{M}}|[^\s{_UNSPACED}])*")
 _ARABIC_VARIANTS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": None})
 _PIECE = 2000
 """Number of characters that a segmenter gets at a time; the Japanese one refuses texts above 49,149 bytes."""
@@ -36,7 +39,7 @@ def words(text: str, language: str) -> list[str]:
     if declaration is not None and declaration.split_words:
         split: Callable[[str], list[str]] = resolved(declaration.split_words)
         return split(text)
-    return _stemmed(_split(_letters_only(_normalised(text))), declaration.stemmer if declaration else "")
+    return _stemmed(_TOKEN.findall(_letters_only(_normalised(text))), declaration.stemmer if declaration else "")
 
 
 def english(text: str) -> list[str]:
@@ -47,7 +50,7 @@ def english(text: str) -> list[str]:
 def arabic(text: str) -> list[str]:
     """Returns the stems of an Arabic text without vowel marks and spelling variants."""
     text = "".join(character for character in _normalised(text) if unicodedata.category(character) != "Mn")
-    return _stemmed(_split(_letters_only(text.translate(_ARABIC_VARIANTS))), "arabic")
+    return _stemmed(_TOKEN.findall(_letters_only(text.translate(_ARABIC_VARIANTS))), "arabic")
 
 
 def japanese(text: str) -> list[str]:
@@ -88,21 +91,6 @@ def _letters_only(text: str) -> str:
     """Returns letters, marks and digits; other characters become spaces, and invisible joiners are left out."""
     kinds = ((character, unicodedata.category(character)) for character in text)
     return "".join(character if kind[0] in "LMN" else "" if kind == "Cf" else " " for character, kind in kinds)
-
-
-def _split(text: str) -> list[str]:
-    tokens: list[str] = []
-    for word in text.split():
-        start = 0
-        for index in range(1, len(word)):
-            # A mark belongs to its character; words end before and after each character of an unspaced script.
-            if unicodedata.category(word[index])[0] != "M" and (
-                _UNSPACED.match(word[index]) or _UNSPACED.match(word[start])
-            ):
-                tokens.append(word[start:index])
-                start = index
-        tokens.append(word[start:])
-    return tokens
 
 
 @functools.lru_cache(maxsize=65536)

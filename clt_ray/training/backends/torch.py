@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, GenerationConfig, set_seed
 
 from clt_ray.sweep.run import RunSpec
@@ -82,7 +83,10 @@ class TorchBackend:
         config = GenerationConfig(do_sample=False, **limits)
 
         def generate(batch: list[Sequence[int]]) -> list[list[int]]:
-            ids, mask = left_pad(batch, pad_id)
+            # All rows of a batch continue at the same position, so prompts are padded on the left.
+            prompts = [torch.tensor(prompt) for prompt in batch]
+            ids = pad_sequence(prompts, batch_first=True, padding_value=pad_id, padding_side="left")
+            mask = pad_sequence([torch.ones_like(prompt) for prompt in prompts], batch_first=True, padding_side="left")
             generated = model.generate(
                 input_ids=ids.to(self.device), attention_mask=mask.to(self.device), generation_config=config
             )[:, ids.shape[1] :]
@@ -106,14 +110,3 @@ class TorchBackend:
         flags = torch.tensor(int(flag), device=self.device)
         torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
         return bool(flags)
-
-
-def left_pad(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pads prompts on the left and returns token ids and attention mask, each (prompts, longest prompt)."""
-    width = max(map(len, prompts))
-    ids = torch.full((len(prompts), width), pad_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
-    return ids, mask
