@@ -9,7 +9,7 @@ taken the place raises `LeaseLost` instead of having an effect that a reader cou
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -67,10 +67,11 @@ class Files(Protocol):
     def names(self, path: str) -> list[str]:
         """Returns the sorted names directly inside a folder; none when there is no such folder."""
 
-    def sizes(self, path: str, temporary: bool = False) -> dict[str, int]:
+    def sizes(self, path: str, temporary: bool = False, beginnings: Sequence[str] = ("",)) -> dict[str, int]:
         """Returns the size in bytes of every file inside a folder and its subfolders, by path from the root.
 
-        Files that are being written, or whose writer has died, are left out unless `temporary` is set.
+        Files that are being written, or whose writer has died, are left out unless `temporary` is set. `beginnings` are
+        those of all names directly inside the folder: an object store lists each by a request of its own, in parallel.
         """
 
     def delete(self, path: str) -> None:

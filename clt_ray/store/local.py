@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +104,7 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def sizes(self, path: str, temporary: bool = False) -> dict[str, int]:
+    def sizes(self, path: str, temporary: bool = False, beginnings: Sequence[str] = ("",)) -> dict[str, int]:
         sizes: dict[str, int] = {}
         folders = [path]
         while folders:

@@ -12,6 +12,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -134,8 +135,13 @@ class ObjectFiles:
         names = {entry.rstrip("/").rpartition("/")[2] for entry in entries}
         return sorted(name for name in names if name and not name.startswith(TEMPORARY))
 
-    def sizes(self, path: str, temporary: bool = False) -> dict[str, int]:
-        return {name[len(self.root) + 1 :]: int(info["size"] or 0) for name, info in self._find(path).items()}
+    def sizes(self, path: str, temporary: bool = False, beginnings: Sequence[str] = ("",)) -> dict[str, int]:
+        # The pages of a listing come one after the other, and the listings of several prefixes at the same time.
+        prefixes = beginnings if self.scheme in EXTRAS else ("",)
+        with ThreadPoolExecutor(max(1, len(prefixes))) as pool:
+            listings = pool.map(lambda prefix: self._find(path, prefix), prefixes)
+        objects = (item for listing in listings for item in listing.items())
+        return {name[len(self.root) + 1 :]: int(info["size"] or 0) for name, info in objects}
 
     def delete(self, path: str) -> None:
         place = self._at(path)
@@ -226,10 +232,12 @@ class ObjectFiles:
             return None
         return conditional(self.system).listed({place: info}).get(place)
 
-    def _find(self, path: str) -> Mapping[str, Mapping[str, Any]]:
+    def _find(self, path: str, prefix: str = "") -> Mapping[str, Mapping[str, Any]]:
         # The listings that fsspec caches would hide what other processes have written since.
         self.system.invalidate_cache()
-        found: Mapping[str, Mapping[str, Any]] = _retried(lambda: self.system.find(self._at(path), detail=True))
+        begins = {"prefix": prefix} if prefix else {}
+        found: Mapping[str, Mapping[str, Any]]
+        found = _retried(lambda: self.system.find(self._at(path), detail=True, **begins))
         return found
 
     def _cat(self, place: str) -> bytes:

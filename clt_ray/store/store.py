@@ -3,7 +3,7 @@
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,6 +17,9 @@ RUNS = "runs"
 LEASES = "leases"
 SCRATCH = "ray"
 """Folder of Ray's own state, from which nothing is read after the sweep that made it has ended."""
+
+SHORTEST_RESULT_BYTES = 100
+"""A result.json of an object store that is shorter is a placeholder; see `run_dir.NO_RESULT`."""
 
 NO_MESSAGE = "Error: no message"
 """Error line of a failed run whose status names no error."""
@@ -49,24 +52,34 @@ class Store:
         """Returns the sorted ids of all runs that have a directory."""
         return self._files.names(RUNS)
 
-    def states(self, run_ids: Sequence[str]) -> dict[str, RunStatus]:
+    def states(self, run_ids: Sequence[str], sizes: Mapping[str, int] | None = None) -> dict[str, RunStatus]:
         """Returns the state of each run by its id.
 
         Costs one listing, one small read for each finished run, and three or four for each other run that has a
         directory; reads of an object store are parallel. A damaged document counts as missing, since executing the run
         writes it again. Whether a run is running is judged by the wall clocks of two machines, without waiting for a
         heartbeat: it is for display, and only `acquire_lease` decides who may write.
+
+        With `sizes`, which `sizes()` has returned, only documents that exist are read. An object store replaces objects
+        whole, so there a result that is long enough counts as sound without being read, which is for display as well.
         """
-        started = set(self.run_ids())
+        started = self.run_ids() if sizes is None else {path.split("/")[1] for path in sizes}
         states = {run_id: MISSING for run_id in run_ids}
         known = [run_id for run_id in states if run_id in started]
-        results = self._read_many(known, ResultDocument)
-        states |= {run_id: RunStatus("finished", result.steps, result.steps) for run_id, result in results.items()}
-        others = [run_id for run_id in known if run_id not in results]
-        statuses, leases = self._read_many(others, StatusDocument), self._read_many(others, LeaseDocument)
+        if sizes is None or self._files.appends:
+            results = self._read_many(known, ResultDocument, sizes)
+            finished = {run_id: RunStatus("finished", result.steps, result.steps) for run_id, result in results.items()}
+        else:
+            long = [run_id for run_id in known if sizes.get(_path(run_id, ResultDocument), 0) >= SHORTEST_RESULT_BYTES]
+            finished = dict.fromkeys(long, RunStatus("finished"))
+        states |= finished
+        others = [run_id for run_id in known if run_id not in finished]
+        statuses = self._read_many(others, StatusDocument, sizes)
+        leases = self._read_many(others, LeaseDocument, sizes)
         now = self._clock()
         states |= {run_id: _state(statuses.get(run_id), leases.get(run_id), now) for run_id in others}
-        for run_id, wait in self._read_many([i for i in others if states[i].kind != "running"], WaitDocument).items():
+        waiting = [run_id for run_id in others if states[run_id].kind != "running"]
+        for run_id, wait in self._read_many(waiting, WaitDocument, sizes).items():
             text = wait.text(now)
             if text is not None:
                 states[run_id] = replace(states[run_id], error=text, waits=True)
@@ -76,12 +89,18 @@ class Store:
         """Returns status.json of each run that has a sound one, by run id; reads an object store in parallel."""
         return self._read_many(run_ids, StatusDocument)
 
+    def results(self, run_ids: Sequence[str]) -> dict[str, ResultDocument]:
+        """Returns result.json of each run that has a sound one, by run id; reads an object store in parallel."""
+        return self._read_many(run_ids, ResultDocument)
+
     def sizes(self, folder: str = RUNS) -> dict[str, int]:
         """Returns the size in bytes of every file of a folder of the store, by path, temporary ones included.
 
-        Costs one listing of the folder with its subfolders.
+        Costs one listing of the folder, and in an object store another one with subfolders for each first letter, all
+        at the same time.
         """
-        return self._files.sizes(folder, temporary=True)
+        beginnings = sorted({name[0] for name in self._files.names(folder)})
+        return self._files.sizes(folder, temporary=True, beginnings=beginnings)
 
     def delete_run(self, run_id: str) -> None:
         """Deletes the directory of a run; raises `LeaseHeld` while a process executes the run."""
@@ -99,9 +118,9 @@ class Store:
         files, watch = self._files.under(f"{LEASES}/{_plain(name)}"), self._watches[name]
         return acquire(files, clock=self._clock, stale_seconds=stale_seconds, watch=watch)
 
-    def _read_many(self, run_ids: Iterable[str], kind: type[D]) -> dict[str, D]:
-        paths = {run_id: f"{RUNS}/{_plain(run_id)}/{kind.FILE}" for run_id in run_ids}
-        contents = self._files.read_many(paths.values())
+    def _read_many(self, run_ids: Iterable[str], kind: type[D], existing: Container[str] | None = None) -> dict[str, D]:
+        paths = {run_id: _path(run_id, kind) for run_id in run_ids}
+        contents = self._files.read_many(path for path in paths.values() if existing is None or path in existing)
         documents = {run_id: kind.decode_if_sound(contents.get(path)) for run_id, path in paths.items()}
         return {run_id: document for run_id, document in documents.items() if document is not None}
 
@@ -117,6 +136,10 @@ def _state(status: StatusDocument | None, lease: LeaseDocument | None, now: floa
         return MISSING
     stopped = f"stopped: {status.stopped}" if status.stopped else None
     return RunStatus("interrupted", step, total_steps, stopped)
+
+
+def _path(run_id: str, kind: type[Document]) -> str:
+    return f"{RUNS}/{_plain(run_id)}/{kind.FILE}"
 
 
 def _plain(name: str) -> str:

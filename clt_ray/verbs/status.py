@@ -1,6 +1,6 @@
 """`clt-ray status`: where each run of a sweep is, the real error of those that failed, and the time left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, SweepFile, ne
 from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, escaped, print_result, size, table
 
 FAILED, INCOMPLETE = 1, 3
+MOST_RESULTS = 64
+"""Most finished runs whose pace is read for the estimate of the time left; they are spread over the grid."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,15 @@ def status(sweep: OpenSweep) -> SweepStatus:
     Raises:
         DataError: A local data root or model directory cannot be read.
     """
-    states = sweep.store.states([run.run_id for run in sweep.runs])
+    sizes = sweep.store.sizes()
+    states = sweep.store.states([run.run_id for run in sweep.runs], sizes)
     runs = tuple(_progress(sweep.cell_of_run[run.run_id], states[run.run_id]) for run in sweep.runs)
-    return SweepStatus(sweep.name, runs, _eta(sweep, runs), disk_use(sweep))
+    return SweepStatus(sweep.name, runs, _eta(sweep, runs), _disk_use(set(states), sizes))
 
 
-def disk_use(sweep: OpenSweep) -> DiskUse:
-    """Returns what the runs of a sweep take in the storage; costs one listing of all run directories."""
-    run_ids = {run.run_id for run in sweep.runs}
+def _disk_use(run_ids: Set[str], sizes: Mapping[str, int]) -> DiskUse:
     kinds: dict[str, int] = dict.fromkeys(("weights", "resume", "rest"), 0)
-    for path, count in sweep.store.sizes().items():
+    for path, count in sizes.items():
         _, run_id, *inside = path.split("/", 2)
         if run_id in run_ids:
             tree = TREE.match("".join(inside))
@@ -105,15 +106,14 @@ def _progress(cell: Cell, state: RunStatus) -> RunProgress:
 def _eta(sweep: OpenSweep, runs: Sequence[RunProgress]) -> float | None:
     """Returns the steps that are left, at the seconds per step of the finished runs, shared by the running ones."""
     running = sum(run.state == "running" for run in runs)
-    seconds = finished_steps = steps_left = 0.0
-    for spec, run in zip(sweep.runs, runs, strict=True):
-        if run.state == "finished":
-            result = sweep.store.run_dir(run.run_id).result()
-            seconds += result.seconds.total if result else 0.0
-            finished_steps += spec.steps
-        else:
-            steps_left += spec.steps * (1 - run.progress)
-    return seconds / finished_steps * steps_left / running if running and finished_steps else None
+    finished = [run.run_id for run in runs if run.state == "finished"]
+    if not running or not finished:
+        return None
+    results = sweep.store.results(finished[:: -(-len(finished) // MOST_RESULTS)])
+    seconds = sum(result.seconds.total for result in results.values())
+    steps = sum(result.steps for result in results.values())
+    left = sum(spec.steps * (1 - run.progress) for spec, run in zip(sweep.runs, runs, strict=True))
+    return seconds / steps * left / running if steps else None
 
 
 def command(
