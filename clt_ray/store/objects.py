@@ -282,7 +282,9 @@ def _retried(request: Callable[[], T]) -> T:
 def _is_transient(error: Exception) -> bool:
     """Returns whether the same request may succeed later: the service was unreachable, overloaded or broken."""
     code = getattr(error, "code", None) or getattr(error, "status_code", None)
-    code = code or getattr(error.__cause__, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    answer = getattr(error.__cause__, "response", None)  # of botocore a dictionary, of Azure an object
+    metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
+    code = code or metadata.get("HTTPStatusCode") or getattr(answer, "status_code", None)
     if str(code).isdigit():
         return int(str(code)) in (408, 429) or int(str(code)) >= 500
     if isinstance(error, _PERMANENT):

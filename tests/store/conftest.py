@@ -14,6 +14,9 @@ from tests.support import storage_servers
 from tests.support.storage_servers import ObjectStore
 from tests.support.store_cases import RUN_ID, ManualClock, make_staging
 
+SERVERS = ["s3", "gcs"] + (["azure"] if storage_servers.why_no_azure() is None else [])
+"""Object stores on which these tests run; `test_azure.py` says why Azure is not among them."""
+
 
 @pytest.fixture
 def clock() -> ManualClock:
@@ -32,16 +35,22 @@ def gcs_store() -> Iterator[ObjectStore]:
         yield store
 
 
-@pytest.fixture(params=["s3", "gcs"])
+@pytest.fixture(scope="session")
+def azure_store() -> Iterator[ObjectStore]:
+    with storage_servers.azure() as store, storage_servers.reachable_by(store):
+        yield store
+
+
+@pytest.fixture(params=SERVERS)
 def object_store(request: pytest.FixtureRequest) -> ObjectStore:
     """A real server of an object store."""
     store: ObjectStore = request.getfixturevalue(f"{request.param}_store")
     return store
 
 
-@pytest.fixture(params=["local", "memory", "s3", "gcs"])
+@pytest.fixture(params=["local", "memory", *SERVERS])
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param in ("s3", "gcs"):
+    if request.param in SERVERS:
         yield request.getfixturevalue(f"{request.param}_store").new_uri()
         return
     if request.param == "local":

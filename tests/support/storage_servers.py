@@ -1,23 +1,25 @@
 """Real servers of object stores on 127.0.0.1, behind a proxy that can inject faults.
 
-    moto              Amazon S3, with If-Match and If-None-Match
-    fake-gcs-server   Google Cloud Storage, with generations and ifGenerationMatch
-
-No server of Azure Blob Storage can be installed from PyPI.
+moto              Amazon S3, with If-Match and If-None-Match
+fake-gcs-server   Google Cloud Storage, with generations and ifGenerationMatch
+azurite           Azure Blob Storage, with If-Match and If-None-Match; not from PyPI, so not on every machine
 """
 
 from __future__ import annotations
 
+import base64
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from uuid import uuid4
 
 from tests.support.fault_proxy import FaultProxy
@@ -79,6 +81,33 @@ def gcs() -> Iterator[ObjectStore]:
             yield ObjectStore("gs", proxy, "POST", environment)
 
 
+def why_no_azure() -> str | None:
+    """Returns what this machine lacks for an Azure Blob Storage server, None where it has everything."""
+    if find_spec("adlfs") is None:
+        return "adlfs is not installed: pip install 'clt-ray[azure]'"
+    if shutil.which("azurite-blob") is None:
+        return "azurite-blob is not on the PATH: npm install azurite"
+    return None
+
+
+@contextmanager
+def azure() -> Iterator[ObjectStore]:
+    """Starts an Azure Blob Storage server; `why_no_azure` must have returned None."""
+    from azure.storage.blob import BlobServiceClient
+
+    port, account, key = _free_port(), "sweeps", base64.b64encode(b"no secret").decode()
+    options = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    # The client may be newer than the server.
+    options += ["--inMemoryPersistence", "--silent", "--disableTelemetry", "--loose", "--skipApiVersionCheck"]
+    accounts = {"AZURITE_ACCOUNTS": f"{account}:{key}"}
+    with _process(["azurite-blob", *options], f"http://127.0.0.1:{port}/", accounts), FaultProxy(port) as proxy:
+        connection = f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key}"
+        connection += f";BlobEndpoint={proxy.url}/{account};"
+        with BlobServiceClient.from_connection_string(connection) as client:
+            client.create_container(BUCKET)
+        yield ObjectStore("az", proxy, "PUT", {"AZURE_STORAGE_CONNECTION_STRING": connection})
+
+
 @contextmanager
 def reachable_by(store: ObjectStore) -> Iterator[ObjectStore]:
     """Sets the environment of this process, which its children inherit, such that it reaches the server."""
@@ -105,8 +134,9 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _process(command: list[str], url: str) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _process(command: list[str], url: str, environment: Mapping[str, str] = {}) -> Iterator[None]:
+    variables = os.environ | environment
+    process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(int(START_SECONDS / 0.1)):
             assert process.poll() is None, f"{command[0]} ended"
