@@ -1,4 +1,4 @@
-"""Azure Blob Storage: on a machine with a server of it, all tests of the store run on it too; see `conftest.SERVERS`."""
+"""Azure Blob Storage: on a machine with a server of it, the tests of the store run on it too; see `conftest.SERVERS`."""
 
 from __future__ import annotations
 
