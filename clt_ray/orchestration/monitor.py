@@ -69,6 +69,7 @@ class Observer(Protocol):
 class RunTracker(Protocol):
     """Receives the runs whose directories may have changed, to bring MLflow up to date with them."""
 
+    def check(self) -> None: ...
     def update(self, runs: Sequence[RunSpec]) -> None: ...
 
 
@@ -121,6 +122,8 @@ class Monitor:
             self._ended.add(run_id)
 
     def _loop(self) -> None:
+        if self._tracker is not None:
+            self._tracker.check()
         while not self._stop.wait(POLL_SECONDS):
             self.poll()
 

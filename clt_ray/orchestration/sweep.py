@@ -65,17 +65,21 @@ def execute(job: dict[str, Any], channel: Channel) -> None:
         channel: Connection to the supervisor.
 
     Raises:
-        ConfigurationError: No cluster answers at the address, or it has no place for some run and cannot get it.
+        ConfigurationError: No cluster answers at the address, it has no place for some run and cannot get it, or a run
+            could not train on one of its nodes.
     """
     runs = {run.run_id: run for run in map(RunSpec.from_dict, job["runs"])}
     options = RayOptions(**job["options"])
     if not options.verbose:
         for name in ("ray", "ray.tune", "ray.train", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+    from clt_ray.orchestration.preflight import Needs, check_nodes
     from clt_ray.orchestration.tune_hooks import Events, RunSearcher, Withdrawals
 
     with connected([place for run in runs.values() for place in run.placements], options) as cluster:
         cluster.check()
+        needs = Needs.of(list(runs.values()), job["storage"], job["probe"], job["versions"])
+        check_nodes(needs, cluster.is_local)
         channel.send({"event": "connected"})
         looked, limits = 0.0, {}
         scheduler = Withdrawals()

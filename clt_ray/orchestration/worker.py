@@ -8,15 +8,15 @@ from typing import Any
 import ray.train
 
 from clt_ray.orchestration.preemption import watched_node
+from clt_ray.orchestration.preflight import differences
 from clt_ray.orchestration.warm import execute_payload, run_in_child, warm_name
-from clt_ray.pipeline import Outcome, package_versions
+from clt_ray.pipeline import Outcome
 from clt_ray.store import Store
-from clt_ray.store.probe import read_probe
 from clt_ray.sweep.run import RunSpec
 
 
 def agree(storage: str, probe: str, versions: Mapping[str, str]) -> None:
-    """Checks before anything expensive that this node sees what the process that executes the sweep sees.
+    """Checks before anything expensive that this node, which may be new, equals the one that executes the sweep.
 
     Args:
         storage: URI of the store.
@@ -26,17 +26,8 @@ def agree(storage: str, probe: str, versions: Mapping[str, str]) -> None:
     Raises:
         RuntimeError: The storage is another one, or a version differs; the message names this node and the remedy.
     """
-    node = socket.gethostname()
-    if not read_probe(storage, probe):
-        raise RuntimeError(
-            f"node {node} does not see the storage {storage} of the sweep: give a folder that all nodes share, or a "
-            "bucket such as gs://BUCKET/clt-runs, as --storage"
-        )
-    here = package_versions()
-    changed = [name for name, version in versions.items() if version != here[name]]
-    different = [f"{name} {here[name]} instead of {versions[name]}" for name in changed]
-    if different:
-        raise RuntimeError(f"node {node} has {', '.join(different)}: install the same versions on all nodes")
+    for message, remedy in differences(storage, probe, versions):
+        raise RuntimeError(f"node {socket.gethostname()} {message}: {remedy}")
 
 
 def train_loop(config: dict[str, Any]) -> Outcome:

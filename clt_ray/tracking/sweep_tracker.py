@@ -90,6 +90,11 @@ class SweepTracker:
             for run in started:
                 self._sync_run(client, experiment, parent, run, states[run.run_id], children.get(run.run_id))
 
+    def check(self) -> None:
+        """Asks MLflow for an experiment; raises `TrackerUnavailable` where it does not answer."""
+        with self._exclusive_client() as client, reachable(self._uri):
+            client.search_experiments(max_results=1)
+
     def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
         """Sets the parent run's status and logs local files and folders with it.
 
@@ -219,10 +224,20 @@ class BestEffortTracker:
             self._pending.clear()
             self.trouble = None
         except TrackerUnavailable as error:
-            if self.trouble is None:
-                log.warning("MLflow is not up to date, training continues: %s", error)
-            self.trouble = str(error)
+            self._note(error)
         self._next_update = self._clock() + UPDATE_SECONDS
+
+    def check(self) -> None:
+        """Says that MLflow does not answer before it is needed."""
+        try:
+            self._tracker.check()
+        except TrackerUnavailable as error:
+            self._note(error)
+
+    def _note(self, error: TrackerUnavailable) -> None:
+        if self.trouble is None:
+            log.warning("MLflow is not up to date, training continues: %s", error)
+        self.trouble = str(error)
 
     def finish(self, status: TerminalStatus, artifacts: Sequence[Path] = ()) -> None:
         """Sets the parent run's status and logs files with it, unless MLflow is not up to date."""

@@ -189,18 +189,19 @@ def test_a_lost_cluster_is_named_and_the_sweep_continues_on_the_next(
 
 
 @pytest.mark.slow
-def test_a_node_that_sees_another_storage_is_named_before_it_trains(
+def test_a_node_that_sees_another_storage_is_named_before_anything_starts(
     two_nodes: Cluster, path: str, storage: Path
 ) -> None:
     storage.mkdir()
     hidden = ["unshare", "-m", "bash", "-c", f'mount -t tmpfs none {storage} && exec "$0" "$@"']
     if subprocess.run([*hidden, "true"], capture_output=True).returncode:
         pytest.skip("this user may not mount")
+    two_nodes.add(cpus=1, resources={}, labels={}, environment={})
     two_nodes.add(cpus=2, resources={}, labels={}, environment={}, through=hidden)
     result = clt_ray("run", path, "--address", two_nodes.address, storage=storage)
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert "does not see the storage" in result.stdout and "give a folder that all nodes share" in result.stdout
-    assert not list(storage.glob("runs/*/validation.jsonl"))
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "does not see the storage" in result.stderr and "give a folder that all nodes share" in result.stderr
+    assert not list(storage.glob("runs/*"))
     assert not list((storage / "probes").glob("*"))
 
 
