@@ -45,7 +45,7 @@ def test_every_lack_is_named_with_its_remedy(needs: Needs, tmp_path: Path) -> No
     assert text[3].startswith("cannot read the model nobody/no-model (")
     assert "a checkpoint takes 1000000000.0 GB" in text[4]
     # A node that comes later says the first of them itself.
-    with pytest.raises(RuntimeError, match="does not see the storage .*: give a folder that all nodes share"):
+    with pytest.raises(RuntimeError, match=r"does not see the storage .*: give a folder that all nodes share"):
         agree(poor.storage, poor.probe, poor.versions)
 
 
