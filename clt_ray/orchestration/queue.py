@@ -220,11 +220,11 @@ class RunQueue:
 
     def _kind(self, run: RunSpec, limits: Mapping[str, Limits]) -> int | None:
         """The first hardware that is free, else the first that may be asked for; None where none may."""
-        hardware = [place.hardware for place in run.placements]
+        hardware: list[HardwareSpec] = [place.hardware for place in run.placements]
         before = self._withdrawn.get(run.run_id)
         tried = hardware.index(before.run.hardware) + 1 if before else 0
-        turns = [*range(tried, len(hardware)), *range(tried)]
-        roomy = [turn for turn in turns if self._has_room(run.placements[turn], limits)]
+        turns: list[int] = [*range(tried, len(hardware)), *range(tried)]
+        roomy: list[int] = [turn for turn in turns if self._has_room(run.placements[turn], limits)]
         for turn in roomy:
             if self._is_free(run.placements[turn], limits):
                 return turn

@@ -149,11 +149,8 @@ class RunSpec:
     def placements(self) -> tuple[Self, ...]:
         """The run on each hardware that it may execute on, in order of preference; this run is the first."""
         kinds = (self.hardware, *self.other_hardware)
-
-        def on(kind: sections.HardwareSpec) -> Self:
-            return replace(self, hardware=kind, other_hardware=tuple(other for other in kinds if other != kind))
-
-        return (self, *map(on, self.other_hardware))
+        others = [(kind, tuple(other for other in kinds if other != kind)) for kind in self.other_hardware]
+        return (self, *(replace(self, hardware=kind, other_hardware=rest) for kind, rest in others))
 
     def rows_in(self, language: str) -> int:
         """Returns the number of training rows per task in a language."""
