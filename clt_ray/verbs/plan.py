@@ -45,7 +45,7 @@ def prove_fits(planned: Plan, announce: Callable[[FitProof], None] = lambda _: N
             this environment cannot compile.
         CompilationError: A step cannot be compiled for another reason than the memory of the chips.
     """
-    from clt_ray.training.backends import prove
+    from clt_ray.training.backends.xla.proof.prove import prove
 
     return prove((cell.run for cell in planned.cells), announce)
 

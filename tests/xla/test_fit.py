@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -70,9 +71,12 @@ def test_the_tensor_axis_has_to_divide_the_heads() -> None:
     assert problem.key == "llama-3.1-8b.mesh" and problem.value == "4x16" and "8 key-value heads" in problem.message
 
 
-def test_a_process_gets_what_it_needs_and_nothing_that_harms() -> None:
-    variables = environment.worker_environment(3, 16, cache="/cache")
+def test_a_process_gets_what_it_needs_and_nothing_that_harms(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"RANK": "3", environment.CACHE: "/cache"}
+    monkeypatch.setattr(os, "environ", variables)
+    environment.prepare_slice_process(3, 16, "10.0.0.1", 1234)
     assert environment.wrong(variables) == []
+    assert (variables["PJRT_DEVICE"], variables[environment.CACHE]) == ("TPU", "/cache")
     assert (variables[environment.PROCESS_INDEX], variables[environment.PROCESS_COUNT]) == ("3", "16")
     assert environment.wrong(variables | {"XLA_USE_BF16": "1"}) == ["XLA_USE_BF16 is set"]
     assert len(environment.wrong({})) == 2

@@ -1,12 +1,11 @@
 """Selects the backend for a run's hardware, and answers what can be asked about backends without their libraries."""
 
-from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.accelerators import ACCELERATORS, TPUS
 from clt_ray.sweep.run import RunSpec
-from clt_ray.training.backends.base import Backend, FitProof
+from clt_ray.training.backends.base import Backend
 from clt_ray.training.backends.xla.plan import misfits
 
 
@@ -47,24 +46,3 @@ def select_backend(run: RunSpec) -> Backend:
     from clt_ray.training.backends.torch import TorchBackend
 
     return TorchBackend(run.hardware.accelerator)
-
-
-def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None] = lambda _: None) -> list[FitProof]:
-    """Proves that runs fit the memory of their chips, by compiling each distinct training step without a TPU.
-
-    Weights are not needed, only each model's configuration. Compiling a model of billions of parameters takes minutes
-    and most of this machine's memory. Where the memory does not suffice for all layers, fewer are compiled and the
-    result is extrapolated (`clt_ray.training.backends.xla.proof.depth`).
-
-    Args:
-        runs: Planned runs; those on CPU or GPU are passed over.
-        announce: Called with each proof before its compilation, to show which one is in progress.
-
-    Raises:
-        ConfigurationError: No run is on a TPU that the compiler supports, a model's configuration cannot be read, or
-            the compiler is not installed in this environment.
-        CltRayError: A step cannot be traced or compiled for another reason than the memory of the chip.
-    """
-    from clt_ray.training.backends.xla.proof.prove import prove as compile_and_compare
-
-    return compile_and_compare(runs, announce)

@@ -1,7 +1,7 @@
 """Environment variables of a process that trains on a TPU, to be set before torch_xla is imported in it.
 
-The starter of such a process sets `worker_environment`, and `XlaBackend.start` checks it. PJRT_DEVICE=CPU with
-CPU_NUM_DEVICES=<chips> makes one process simulate a slice of that many chips, for tests and for counting graphs.
+`prepare_slice_process` sets them, and `XlaBackend.start` checks them. PJRT_DEVICE=CPU with CPU_NUM_DEVICES=<chips>
+makes one process simulate a slice of that many chips, for tests and for counting graphs.
 """
 
 import os
@@ -26,18 +26,6 @@ FORBIDDEN = ("XLA_USE_BF16", "XLA_DOWNCAST_BF16", "WORLD_SIZE", "RANK", "LOCAL_R
 process group of its own."""
 
 
-def worker_environment(index: int, count: int, cache: str | None = None, device: str = "TPU") -> dict[str, str]:
-    """Returns the variables of one host's process.
-
-    Args:
-        cache: Folder of the persistent compilation cache; None for no cache.
-        device: `TPU`, or `CPU` to simulate one.
-    """
-    # Without special scalars, a learning rate of 0 or 1 does not become part of the graph and cost a compilation.
-    variables = {"PJRT_DEVICE": device, "XLA_NO_SPECIAL_SCALARS": "1"}
-    return variables | {PROCESS_INDEX: str(index), PROCESS_COUNT: str(count)} | ({CACHE: cache} if cache else {})
-
-
 def prepare_slice_process(index: int, count: int, address: str, port: int) -> None:
     """Sets the variables of a process that trains on a TPU slice, before torch_xla is imported in it.
 
@@ -47,9 +35,11 @@ def prepare_slice_process(index: int, count: int, address: str, port: int) -> No
     """
     for name in FORBIDDEN:
         os.environ.pop(name, None)
-    device = os.environ.get("PJRT_DEVICE", "TPU")
+    os.environ.setdefault("PJRT_DEVICE", "TPU")
     cache = os.environ.get(CACHE) or str(Path(tempfile.gettempdir()) / f"clt-ray-xla-cache-{os.getuid()}")
-    os.environ.update(worker_environment(index, count, cache, device))
+    # Without special scalars, a learning rate of 0 or 1 does not become part of the graph and cost a compilation.
+    os.environ.update({"XLA_NO_SPECIAL_SCALARS": "1", CACHE: cache})
+    os.environ.update({PROCESS_INDEX: str(index), PROCESS_COUNT: str(count)})
     os.environ.update({"MASTER_ADDR": address, "MASTER_PORT": str(port)})
 
 

@@ -20,7 +20,18 @@ _OPTION = "plan --compile"
 
 
 def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list[FitProof]:
-    """Compiles the training step of every distinct model, shape and slice; see `clt_ray.training.backends.prove`."""
+    """Proves that runs fit the memory of their chips, by compiling each distinct training step without a TPU.
+
+    Weights are not needed, only each model's configuration. Compiling a model of billions of parameters takes minutes
+    and most of this machine's memory. Where the memory does not suffice for all layers, fewer are compiled and the
+    result is extrapolated (`depth`). Runs on CPU or GPU are passed over. `announce` is called with each proof before
+    its compilation.
+
+    Raises:
+        ConfigurationError: No run is on a TPU that the compiler supports, a model's configuration cannot be read, or
+            the compiler is not installed in this environment.
+        CompilationError: A step cannot be traced or compiled for another reason than the memory of the chip.
+    """
     groups: dict[tuple[Any, ...], list[RunSpec]] = {}
     distinct = {run.run_id: run for run in runs}.values()
     for run in (placement for original in distinct for placement in original.placements):
