@@ -66,10 +66,7 @@ class OpenSweep:
     @cached_property
     def cell_of_run(self) -> dict[str, Cell]:
         """First cell of each run, by run id: it names the run's place in the grid."""
-        first: dict[str, Cell] = {}
-        for cell in self.cells:
-            first.setdefault(cell.run.run_id, cell)
-        return first
+        return {cell.run.run_id: cell for cell in reversed(self.cells)}
 
     @cached_property
     def store(self) -> Store:

@@ -23,9 +23,9 @@ from clt_ray.data.sampling import by_item, content_key, nested_sample, ordered, 
 from clt_ray.data.sources import describe, load_rows
 from clt_ray.errors import DataError, Problem
 from clt_ray.languages import ENGLISH
-from clt_ray.sweep.metrics import language_metric
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.sections import DataSource
+from clt_ray.sweep.selection import language_metric
 from clt_ray.tasks import TaskLanguage
 
 LARGEST_HELD_OUT_SHARE = 0.2

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from clt_ray.errors import RunError
-from clt_ray.sweep.metrics import OVERALL
 from clt_ray.sweep.run import RunSpec
-from clt_ray.sweep.selection import Candidate, Selection
+from clt_ray.sweep.selection import OVERALL, Candidate, Selection
 from clt_ray.training.journal import Journal
 
 log = logging.getLogger(__name__)

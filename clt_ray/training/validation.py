@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from clt_ray.data.formatting import IGNORED
 from clt_ray.errors import RunError
-from clt_ray.sweep.metrics import LOSS, OVERALL, language_metric, task_metric
+from clt_ray.sweep.selection import LOSS, OVERALL, language_metric, task_metric
 from clt_ray.tasks import TaskLanguage
 
 ScoreAnswers = Callable[[Any], Mapping[TaskLanguage, Mapping[str, float]]]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clt_ray.sweep.metrics import logged_metrics, selection_mode
+from clt_ray.sweep.selection import logged_metrics, selection_mode
 from clt_ray.tasks import TASKS
 from tests.support.sweeps import problems_of, small_sweep
 

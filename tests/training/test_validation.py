@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.errors import RunError
-from clt_ray.sweep.metrics import logged_metrics, scored_metrics
+from clt_ray.sweep.selection import logged_metrics, scored_metrics
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.validation import named, require_metric, summarise
 

@@ -17,8 +17,8 @@ from clt_ray.pipeline import execute
 from clt_ray.store import RunDir, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
-from clt_ray.sweep.metrics import logged_metrics
 from clt_ray.sweep.run import RunSpec
+from clt_ray.sweep.selection import logged_metrics
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends import select_backend
 from clt_ray.training.checkpoints import weights_tree

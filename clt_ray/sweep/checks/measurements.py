@@ -9,7 +9,7 @@ from clt_ray.suggest import nearest
 from clt_ray.sweep.catalog import TASK_SEPARATOR
 from clt_ray.sweep.checks.findings import Finding, duplicates, used_tasks
 from clt_ray.sweep.document import KeyPath
-from clt_ray.sweep.metrics import LOSS, logged_metrics, scored_metrics, selection_mode
+from clt_ray.sweep.selection import LOSS, logged_metrics, scored_metrics, selection_mode
 from clt_ray.sweep.spec import SweepSpec
 from clt_ray.tasks import TASKS
 
