@@ -31,8 +31,6 @@ from clt_ray.verbs.terminal import (
 
 INCOMPLETE = 3
 
-EvidenceSweeps = Annotated[list[str] | None, argument("[SWEEP]", "Sweeps to go by (default: reference study).")]
-
 
 @dataclass(frozen=True)
 class Question:
@@ -88,7 +86,7 @@ def advice_json(advice: Advice) -> dict[str, Any]:
 
 def command(
     question: Question,
-    sweeps: EvidenceSweeps = None,
+    sweeps: Annotated[list[str] | None, argument("[SWEEP]", "Sweeps to go by (default: reference study).")] = None,
     storage: Storage = None,
     overrides: Overrides = None,
     as_json: Json = False,

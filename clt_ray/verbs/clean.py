@@ -16,9 +16,7 @@ from clt_ray.verbs.options import Json, Overrides, Storage, argument, flag, next
 from clt_ray.verbs.terminal import console, print_result, size, table
 
 SweepFiles = Annotated[list[str], argument("SWEEP", "Sweep files with the same storage.")]
-Apply = Annotated[bool, flag("--apply", "Delete what is listed.")]
 ORPHANS_HELP = "Also list runs that none of the sweep files names, and what Ray left in the storage."
-Orphans = Annotated[bool, flag("--orphans", ORPHANS_HELP)]
 
 WHOLE = "*"
 """Name that stands for all of a run directory."""
@@ -165,8 +163,8 @@ def command(
     sweeps: SweepFiles,
     storage: Storage = None,
     overrides: Overrides = None,
-    orphans: Orphans = False,
-    apply: Apply = False,
+    orphans: Annotated[bool, flag("--orphans", ORPHANS_HELP)] = False,
+    apply: Annotated[bool, flag("--apply", "Delete what is listed.")] = False,
     as_json: Json = False,
 ) -> int:
     opened = open_sweeps(sweeps, overrides=overrides or (), storage=storage)

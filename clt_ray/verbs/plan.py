@@ -18,7 +18,6 @@ FAILED = 1
 
 SweepFiles = Annotated[list[str], argument("SWEEP", "Sweep files, planned in this order; shared runs count once.")]
 COMPILE_HELP = "Prove that every step fits its TPU chips: asks the TPU compiler, takes minutes and no TPU."
-Compile = Annotated[bool, flag("--compile", COMPILE_HELP)]
 
 
 def plan(*sweeps: OpenSweep) -> Plan:
@@ -55,7 +54,7 @@ def command(
     storage: Storage = None,
     overrides: Overrides = None,
     pilot: Pilot = False,
-    compile_steps: Compile = False,
+    compile_steps: Annotated[bool, flag("--compile", COMPILE_HELP)] = False,
     as_json: Json = False,
 ) -> int:
     opened = open_sweeps(sweeps, overrides=overrides or (), storage=storage, pilot=pilot)

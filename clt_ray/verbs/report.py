@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 REFERENCE_TITLE = "Reference study: cross-lingual transfer in post-training"
 
-OptionalSweepFiles = Annotated[list[str] | None, argument("[SWEEP]", "Sweep files whose finished runs are reported.")]
 REFERENCE_HELP = "Report on the reference study; with sweeps or scores, show it beside them."
 
 
@@ -99,7 +98,7 @@ def _score_rows(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:
 
 
 def command(
-    sweeps: OptionalSweepFiles = None,
+    sweeps: Annotated[list[str] | None, argument("[SWEEP]", "Sweep files whose finished runs are reported.")] = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     overrides: Overrides = None,

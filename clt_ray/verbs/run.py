@@ -38,15 +38,10 @@ OTHERS_POLL_SECONDS = 0.5
 Address = Annotated[str | None, value_option("--address", "RAY", "Ray cluster (default: $RAY_ADDRESS, else local).")]
 MaxConcurrent = Annotated[int | None, value_option("--max-concurrent", "N", "At most N runs at a time.", min=1)]
 CHIP_HOURS_HELP = "Start no run that would pass so many chip-hours."
-MaxChipHours = Annotated[float | None, value_option("--max-chip-hours", "HOURS", CHIP_HOURS_HELP, min=0)]
-WAIT_HELP = "Longest wait for nodes while nothing trains."
-MaxWait = Annotated[float, value_option("--max-wait", "HOURS", WAIT_HELP, min=0)]
-GRACE_HELP = "Time for checkpoints when interrupted."
-StopGrace = Annotated[float, value_option("--stop-grace", "SECONDS", GRACE_HELP, min=0)]
+MaxWait = Annotated[float, value_option("--max-wait", "HOURS", "Longest wait for nodes while nothing trains.", min=0)]
+StopGrace = Annotated[float, value_option("--stop-grace", "SECONDS", "Time for checkpoints when interrupted.", min=0)]
 ORDER_HELP = "grid, or informative: most information per chip-hour first."
-Order = Annotated[Literal["grid", "informative"], typer.Option("--order", metavar="ORDER", help=ORDER_HELP)]
 STOP_HELP = "Leave out larger sizes of a series whose plateau is established."
-StopAtPlateau = Annotated[bool, typer.Option("--stop-at-plateau", help=STOP_HELP)]
 
 
 @dataclass(frozen=True)
@@ -56,14 +51,14 @@ class RunOptions:
     address: Address = None
     max_concurrent: MaxConcurrent = None
     """Most runs at a time; None is as many as the cluster carries."""
-    max_chip_hours: MaxChipHours = None
+    max_chip_hours: Annotated[float | None, value_option("--max-chip-hours", "HOURS", CHIP_HOURS_HELP, min=0)] = None
     """Most chip-hours that the runs of this call may use; on CPUs each worker counts as a chip."""
     max_wait: MaxWait = 24.0
     """Longest wait for nodes while no run trains, in hours; the runs stay missing."""
     stop_grace: StopGrace = 10.0
     """Time that the runs have to write a checkpoint when the call is interrupted, in seconds."""
-    order: Order = "grid"
-    stop_at_plateau: StopAtPlateau = False
+    order: Annotated[Literal["grid", "informative"], typer.Option("--order", metavar="ORDER", help=ORDER_HELP)] = "grid"
+    stop_at_plateau: Annotated[bool, typer.Option("--stop-at-plateau", help=STOP_HELP)] = False
     """Leave out the larger sizes of a series whose plateau is established; these runs stay missing."""
     verbose: Verbose = False
 

@@ -43,10 +43,6 @@ ENDING_SECONDS = 30
 ADDRESS_HELP = "Job server, such as http://127.0.0.1:8265 (default: $RAY_API_SERVER_ADDRESS)."
 FORWARD_HELP = "Give the job this environment variable, privately; may be repeated."
 GRACE_HELP = f"Time to write checkpoints when the job is stopped (default: {STOP_GRACE_SECONDS})."
-JobServer = Annotated[str | None, value_option("--address", "URL", ADDRESS_HELP)]
-Forward = Annotated[list[str] | None, value_option("--forward", "NAME", FORWARD_HELP)]
-NoWait = Annotated[bool, flag("--no-wait", "Return once the job is submitted.")]
-Attach = Annotated[str | None, value_option("--attach", "ID", "Follow this job instead of submitting one.")]
 StopGrace = Annotated[int, value_option("--stop-grace", "SECONDS", GRACE_HELP, min=1)]
 
 
@@ -54,11 +50,11 @@ StopGrace = Annotated[int, value_option("--stop-grace", "SECONDS", GRACE_HELP, m
 class SubmitOptions(RunOptions):
     """How a sweep is submitted. The options of `run`, beside the address, are passed on to it."""
 
-    address: JobServer = None
-    forward: Forward = None
+    address: Annotated[str | None, value_option("--address", "URL", ADDRESS_HELP)] = None
+    forward: Annotated[list[str] | None, value_option("--forward", "NAME", FORWARD_HELP)] = None
     """Names of environment variables with secrets that the job needs, such as HF_TOKEN."""
-    no_wait: NoWait = False
-    attach: Attach = None
+    no_wait: Annotated[bool, flag("--no-wait", "Return once the job is submitted.")] = False
+    attach: Annotated[str | None, value_option("--attach", "ID", "Follow this job instead of submitting one.")] = None
     stop_grace: StopGrace = STOP_GRACE_SECONDS
     """Time that the runs have to write a checkpoint when the job is stopped, in seconds; it is also that of `run`."""
 
