@@ -146,7 +146,8 @@ def _full_seconds(run: RunSpec, costs: Sequence[_RunCost]) -> float:
 
 def _measurement(key: tuple[str, str], costs: Sequence[_RunCost], runs: Sequence[RunSpec]) -> PilotMeasurement:
     group = [run for run in runs if (run.model.name, run.task) == key]
-    planned = [seconds for run in group if (seconds := _planned_step_seconds(run)) is not None]
+    hours = ((run, chip_hours(run, training_tokens(run))) for run in group)
+    planned = [count * SECONDS_PER_HOUR / run.hardware.chips / run.steps for run, count in hours if count is not None]
     peaks = [cost.peak_memory for cost in costs if cost.peak_memory]
     return PilotMeasurement(
         model=key[0],
@@ -158,8 +159,3 @@ def _measurement(key: tuple[str, str], costs: Sequence[_RunCost], runs: Sequence
         host_memory_bytes=max((peak.host_bytes for peak in peaks if peak.host_bytes is not None), default=None),
         device_memory_bytes=max((peak.device_bytes for peak in peaks if peak.device_bytes is not None), default=None),
     )
-
-
-def _planned_step_seconds(run: RunSpec) -> float | None:
-    hours = chip_hours(run, training_tokens(run))
-    return None if hours is None else hours * SECONDS_PER_HOUR / run.hardware.chips / run.steps

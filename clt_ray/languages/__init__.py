@@ -7,7 +7,7 @@ Another package adds a language through an entry point of the group `clt_ray.lan
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
@@ -60,14 +60,11 @@ def nearest_language(text: str) -> str | None:
     for guess in (written, base, by_alias.get(base)):
         if guess in LANGUAGES:
             return guess
-    by_name = {name.lower(): known.code for known in LANGUAGES.values() for name in _names(known)}
+    # The first three letters stand for three-letter codes: spa and por are the starts of the English names.
+    names = {known.code: (known.name, known.native_name, known.name[:3]) for known in LANGUAGES.values()}
+    by_name = {name.lower(): code for code, spellings in names.items() for name in spellings}
     name = nearest(written, by_name, cutoff=0.6)
     return by_name[name] if name else nearest(written, LANGUAGES)
-
-
-def _names(known: Language) -> Iterable[str]:
-    # The first three letters stand for three-letter codes: spa and por are the starts of the English names.
-    return known.name, known.native_name, known.name[:3]
 
 
 def _table(name: str) -> dict[str, Any]:

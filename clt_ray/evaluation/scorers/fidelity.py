@@ -83,7 +83,7 @@ def passes(text: str, language: str) -> bool:
         UnknownNameError: There is no such language.
     """
     script = LANGUAGES.require(language).script
-    lines = [line for line in map(_words, _SKIPPED.sub(" ", text).splitlines()) if _judged(line)]
+    lines = [line for line in map(_words, _SKIPPED.sub(" ", text).splitlines()) if sum(map(_weight, line)) >= MIN_WORDS]
     if not all(_written_in(line, script) for line in lines):
         return False
     rivals = _rivals(language)
@@ -108,12 +108,8 @@ def _words(line: str) -> list[str]:
     return [match.group() for match in _WORD.finditer(_IDENTIFIER.sub(" ", line))]
 
 
-def _judged(words: Sequence[str]) -> bool:
-    """Returns whether a line has enough words to check; capitalised words may be names and do not count."""
-    return sum(_weight(word) for word in words) >= MIN_WORDS
-
-
 def _weight(word: str) -> float:
+    # Capitalised words may be names.
     if word[0].isupper():
         return 0.0
     return len(word) / DENSE_PER_WORD if _DENSE_LETTER.match(word) else 1.0

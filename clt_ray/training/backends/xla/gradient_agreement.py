@@ -45,7 +45,8 @@ class GradientSketches:
         shapes = [parameter.shape for parameter in model.parameters().values() if parameter.dim() > 1]
         bits = torch.Generator().manual_seed(HASH_SEED)
         sizes = max(shape[0] for shape in shapes), max(shape[1] for shape in shapes), len(model.parameters())
-        self._hashes = [model.chips.put(_words(size, bits)) for size in sizes]
+        words = [torch.randint(-(2**31), 2**31, (size,), generator=bits, dtype=torch.int64) for size in sizes]
+        self._hashes = [model.chips.put(drawn.to(torch.int32)) for drawn in words]
 
     def measure(
         self, probes: Sequence[Probe], rows: int, ladder: Sequence[int], step: int
@@ -92,10 +93,6 @@ class GradientSketches:
 def _halves(probe: Probe) -> tuple[Batch, Batch]:
     (first,), (second,) = probe.halves
     return first, second
-
-
-def _words(count: int, bits: torch.Generator) -> Tensor:
-    return torch.randint(-(2**31), 2**31, (count,), generator=bits, dtype=torch.int64).to(torch.int32)
 
 
 def _signs(words: Tensor) -> Tensor:
