@@ -112,13 +112,14 @@ def check_nodes(needs: Needs, is_local: bool) -> None:
     Raises:
         ConfigurationError: For each such node, what it lacks and what to do.
     """
-    answers = {socket.gethostname(): lacks(needs)} if is_local else _answers(needs)
-    problems = [Problem("node", node, None, *found) for node, lacking in answers.items() for found in lacking]
+    answers = [(socket.gethostname(), lacks(needs))] if is_local else _answers(needs)
+    problems = [Problem("node", node, None, *found) for node, lacking in answers for found in lacking]
     if problems:
         raise ConfigurationError(problems)
 
 
-def _answers(needs: Needs) -> dict[str, list[tuple[str, str]]]:
+def _answers(needs: Needs) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The name of each node that answered, and what it lacks. Nodes may have equal names."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -129,17 +130,18 @@ def _answers(needs: Needs) -> dict[str, list[tuple[str, str]]]:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             asked[task.options(scheduling_strategy=there).remote(needs)] = node["NodeManagerHostname"]
     if not asked:
-        return {}
+        return []
     ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_SECONDS)
-    answers: dict[str, list[tuple[str, str]]] = {}
+    answers: list[tuple[str, list[tuple[str, str]]]] = []
     for answer in ready:
+        node = asked[answer]
         try:
-            answers[asked[answer]] = ray.get(answer)
+            answers.append((node, ray.get(answer)))
         except (ray.exceptions.RayTaskError, ray.exceptions.RuntimeEnvSetupError) as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            answers[asked[answer]] = [(f"cannot load clt-ray ({lines[-1]})", "install it there with the same extras")]
+            answers.append((node, [(f"cannot load clt-ray ({lines[-1]})", "install it there with the same extras")]))
         except ray.exceptions.RayError as error:
-            log.warning("node %s did not answer: %s", asked[answer], error)
+            log.warning("node %s did not answer: %s", node, error)
     for answer in late:
         log.warning("node %s has not answered in %.0f s", asked[answer], ANSWER_SECONDS)
     return answers

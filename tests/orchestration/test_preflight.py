@@ -37,7 +37,7 @@ def test_every_lack_is_named_with_its_remedy(needs: Needs, tmp_path: Path) -> No
     with pytest.raises(ConfigurationError) as refused:
         check_nodes(poor, is_local=True)
     problems = list(refused.value.problems)
-    assert len({problem.key for problem in problems}) == 1 and all(problem.remedy for problem in problems)
+    assert {problem.where for problem in problems} == {"node"} and all(problem.remedy for problem in problems)
     text = [problem.message for problem in problems]
     assert text[0] == f"does not see the storage {tmp_path / 'other'} of the sweep"
     assert "instead of 9.9" in text[1] and "torch" in text[1]
