@@ -37,8 +37,6 @@ class Encoded:
     """Ids of the prompt, followed by those of the completion."""
     labels: list[int]
     """The same ids, with -100 in place of the prompt."""
-    truncated: bool = False
-    """Whether tokens were left out because the row was too long."""
 
 
 def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
@@ -50,11 +48,10 @@ def encode(row: Row, tokenizer: Any, max_length: int) -> Encoded:
     if max_length < 2:
         raise ValueError(f"max_length is {max_length}; a prompt and a completion need at least 2 tokens")
     prompt, completion = _parts(row, tokenizer)
-    truncated = len(prompt) + len(completion) > max_length
-    if truncated:
+    if len(prompt) + len(completion) > max_length:
         prompt = _without_middle(prompt, max(max_length - len(completion), max_length // 2))
         completion = completion[: max_length - len(prompt)]
-    return Encoded(prompt + completion, [IGNORED] * len(prompt) + completion, truncated)
+    return Encoded(prompt + completion, [IGNORED] * len(prompt) + completion)
 
 
 def encode_prompt(row: Row, tokenizer: Any, max_length: int | None = None, *, shots: Sequence[Row] = ()) -> list[int]:
