@@ -51,7 +51,7 @@ def finish(storage: Path, run: RunSpec, score: float) -> None:
 def test_every_run_is_suggested_exactly_once(tmp_path: Path, runs: tuple[RunSpec, ...]) -> None:
     order = StoreOrder(runs, Store(str(tmp_path)), informative=True, stop_at_plateau=False)
     queue = RunQueue(runs, order)
-    search = RunSearcher(lambda: (queue.next(LIMITS), queue.done))
+    search = RunSearcher(lambda: (queue.next(LIMITS), 0, queue.done))
     cells = []
     for trial in range(len(runs)):
         cells.append(search.suggest(str(trial))["cell"])

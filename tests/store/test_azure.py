@@ -1,4 +1,4 @@
-"""Azure Blob Storage: on a machine with a server of it, the tests of the store run on it too; see `conftest.SERVERS`."""
+"""Azure Blob Storage: where a server of it is installed, the store is tested on it; see `conftest.SERVERS`."""
 
 from __future__ import annotations
 
