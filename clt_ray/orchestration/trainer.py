@@ -45,6 +45,11 @@ start of its workers. Waiting for a place counts as none of them."""
 
 NODE_LOST = re.compile(r"node (has )?(died|was (dead|drained|terminated))|because its node|preempt", re.IGNORECASE)
 """What Ray's message on a dead worker says where its node is gone."""
+UNAVAILABLE = "is unavailable"
+"""What Ray's message on a worker says that does not answer, before Ray knows why."""
+
+NODE_LOSS_SECONDS = 45.0
+"""Longest time that Ray's control store takes to notice that a node is gone; connections break at once."""
 
 UNNOTICED_SECONDS = 2.0
 """A shorter wait for a place is not shown."""
@@ -100,17 +105,39 @@ class SilentScalingPolicy(FixedScalingPolicy):
 class RunFailurePolicy(DefaultFailurePolicy):
     """Ray's budgets, where a lost node counts as a preemption also without a notice, and a wait that ended as final."""
 
+    nodes: frozenset[str] = frozenset()
+    """Ids of the nodes of the present workers."""
+
     def make_decision(self, training_failed_error: TrainingFailedError) -> FailureDecision:
-        if has_waited(training_failed_error):
+        error = training_failed_error
+        if has_waited(error):
             return FailureDecision.RAISE
-        lost_node = isinstance(training_failed_error, WorkerGroupError) and any(
-            NODE_LOST.search(str(error)) for error in training_failed_error.worker_failures.values()
-        )
-        if lost_node and not _is_preemption_failure(training_failed_error):
+        if self._is_retryable_error(error) and not _is_preemption_failure(error) and self._has_lost_node(error):
             self._preemption_failures += 1
             limit = self.failure_config.max_preemption_failures
             return FailureDecision.RETRY if self._preemption_failures <= limit else FailureDecision.RAISE
-        return super().make_decision(training_failed_error)
+        return super().make_decision(error)
+
+    def _has_lost_node(self, error: TrainingFailedError) -> bool:
+        """Returns whether the error came from the loss of a node, for which Ray may have no words yet.
+
+        The process of a lost node is at first unavailable, and the others report broken connections. A retry before Ray
+        knows better would count as an error, and begin on the lost node again.
+        """
+        failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else [error]
+        texts = [str(failure) for failure in failures]
+        if any(NODE_LOST.search(text) for text in texts):
+            return True
+        if not isinstance(error, WorkerGroupError):
+            return False
+        if len(self.nodes) == 1 and not any(UNAVAILABLE in text for text in texts):
+            return False
+        deadline = time.monotonic() + NODE_LOSS_SECONDS
+        while self.nodes <= {node["NodeID"] for node in ray.nodes() if node["Alive"]}:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(1.0)
+        return True
 
 
 def has_waited(error: BaseException) -> bool:
@@ -159,6 +186,12 @@ class SweepController(TrainController):
     """Ray Train's controller with workers in the trial's placement group."""
 
     worker_group_cls = PlacedWorkerGroup
+
+    def _start_worker_group(self, *arguments: Any, **options: Any) -> None:
+        super()._start_worker_group(*arguments, **options)
+        policy, group = self._failure_policy, self.get_worker_group()
+        if isinstance(policy, RunFailurePolicy) and group is not None:
+            policy.nodes = frozenset(worker.metadata.node_id for worker in group.get_workers())
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from clt_ray.store import LeaseDocument, Store
@@ -25,10 +27,15 @@ def clt_ray(
 class Killable:
     """A running verb in a separate session, so that all of its processes can be killed together."""
 
-    def __init__(self, *arguments: str, storage: Path) -> None:
+    def __init__(self, *arguments: str, storage: Path, environment: Mapping[str, str] | None = None) -> None:
         command = [sys.executable, "-m", "clt_ray", *arguments, "--storage", str(storage)]
         self.process = subprocess.Popen(
-            command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(environment or {})},
         )
 
     def wait_for_stage(self, stage: str, storage: Path, run_id: str = "*") -> str:
@@ -48,9 +55,16 @@ class Killable:
             POLL.wait(0.02)
         raise AssertionError(f"ended before any run was at {stage}:\n{self.output()}")
 
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Waits until a condition holds, and fails where the verb ends before."""
+        while not condition():
+            if self.process.poll() is not None:
+                raise AssertionError(f"ended before:\n{self.output()}")
+            POLL.wait(0.05)
+
     def output(self) -> str:
         """Waits until the verb ends, and returns what it printed."""
-        return self.process.communicate(timeout=300)[0]
+        return self.process.communicate(timeout=600)[0]
 
     def kill_driver(self) -> None:
         """Kills the process of the verb only."""
@@ -94,10 +108,53 @@ class Holder:
         self.kill()
 
 
+def lease(storage: Path, run_id: str) -> LeaseDocument:
+    """Returns the lease of a run."""
+    path = storage / "runs" / run_id / LeaseDocument.FILE
+    return LeaseDocument.decode(path.read_bytes(), str(path))
+
+
 def kill_lease_holder(storage: Path, run_id: str) -> None:
     """Kills the process that executes a run."""
-    path = storage / "runs" / run_id / LeaseDocument.FILE
-    _kill(LeaseDocument.decode(path.read_bytes(), str(path)).owner.pid)
+    _kill(lease(storage, run_id).owner.pid)
+
+
+def descendants(process: int) -> dict[int, str]:
+    """Returns the command lines of a process's descendants, by process id."""
+    parents, commands = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                commands[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    found: dict[int, str] = {}
+    level = {process}
+    while level:
+        level = {child for child, parent in parents.items() if parent in level and child not in found}
+        found |= {child: commands.get(child, "") for child in level}
+    return found
+
+
+def kill_descendant(process: int, word: str, wait_seconds: float = 60) -> int:
+    """Kills the first descendant whose command line has a word, waiting for it to exist."""
+    deadline = time.monotonic() + wait_seconds
+    while time.monotonic() < deadline:
+        for child, command in descendants(process).items():
+            if word in command:
+                os.kill(child, signal.SIGKILL)
+                return child
+        POLL.wait(0.1)
+    raise AssertionError(f"no process {word}: {descendants(process)}")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits until a condition holds, and fails where it does not within some seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        POLL.wait(0.05)
 
 
 def _kill(process: int) -> None:
