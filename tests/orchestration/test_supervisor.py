@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,7 @@ import pytest
 
 from clt_ray.store import Store
 from tests.support.clusters import Cluster, cluster, held, kill
-from tests.support.commands import POLL, Killable, clt_ray
+from tests.support.commands import POLL, Killable, clt_ray, descendants, kill_descendant, wait_until
 from tests.support.sweeps import sweep, write
 
 pytestmark = pytest.mark.serial
@@ -31,36 +30,6 @@ def path(tmp_path: Path) -> str:
 @pytest.fixture
 def storage(tmp_path: Path) -> Path:
     return tmp_path / "store"
-
-
-def descendants(process: int) -> dict[int, str]:
-    """Returns the command lines of a process's descendants, by process id."""
-    parents, commands = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                commands[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    found: dict[int, str] = {}
-    level = {process}
-    while level:
-        level = {child for child, parent in parents.items() if parent in level and child not in found}
-        found |= {child: commands.get(child, "") for child in level}
-    return found
-
-
-def kill_descendant(process: int, word: str, wait_seconds: float = 60) -> int:
-    """Kills the first descendant whose command line has a word, waiting for it to exist."""
-    deadline = time.monotonic() + wait_seconds
-    while time.monotonic() < deadline:
-        for child, command in descendants(process).items():
-            if word in command:
-                os.kill(child, signal.SIGKILL)
-                return child
-        POLL.wait(0.1)
-    raise AssertionError(f"no process {word}: {descendants(process)}")
 
 
 def finished(storage: Path) -> int:
@@ -124,13 +93,6 @@ def test_an_interrupt_leaves_checkpoints_and_ends_within_fifteen_seconds(
     status = json.loads(clt_ray("status", path, "--json", storage=storage).stdout)["runs"][0]
     assert status["state"] == "interrupted" and "the sweep was interrupted" in status["error"]
     assert not descendants(running.process.pid)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        POLL.wait(0.05)
 
 
 @pytest.fixture
