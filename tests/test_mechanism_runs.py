@@ -14,7 +14,8 @@ from mlflow import MlflowClient
 
 from clt_ray.analysis import mechanisms as measured
 from clt_ray.evidence import mechanisms, run_logs
-from clt_ray.html_report.training_section import mechanism_exhibits, mechanism_frames, mechanism_sections
+from clt_ray.html_report.figures import mechanism_exhibits
+from clt_ray.html_report.sections import sections
 from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.pipeline import execute
 from clt_ray.tracking import SweepTracker
@@ -96,11 +97,11 @@ def test_their_figures_are_whole(finished: OpenSweep) -> None:
 
 def test_their_section_states_what_the_tables_show(finished: OpenSweep) -> None:
     tables = mechanisms([finished])
-    (section,) = mechanism_sections(tables)
+    (section,) = sections(vars(tables))[-1:]
     assert section.statement.startswith("Of 6 validation losses in languages of the training data, ")
     assert "gradients of one task in two languages have a mean cosine similarity of" in section.statement
     assert [table.name for table in section.tables] == ["loss_differences", "gradient_agreement", "association"]
-    frames = mechanism_frames(tables)
+    frames = {name for name, frame in vars(tables).items() if len(frame)}
     for table in section.tables:
         assert table.name in frames and table.rows and all(len(row) == len(table.heads) for row in table.rows)
     places = mechanism_exhibits(tables)
@@ -115,7 +116,8 @@ def test_the_section_concludes_no_more_than_the_interval(
     finished: OpenSweep, low: float, high: float, words: str
 ) -> None:
     tables = mechanisms([finished])
-    (section,) = mechanism_sections(replace(tables, association=tables.association.assign(low=low, high=high)))
+    changed = replace(tables, association=tables.association.assign(low=low, high=high))
+    (section,) = sections(vars(changed))[-1:]
     assert words in section.statement.rpartition(". ")[2]
 
 
@@ -124,9 +126,10 @@ def test_runs_without_measurements_have_trajectories_only(finished: OpenSweep) -
     tables = measured.mechanisms(logs)
     assert tables.gradient_pairs.empty and tables.pulls.empty and len(tables.trajectories)
     assert [exhibit.name.partition("_")[0] for exhibit in mechanism_exhibits(tables)] == ["trajectories"] * 2
-    assert all(section.statement for section in mechanism_sections(tables))
-    assert mechanism_exhibits(measured.mechanisms([])) == []
-    assert mechanism_sections(measured.mechanisms([])) == [] and mechanism_frames(measured.mechanisms([])) == {}
+    assert [section.statement != "" for section in sections(vars(tables)) if section.name == "mechanisms"] == [True]
+    nothing = measured.mechanisms([])
+    assert mechanism_exhibits(nothing) == [] and all(frame.empty for frame in vars(nothing).values())
+    assert "mechanisms" not in {section.name for section in sections(vars(nothing))}
 
 
 def test_the_program_of_the_page_runs(finished: OpenSweep, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -4,7 +4,7 @@
 
     study = Study.of(load_scores("scores.csv"))
     gains = tables.gain(study)
-    figure = plots.plot_gain(gains)
+    figure = plots.plot_estimates(gains)
 
 `tables` holds a function per table, `plots` a function per figure, `advise` answers how many samples to train on, and
 `claims` recomputes the findings of the reference study, whose scores are `reference_scores()`. Names are imported on

@@ -48,10 +48,8 @@ Values = NDArray[np.float64]
 
 
 def checkpoint_tables(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
-    """Returns both tables by the names of their CSV files; no tables if no run has enough validations."""
+    """Returns both tables by the names of their CSV files; without rows if no run has enough validations."""
     table = transfer_correlation_checkpoints(logs)
-    if table.empty:
-        return {}
     return {"transfer_correlation_checkpoints": table, "transfer_correlation_over_runs": over_runs(table)}
 
 

@@ -21,14 +21,13 @@ from clt_ray.analysis.mechanisms import mechanisms
 from clt_ray.analysis.run_log import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.html_report import training_section as training
-from clt_ray.html_report.figures import Exhibit, exhibits, measure_exhibits
+from clt_ray.html_report.figures import Exhibit, exhibits, mechanism_exhibits
 from clt_ray.html_report.findings import evidence, headline_curves, introduction, limits, verdicts
-from clt_ray.html_report.run_table import run_table
-from clt_ray.html_report.score_tables import summary
-from clt_ray.html_report.sections import Section, Tables, claim_sections, optional_sections, standard_sections
-from clt_ray.html_report.svg import figure_png, style_sheet
+from clt_ray.html_report.sections import Section, sections
+from clt_ray.html_report.svg import figure_png
+from clt_ray.html_report.tables import Tables, run_table, summary
 from clt_ray.redaction import redacted_text
+from clt_ray.tasks import TASKS
 
 _HERE: Final = Path(__file__).parent
 _PACKAGES: Final = ("clt-ray", "numpy", "pandas", "scipy", "matplotlib")
@@ -82,17 +81,13 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     # The reference study's claims are tested on its own scores wherever those are shown.
     tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
     recorded = mechanisms(data.logs, tables["interference"])
-    tables |= training.mechanism_frames(recorded) | checkpoint_correlation.checkpoint_tables(data.logs)
-    optional = optional_sections(tables) + training.checkpoint_sections(tables) + training.mechanism_sections(recorded)
-    headline = headline_curves(study)
+    tables |= _with_rows(vars(recorded) | checkpoint_correlation.checkpoint_tables(data.logs))
     behind = None if data.reference is None else measures.relative_to_english(Study.of(data.reference))
-    figures = [
-        *exhibits(tables, headline, behind),
-        *measure_exhibits(tables, headline, optional),
-        *training.mechanism_exhibits(recorded),
-    ]
     runs = Section.of("runs", run_table(data.scores, data.runs, heading.mlflow_url))
-    sections = [*claim_sections(tables["claims"]), *standard_sections(tables), *optional, runs]
+    shown = [*sections(vars(recorded) | tables), runs]
+    groups = {group for section in shown for group in section.figures or (section.name,)}
+    drawn = [*exhibits(tables, headline_curves(study), behind), *mechanism_exhibits(recorded)]
+    figures = [figure for figure in drawn if figure.section in groups]
     page = _rendered(
         title=heading.title,
         question=heading.question,
@@ -103,18 +98,22 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
         introduction=introduction(study),
         tasks=study.tasks,
         verdicts=verdicts(study),
-        summary=summary(tables["gain"], tables["relative_to_english"], tables["seen_unseen"]),
+        summary=summary(tables),
         evidence=evidence(study, tables["gain"], data.runs),
         limits=limits(study, tables["gain"], data.runs),
         exhibits=figures,
-        sections=sections,
+        sections=shown,
     )
     return _write(out, page, data.scores, tables, figures)
 
 
+def _with_rows(frames: Tables) -> dict[str, pd.DataFrame]:
+    return {name: frame for name, frame in frames.items() if len(frame)}
+
+
 def _rendered(**context: Any) -> str:
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    style = Markup((_HERE / "page.css").read_text("utf-8") + style_sheet())
+    style = Markup(environment.get_template("page.css").render(tasks=TASKS))
     script = Markup((_HERE / "page.js").read_text("utf-8"))
     return environment.get_template("page.html").render(long=_LONG, style=style, script=script, **context)
 

@@ -1,22 +1,32 @@
-"""Cells and columns of the page's tables, and tables declared by their columns.
+"""Cells of the page's tables, and tables whose columns `words.yaml` declares.
 
-A measure's table is declared once, for instance `TableSpec("noise", (*CURVE, Q))`;
-`TableSpec.of(frame)` is the `Table` that the template lays out.
+    equal_volume:
+      title: Language groups against extra English
+      columns:
+      - curve                                        # columns that a name stands for: `NAMED`
+      - "Gain": {kind: estimate, of: gain}           # head: a function of this module with its arguments
+
+`table("equal_volume", frame)` is the `Table` that the template lays out, with one row per row of the frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from clt_ray.analysis.labels import language_list, natural_sort_key
+from clt_ray.analysis.claims import SUPPORTED
+from clt_ray.analysis.follow_rates import COVARIATES, TERMS
+from clt_ray.analysis.gradient_agreement import RELATIONS
+from clt_ray.analysis.labels import language_list, language_name, natural_sort_key
+from clt_ray.analysis.mechanisms import ALL_TASKS
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
-from clt_ray.html_report.text import NOTHING, number, p_value, words_of
+from clt_ray.html_report.text import NOTHING, number, p_value, percent, words, words_of
 from clt_ray.tasks import Metric
 
 
@@ -43,6 +53,21 @@ class Cell:
 
 MISSING: Final = Cell(NOTHING, -np.inf, numeric=True)
 """Shown where there is no number; sorted before all numbers."""
+Row: TypeAlias = Mapping[Any, Any]
+"""A row of a measure's data frame, by column name."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the template lays it out."""
+
+    name: str
+    """Its CSV file is `tables/<name>.csv`; empty where there is none."""
+    title: str
+    """Heading, which is also the summary of a collapsed table."""
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -70,72 +95,27 @@ class NumberFormat:
         return f"{number(low * self.factor, self.digits)} to {number(high * self.factor, self.digits)}"
 
 
-def text_cell(value: str, sort: float | str | None = None) -> Cell:
-    """Returns a cell of text, sorted by `sort` or else by the text without regard to case."""
-    return Cell(value, value.lower() if sort is None else sort)
+def table(name: str, frame: pd.DataFrame) -> Table:
+    """Returns the table that `words.yaml` declares under a name, with the rows of a frame; an empty one has no rows."""
+    title, caption, bold = words_of("tables", name)
+    columns = [column for declared in words()["tables"][name]["columns"] for column in _columns(declared)]
+    rows = tuple(tuple(cell(row) for _, cell in columns) for row in frame.to_dict("records"))
+    return Table(name, title, caption + (f" Bold: {bold}." if bold else ""), tuple(head for head, _ in columns), rows)
 
 
-def count_cell(value: int) -> Cell:
-    return Cell(f"{value:,}", float(value), numeric=True)
+def _columns(declared: str | dict[str, Any]) -> Iterator[tuple[str, Callable[[Row], Cell]]]:
+    if isinstance(declared, str):
+        yield from NAMED[declared].items()
+        return
+    for head, arguments in declared.items():
+        options = {"kind": arguments} if isinstance(arguments, str) else dict(arguments)
+        kind = KINDS[options.pop("kind")]
+        yield head, partial(kind, **options)
 
 
-def number_cell(value: float, shape: NumberFormat) -> Cell:
-    return Cell(shape.text(value), value * shape.factor if np.isfinite(value) else -np.inf, numeric=True)
-
-
-def estimate_cell(value: float, interval: tuple[float, float], shape: NumberFormat, *, strong: bool = False) -> Cell:
-    """Returns a stored number with its stored interval, which is not a number where unknown, on a second line."""
-    return replace(number_cell(value, shape), note=shape.interval(*interval), strong=strong)
-
-
-def q_cell(q: float) -> Cell:
-    """Returns an adjusted p value; unknown ones are sorted last."""
-    return Cell(p_value(q), q if np.isfinite(q) else np.inf, numeric=True)
-
-
-Row: TypeAlias = Mapping[Any, Any]
-"""A row of a measure's data frame, by column name."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as the template lays it out."""
-
-    name: str
-    """Its CSV file is `tables/<name>.csv`; empty where there is none."""
-    title: str
-    """Heading, which is also the summary of a collapsed table."""
-    caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its head, and the cell that it makes from a row."""
-
-    head: str
-    cell: Callable[[Row], Cell]
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """The declaration of a table with one row per row of a measure's frame; `words.yaml` has its title and caption."""
-
-    name: str
-    columns: tuple[Column, ...]
-
-    def of(self, frame: pd.DataFrame) -> Table:
-        """Returns the table of a data frame; an empty one has no rows."""
-        title, caption, bold = words_of("tables", self.name)
-        caption += f" Bold: {bold}." if bold else ""
-        rows = tuple(tuple(column.cell(row) for column in self.columns) for row in frame.to_dict("records"))
-        return Table(self.name, title, caption, tuple(column.head for column in self.columns), rows)
-
-
-def excludes_zero(row: Row, low: str = "low", high: str = "high") -> bool:
-    """Returns whether the interval excludes zero; an unknown interval does not."""
-    return bool(row[low] > 0 or row[high] < 0)
+def excludes_zero(row: Row, prefix: str = "") -> bool:
+    """Returns whether the interval from `<prefix>low` to `<prefix>high` excludes zero; an unknown one does not."""
+    return bool(row[f"{prefix}low"] > 0 or row[f"{prefix}high"] < 0)
 
 
 def is_discovery(row: Row) -> bool:
@@ -143,61 +123,129 @@ def is_discovery(row: Row) -> bool:
     return bool(row["q"] < FALSE_DISCOVERY_RATE)
 
 
-def task_cell(task: str) -> Cell:
-    return text_cell(task_label(task), task_order(task)[0])
+def text_cell(value: str, sort: float | str | None = None) -> Cell:
+    """Returns a cell of text, sorted by `sort` or else by the text without regard to case."""
+    return Cell(value, value.lower() if sort is None else sort)
 
 
-def languages_cell(train_languages: str) -> Cell:
-    """Returns the languages of a `train_languages` entry such as `es+fr`."""
-    return text_cell(language_list(train_languages.split("+")) if train_languages else "English only")
+def number_cell(value: float, shape: NumberFormat) -> Cell:
+    return Cell(shape.text(value), value * shape.factor if np.isfinite(value) else -np.inf, numeric=True)
 
 
-def words(head: str, name: str) -> Column:
-    return Column(head, lambda row: text_cell(str(row[name])))
+def count(row: Row, of: str) -> Cell:
+    """Returns a whole number."""
+    return Cell(f"{round(row[of]):,}", float(round(row[of])), numeric=True)
 
 
-def numbers(head: str, name: str, shape: NumberFormat) -> Column:
-    return Column(head, lambda row: number_cell(row[name], shape))
+def plain(row: Row, of: str, digits: int = 0, signed: bool = False) -> Cell:
+    """Returns a number in the unit of the row's metric, with at least so many digits; as stored without a metric."""
+    if "metric" not in row:
+        return number_cell(row[of], NumberFormat(digits, signed=signed))
+    shape = NumberFormat.of(metric(row["metric"]), signed=signed)
+    return number_cell(row[of], replace(shape, digits=max(shape.digits, digits)))
 
 
-def counts(head: str, name: str) -> Column:
-    return Column(head, lambda row: count_cell(round(row[name])))
+def estimate(
+    row: Row, of: str, bold: str = "", digits: int | None = None, factor: float = 1.0, signed: bool = True,
+    prefix: str = "",
+) -> Cell:  # fmt: skip
+    """Returns an estimate with the interval from `<prefix>low` to `<prefix>high` on a second line.
+
+    Args:
+        bold: "interval" for bold type where the interval excludes zero, "q" where the adjusted p value is a discovery.
+        digits: Decimals of the number as stored times `factor`; by default in the unit of the row's metric.
+    """
+    if digits is None:
+        shape = NumberFormat.of(metric(row["metric"]), signed=signed)
+    else:
+        shape = NumberFormat(digits, factor, signed)
+    strong = (bold == "interval" and excludes_zero(row, prefix)) or (bold == "q" and is_discovery(row))
+    note = shape.interval(row[f"{prefix}low"], row[f"{prefix}high"])
+    return replace(number_cell(row[of], shape), note=note, strong=strong)
 
 
-def estimates(
-    head: str, name: str, shape: NumberFormat, prefix: str = "", bold: Callable[[Row], bool] | None = None
-) -> Column:
-    """Returns a column of estimates with the intervals in `<prefix>low` and `<prefix>high`, in bold where asked."""
-
-    def cell(row: Row) -> Cell:
-        low, high = row[f"{prefix}low"], row[f"{prefix}high"]
-        # What is bold is decided by the interval that the cell shows.
-        is_strong = bold is not None and bold({**row, "low": low, "high": high})
-        return estimate_cell(row[name], (low, high), shape, strong=is_strong)
-
-    return Column(head, cell)
+def text(row: Row, of: str, words: Mapping[str, str] | None = None) -> Cell:
+    """Returns a text, or what `words` has for it."""
+    return text_cell(words[row[of]] if words else str(row[of]))
 
 
-def differences(head: str, name: str, bold: Callable[[Row], bool] = excludes_zero) -> Column:
-    """Returns a column of differences of the row's metric, with their signs and intervals."""
-    return Column(head, lambda row: gain_cell(row, name, bold))
+def language(row: Row, of: str = "eval_language") -> Cell:
+    return text_cell(language_name(row[of]))
 
 
-def gain_cell(row: Row | None, name: str, bold: Callable[[Row], bool] = excludes_zero) -> Cell:
-    """Returns a difference of the row's metric, with its sign and interval; `MISSING` without a row."""
-    if row is None:
+def task(row: Row, of: str = "task") -> Cell:
+    if row[of] == ALL_TASKS:
+        return text_cell("All tasks", -1.0)
+    return text_cell(task_label(row[of]), task_order(row[of])[0])
+
+
+def _trained_on(row: Row) -> Cell:
+    trained = row.get("train_languages", "")
+    return text_cell(language_list(trained.split("+")) if trained else "English only")
+
+
+def _q(row: Row) -> Cell:
+    return Cell(p_value(row["q"]), row["q"] if np.isfinite(row["q"]) else np.inf, numeric=True)
+
+
+def rounded(value: float) -> str:
+    """Returns a number of samples, rounded to two significant digits."""
+    return "∞" if np.isinf(value) else f"{round(value, -max(0, len(str(int(value))) - 2)):,.0f}"
+
+
+def samples(row: Row, of: str) -> Cell:
+    """Returns an estimated number of samples with its interval."""
+    if np.isnan(row[of]):
         return MISSING
-    shape = NumberFormat.of(metric(row["metric"]), signed=True)
-    return estimate_cell(row[name], (row["low"], row["high"]), shape, strong=bold(row))
+    note = "" if np.isnan(row["low"]) else f"{rounded(row['low'])} to {rounded(row['high'])}"
+    return Cell(rounded(row[of]), float(row[of]), note, numeric=True)
 
 
-TASK: Final = Column("Task", lambda row: task_cell(row["task"]))
-MODEL: Final = Column("Model", lambda row: text_cell(row["model"], str(natural_sort_key(row["model"]))))
-SETTING: Final = Column("Setting", lambda row: text_cell("mixed" if row["setting"] == "multi" else "single"))
-TRAINED_ON: Final = Column("Trained on", lambda row: languages_cell(row.get("train_languages", "")))
-CURVE: Final = (TASK, MODEL, SETTING, TRAINED_ON)
-"""The columns that name a curve."""
-SAMPLES: Final = counts("n", "samples_per_language")
-SEED: Final = counts("Seed", "seed")
-EXPOSURE: Final = words("Languages", "exposure")
-Q: Final = Column("q", lambda row: q_cell(row["q"]))
+_COUNTS_FROM: Final = 100
+"""A recomputed number from here on is a number of samples, not a share or a ratio."""
+
+
+def _recomputed(row: Row) -> Cell:
+    value = row["recomputed"]
+    if np.isnan(value) or max(abs(value), abs(row["high"])) >= _COUNTS_FROM:
+        return samples(row, "recomputed")
+    shape = NumberFormat(3 if abs(value) < 1 else 1)
+    return Cell(shape.text(value), float(value), shape.interval(row["low"], row["high"]), numeric=True)
+
+
+def _relative(row: Row) -> Cell:
+    before: str = "" if pd.isna(row["start"]) else f"{percent(row['start'])} → "
+    return Cell(before + percent(row["relative_to_english"]), row["relative_to_english"], numeric=True)
+
+
+KINDS: Final[dict[str, Callable[..., Cell]]] = {
+    "text": text, "count": count, "plain": plain, "estimate": estimate, "samples": samples, "language": language,
+    "task": task, "relative": _relative, "recomputed": _recomputed,
+    "metric": lambda row: text_cell("loss" if row["metric"] == "loss" else metric(row["metric"]).label),
+    "p": lambda row: Cell(p_value(row["p"]), row["p"], numeric=True),
+    "claim": lambda row: Cell(row["claim"], row["claim"].lower(), note=row["definition"]),
+    "verdict": lambda row: Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED),
+    "term": lambda row: text_cell(TERMS[row["term"]]),
+    "shared": lambda row: text_cell(" and ".join(name for name in COVARIATES if row[f"shares_{name}"]) or "neither"),
+    "tasks": lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+")))),
+    "relation": lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"])),
+    "task_names": lambda row: text_cell(row["task"], str(task_order(row["task"]))),
+    "state": lambda row: Cell(row["state"], row["state"], note=row["error"], strong=row["state"] != "finished"),
+    "run": lambda row: Cell(row["run_id"], row["run_id"], code=True, link=row["link"]),
+}  # fmt: skip
+"""Functions from a row to a cell, by the name that declares them."""
+_CURVE: Final[dict[str, Callable[[Row], Cell]]] = {
+    "Task": task,
+    "Model": lambda row: text_cell(row["model"], str(natural_sort_key(row["model"]))),
+    "Setting": lambda row: text_cell("mixed" if row["setting"] == "multi" else "single"),
+    "Trained on": _trained_on,
+}
+NAMED: Final[dict[str, dict[str, Callable[[Row], Cell]]]] = {
+    "curve": _CURVE,
+    **{head.lower().replace(" ", "_"): {head: cell} for head, cell in _CURVE.items()},
+    "n": {"n": lambda row: count(row, "samples_per_language")},
+    "seed": {"Seed": lambda row: count(row, "seed")},
+    "exposure": {"Languages": lambda row: text(row, "exposure")},
+    "q": {"q": _q},
+}
+"""Columns that many tables share: heads and cells, by the name that stands for them."""

@@ -1,4 +1,4 @@
-"""The page's figures of scores, gains and measures, with their titles, captions and text alternatives."""
+"""The page's figures with their titles, captions and text alternatives."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 from markupsafe import Markup
 
-from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, key_of, language_name
+from clt_ray.analysis.gradient_agreement import ITSELF, RELATIONS, by_step
+from clt_ray.analysis.labels import count_label, curve_labels, key_of, language_list, language_name
+from clt_ray.analysis.mechanisms import Mechanisms
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report.columns import NumberFormat, Row, excludes_zero
-from clt_ray.html_report.measure_tables import at_largest
-from clt_ray.html_report.sections import COMPARISONS, Section, Tables
 from clt_ray.html_report.svg import figure_svg, inline
-from clt_ray.html_report.text import counted, percent, slug, words_of
+from clt_ray.html_report.tables import CURVE, Tables, at_largest
+from clt_ray.html_report.text import counted, number, percent, slug, words_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_CURVES_READ = 8
 """A text alternative describes at most this many curves; the others are in the table."""
-_FEWEST_RUNS = 3
-"""A path of seen against unseen languages is drawn from this many runs on."""
+IN_TABLE: Final = "The numbers are in the table."
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,16 @@ class Exhibit:
 
 
 def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame | None = None) -> list[Exhibit]:
-    """Returns the figures of scores and gains; `reference` is another study's `relative_to_english`, drawn thinly."""
+    """Returns the figures of scores and measures; `reference` is another study's `relative_to_english`, drawn thinly.
+
+    `headline` are the curves that represent a task and model.
+    """
     return [
         *_relative(tables["relative_to_english"], reference),
         *_seen_unseen(tables["seen_unseen"]),
         *_per_language(tables["per_language"]),
-        *_gain(of_curves(tables["gain"], headline)),
-        *_correlation(of_curves(tables["seen_unseen"], headline)),
+        *(figure for forest in FORESTS for figure in _forest(forest, tables[forest.table], headline)),
+        *_sources(tables["source_to_target"]),
     ]
 
 
@@ -75,7 +78,7 @@ def of_curves(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
         (curve.task, curve.model, curve.setting, curve.mixture, curve.language_group, "+".join(curve.train_languages))
         for curve in curves
     }
-    is_kept = [key in keys for key in table[["task", *CURVE_COLUMNS]].itertuples(index=False, name=None)]
+    is_kept = [key in keys for key in table[CURVE].itertuples(index=False, name=None)]
     return table[pd.Series(is_kept, index=table.index, dtype=bool)]
 
 
@@ -88,7 +91,7 @@ def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[E
     name = "relative_to_english"
     title, caption, _ = words_of("figures", name)
     caption += " Thin lines: the reference study." if reference is not None else ""
-    ends = _curve_ends(table, "relative_to_english", lambda row: percent(row["relative_to_english"]))
+    ends = _curve_ends(table, name, lambda row: percent(row[name]))
     alt = f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}"
     yield Exhibit(plot_relative_to_english(table, reference), name, "overview", name, title, caption, alt)
 
@@ -105,6 +108,24 @@ def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
         yield Exhibit(plot_seen_unseen(rows), name, str(task), "seen_unseen", title, caption, alt)
 
 
+def _score_text(name: str) -> Callable[[Row], str]:
+    return lambda row: NumberFormat.of(metric(row["metric"])).text(row[name])
+
+
+def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str]) -> str:
+    """Returns sentences with the first and the last value of the first few curves."""
+    labels = curve_labels(table)
+    sentences = []
+    for (task, *_), rows in table.groupby(["task", "model", "setting", "train_languages"], sort=False):
+        known = rows[rows[column].notna()]
+        if len(known):
+            rows_shown = known.iloc[[0, -1]].to_dict("records")
+            ends = " to ".join(f"{shown(row)} at {count_label(row['samples_per_language'])}" for row in rows_shown)
+            curve = f"{task_label(str(task))} {labels[key_of(known.iloc[0])]}"
+            sentences.append(f"{curve}, {column.replace('_', ' ')}: {ends}.")
+    return " ".join(sentences[:_MOST_CURVES_READ])
+
+
 def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
     from clt_ray.analysis.plots import plot_per_language
     from clt_ray.analysis.plots.curves import MAX_CURVES
@@ -117,58 +138,10 @@ def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
             curves_left_out = len(curve_labels(rows)) - MAX_CURVES
             caption += f" {curves_left_out} further curves are in the table." if curves_left_out > 0 else ""
             languages = ", ".join(language_name(code) for code in rows["eval_language"].unique())
-            alt = f"{task_label(str(task))} over samples per language, one panel per language: {languages}. "
-            alt += "The numbers are in the table."
+            alt = f"{task_label(str(task))} over samples per language, one panel per language: {languages}. {IN_TABLE}"
             title += f", {model}" if several_models else ""
             figure = plot_per_language(rows)
             yield Exhibit(figure, name, str(task), "per_language", title, caption, alt, folded=index > 0)
-
-
-def _gain(table: pd.DataFrame) -> Iterator[Exhibit]:
-    from clt_ray.analysis.plots import plot_gain
-
-    single = table[table["eval_language"] != MEAN]
-    if single.empty:
-        return
-    means = table[(table["eval_language"] == MEAN) & (table["exposure"] != "english")]
-    shown = _score_text("gain", signed=True)
-    alt = "Gain in each language."
-    for exposure, rows in means.groupby("exposure", sort=False):
-        alt += " " + _curve_ends(rows, "gain", shown, f"mean gain of {exposure} languages")
-    title, caption, _ = words_of("figures", "gain")
-    yield Exhibit(plot_gain(single), "gain", "gain", "gain", title, caption, alt)
-
-
-def _correlation(table: pd.DataFrame) -> Iterator[Exhibit]:
-    from clt_ray.analysis.plots import plot_transfer_correlation
-
-    table = table.dropna(subset=["seen", "unseen"])
-    runs = table.groupby(["task", "model"], sort=False)["seen"].transform("size")
-    table = table[runs >= _FEWEST_RUNS]
-    if table.empty:
-        return
-    name, figure = "transfer_correlation", plot_transfer_correlation(table)
-    title, caption, _ = words_of("figures", name)
-    alt = "Mean score of the unseen languages against that of the seen languages. The numbers are in the table."
-    yield Exhibit(figure, name, "correlation", "seen_unseen", title, caption, alt)
-
-
-def _score_text(name: str, *, signed: bool = False) -> Callable[[Row], str]:
-    return lambda row: NumberFormat.of(metric(row["metric"]), signed=signed).text(row[name])
-
-
-def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str], name: str = "") -> str:
-    """Returns sentences with the first and the last value of the first few curves, called `name` or as the column."""
-    labels = curve_labels(table)
-    sentences = []
-    for (task, *_), rows in table.groupby(["task", "model", "setting", "train_languages"], sort=False):
-        known = rows[rows[column].notna()]
-        if len(known):
-            rows_shown = known.iloc[[0, -1]].to_dict("records")
-            ends = " to ".join(f"{shown(row)} at {count_label(row['samples_per_language'])}" for row in rows_shown)
-            curve = f"{task_label(str(task))} {labels[key_of(known.iloc[0])]}"
-            sentences.append(f"{curve}, {name or column.replace('_', ' ')}: {ends}.")
-    return " ".join(sentences[:_MOST_CURVES_READ])
 
 
 @dataclass(frozen=True)
@@ -185,7 +158,9 @@ class Forest:
 
 
 FORESTS: Final = (
-    Forest("interference", COMPARISONS, largest=False),
+    Forest("gain", "gain", headline_only=True),
+    Forest("transfer_correlation", "transfer", largest=False),
+    Forest("interference", "comparisons", largest=False),
     Forest("gain_over_runs", "chance"),
     Forest("peaks", "chance", largest=False),
     Forest("leave_one_out", "leave-one-out", headline_only=True),
@@ -194,19 +169,13 @@ FORESTS: Final = (
 )
 
 
-def measure_exhibits(tables: Tables, headline: Sequence[Curve], shown: Sequence[Section]) -> list[Exhibit]:
-    """Returns the figures of the measures that belong to one of the shown sections."""
-    names = {COMPARISONS, *(section.name for section in shown)}
-    forests = [forest for forest in FORESTS if forest.section in names]
-    drawn = [figure for forest in forests for figure in _forest(forest, tables[forest.table], headline)]
-    return [*drawn, *_sources(tables["source_to_target"])]
-
-
 def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterator[Exhibit]:
     """Yields one figure, or one per model where one would be too long, or none where that is still too long."""
     from clt_ray.analysis.plots import plot_estimates
     from clt_ray.analysis.plots.estimate_rows import fits
 
+    if "eval_language" in table:
+        table = table[table["eval_language"] != MEAN]
     if forest.headline_only:
         table = of_curves(table, headline)
     if forest.largest and len(table):
@@ -219,10 +188,8 @@ def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> I
     title, caption, _ = words_of("figures", name)
     for index, (model, rows) in enumerate(drawn.items()):
         clear = sum(map(excludes_zero, rows.to_dict("records")))
-        alt = (
-            f"{title}: {counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero. The "
-            "numbers are in the table."
-        )
+        estimates = f"{counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero"
+        alt = f"{title.removesuffix('?')}: {estimates}. {IN_TABLE}"
         stem, heading = (f"{name}_{slug(model)}", f"{title}, {model}") if model else (name, title)
         yield Exhibit(plot_estimates(rows), stem, forest.section, name, heading, caption, alt, folded=index > 0)
 
@@ -233,10 +200,81 @@ def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
     if table.empty:
         return
     best = table.sort_values("gain", ascending=False).iloc[0]
-    alt = (
-        f"Gains from language to language; the largest is from {language_name(best['source'])} to "
-        f"{language_name(best['target'])}. The numbers are in the table."
-    )
+    source, target = language_name(best["source"]), language_name(best["target"])
+    alt = f"Gains from language to language; the largest is from {source} to {target}. {IN_TABLE}"
     name = "source_to_target"
     title, caption, _ = words_of("figures", name)
     yield Exhibit(plot_source_to_target(table), name, "sources", name, title, caption, alt)
+
+
+MECHANISMS: Final = "mechanisms"
+"""Name of the section that shows the figures of what runs recorded during training."""
+_DESIGN: Final = ["model", "mixture", "train_languages"]
+"""One run of each of these is drawn."""
+
+
+def mechanism_exhibits(recorded: Mechanisms) -> list[Exhibit]:
+    """Returns figures of one mixed run per model, mixture and language group: the one with most samples, first seed."""
+    losses = [figure for run in _shown(recorded.trajectories) for figure in _losses(recorded.trajectories, run)]
+    return losses + [figure for run in _shown(recorded.gradient_pairs) for figure in _gradient_agreement(recorded, run)]
+
+
+def _shown(table: pd.DataFrame) -> list[pd.Series]:
+    """Returns the first row of each run to show; runs in English only are shown where there are no others."""
+    mixed = table[table["setting"] == "multi"].drop_duplicates("run_id")
+    multilingual = mixed[mixed["train_languages"] != ""]
+    mixed = mixed if multilingual.empty else multilingual
+    ordered = mixed.sort_values(["samples_per_language", "seed", "run_id"], ascending=[False, True, True])
+    chosen = ordered.drop_duplicates(_DESIGN)
+    return [row for _, row in mixed[mixed["run_id"].isin(chosen["run_id"])].iterrows()]
+
+
+def _described(run: pd.Series) -> str:
+    trained = str(run["train_languages"])
+    languages = language_list(trained.split("+")) if trained else "English only"
+    return f"{run['model']}, {languages}, n = {run['samples_per_language']:,}"
+
+
+def _stem(run: pd.Series) -> str:
+    return slug("-".join(str(run[name]) for name in _DESIGN))
+
+
+def _losses(table: pd.DataFrame, run: pd.Series) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots.mechanisms import plot_trajectories
+
+    for task in str(run["mixture"]).split("+"):
+        task_rows = table[table["task"] == task]
+        mixed = task_rows[task_rows["run_id"] == run["run_id"]]
+        if mixed.empty:
+            continue
+        twin = task_rows[task_rows["run_id"] == mixed["alone_run_id"].iloc[0]]
+        caption = f"{_described(run)}. Validation loss of {task_label(task).lower()} in the run on mixed tasks"
+        caption += "; grey: in the single-task run, at as many rows of the task." if len(twin) else "."
+        caption += " Dots mark the lowest loss. Dashed lines: the language is not in the training data."
+        last = mixed.sort_values("step").groupby("eval_language", sort=False)["loss"].last()
+        ends = ", ".join(f"{language_name(str(code))} {number(loss, 2)}" for code, loss in last.items())
+        alt = f"{task_label(task)}, validation loss at the end of training: {ends}. {IN_TABLE}"
+        name, title = f"trajectories_{_stem(run)}_{slug(task)}", f"{task_label(task)}: validation loss with mixed tasks"
+        figure = plot_trajectories(pd.concat([mixed, twin]))
+        yield Exhibit(figure, name, MECHANISMS, "trajectories", title, caption, alt)
+
+
+def _gradient_agreement(recorded: Mechanisms, run: pd.Series) -> Iterator[Exhibit]:
+    from clt_ray.analysis.plots.matrices import plot_gradient_agreement
+    from clt_ray.analysis.plots.mechanisms import plot_gradient_agreement_over_steps
+
+    pairs = recorded.gradient_pairs[recorded.gradient_pairs["run_id"] == run["run_id"]]
+    if (pairs["relation"] == ITSELF).all():
+        return
+    agreement = recorded.gradient_agreement
+    means = agreement[agreement["run_id"] == run["run_id"]].set_index("relation")
+    cosines = [f"{kind} {number(means.loc[kind, 'cosine'], 2)}" for kind in RELATIONS if kind in means.index]
+    alt = f"Mean cosine similarity of gradients: {', '.join(cosines)}. {IN_TABLE}"
+    figures = {
+        "gradient_agreement": plot_gradient_agreement(pairs),
+        "gradient_agreement_steps": plot_gradient_agreement_over_steps(by_step(pairs)),
+    }
+    for name, figure in figures.items():
+        title, caption, _ = words_of("figures", name)
+        stem, described = f"{name}_{_stem(run)}", f"{_described(run)}. {caption}"
+        yield Exhibit(figure, stem, MECHANISMS, "gradient_pairs", title, described, alt)

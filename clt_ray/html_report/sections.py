@@ -1,26 +1,22 @@
-"""Sections of the page: title, a statement of what the tables show, and the tables."""
+"""Sections of the page: title, a statement of what the tables show, and the tables. `words.yaml` declares them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import pandas as pd
 
 from clt_ray.analysis.claims import SUPPORTED
-from clt_ray.analysis.labels import CURVE_COLUMNS, language_name
+from clt_ray.analysis.gradient_agreement import WITHIN_LANGUAGE, WITHIN_TASK
+from clt_ray.analysis.labels import language_name
+from clt_ray.analysis.loss_trajectories import FALLING
+from clt_ray.analysis.mechanisms import ALL_TASKS, LOSS_DIFFERENCE
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import ENGLISH
 from clt_ray.analysis.tables import MEAN
-from clt_ray.html_report import measure_tables, score_tables
-from clt_ray.html_report.columns import Table, excludes_zero, is_discovery
-from clt_ray.html_report.measure_tables import at_largest
-from clt_ray.html_report.score_tables import languages
+from clt_ray.html_report.columns import Table, excludes_zero, is_discovery, table
+from clt_ray.html_report.tables import CURVE, Tables, at_largest, fidelity, languages, left_out, source_matrices
 from clt_ray.html_report.text import counted, number, percent, words
-
-Tables = Mapping[str, pd.DataFrame]
-
-COMPARISONS: Final = "comparisons"
-"""Name of the standard section that compares curves."""
 
 
 @dataclass(frozen=True)
@@ -40,127 +36,182 @@ class Section:
     """Groups of figures that it shows; by default the group of its own name."""
 
     @classmethod
-    def of(
-        cls, name: str, *tables: Table, values: Mapping[Any, object] | None = None, figures: tuple[str, ...] = ()
-    ) -> Self:
+    def of(cls, name: str, *tables: Table, values: Mapping[Any, object] | None = None) -> Self:
         """Returns a section with the texts that `words.yaml` has for it, and values for the places in its statement."""
         texts = words()["sections"][name]
-        statement = texts.get("statement", "").format_map(values or {})
-        if tables and not tables[0].rows:
-            statement = texts.get("empty", statement)
-        return cls(name, texts["label"], texts["title"], " ".join(statement.split()), tables, figures)
+        statement = texts.get("statement", "") if any(table.rows for table in tables) else texts.get("empty", "")
+        statement = " ".join(statement.format_map(values or {}).split())
+        return cls(name, texts["label"], texts["title"], statement, tables, tuple(texts.get("figures", ())))
 
 
-def claim_sections(table: pd.DataFrame) -> list[Section]:
-    """Returns the section on the reference study's claims, if the scores are those of its runs."""
-    if not table["recomputed"].notna().any():
-        return []
-    counts = table["verdict"].value_counts()
-    ordered = sorted(counts.items(), key=lambda item: item[0] != SUPPORTED)
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in ordered)
-    shown = score_tables.CLAIMS.of(table)
-    return [Section.of("claims", shown, values={"claims": counted(len(table), "claim"), "verdicts": verdicts})]
+def sections(tables: Tables) -> list[Section]:
+    """Returns the sections that have anything to show; measures that `tables` lacks have nothing to show."""
+    shown = []
+    for name, declared in words()["sections"].items():
+        parts = [
+            part for table_name in declared.get("tables", ()) if table_name in tables
+            for part in _tables(table_name, tables[table_name])
+        ]  # fmt: skip
+        if any(part.rows for part in parts):
+            values = _VALUES[name](tables) if name in _VALUES else {}
+            shown += [] if values is None else [Section.of(name, *parts, values=values)]
+        elif "figures" in declared or "empty" in declared:
+            shown.append(Section.of(name, *parts))
+        if name == "english" and "per_language" in tables:
+            shown += _task_sections(tables["per_language"])
+    return shown
 
 
-def standard_sections(tables: Tables) -> list[Section]:
-    """Returns the sections that every page has."""
-    scores = tables["per_language"]
+def _task_sections(scores: pd.DataFrame) -> list[Section]:
     return [
-        Section.of("english", figures=("overview", "gain")),
-        *(
-            Section(f"task-{index}", task_label(task), task_label(task), "", (languages(scores, task),), (task,))
-            for index, task in enumerate(scores["task"].unique(), 1)
-        ),
-        Section.of("transfer", score_tables.CORRELATIONS.of(tables["transfer_correlation"]), figures=("correlation",)),
-        Section.of(
-            COMPARISONS,
-            score_tables.PLATEAUS.of(tables["plateau"]),
-            score_tables.MIXED_TASKS.of(tables["interference"]),
-            score_tables.scripts(tables["script_effect"]),
-            score_tables.scripts_by_task(tables["script_by_task"]),
-        ),
+        Section(f"task-{index}", task_label(task), task_label(task), "", (languages(scores, task),), (task,))
+        for index, task in enumerate(scores["task"].unique(), 1)
     ]
 
 
-def optional_sections(tables: Tables) -> list[Section]:
-    """Returns the sections that have anything to show."""
-    makers = {"noise": _run_noise, "leave_one_out": _leave_one_out, "equal_volume": _equal_volume,
-              "source_to_target": _language_pairs, "boundary": _follow_rates, "fidelity": _fidelity}  # fmt: skip
-    return [make(tables[name], tables) for name, make in makers.items() if len(tables[name])]
+def _tables(name: str, frame: pd.DataFrame) -> tuple[Table, ...]:
+    if frame.empty:
+        return ()
+    if name == "source_to_target":
+        return source_matrices(frame)
+    if name in ("leave_one_out", "fidelity"):
+        return (left_out(frame) if name == "leave_one_out" else fidelity(frame),)
+    if name in ("gain_over_runs", "gain_over_languages"):
+        frame = at_largest(frame)
+    elif name == "script_effect":
+        # Only the interactions of language group and script, not the gains they are computed from.
+        frame = frame[frame["effect"] == "interaction"]
+    elif name == "script_by_task":
+        frame = at_largest(frame, [*CURVE, "against"])
+    elif name == "association":
+        frame = frame[frame["spearman"].notna()]
+    return (table(name, frame),)
 
 
-def _run_noise(noise: pd.DataFrame, tables: Tables) -> Section:
-    shown = (
-        measure_tables.NOISE.of(noise),
-        measure_tables.GAINS_OVER_RUNS.of(at_largest(tables["gain_over_runs"])),
-        measure_tables.GAINS_OVER_LANGUAGES.of(at_largest(tables["gain_over_languages"])),
-        measure_tables.BEST_RUNS.of(tables["peaks"]),
-    )
-    return Section.of("chance", *shown, values={"gains": _clear_gains(tables)})
+def _claims(tables: Tables) -> dict[str, object] | None:
+    claims = tables["claims"]
+    # Without a recomputed number, the scores are those of other runs than the reference study's.
+    if not claims["recomputed"].notna().any():
+        return None
+    ordered = sorted(claims["verdict"].value_counts().items(), key=lambda item: item[0] != SUPPORTED)
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in ordered)
+    return {"claims": counted(len(claims), "claim"), "verdicts": verdicts}
 
 
-def _clear_gains(tables: Tables) -> str:
-    keys = ["task", *CURVE_COLUMNS, "samples_per_language", "exposure"]
-    means = tables["gain"][tables["gain"]["eval_language"] == MEAN]
-    gains = at_largest(tables["gain_over_runs"])
-    gains = gains.merge(means[[*keys, "low", "high"]], on=keys, suffixes=("", "_items")).dropna(subset=["low"])
-    with_items = bool(gains["low_items"].notna().any())
-    gains = gains.dropna(subset=["low_items"]) if with_items else gains
-    if gains.empty:
-        return ""
-    rows = gains.to_dict("records")
+def _clear_gains(tables: Tables) -> dict[str, object] | None:
+    if tables["noise"].empty:
+        return None
+    keys = [*CURVE, "samples_per_language", "exposure"]
+    means = tables["gain"][tables["gain"]["eval_language"] == MEAN].set_index(keys)[["low", "high"]]
+    gains = at_largest(tables["gain_over_runs"]).join(means.add_prefix("items_"), on=keys, how="inner")
+    gains = gains.dropna(subset=["low"])
+    with_items = bool(gains["items_low"].notna().any())
+    rows = (gains.dropna(subset=["items_low"]) if with_items else gains).to_dict("records")
+    if not rows:
+        return {"gains": ""}
     clear = sum(map(excludes_zero, rows))
     have = "has" if clear == 1 else "have"
     at_largest_n = f"Of {counted(len(rows), 'gain')} at the largest n"
     if not with_items:
-        return f"{at_largest_n}, {clear} {have} an interval that excludes zero when it is included."
-    fixed = sum(excludes_zero(row, "low_items", "high_items") for row in rows)
-    return (
-        f"{at_largest_n} with known item errors, {fixed} have an interval that excludes zero while the runs are held "
-        f"fixed, and {clear} {have} one when the noise is included."
-    )
+        return {"gains": f"{at_largest_n}, {clear} {have} an interval that excludes zero when it is included."}
+    fixed = sum(excludes_zero(row, "items_") for row in rows)
+    return {
+        "gains": f"{at_largest_n} with known item errors, {fixed} have an interval that excludes zero while the runs "
+        f"are held fixed, and {clear} {have} one when the noise is included."
+    }
 
 
-def _leave_one_out(table: pd.DataFrame, _: Tables) -> Section:
-    last = at_largest(table)
-    signs = (last["gap"] > 0).groupby([last[name] for name in ("task", *CURVE_COLUMNS)], sort=False).nunique()
+def _steady_gaps(tables: Tables) -> dict[str, object]:
+    last = at_largest(tables["leave_one_out"])
+    signs = (last["gap"] > 0).groupby([last[name] for name in CURVE], sort=False).nunique()
     steady = int((signs == 1).sum())
     if len(signs) == 1:
-        curves = f"The only curve {'keeps' if steady else 'does not keep'}"
-    else:
-        curves = f"{f'{steady} of' if steady < len(signs) else 'All'} {len(signs)} curves keep"
-    return Section.of("leave-one-out", measure_tables.left_out(table), values={"curves": curves})
+        return {"curves": f"The only curve {'keeps' if steady else 'does not keep'}"}
+    return {"curves": f"{f'{steady} of' if steady < len(signs) else 'All'} {len(signs)} curves keep"}
 
 
-def _equal_volume(table: pd.DataFrame, _: Tables) -> Section:
-    clear = table[[is_discovery(row) for row in table.to_dict("records")]]
+def _equal_volume(tables: Tables) -> dict[str, object]:
+    rows = tables["equal_volume"]
+    clear = rows[[is_discovery(row) for row in rows.to_dict("records")]]
     better, worse = int((clear["difference"] > 0).sum()), int((clear["difference"] < 0).sum())
-    values: dict[str, object] = {"comparisons": counted(len(table), "comparison"), "better": better, "worse": worse}
-    values |= {"others": len(table) - better - worse}
-    return Section.of("volume", measure_tables.EQUAL_VOLUME.of(table), values=values)
+    others = len(rows) - better - worse
+    return {"comparisons": counted(len(rows), "comparison"), "better": better, "worse": worse, "others": others}
 
 
-def _language_pairs(table: pd.DataFrame, _: Tables) -> Section:
-    means = []
-    for task, rows in at_largest(table[table["target"] != ENGLISH]).groupby("task", sort=False):
+def _gains_by_route(tables: Tables) -> dict[str, object]:
+    frame, means = tables["source_to_target"], []
+    for task, rows in at_largest(frame[frame["target"] != ENGLISH]).groupby("task", sort=False):
         gain_metric = metric(str(rows["metric"].iloc[0]))
         by_route = rows.groupby("route")["gain"].mean() * gain_metric.shown_factor
         shown = {route: number(float(value), gain_metric.digits, signed=True) for route, value in by_route.items()}
         if len(shown) == 2:
             means.append(f"{task_label(str(task))} {shown['direct']} in the training language and {shown['transfer']} "
                          "in the others")  # fmt: skip
-    sentence = f"Mean gain at the largest n: {'; '.join(means)}." if means else ""
-    return Section.of("sources", *measure_tables.source_matrices(table), values={"means": sentence})
+    return {"means": f"Mean gain at the largest n: {'; '.join(means)}." if means else ""}
 
 
-def _follow_rates(table: pd.DataFrame, tables: Tables) -> Section:
-    shown = measure_tables.BOUNDARY.of(table), measure_tables.FOLLOW_RATES.of(tables["follow_rates"])
-    return Section.of("boundary", *shown, values=table.iloc[0].to_dict())
-
-
-def _fidelity(table: pd.DataFrame, _: Tables) -> Section:
-    least = table.sort_values("fidelity", kind="stable").to_dict("records")[0]
+def _least_fidelity(tables: Tables) -> dict[str, str]:
+    shares = tables["fidelity"]
+    least = shares.sort_values("fidelity", kind="stable").to_dict("records")[0]
     values = {"task": task_label(least["task"]), "language": language_name(least["eval_language"])}
     values |= {"samples": f"{least['samples_per_language']:,}", "least": percent(least["fidelity"])}
-    values |= {"mean": percent(float(table["fidelity"].mean()))}
-    return Section.of("fidelity", measure_tables.fidelity(table), values=values)
+    return values | {"mean": percent(float(shares["fidelity"].mean()))}
+
+
+def _median_correlations(tables: Tables) -> dict[str, object] | None:
+    frame = tables["transfer_correlation_checkpoints"]
+    losses = frame[(frame["metric"] == "loss") & frame["spearman"].notna()]
+    if losses.empty:
+        return None
+    levels, changes = (number(losses[name].median(), 2) for name in ("spearman", "of_changes"))
+    return {"levels": levels, "changes": changes, "runs": counted(losses["run_id"].nunique(), "run")}
+
+
+def _mechanisms(tables: Tables) -> dict[str, object]:
+    return {"losses": _stalled_losses(tables), "cosines": _mean_cosines(tables), "association": _association(tables)}
+
+
+def _stalled_losses(tables: Tables) -> str:
+    turns = tables["turning_points"]
+    both = turns[(turns["setting"] == "multi") & turns["alone_course"].notna() & (turns["exposure"] != "unseen")]
+    if both.empty:
+        return ""
+    stalled = int(((both["course"] != FALLING) & (both["alone_course"] == FALLING)).sum())
+    losses = counted(len(both), "validation loss", "validation losses")
+    return (
+        f"Of {losses} in languages of the training data, {stalled} had stopped falling by the end of the run on mixed "
+        "tasks while still falling in the single-task run."
+    )
+
+
+def _mean_cosines(tables: Tables) -> str:
+    frame = tables["gradient_agreement"]
+    means = frame[frame["setting"] == "multi"].groupby("relation")["cosine"].mean()
+    if not {WITHIN_TASK, WITHIN_LANGUAGE} <= set(means.index):
+        return ""
+    task, language = (number(float(means[kind]), 2) for kind in (WITHIN_TASK, WITHIN_LANGUAGE))
+    return (
+        f"The gradients of one task in two languages have a mean cosine similarity of {task}, those of two tasks in "
+        f"one language {language}."
+    )
+
+
+def _association(tables: Tables) -> str:
+    frame = tables["association"]
+    rows = frame[(frame["task"] == ALL_TASKS) & (frame["outcome"] == LOSS_DIFFERENCE) & frame["spearman"].notna()]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    if excludes_zero(row.to_dict()):
+        change = "less" if row["high"] < 0 else "more"
+        return f"Tasks whose gradients agree more with those of the other tasks lose {change} by mixing."
+    cases = counted(int(row["n"]), "case")
+    return f"{cases} do not suffice to relate gradient agreement to the effect of mixing: the interval includes zero."
+
+
+_VALUES: Final[dict[str, Callable[[Tables], Mapping[Any, object] | None]]] = {
+    "claims": _claims, "chance": _clear_gains, "leave-one-out": _steady_gaps, "volume": _equal_volume,
+    "sources": _gains_by_route, "boundary": lambda tables: tables["boundary"].iloc[0].to_dict(),
+    "fidelity": _least_fidelity, "checkpoints": _median_correlations, "mechanisms": _mechanisms,
+}  # fmt: skip
+"""Functions that fill the places in the statement of a section; None leaves the section out."""

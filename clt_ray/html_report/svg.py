@@ -99,16 +99,3 @@ def _variables() -> dict[str, str]:
         **{task.colour: f"var(--task-{name})" for name, task in TASKS.items()},
         **{colour: f"var(--other-{index})" for index, colour in enumerate(style.OTHER_COLOURS, 1)},
     }
-
-
-def style_sheet() -> str:
-    """Returns one CSS variable and one class for each task; on a dark page the variables have the dark colours."""
-    light = " ".join(f"--task-{name}: {task.colour};" for name, task in TASKS.items())
-    dark = " ".join(f"--task-{name}: {task.dark_colour or task.colour};" for name, task in TASKS.items())
-    classes = "\n".join(f".task-{name} {{ --task: var(--task-{name}); }}" for name in TASKS)
-    return (
-        f":root {{ {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
-        f"@media print {{ :root {{ {light} }} }}\n"
-        f"{classes}\n"
-    )

@@ -20,7 +20,7 @@ NOTHING = "–"
 
 @cache
 def words() -> Any:
-    """Returns the content of `words.yaml`: kind ("sections", "tables" or "figures") -> name -> texts."""
+    """Returns the content of `words.yaml`: kind ("sections", "tables" or "figures") -> name -> declaration."""
     return yaml.safe_load((Path(__file__).parent / "words.yaml").read_text("utf-8"))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clt_ray.analysis.checkpoint_correlation import over_runs, transfer_correlation_checkpoints
 from clt_ray.analysis.rank_correlation import spearman
 from clt_ray.analysis.run_log import RunLog, run_log
-from clt_ray.html_report.training_section import CORRELATIONS
+from clt_ray.html_report.columns import table as shown_table
 
 SEEN, UNSEEN = (2.0, 1.5, 1.2, 1.1), (3.0, 2.6, 2.5, 2.7)
 finite = st.floats(-5, 5, allow_nan=False)
@@ -89,7 +89,7 @@ def test_metrics_of_generated_answers_have_their_own_rows() -> None:
 def test_runs_without_seen_or_unseen_languages_have_no_row(trained: list[str]) -> None:
     table = transfer_correlation_checkpoints([log_of(losses(), train_languages=trained)])
     assert table.empty and over_runs(table).empty
-    assert not CORRELATIONS.of(over_runs(table)).rows
+    assert not shown_table("transfer_correlation_over_runs", over_runs(table)).rows
 
 
 def test_runs_with_two_checkpoints_have_no_row() -> None:
@@ -105,7 +105,7 @@ def test_intervals_are_over_runs() -> None:
     assert row["spearman"] == pytest.approx(values.mean())
     assert row["low"] == pytest.approx(-1) and row["high"] == pytest.approx(min(values.mean() + half, 1))
     assert (row["n"], row["checkpoints"], row["run_ids"]) == (3, 12, "run-0+run-1+run-2")
-    (cells,) = CORRELATIONS.of(over_runs(table)).rows
+    (cells,) = shown_table("transfer_correlation_over_runs", over_runs(table)).rows
     assert cells[7].text == "−0.07" and cells[7].note == "−1.00 to 1.00"
 
 

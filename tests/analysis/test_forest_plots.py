@@ -69,6 +69,7 @@ def words(figure: Figure) -> set[str]:
         tables.follow_rates,
         tables.transfer_correlation,
         tables.relative_to_english,
+        lambda study: tables.gain(study).query("samples_per_language == 400 and eval_language != 'mean'"),
     ],
 )
 def test_every_estimate_of_a_measure_has_its_mark(make: Make, rich: Study) -> None:

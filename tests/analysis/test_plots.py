@@ -86,14 +86,6 @@ def test_panels_of_languages_share_their_scale_and_have_english_names(study: Stu
     assert {"Japanese", "Arabic", "English"} <= titles
 
 
-def test_gains_and_correlations_have_a_panel_per_task(study: Study) -> None:
-    gain = tables.gain(study)
-    figure = plots.plot_gain(gain[gain["language_group"] == "all"])
-    assert len(figure.axes) == 3
-    seen = tables.seen_unseen(study)
-    assert len(plots.plot_transfer_correlation(seen[seen["language_group"] == "all"]).axes) == 3
-
-
 def test_zero_samples_have_a_separate_place_on_the_axis(study: Study) -> None:
     seen = tables.seen_unseen(study)
     axis = plots.plot_seen_unseen(seen[seen["task"] == "math"]).axes[0]

@@ -8,9 +8,9 @@ import pytest
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import compute_all
-from clt_ray.html_report.figures import Exhibit, measure_exhibits
+from clt_ray.html_report.figures import Exhibit, exhibits
 from clt_ray.html_report.findings import headline_curves
-from clt_ray.html_report.sections import COMPARISONS, optional_sections
+from clt_ray.html_report.sections import sections
 from tests.support.scores import FULL_MODELS, full_sweep, smoke_sweep
 
 
@@ -18,10 +18,10 @@ def figures(scores: pd.DataFrame, items: pd.DataFrame) -> list[Exhibit]:
     known = load_scores(scores)
     study = Study.of(known, load_items(items), draws=200)
     tables = compute_all(study, known)
-    shown = optional_sections(tables)
-    exhibits = measure_exhibits(tables, headline_curves(study), shown)
-    assert {exhibit.section for exhibit in exhibits} <= {COMPARISONS, *(section.name for section in shown)}
-    return exhibits
+    drawn = exhibits(tables, headline_curves(study))
+    groups = {group for section in sections(tables) for group in section.figures or (section.name,)}
+    assert {exhibit.section for exhibit in drawn} <= groups
+    return drawn
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ def rich() -> list[Exhibit]:
 def test_a_sweep_that_allows_every_measure_has_all_figures(rich: list[Exhibit]) -> None:
     tables = {exhibit.table for exhibit in rich}
     assert tables == {
-        "gain_over_runs", "peaks", "leave_one_out", "equal_volume", "follow_rates", "source_to_target",
+        "relative_to_english", "seen_unseen", "per_language", "gain", "transfer_correlation", "gain_over_runs", "peaks",
+        "leave_one_out", "equal_volume", "follow_rates", "source_to_target",
     }  # fmt: skip
     assert len({exhibit.name for exhibit in rich}) == len(rich)
     assert all(exhibit.caption and exhibit.svg.startswith("<?xml") for exhibit in rich)
@@ -46,5 +47,5 @@ def test_a_figure_that_would_be_too_long_is_split_by_model(rich: list[Exhibit]) 
 
 
 def test_mixed_runs_have_a_figure_of_interference() -> None:
-    exhibits = figures(*smoke_sweep(items_per_language=20))
-    assert [exhibit.section for exhibit in exhibits if exhibit.table == "interference"] == [COMPARISONS]
+    drawn = figures(*smoke_sweep(items_per_language=20))
+    assert [exhibit.section for exhibit in drawn if exhibit.table == "interference"] == ["comparisons"]

@@ -12,11 +12,16 @@ from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import compute_all
 from clt_ray.html_report import Heading, ReportData, build_report
-from clt_ray.html_report.measure_tables import left_out, source_matrices
-from clt_ray.html_report.sections import Section, optional_sections
+from clt_ray.html_report.sections import Section, sections
+from clt_ray.html_report.tables import left_out, source_matrices
 from tests.support.scores import full_sweep, smoke_sweep
 
 ALL = ("chance", "leave-one-out", "volume", "sources", "boundary", "fidelity")
+STANDARD = {"english", "transfer", "comparisons"}
+
+
+def optional_sections(tables: dict[str, pd.DataFrame]) -> list[Section]:
+    return [section for section in sections(tables) if section.name not in STANDARD and section.name[:4] != "task"]
 
 
 @pytest.fixture(scope="module")
