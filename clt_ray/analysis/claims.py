@@ -22,13 +22,13 @@ n = 0 .850, so the rise is 6.8 points, as published. The run-to-run standard dev
 picking the best of eight runs about 1 point, so the interval is 5.7 +- 4.0 points: supported.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import pandas as pd
 
 from clt_ray.analysis.findings import languages, training
-from clt_ray.analysis.findings.claim import NOT_SUPPORTED, SUPPORTED, TASKS, UNTESTABLE, Claim, Untestable
+from clt_ray.analysis.findings.claim import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, Claim, Statement, Untestable, findings
 from clt_ray.analysis.study import Study
 
 __all__ = ["COLUMNS", "NOT_SUPPORTED", "SUPPORTED", "UNTESTABLE", "Claim", "claims", "table"]
@@ -36,14 +36,12 @@ __all__ = ["COLUMNS", "NOT_SUPPORTED", "SUPPORTED", "UNTESTABLE", "Claim", "clai
 COLUMNS: Final = ("claim", "published", "recomputed", "low", "high", "definition", "verdict")
 """Columns of the table of claims."""
 
-_CLAIMS: Final[tuple[tuple[Callable[..., Claim], Iterable[tuple[Any, ...]]], ...]] = (
-    (training.rise, training.RISES), (training.plateau, training.PLATEAUS), (training.data_ratio, [()]),
-    (training.english_is_enough, [(task,) for task in TASKS]), (languages.correlation, languages.CORRELATIONS),
-    (languages.constant_gap, languages.GAPS), (languages.growing_gap, [()]),
-    (training.best_mixed_run, training.BEST_RUNS), (training.share, training.SHARES), (training.less_math_data, [()]),
-    (languages.latin_in_math, [()]), (languages.own_script, [("summarization",), ("instruction",)]),
+_TESTS: Final[tuple[Callable[..., Claim], ...]] = (
+    training.rise, training.plateau, training.data_ratio, training.english_is_enough, languages.correlation,
+    languages.constant_gap, languages.growing_gap, training.best_mixed_run, training.share, training.less_math_data,
+    languages.latin_in_math, languages.own_script,
 )  # fmt: skip
-"""Function that tests a claim, and its arguments for each instance of the claim."""
+"""Functions that test a finding, each named as the finding in `findings.yaml`."""
 
 
 def claims(study: Study) -> tuple[Claim, ...]:
@@ -52,12 +50,14 @@ def claims(study: Study) -> tuple[Claim, ...]:
     Args:
         study: Made from `reference.reference_scores`, or from other runs whose models have the reference study's names.
     """
-    return tuple(_tested(study, test, *instance) for test, instances in _CLAIMS for instance in instances)
+    return tuple(
+        _tested(study, test, instance) for test in _TESTS for instance in findings()[test.__name__]["instances"]
+    )
 
 
-def _tested(study: Study, test: Callable[..., Claim], *instance: Any) -> Claim:
+def _tested(study: Study, test: Callable[..., Claim], instance: dict[str, Any]) -> Claim:
     try:
-        return test(study, *instance)
+        return test(Statement(study, test.__name__, instance), **instance)
     except Untestable as missing:
         return missing.claim
 

@@ -18,7 +18,7 @@ standard deviation .022.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, nan, sqrt
 from typing import Final
@@ -78,13 +78,12 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: ResampledStatist
     """
     pooled_curves = list(curves)
     variation = _within_cells(study, pooled_curves, statistic)
-    if not variation.degrees_of_freedom:
+    if not variation[2]:
         variation = _between_neighbours(study, pooled_curves, statistic)
-    variation = variation + _between_origins(study, pooled_curves, statistic)
-    freedom = variation.degrees_of_freedom
+    squares, item_squares, freedom = map(float, variation + _between_origins(study, pooled_curves, statistic))
     if not freedom:
         return RunNoise(nan, 0.0)
-    return RunNoise(sqrt(variation.squares / freedom), freedom, sqrt(variation.item_squares / freedom))
+    return RunNoise(sqrt(squares / freedom), freedom, sqrt(item_squares / freedom))
 
 
 def interval_with_run_noise(difference: Estimate, noise: RunNoise, runs: tuple[int, int]) -> tuple[float, float]:
@@ -109,29 +108,19 @@ def interval_with_run_noise(difference: Estimate, noise: RunNoise, runs: tuple[i
     return difference.estimate - half_width, difference.estimate + half_width
 
 
-@dataclass(frozen=True)
-class _Variation:
-    """Sums of squares and degrees of freedom, which are additive over sources of variation."""
-
-    squares: float = 0.0
-    """Sum of squares of the statistic."""
-    item_squares: float = 0.0
-    """Part of the sum of squares that resampling the items explains; 0 where item scores are not known."""
-    degrees_of_freedom: float = 0.0
-
-    def __add__(self, other: _Variation) -> _Variation:
-        return _Variation(*np.add(astuple(self), astuple(other)))
+_NO_VARIATION: Final = np.zeros(3)
+"""A variation: the sum of squares of a statistic, the part of it that resampling the items explains (0 where item
+scores are not known), and its degrees of freedom. Variations from several sources are added."""
 
 
-def _around_mean(values: Iterable[ResampledValue]) -> _Variation:
+def _around_mean(values: Iterable[ResampledValue]) -> Floats:
     finite = [value for value in values if np.isfinite(value.value)]
     if len(finite) < 2:
-        return _Variation()
+        return _NO_VARIATION
     centre = mean(finite)
     deviations = [value - centre for value in finite]
-    return _Variation(
-        sum(deviation.value**2 for deviation in deviations), sum(map(_item_variance, deviations)), len(finite) - 1
-    )
+    squares = sum(deviation.value**2 for deviation in deviations)
+    return np.array([squares, sum(map(_item_variance, deviations)), len(finite) - 1])
 
 
 def _item_variance(difference: ResampledValue) -> float:
@@ -140,37 +129,37 @@ def _item_variance(difference: ResampledValue) -> float:
     return float(np.var(difference.draws, ddof=1))
 
 
-def _within_cells(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
-    variation = _Variation()
+def _within_cells(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> Floats:
+    variation = _NO_VARIATION
     cells = {(curve.task, point.run_ids): (curve, point) for curve in curves for point in curve.points}
     for curve, point in cells.values():
         if len(point.runs) > 1:
             single_runs = [Point(point.samples_per_language, (run,)) for run in point.runs]
-            variation += _around_mean([_as_resampled(statistic(study, curve, run)) for run in single_runs])
+            variation = variation + _around_mean([_as_resampled(statistic(study, curve, run)) for run in single_runs])
     return variation
 
 
-def _between_neighbours(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
-    variation = _Variation()
+def _between_neighbours(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> Floats:
+    variation = _NO_VARIATION
     for curve in curves:
         values = [_as_resampled(statistic(study, curve, point)) for point in curve.points if point.samples_per_language]
         finite = [value for value in values if np.isfinite(value.value)]
         for previous, following in pairwise(finite):
             step = following - previous
             # Half of the squared difference estimates the variance, with 2/3 of a degree of freedom.
-            variation += _Variation(step.value**2 / 3, _item_variance(step) / 3, 2 / 3)
+            variation = variation + np.array([step.value**2, _item_variance(step), 2]) / 3
     return variation
 
 
-def _between_origins(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> _Variation:
-    variation = _Variation()
+def _between_origins(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> Floats:
+    variation = _NO_VARIATION
     origins: dict[tuple[str, str, str], dict[tuple[str, ...], ResampledValue]] = {}
     for curve in curves:
         if curve.origin is not None:
             replicates = origins.setdefault((curve.model, curve.setting, curve.task), {})
             replicates[curve.origin.run_ids] = _as_resampled(statistic(study, curve, curve.origin))
     for replicates in origins.values():
-        variation += _around_mean(replicates.values())
+        variation = variation + _around_mean(replicates.values())
     return variation
 
 

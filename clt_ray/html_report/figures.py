@@ -19,7 +19,7 @@ from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report.columns import NumberFormat, Row, excludes_zero
 from clt_ray.html_report.svg import figure_svg, inline
 from clt_ray.html_report.tables import CURVE, Tables, at_largest
-from clt_ray.html_report.text import counted, number, percent, slug, words_of
+from clt_ray.html_report.text import counted, number, percent, slug, words, words_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,11 +63,12 @@ def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame 
 
     `headline` are the curves that represent a task and model.
     """
+    forests = [name for name, declared in words()["figures"].items() if "forest" in declared]
     return [
         *_relative(tables["relative_to_english"], reference),
         *_seen_unseen(tables["seen_unseen"]),
         *_per_language(tables["per_language"]),
-        *(figure for forest in FORESTS for figure in _forest(forest, tables[forest.table], headline)),
+        *(figure for name in forests for figure in _forest(name, tables[name], headline)),
         *_sources(tables["source_to_target"]),
     ]
 
@@ -144,54 +145,29 @@ def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
             yield Exhibit(figure, name, str(task), "per_language", title, caption, alt, folded=index > 0)
 
 
-@dataclass(frozen=True)
-class Forest:
-    """A forest plot of a table's estimates, which the page shows where the table has rows."""
-
-    table: str
-    """Name of the table; `words.yaml` has title and caption of the figure under the same name."""
-    section: str
-    largest: bool = True
-    """Whether only the largest n of each curve is drawn."""
-    headline_only: bool = False
-    """Whether only the curves that represent their task and model are drawn."""
-
-
-FORESTS: Final = (
-    Forest("gain", "gain", headline_only=True),
-    Forest("transfer_correlation", "transfer", largest=False),
-    Forest("interference", "comparisons", largest=False),
-    Forest("gain_over_runs", "chance"),
-    Forest("peaks", "chance", largest=False),
-    Forest("leave_one_out", "leave-one-out", headline_only=True),
-    Forest("equal_volume", "volume"),
-    Forest("follow_rates", "boundary", largest=False),
-)
-
-
-def _forest(forest: Forest, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterator[Exhibit]:
+def _forest(name: str, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterator[Exhibit]:
     """Yields one figure, or one per model where one would be too long, or none where that is still too long."""
     from clt_ray.analysis.plots import plot_estimates
     from clt_ray.analysis.plots.estimate_rows import fits
 
+    declared = words()["figures"][name]["forest"]
     if "eval_language" in table:
         table = table[table["eval_language"] != MEAN]
-    if forest.headline_only:
+    if declared.get("headline_only"):
         table = of_curves(table, headline)
-    if forest.largest and len(table):
+    if declared.get("largest") and len(table):
         table = at_largest(table)
     if table.empty:
         return
     parts = {"": table} if fits(table) else {str(model): rows for model, rows in table.groupby("model", sort=False)}
     drawn = {model: rows for model, rows in parts.items() if fits(rows)}
-    name = forest.table
     title, caption, _ = words_of("figures", name)
     for index, (model, rows) in enumerate(drawn.items()):
         clear = sum(map(excludes_zero, rows.to_dict("records")))
         estimates = f"{counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero"
         alt = f"{title.removesuffix('?')}: {estimates}. {IN_TABLE}"
         stem, heading = (f"{name}_{slug(model)}", f"{title}, {model}") if model else (name, title)
-        yield Exhibit(plot_estimates(rows), stem, forest.section, name, heading, caption, alt, folded=index > 0)
+        yield Exhibit(plot_estimates(rows), stem, declared["section"], name, heading, caption, alt, folded=index > 0)
 
 
 def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:

@@ -12,8 +12,18 @@ from clt_ray.analysis.labels import natural_sort_key
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.tables import MEAN
-from clt_ray.analysis.uncertainty import BOOTSTRAP, NO_INTERVAL, NORMAL, Estimate
-from clt_ray.html_report.text import amount, counted, digits_for, enumerated, interval, language_names, number, percent
+from clt_ray.analysis.uncertainty import NO_INTERVAL, Estimate, Z
+from clt_ray.html_report.text import (
+    amount,
+    counted,
+    digits_for,
+    enumerated,
+    interval,
+    language_names,
+    number,
+    percent,
+    words,
+)
 from clt_ray.tasks import Metric
 
 
@@ -131,12 +141,6 @@ _FEW_ITEMS: Final = 200
 """With fewer test items per language, the uncertainty of single languages is pointed out."""
 _FEW_RUNS: Final = 6
 """With fewer runs per curve, the uncertainty of rank correlations is pointed out."""
-_METHODS: Final = {
-    BOOTSTRAP: "paired bootstrap over test items (both runs of a difference are evaluated on the same resampled items)",
-    NORMAL: "normal approximation from standard errors, with runs treated as independent",
-    NO_INTERVAL: "none where neither item scores nor standard errors are available",
-}
-"""Method of an interval as the tables name it -> its description."""
 
 
 def evidence(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -165,69 +169,33 @@ def evidence(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]
 
 def limits(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns what a reader must not conclude, most important first; the arguments are those of `evidence`."""
-    few = max(sum(len(point.runs) for point in curve.points) for curve in study.curves) < _FEW_RUNS
-    return [
-        *_of_runs(study.scores, runs),
-        *_of_intervals(gains),
-        *_of_metrics(study.scores),
-        "A larger number of samples per language is also more training data. Attributing a gain to the languages "
-        "rather than to the volume requires control runs with as many additional English samples.",
-        "Unseen means absent from this fine-tuning; the model may have seen these languages in pretraining.",
-        *(["A rank correlation over so few runs is compatible with almost any true correlation."] if few else []),
-    ]
-
-
-def _of_runs(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    scores, is_mean = study.scores, gains["eval_language"] == MEAN
     missing = sum(run.get("state") != "finished" for run in runs)
-    if missing:
-        are = "is" if missing == 1 else "are"
-        yield (
-            f"{counted(missing, 'run')} of the sweep did not finish and {are} excluded from all numbers; the table of "
-            "runs lists the state and the error of each."
-        )
-    if "tiny" in set(scores["model"]):
-        yield (
-            "The model is the bundled tiny model, and the text is generated: the numbers show that the method works, "
-            "not how far languages transfer in models of practical size."
-        )
     cells = scores.drop_duplicates("run_id").groupby(["model", "setting", "language_group", "samples_per_language"])
-    if cells["seed"].nunique().max() == 1:
-        yield (
-            "Every run was trained with one seed. Training the same run again would give different scores. Unless a "
-            "table states otherwise, the intervals cover the sampling of test items but not this run-to-run noise."
-        )
-
-
-def _of_intervals(gains: pd.DataFrame) -> Iterator[str]:
-    bare = gains[(gains["method"] == NO_INTERVAL) & (gains["eval_language"] == MEAN)]
-    if len(bare):
-        tasks = enumerated([task_label(task).lower() for task in bare["task"].unique()])
-        yield (
-            f"For {tasks}, neither item scores nor standard errors are available, so differences are shown without "
-            "intervals; small differences may be due to chance."
-        )
-    bounded = gains[(gains["eval_language"] != MEAN) & gains["low"].notna()]
-    if len(bounded):
-        unclear = ((bounded["low"] <= 0) & (bounded["high"] >= 0)).mean()
-        yield (
-            f"Of the {counted(len(bounded), 'gain')} in single languages with an interval, {percent(unclear)} have an "
-            "interval that includes zero. The intervals are not corrected for multiple comparisons."
-        )
-
-
-def _of_metrics(scores: pd.DataFrame) -> Iterator[str]:
-    if "reference_chrf" in set(scores["metric"]):
-        yield (
-            "Instruction following is scored by the character overlap with a reference answer (chrF), not by a judge: "
-            "this rewards wording close to the reference."
-        )
-    few = scores.loc[scores["n_items"] < _FEW_ITEMS, "n_items"]
-    if len(few):
-        half_width = 1.96 * sqrt(0.25 / few.min())
-        yield (
-            f"With {few.min()} test items per language, the 95% interval of an accuracy near 50% in a single language "
-            f"is about ±{half_width * 100:.0f} points. Differences in single languages are not conclusive."
-        )
+    without = gains[(gains["method"] == NO_INTERVAL) & is_mean]
+    bounded = gains[~is_mean & gains["low"].notna()]
+    unclear = ((bounded["low"] <= 0) & (bounded["high"] >= 0)).mean()
+    fewest_items = scores["n_items"].min()
+    applies = {
+        "missing_runs": missing > 0,
+        "tiny_model": "tiny" in set(scores["model"]),
+        "one_seed": cells["seed"].nunique().max() == 1,
+        "no_intervals": len(without) > 0,
+        "unclear_gains": len(bounded) > 0,
+        "reference_chrf": "reference_chrf" in set(scores["metric"]),
+        "few_items": fewest_items < _FEW_ITEMS,
+        "few_runs": max(sum(len(point.runs) for point in curve.points) for curve in study.curves) < _FEW_RUNS,
+    }
+    values = {
+        "runs": counted(missing, "run"),
+        "are": "is" if missing == 1 else "are",
+        "tasks": enumerated([task_label(task).lower() for task in without["task"].unique()]),
+        "gains": counted(len(bounded), "gain"),
+        "unclear": percent(unclear),
+        "items": fewest_items,
+        "half_width": 100 * Z * sqrt(0.25 / fewest_items),
+    }
+    return [text.format_map(values) for name, text in words()["limits"].items() if applies.get(name, True)]
 
 
 def _runs_text(scored: int, runs: Sequence[Mapping[str, Any]]) -> str:
@@ -240,5 +208,6 @@ def _runs_text(scored: int, runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _methods_text(gains: pd.DataFrame) -> str:
-    used = [text for name, text in _METHODS.items() if gains["method"].str.contains(name, regex=False).any()]
+    methods = words()["intervals"].items()
+    used = [text for name, text in methods if gains["method"].str.contains(name, regex=False).any()]
     return "; ".join(used) if used else "none: no run can be compared with an English-only run"

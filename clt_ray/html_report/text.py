@@ -20,7 +20,7 @@ NOTHING = "–"
 
 @cache
 def words() -> Any:
-    """Returns the content of `words.yaml`: kind ("sections", "tables" or "figures") -> name -> declaration."""
+    """Returns the content of `words.yaml`: a text or declaration by kind, such as "tables", and name."""
     return yaml.safe_load((Path(__file__).parent / "words.yaml").read_text("utf-8"))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.uncertainty import Estimate
+from clt_ray.analysis.uncertainty import BOOTSTRAP, NO_INTERVAL, NORMAL, Estimate
 from clt_ray.html_report.text import amount, counted, digits_for, enumerated, number, p_value, percent, slug, words
 
 
@@ -44,7 +44,8 @@ def test_the_number_of_decimals_follows_the_width_of_the_interval() -> None:
 
 def test_every_section_table_and_figure_has_its_words() -> None:
     kinds = {"sections": {"label", "title"}, "tables": {"title", "caption"}, "figures": {"title", "caption"}}
-    assert set(words()) == set(kinds)
+    assert set(words()) == {*kinds, "limits", "intervals"}
+    assert all(words()["limits"].values()) and set(words()["intervals"]) == {BOOTSTRAP, NORMAL, NO_INTERVAL}
     for kind, needed in kinds.items():
         for name, texts in words()[kind].items():
             assert needed <= set(texts) and all(texts.values()), f"{kind}.{name}"

@@ -1,9 +1,13 @@
 """The `Claim` class, and the statistics and helper functions from which all claims are computed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import nan
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.metrics import task_label
@@ -14,9 +18,6 @@ SUPPORTED: Final = "supported"
 NOT_SUPPORTED: Final = "not supported"
 UNTESTABLE: Final = "cannot be tested on these runs"
 
-SMALL, LARGE, LLAMA = "aya-23-7b", "aya-23-35b", "llama-3.1-8b"
-"""The study's models, by their names in the scores file."""
-TASKS: Final = ("summarization", "instruction", "math")
 ROUNDING: Final = 0.006
 """Largest difference between two numbers that can come from scores printed with two decimals."""
 
@@ -55,13 +56,32 @@ class Untestable(Exception):
         self.claim = claim
 
 
+@cache
+def findings() -> dict[str, Any]:
+    """Returns the content of `findings.yaml`: texts and instances of each finding, by name."""
+    texts: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "findings.yaml").read_text("utf-8"))
+    return texts
+
+
 @dataclass(frozen=True)
 class Statement:
     """A finding as the reference study states it, to be tested on the runs of a study."""
 
     study: Study
-    claim: str
-    published: str
+    name: str
+    """Name of the finding in `findings.yaml`."""
+    values: Mapping[str, Any]
+    """The instance of the finding: values of the places in its texts."""
+
+    def _filled(self, text: str, facts: Mapping[str, Any]) -> str:
+        shown = {"label": task_label(self.values.get("task", "")), "points": 100 * self.values.get("published", nan)}
+        return text.format_map({**self.values, **shown, **facts})
+
+    def _claim(
+        self, value: float, interval: tuple[float, float], definition: str, verdict: str, run_ids: tuple[str, ...]
+    ) -> Claim:
+        claim, published = (self._filled(findings()[self.name][part], {}) for part in ("claim", "published"))
+        return Claim(claim, published, value, *interval, definition, verdict, run_ids)
 
     def curve(self, model: str, task: str, setting: str = "single", group: str = "all") -> Curve:
         """Returns the curve that the finding is about; raises `Untestable` if it lacks n = 0 or any other run."""
@@ -73,14 +93,23 @@ class Statement:
         kind = "single-task" if setting == "single" else "mixed"
         needed = f"{kind} runs of {model} in {task_label(task).lower()} with the language group {group}"
         definition = f"needs {needed}, which these scores do not contain"
-        raise Untestable(Claim(self.claim, self.published, nan, nan, nan, definition, UNTESTABLE, ()))
+        raise Untestable(self._claim(nan, (nan, nan), definition, UNTESTABLE, ()))
 
     def tested(
-        self, value: float, interval: tuple[float, float], definition: str, verdict: str, *curves: Curve
-    ) -> Claim:
-        """Returns the finding with its recomputed value and interval, the verdict, and the runs of the curves."""
+        self, value: float, interval: tuple[float, float], verdict: str, curves: Sequence[Curve], *reasons: str,
+        **facts: object,
+    ) -> Claim:  # fmt: skip
+        """Returns the finding with its recomputed value and interval, the verdict, and the runs of the curves.
+
+        Args:
+            reasons: Names of the reasons that apply; empty names are ignored.
+            facts: Values of the places in the definition and in the reasons.
+        """
         run_ids = tuple(dict.fromkeys(run for curve in curves for point in curve.points for run in point.run_ids))
-        return Claim(self.claim, self.published, value, *interval, definition, verdict, run_ids)
+        texts = findings()[self.name]
+        parts = [texts["definition"], *(texts["reasons"][reason] for reason in reasons if reason)]
+        definition = "".join(self._filled(part, facts) for part in parts)
+        return self._claim(value, interval, definition, verdict, run_ids)
 
 
 def around(centre: float, half_width: float) -> tuple[float, float]:

@@ -6,28 +6,13 @@ from typing import Final
 import numpy as np
 
 from clt_ray.analysis.findings import claim as claims
-from clt_ray.analysis.findings.claim import LARGE, LLAMA, SMALL, Claim, Statement, around, noise_of, values, verdict
-from clt_ray.analysis.metrics import task_label
+from clt_ray.analysis.findings.claim import Claim, Statement, around, noise_of, values, verdict
 from clt_ray.analysis.run_noise import add_noise, peak, resampled_peaks
 from clt_ray.analysis.saturation import FALLING, FLAT, saturation
 from clt_ray.analysis.series import Series
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
 
-RISES: Final = (
-    (SMALL, "instruction", 0.068), (SMALL, "summarization", 0.087), (SMALL, "math", 0.227),
-    (LLAMA, "instruction", 0.123), (LLAMA, "summarization", 0.147), (LLAMA, "math", 0.40),
-)  # fmt: skip
-"""Model, task, published rise of performance relative to English; the last one is "over 40"."""
-PLATEAUS: Final = (
-    (SMALL, "instruction", 400, 400), (SMALL, "summarization", 400, 400),
-    (LARGE, "instruction", 200, 400), (LARGE, "summarization", 200, 400), (LARGE, "math", 200, 400),
-)  # fmt: skip
-"""Model, task, and the range of n at which the curve levels off according to the study."""
-BEST_RUNS: Final = ((SMALL, -0.08), (LARGE, 0.0))
-"""Model, and published difference of the best mixed and the best single-task run in math; 0 is "at least as good"."""
-SHARES: Final = (("summarization", 0.90), ("instruction", 0.90), ("math", 0.60))
-"""Task, and published share of the English score that mixed training reaches at its best."""
 _TOLERANCE: Final = 0.01
 """Largest difference that counts as none at a plateau, as a share of the metric's scale."""
 _WORTH_IT: Final = 0.05
@@ -37,33 +22,23 @@ _APPROXIMATE: Final = 0.03
 _SEEN: Final = ("es", "fr", "ja", "zh")
 
 
-def rise(study: Study, model: str, task: str, published: float) -> Claim:
+def rise(statement: Statement, model: str, task: str, published: float, over: str) -> Claim:
     """Returns the claim on the rise of performance relative to English from n = 0 to the best run."""
-    over = "over " if published == 0.40 else ""
-    statement = Statement(
-        study,
-        f"{task_label(task)}, {model}: multilingual data brings the other languages nearer to English",
-        f"{over}{100 * published:g} points of performance relative to English",
-    )
-    curve = statement.curve(model, task)
+    study, curve = statement.study, statement.curve(model, task)
     series = values(study, curve, claims.relative_to_english)
     noise = noise_of(study, curve, claims.relative_to_english)
     best = peak(series, noise.standard_deviation)
     value = best.value - series[0]
     low, high = around(value - best.optimism, noise.half_width())
     follows = value >= published - claims.ROUNDING if over else claims.agrees(value, published)
-    reason = "" if follows else f"; the printed scores give {100 * value:.1f} points, not {over}{100 * published:g}"
-    reason += "" if follows else _without_arabic(study, curve)
-    reason += "" if low > 0 else "; the interval includes zero"
-    definition = (
-        f"best run (n = {curve.points[best.index].samples_per_language}) minus n = 0 of mean(non-English languages) / "
-        f"English; the interval is corrected for the optimism of picking the best of {len(series)} runs, "
-        f"{100 * best.optimism:.1f} points{reason}"
-    )
-    return statement.tested(value, (low, high), definition, verdict(follows, low > 0), curve)
+    facts = {"n": curve.points[best.index].samples_per_language, "runs": len(series), "optimism": 100 * best.optimism}
+    return statement.tested(
+        value, (low, high), verdict(follows, low > 0), [curve], "" if follows else "differs", "" if low > 0 else "zero",
+        **facts, recomputed=100 * value, without_arabic=100 * _rise_without_arabic(study, curve),
+    )  # fmt: skip
 
 
-def _without_arabic(study: Study, curve: Curve) -> str:
+def _rise_without_arabic(study: Study, curve: Curve) -> float:
     """Returns the rise without Arabic, which has scores near 0 in math at 7B.
 
     The study's math figures agree best with its tables when Arabic is left out.
@@ -71,41 +46,27 @@ def _without_arabic(study: Study, curve: Curve) -> str:
     languages = study.task_scores[curve.task].languages
     others = claims.mean_over([code for code in languages if code not in (ENGLISH, "ar")])
     series = [others(study, curve, p) / claims.mean_over([ENGLISH])(study, curve, p) for p in curve.points]
-    return f" ({100 * (max(series) - series[0]):.1f} without Arabic)"
+    return max(series) - series[0]
 
 
-def plateau(study: Study, model: str, task: str, first: int, last: int) -> Claim:
+def plateau(statement: Statement, model: str, task: str, where: str, first: int, last: int) -> Claim:
     """Returns the claim on where a curve levels off, which the study read off a figure without a definition."""
-    where = f"{first}" if first == last else f"{first} to {last}"
-    claim = f"{task_label(task)}, {model}: levels off at {where} samples per language"
-    statement = Statement(study, claim, where)
-    curve = statement.curve(model, task)
+    study, curve = statement.study, statement.curve(model, task)
     fit = saturation(Series.of(study, curve), _TOLERANCE * study.task_scores[task].metric.span)
     estimate = fit.plateau
     inside = estimate.low <= last and estimate.high >= first
     tight = isfinite(estimate.high) and estimate.high <= 2 * last
     rises_at_all = fit.verdict not in (FLAT, FALLING)
-    if not rises_at_all:
-        reason = f"the series is {fit.verdict}: it does not rise by more than the tolerance, so there is no plateau"
-    elif not inside:
-        reason = "the interval excludes the published n"
-    elif not tight:
-        reason = "the interval includes the published n and much larger ones, so the claim is not confirmed"
-    else:
-        reason = "the interval includes the published n and ends below twice its value"
-    definition = (
-        f"smallest n within {100 * _TOLERANCE:g}% of the scale of the ceiling of a saturating fit, mean of non-English "
-        f"languages; {reason}"
-    )
-    interval = (estimate.low, estimate.high)
-    return statement.tested(estimate.samples, interval, definition, verdict(inside, tight, rises_at_all), curve)
+    reason = "no_rise" if not rises_at_all else "outside" if not inside else "inside" if tight else "wide"
+    outcome, ends = verdict(inside, tight, rises_at_all), (estimate.low, estimate.high)
+    facts = {"tolerance": 100 * _TOLERANCE, "shape": fit.verdict}
+    return statement.tested(estimate.samples, ends, outcome, [curve], reason, **facts)
 
 
-def data_ratio(study: Study) -> Claim:
+def data_ratio(statement: Statement, model: str) -> Claim:
     """Returns the claim on the ratio of samples at the best run, math against instruction following."""
-    claim = f"{SMALL}: math needs about 13 times the multilingual data of instruction following to reach its peak"
-    statement = Statement(study, claim, "13")
-    curves = [statement.curve(SMALL, task) for task in ("math", "instruction")]
+    study, tasks = statement.study, ("math", "instruction")
+    curves = [statement.curve(model, task) for task in tasks]
     best_sizes, resampled_sizes = [], []
     for seed, curve in enumerate(curves):
         sizes = np.array([point.samples_per_language for point in curve.points[1:]], dtype=float)
@@ -115,47 +76,30 @@ def data_ratio(study: Study) -> Claim:
         resampled_sizes.append(sizes[resampled_peaks(series, noise.standard_deviation, seed)])
     low, high = _ends(resampled_sizes[0] / resampled_sizes[1])
     ratio = float(best_sizes[0] / best_sizes[1])
-    reason = "" if low > 1 else "; with run-to-run noise the best run can be anywhere in the interval"
-    definition = (
-        f"n of the best run, math ({best_sizes[0]:g}) / instruction following ({best_sizes[1]:g}), mean of non-English "
-        f"languages, n > 0. The number follows as {best_sizes[0]:g} / {best_sizes[1]:g}{reason}"
-    )
-    return statement.tested(ratio, (low, high), definition, verdict(claims.agrees(ratio, 13, 0.5), low > 1), *curves)
+    outcome, reason = verdict(claims.agrees(ratio, 13, 0.5), low > 1), "" if low > 1 else "noise"
+    return statement.tested(ratio, (low, high), outcome, curves, reason, **dict(zip(tasks, best_sizes, strict=True)))
 
 
-def english_is_enough(study: Study, task: str) -> Claim:
+def english_is_enough(statement: Statement, model: str, task: str) -> Claim:
     """Returns the claim that multilingual data adds little to English alone at the largest model."""
-    claim = f"{task_label(task)}, {LARGE}: English alone is about as good as multilingual data"
-    statement = Statement(study, claim, "comparable")
-    curve = statement.curve(LARGE, task)
+    study, curve = statement.study, statement.curve(model, task)
     series = values(study, curve, claims.relative_to_english)
     value = float(np.mean(series[1:])) - series[0]
     half_width = noise_of(study, curve, claims.relative_to_english).half_width(1 + 1 / (len(series) - 1))
     enough = value + half_width < _WORTH_IT
-    reason = "" if enough else "; the interval includes larger gains, so the claim is not confirmed"
-    definition = (
-        "mean of all runs with n > 0 minus n = 0 of performance relative to English; comparable when multilingual data "
-        f"adds less than {100 * _WORTH_IT:g} points{reason}"
-    )
-    return statement.tested(value, around(value, half_width), definition, verdict(enough), curve)
+    interval, reason = around(value, half_width), "" if enough else "larger"
+    return statement.tested(value, interval, verdict(enough), [curve], reason, worth_it=100 * _WORTH_IT)
 
 
-def best_mixed_run(study: Study, model: str, published: float) -> Claim:
+def best_mixed_run(statement: Statement, model: str, published: float, **_: str) -> Claim:
     """Returns the claim on the best mixed against the best single-task run in math: a loss at 7B, none at 35B."""
-    verb, published_text = (
-        ("costs accuracy", "8 points less") if published else ("does not cost accuracy", "at least as good")
-    )
-    statement = Statement(study, f"Math, {model}: training on other tasks too {verb}", published_text)
     single, mixed = statement.curve(model, "math"), statement.curve(model, "math", "multi")
-    value, low, high = _difference_of_peaks(study, mixed, single)
+    value, low, high = _difference_of_peaks(statement.study, mixed, single)
     follows = claims.agrees(value, published) if published else value >= -claims.ROUNDING
     certain = high < 0 if published else low > -0.02
-    reason = "" if follows and certain else "; the interval includes losses of more than 2 points"
-    definition = (
-        "best mixed run minus best single-task run, mean accuracy of non-English languages; the interval is corrected "
-        f"for the optimism of picking the best of {len(mixed.points)} and of {len(single.points)} runs{reason}"
-    )
-    return statement.tested(value, (low, high), definition, verdict(follows, certain), single, mixed)
+    reason = "" if follows and certain else "losses"
+    runs = {"mixed_runs": len(mixed.points), "single_runs": len(single.points)}
+    return statement.tested(value, (low, high), verdict(follows, certain), [single, mixed], reason, **runs)
 
 
 def _difference_of_peaks(study: Study, mixed: Curve, single: Curve) -> tuple[float, float, float]:
@@ -173,29 +117,23 @@ def _difference_of_peaks(study: Study, mixed: Curve, single: Curve) -> tuple[flo
     return value, *around(centre, half_width)
 
 
-def share(study: Study, task: str, published: float) -> Claim:
+def share(statement: Statement, model: str, task: str, published: float) -> Claim:
     """Returns the claim on the share of the English score that mixed training reaches at 7B."""
-    claim = f"{task_label(task)}, {SMALL}: mixed training reaches about {100 * published:g}% of English"
-    statement = Statement(study, claim, f"{100 * published:g}%")
-    curve = statement.curve(SMALL, task, "multi")
+    study, curve = statement.study, statement.curve(model, task, "multi")
     noise = noise_of(study, curve, claims.relative_to_english)
     best = peak(values(study, curve, claims.relative_to_english), noise.standard_deviation)
     low, high = around(best.corrected, noise.half_width(1.0))
     follows = claims.agrees(best.value, published, _APPROXIMATE)
-    reason = "" if follows else f"; the printed scores give {100 * best.value:.0f}%"
-    definition = (
-        f"best run (n = {curve.points[best.index].samples_per_language}) of mean(non-English languages) / English; the "
-        f"interval is corrected for the optimism of picking the best of {len(curve.points)} runs{reason}"
-    )
     inside = low <= published + _APPROXIMATE and high >= published - _APPROXIMATE
-    return statement.tested(best.value, (low, high), definition, verdict(follows, inside), curve)
+    facts = {"n": curve.points[best.index].samples_per_language, "runs": len(curve.points)}
+    outcome, reason = verdict(follows, inside), "" if follows else "differs"
+    return statement.tested(best.value, (low, high), outcome, [curve], reason, recomputed=100 * best.value, **facts)
 
 
-def less_math_data(study: Study) -> Claim:
+def less_math_data(statement: Statement, model: str) -> Claim:
     """Returns the claim that mixed runs reach the best single-task math score with fewer math samples at 35B."""
-    claim = f"Math, {LARGE}: mixed training reaches the best single-task score with 11k instead of 18k math samples"
-    statement = Statement(study, claim, "68% with 11,000")
-    single, mixed = statement.curve(LARGE, "math"), statement.curve(LARGE, "math", "multi")
+    study = statement.study
+    single, mixed = statement.curve(model, "math"), statement.curve(model, "math", "multi")
     needed, best = {}, {}
     for name, languages in (("without", _SEEN), ("with", (ENGLISH, *_SEEN))):
         statistic = claims.mean_over(languages)
@@ -207,15 +145,13 @@ def less_math_data(study: Study) -> Claim:
     best_point = single.points[int(np.argmax(values(study, single, claims.mean_over(_SEEN))))]
     single_samples = 10_000 + 4 * best_point.samples_per_language
     certain = high < single_samples
-    reason = "" if certain else f"; with run-to-run noise it may take more than the {single_samples:,} samples"
-    definition = (
-        "math samples (5,000 English and n in each of 4 languages) of the first mixed run within rounding of the best "
-        f"single-task run, seen languages: {needed['without']:,.0f} by the study's definition, where English is not "
-        f"seen and the score is {100 * best['without']:.0f}%; {needed['with']:,.0f} with English, where it is "
-        f"{100 * best['with']:.0f}%{reason}"
-    )
     follows = not isnan(needed["without"]) and claims.agrees(needed["without"], 11_000, 1)
-    return statement.tested(needed["without"], (low, high), definition, verdict(follows, certain), single, mixed)
+    outcome, reason = verdict(follows, certain), "" if certain else "more"
+    return statement.tested(
+        needed["without"], (low, high), outcome, [single, mixed], reason, single=single_samples,
+        without=needed["without"], with_english=needed["with"], best_without=100 * best["without"],
+        best_with=100 * best["with"],
+    )  # fmt: skip
 
 
 def _ends(resampled: Floats) -> tuple[float, float]:

@@ -45,7 +45,6 @@ _SHARES: Final = {
     "fidelity": Quantity("answers in the right language", "%", 100.0, None, "percent"),
     "follow_rate": Quantity("follow rate", "gain per point of seen gain", reference=0.0),
     "spearman": Quantity("Spearman correlation", "seen with unseen", reference=0.0),
-    "pearson": Quantity("Pearson correlation", "seen with unseen", reference=0.0),
     "plateau": Quantity("plateau", "samples per language", ticks="samples"),
 }
 

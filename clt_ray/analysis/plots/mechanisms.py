@@ -43,40 +43,25 @@ def plot_trajectories(table: pd.DataFrame) -> Figure:
         axes[0].xaxis.set_major_locator(MaxNLocator(4))
         axes[0].xaxis.set_major_formatter(lambda value, _: count_label(round(value)))
         for index, (axis, code) in enumerate(zip(axes, languages, strict=True)):
-            _loss(axis, single[single["eval_language"] == code], ENGLISH, 1.2)
-            _loss(axis, mixed[mixed["eval_language"] == code], colour, 1.7)
+            ends = _loss(axis, single[single["eval_language"] == code], "single", ENGLISH, 1.2)
+            ends += _loss(axis, mixed[mixed["eval_language"] == code], "mixed", colour, 1.7)
             axis.set_title(language_name(code), pad=5)
             if index % columns == columns - 1 or index == len(languages) - 1:
-                _log_labels(axis, _ends({"mixed": (mixed, colour), "single": (single, ENGLISH)}, code))
+                line_labels(axis, ends)
         foot(figure, "x: rows of the task seen in training;  y: validation loss in nats per token")
     return figure
 
 
-def _loss(axis: Axes, rows: pd.DataFrame, colour: str, width: float) -> None:
-    """Draws a line with a dot at its lowest point; dashed where the run does not train on the language."""
+def _loss(axis: Axes, rows: pd.DataFrame, label: str, colour: str, width: float) -> list[LineEnd]:
+    """Draws a line, dashed for languages not trained on, with a dot at its lowest point, and returns its end."""
     if rows.empty:
-        return
+        return []
     rows = rows.sort_values("task_rows")
     dashed = rows["exposure"].iloc[0] == "unseen"
     axis.plot(rows["task_rows"], rows["loss"], color=colour, linewidth=width, linestyle=DASHES if dashed else "-")
     lowest = rows.iloc[int(rows["loss"].argmin())]
     axis.plot(lowest["task_rows"], lowest["loss"], color=colour, marker="o", markersize=3.6, clip_on=False)
-
-
-def _ends(lines: dict[str, tuple[pd.DataFrame, str]], code: str) -> list[LineEnd]:
-    ends = []
-    for label, (rows, colour) in lines.items():
-        language_rows = rows[rows["eval_language"] == code].sort_values("task_rows")
-        if len(language_rows):
-            ends.append((float(language_rows["loss"].iloc[-1]), label, colour))
-    return ends
-
-
-def _log_labels(axis: Axes, ends: list[LineEnd]) -> None:
-    """Places labels on a logarithmic axis, which `line_labels` takes to be linear between its limits."""
-    low, high = axis.get_ylim()
-    places = [low + (high - low) * float(np.log(y / low) / np.log(high / low)) for y, _, _ in ends]
-    line_labels(axis, [(place, text, colour) for place, (_, text, colour) in zip(places, ends, strict=True)])
+    return [(float(rows["loss"].iloc[-1]), label, colour)]
 
 
 def plot_gradient_agreement_over_steps(steps: pd.DataFrame) -> Figure:

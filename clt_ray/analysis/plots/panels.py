@@ -106,11 +106,11 @@ def samples_axis(axes: Sequence[Axes], samples: Sequence[int], width: float) -> 
 
 def line_labels(axis: Axes, ends: Sequence[LineEnd]) -> None:
     """Writes the names of lines right of a panel whose limits are set, each as near its line's end as others allow."""
-    low, high = axis.get_ylim()
     figure = axis.get_figure(root=True)
     assert figure is not None
     points = axis.get_position().height * figure.get_size_inches()[1] * 72
-    positions = [(y - low) / (high - low) * points for y, _, _ in ends]
+    to_fraction = axis.transScale + axis.transLimits
+    positions = [float(to_fraction.transform((1.0, y))[1]) * points for y, _, _ in ends]
     for height, (_, text, colour) in zip(spread(positions, _LABEL_GAP_POINTS, 0, points), ends, strict=True):
         axis.annotate(
             text, (1, 0), (5, height), xycoords="axes fraction", textcoords="offset points",
