@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from clt_ray.analysis.loading import load_items, load_scores
     from clt_ray.analysis.reference import reference_scores
     from clt_ray.analysis.run_log import RunLog
-    from clt_ray.analysis.series import Series
+    from clt_ray.analysis.saturation import Series
     from clt_ray.analysis.study import Curve, Point, Study
     from clt_ray.analysis.uncertainty import Estimate
 
 _MODULES: Final = ("claims", "plots", "tables", "transfer")
 _HOME: Final = {
-    "Advice": "advice", "Curve": "study", "Estimate": "uncertainty", "Point": "study", "RunLog": "run_log", "Series":
-    "series", "Study": "study", "ThinEvidence": "advice", "advise": "advice", "load_items": "loading", "load_scores":
-    "loading", "reference_scores": "reference",
+    "Advice": "advice", "Curve": "study", "Estimate": "uncertainty", "Point": "study", "RunLog": "run_log",
+    "Series": "saturation", "Study": "study", "ThinEvidence": "advice", "advise": "advice", "load_items": "loading",
+    "load_scores": "loading", "reference_scores": "reference",
 }  # fmt: skip
 """Module of each exported name."""
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.metrics import metric
-from clt_ray.analysis.saturation import saturation
-from clt_ray.analysis.series import Series
+from clt_ray.analysis.saturation import Series, saturation
 from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import (
     CURVE_COLUMNS,
@@ -25,9 +25,6 @@ from clt_ray.analysis.table_columns import (
 )
 from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.languages import is_latin
-
-TOLERANCE: Final = 0.01
-"""Share of a metric's scale below which differences count as none when a plateau is determined."""
 
 
 def plateau(study: Study) -> pd.DataFrame:

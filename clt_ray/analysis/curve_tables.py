@@ -46,15 +46,13 @@ def seen_unseen(study: Study) -> pd.DataFrame:
     `<name>_low` and `<name>_high`; `n`, the number of item scores behind the gap; `method`; `run_ids`.
     """
     rows: list[dict[str, Any]] = []
-    names = ("seen", "unseen", "english", "gap")
     for curve, point in study.points():
         means = transfer.seen_unseen(study, curve, point)
-        row = series_columns(curve, point) | estimate_columns("gap", means.gap if means.gap.n else means.english)
-        for name in names:
-            estimate: Estimate = getattr(means, name)
-            row |= {name: estimate.estimate, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        row = series_columns(curve, point) | estimate_columns("gap", means["gap" if means["gap"].n else "english"])
+        for name, mean in means.items():
+            row |= {name: mean.estimate, f"{name}_low": mean.low, f"{name}_high": mean.high}
         rows.append(row)
-    estimates = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+    estimates = [f"{name}{end}" for name in ("seen", "unseen", "english", "gap") for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, *estimates, "n", "method", "run_ids"])
 
 

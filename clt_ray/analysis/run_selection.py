@@ -22,8 +22,7 @@ import numpy as np
 
 from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.needed_runs import CurvePosterior, assumed_item_variance
-from clt_ray.analysis.saturation import NOT_SATURATING, TOO_SHORT, saturation
-from clt_ray.analysis.series import Series
+from clt_ray.analysis.saturation import NOT_SATURATING, TOO_SHORT, Series, saturation
 
 RUN_SPREAD: Final = 0.01
 """Assumed run-to-run standard deviation as a share of the metric's scale. The reference study has three runs of each

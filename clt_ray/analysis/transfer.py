@@ -15,20 +15,6 @@ from clt_ray.analysis.uncertainty import NO_INTERVAL, Estimate, ResampledValue, 
 
 
 @dataclass(frozen=True)
-class SeenUnseen:
-    """Mean scores of a point in seen, unseen and English evaluation data."""
-
-    seen: Estimate
-    """Unweighted mean over the non-English training languages in which the runs were evaluated."""
-    unseen: Estimate
-    """Unweighted mean over the other non-English evaluation languages."""
-    english: Estimate
-    """Score in English."""
-    gap: Estimate
-    """Seen minus unseen mean, paired by item."""
-
-
-@dataclass(frozen=True)
 class Correlation(RankCorrelation):
     """Spearman correlation between the seen and the unseen mean over runs."""
 
@@ -55,11 +41,15 @@ def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
     ).estimate()
 
 
-def seen_unseen(study: Study, curve: Curve, point: Point) -> SeenUnseen:
-    """Returns the seen, unseen and English means of a point, and the gap between seen and unseen."""
+def seen_unseen(study: Study, curve: Curve, point: Point) -> dict[str, Estimate]:
+    """Returns the estimates `seen`, `unseen`, `english` and `gap` of a point.
+
+    The first three are mean scores over the languages of an exposure, without weights: English is neither seen nor
+    unseen. The gap is the seen minus the unseen mean, paired by item.
+    """
     means = {exposure: _exposure_mean(study, curve, point, exposure) for exposure in ("seen", "unseen", "english")}
-    gap = means["seen"] - means["unseen"]
-    return SeenUnseen(gap=gap.estimate(), **{exposure: value.estimate() for exposure, value in means.items()})
+    means["gap"] = means["seen"] - means["unseen"]
+    return {name: value.estimate() for name, value in means.items()}
 
 
 def gain(study: Study, curve: Curve, samples_per_language: int, languages: Sequence[str] | str) -> Estimate:

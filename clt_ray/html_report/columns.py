@@ -47,8 +47,6 @@ class Cell:
     """Whether the text is set in a fixed-width face, as run ids are."""
     link: str = ""
     """Address that the text links to; empty for none."""
-    heat: float | None = None
-    """Tint of the background from -1 to 1; None for none."""
 
 
 MISSING: Final = Cell(NOTHING, -np.inf, numeric=True)

@@ -73,6 +73,12 @@ def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame 
     ]
 
 
+def curve_words(row: pd.Series) -> str:
+    """Returns the model and the training languages of a row: `llama-3.1-8b, es fr ja zh`."""
+    trained = str(row["train_languages"])
+    return f"{row['model']}, {language_list(trained.split('+')) if trained else 'English only'}"
+
+
 def of_curves(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
     """Returns the rows of the given curves."""
     keys = {
@@ -128,16 +134,16 @@ def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str]) -
 
 
 def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
+    """Yields the figures of the first curve of each task and model, which are collapsed from the second model on."""
     from clt_ray.analysis.plots import plot_per_language
-    from clt_ray.analysis.plots.curves import MAX_CURVES
 
     for task, task_rows in table.groupby("task", sort=False):
         several_models = task_rows["model"].nunique() > 1
-        for index, (model, rows) in enumerate(task_rows.groupby("model", sort=False)):
+        for index, (model, model_rows) in enumerate(task_rows.groupby("model", sort=False)):
+            _, rows = next(iter(model_rows.groupby(CURVE, sort=False)))
             name = f"per_language_{slug(str(task))}" + (f"_{slug(str(model))}" if several_models else "")
             title, caption, _ = words_of("figures", "per_language")
-            curves_left_out = len(curve_labels(rows)) - MAX_CURVES
-            caption += f" {curves_left_out} further curves are in the table." if curves_left_out > 0 else ""
+            caption = f"{curve_words(rows.iloc[0])}. {caption}"
             languages = ", ".join(language_name(code) for code in rows["eval_language"].unique())
             alt = f"{task_label(str(task))} over samples per language, one panel per language: {languages}. {IN_TABLE}"
             title += f", {model}" if several_models else ""
@@ -206,9 +212,7 @@ def _shown(table: pd.DataFrame) -> list[pd.Series]:
 
 
 def _described(run: pd.Series) -> str:
-    trained = str(run["train_languages"])
-    languages = language_list(trained.split("+")) if trained else "English only"
-    return f"{run['model']}, {languages}, n = {run['samples_per_language']:,}"
+    return f"{curve_words(run)}, n = {run['samples_per_language']:,}"
 
 
 def _stem(run: pd.Series) -> str:

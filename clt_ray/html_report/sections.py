@@ -15,7 +15,7 @@ from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import ENGLISH
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report.columns import Table, excludes_zero, is_discovery, table
-from clt_ray.html_report.tables import CURVE, Tables, at_largest, fidelity, languages, left_out, source_matrices
+from clt_ray.html_report.tables import CURVE, Tables, at_largest, fidelity, languages, left_out
 from clt_ray.html_report.text import counted, number, percent, words
 
 
@@ -48,10 +48,8 @@ def sections(tables: Tables) -> list[Section]:
     """Returns the sections that have anything to show; measures that `tables` lacks have nothing to show."""
     shown = []
     for name, declared in words()["sections"].items():
-        parts = [
-            part for table_name in declared.get("tables", ()) if table_name in tables
-            for part in _tables(table_name, tables[table_name])
-        ]  # fmt: skip
+        known = [table_name for table_name in declared.get("tables", ()) if len(tables.get(table_name, ()))]
+        parts = [_table(table_name, tables[table_name]) for table_name in known]
         if any(part.rows for part in parts):
             values = _VALUES[name](tables) if name in _VALUES else {}
             shown += [] if values is None else [Section.of(name, *parts, values=values)]
@@ -69,13 +67,9 @@ def _task_sections(scores: pd.DataFrame) -> list[Section]:
     ]
 
 
-def _tables(name: str, frame: pd.DataFrame) -> tuple[Table, ...]:
-    if frame.empty:
-        return ()
-    if name == "source_to_target":
-        return source_matrices(frame)
+def _table(name: str, frame: pd.DataFrame) -> Table:
     if name in ("leave_one_out", "fidelity"):
-        return (left_out(frame) if name == "leave_one_out" else fidelity(frame),)
+        return left_out(frame) if name == "leave_one_out" else fidelity(frame)
     if name in ("gain_over_runs", "gain_over_languages"):
         frame = at_largest(frame)
     elif name == "script_effect":
@@ -85,7 +79,7 @@ def _tables(name: str, frame: pd.DataFrame) -> tuple[Table, ...]:
         frame = at_largest(frame, [*CURVE, "against"])
     elif name == "association":
         frame = frame[frame["spearman"].notna()]
-    return (table(name, frame),)
+    return table(name, frame)
 
 
 def _claims(tables: Tables) -> dict[str, object] | None:

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from clt_ray.analysis.curve_tables import comparable
 from clt_ray.analysis.labels import CURVE_COLUMNS, curve_labels, key_of, language_name, language_order, natural_sort_key
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.tables import MEAN
@@ -113,34 +112,6 @@ def fidelity(frame: pd.DataFrame) -> Table:
 def _share_cell(row: Row) -> Cell:
     interval = f"{number(100 * row['low'], 0)} to {number(100 * row['high'], 0)}"
     return Cell(percent(row["fidelity"]), row["fidelity"], interval, row["high"] < _SURELY_WRONG, numeric=True)
-
-
-def source_matrices(frame: pd.DataFrame) -> tuple[Table, ...]:
-    """Returns the gains from every training language to every evaluation language, per task, model and setting."""
-    return tuple(_source_matrix(rows) for _, rows in frame.groupby(["task", "model", "setting"], sort=False))
-
-
-def _source_matrix(rows: pd.DataFrame) -> Table:
-    rows = comparable(rows)
-    first = rows.iloc[0]
-    gain_metric = metric(str(first["metric"]))
-    strongest = float(rows["gain"].abs().max()) or 1.0
-    cells = {
-        (row["source"], row["target"]): replace(columns.estimate(row, "gain", "q"), heat=row["gain"] / strongest)
-        for row in rows.to_dict("records")
-    }
-    targets = sorted(rows["target"].unique(), key=language_order)
-    lines = tuple(
-        (text_cell(language_name(source)), *(cells.get((source, target), MISSING) for target in targets))
-        for source in sorted(rows["source"].unique(), key=language_order)
-    )
-    kind = ", mixed tasks" if first["setting"] == "multi" else ""
-    caption = (
-        f"Gain over n = 0 in {gain_metric.unit} at n = {first['samples_per_language']:,}. Rows: the language added "
-        "to English in training. Columns: the evaluation language. Bold: q is below 5%."
-    )
-    title = f"{task_label(str(first['task']))}, {first['model']}{kind}"
-    return Table("source_to_target", title, caption, ("Trained on", *map(language_name, targets)), lines)
 
 
 def run_table(scores: pd.DataFrame, runs: Sequence[Mapping[str, Any]], mlflow_url: str | None) -> Table:

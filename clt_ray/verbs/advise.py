@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from math import isfinite, isnan
 from typing import Annotated, Any, Literal
 
-from clt_ray.analysis.advice import Advice, ThinEvidence
+from clt_ray.analysis.advice import Advice, Option, Quantity, ThinEvidence
 from clt_ray.analysis.advice import advise as advise_on
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.needed_runs import NeededRun
-from clt_ray.analysis.options import Option, Quantity
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.saturation import Plateau
 from clt_ray.analysis.study import Study

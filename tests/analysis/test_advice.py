@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clt_ray.analysis.advice import ThinEvidence, advise
+from clt_ray.analysis.advice import CONFIDENCE, ThinEvidence, advise
 from clt_ray.analysis.loading import load_scores
 from clt_ray.analysis.needed_runs import CurvePosterior
-from clt_ray.analysis.options import CONFIDENCE
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError

@@ -55,7 +55,7 @@ def measured(study: Study) -> Iterator[tuple[str, float, float, float]]:
 
     yield row("gain of seen", transfer.gain(study, curve, 100, "seen"))
     yield row("gain of English", transfer.gain(study, curve, 100, "english"))
-    yield row("gap", transfer.seen_unseen(study, curve, curve.largest).gap)
+    yield row("gap", transfer.seen_unseen(study, curve, curve.largest)["gap"])
     yield row("relative to English", transfer.relative_to_english(study, curve, curve.largest))
     named = {"seen": "seen", "unseen": "unseen", "english": "English"}
     for called, table in (("interference", interference(study)), ("languages against volume", equal_volume(study))):

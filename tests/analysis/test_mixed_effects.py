@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clt_ray.analysis.mixed_effects import fit_mixed, same
+from clt_ray.analysis.follow_rates import fit_mixed, same
 
 
 def test_dependent_columns_are_refused_and_variances_recovered() -> None:

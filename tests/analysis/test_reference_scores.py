@@ -93,11 +93,11 @@ def test_script_ablation_peaks(study: Study) -> None:
 
 def test_gaps_as_recomputed_from_the_tables(study: Study) -> None:
     of = curve(study, "summarization")
-    gaps = {point.samples_per_language: transfer.seen_unseen(study, of, point).gap.estimate for point in of.points}
+    gaps = {point.samples_per_language: transfer.seen_unseen(study, of, point)["gap"].estimate for point in of.points}
     assert gaps[0] == pytest.approx(0.046, abs=1e-3)
     mixed = curve(study, "instruction", setting="multi")
     gaps = {
-        point.samples_per_language: transfer.seen_unseen(study, mixed, point).gap.estimate for point in mixed.points
+        point.samples_per_language: transfer.seen_unseen(study, mixed, point)["gap"].estimate for point in mixed.points
     }
     assert gaps[0] == pytest.approx(-0.012, abs=2e-3)
     assert gaps[7000] == pytest.approx(0.178, abs=2e-3)

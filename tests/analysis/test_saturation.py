@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.reference import reference_scores
-from clt_ray.analysis.saturation import FALLING, FLAT, NOT_SATURATING, SATURATING, TOO_SHORT, Refits, saturation
-from clt_ray.analysis.series import Series
+from clt_ray.analysis.saturation import FALLING, FLAT, NOT_SATURATING, SATURATING, TOO_SHORT, Refits, Series, saturation
 from clt_ray.analysis.study import Study
 from tests.support.scores import smoke_sweep
 

@@ -43,10 +43,10 @@ def test_measures_computed_by_hand() -> None:
     (curve,) = study.curves
     assert curve.train_languages == ("es", "ja") and curve.origin is not None
     before = transfer.seen_unseen(study, curve, curve.origin)
-    assert (before.seen.estimate, before.unseen.estimate) == pytest.approx((0.2, 0.2))
+    assert (before["seen"].estimate, before["unseen"].estimate) == pytest.approx((0.2, 0.2))
     after = transfer.seen_unseen(study, curve, curve.largest)
-    assert after.gap.estimate == pytest.approx(0.2)
-    assert after.english.estimate == 0.8
+    assert after["gap"].estimate == pytest.approx(0.2)
+    assert after["english"].estimate == 0.8
     assert transfer.relative_to_english(study, curve, curve.largest).estimate == pytest.approx(1.3 / 3 / 0.8)
     assert transfer.gain(study, curve, 100, "seen").estimate == pytest.approx(0.3)
     assert transfer.gain(study, curve, 100, "unseen").estimate == pytest.approx(0.1)
@@ -100,7 +100,7 @@ def test_english_score_of_zero_has_no_ratio() -> None:
 def test_english_only_runs_have_no_seen_and_unseen() -> None:
     study = Study.of(scores(("none", 0, 0, START)))
     means = transfer.seen_unseen(study, study.curves[0], study.curves[0].largest)
-    assert isnan(means.seen.estimate) and means.english.estimate == 0.8
+    assert isnan(means["seen"].estimate) and means["english"].estimate == 0.8
     assert set(tables.per_language(study)["exposure"]) == {"english", "non-English"}
 
 

@@ -100,7 +100,7 @@ def test_intervals_of_gain_and_level_cover_the_truth(shared: bool) -> None:
         curve = study.curves[0]
         gain = transfer.gain(study, curve, 100, "seen")
         hits["gain"] += gain.low <= 0.15 <= gain.high
-        level = transfer.seen_unseen(study, curve, curve.largest).seen
+        level = transfer.seen_unseen(study, curve, curve.largest)["seen"]
         hits["level"] += level.low <= 0.55 <= level.high
         assert gain.method == "paired item bootstrap"
     # Three standard errors of a simulated coverage around 93 to 97%.

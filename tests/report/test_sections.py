@@ -13,7 +13,7 @@ from clt_ray.analysis.study import Study
 from clt_ray.analysis.tables import compute_all
 from clt_ray.html_report import Heading, ReportData, build_report
 from clt_ray.html_report.sections import Section, sections
-from clt_ray.html_report.tables import left_out, source_matrices
+from clt_ray.html_report.tables import left_out
 from tests.support.scores import full_sweep, smoke_sweep
 
 ALL = ("chance", "leave-one-out", "volume", "sources", "boundary", "fidelity")
@@ -69,17 +69,11 @@ def test_statements_count_the_rows_of_the_tables(tables: dict[str, pd.DataFrame]
     assert shown["chance"].statement.count("when the noise is included") == 1
 
 
-def test_a_matrix_has_a_row_per_training_language_and_its_strongest_tint_on_the_diagonal(
-    tables: dict[str, pd.DataFrame],
-) -> None:
-    matrices = source_matrices(tables["source_to_target"])
-    assert len(matrices) == 6
-    for matrix in matrices[:3]:
-        assert matrix.heads[:3] == ("Trained on", "English", "Spanish")
-        assert [row[0].text for row in matrix.rows] == ["Spanish", "Japanese"]
-        heat = [[cell.heat or 0.0 for cell in row[1:]] for row in matrix.rows]
-        assert max(map(max, heat)) == pytest.approx(1)
-        assert [row.index(max(row)) for row in heat] == [1, 3]
+def test_a_table_has_a_row_per_pair_of_languages(shown: dict[str, Section], tables: dict[str, pd.DataFrame]) -> None:
+    (pairs,) = shown["sources"].tables
+    assert pairs.heads[4:7] == ("Language added", "Evaluated in", "Gain")
+    assert len(pairs.rows) == len(tables["source_to_target"])
+    assert {row[4].text for row in pairs.rows} == {"Spanish", "Japanese"}
 
 
 def test_the_whole_gap_lies_between_the_gaps_with_one_language_left_out(tables: dict[str, pd.DataFrame]) -> None:
@@ -88,11 +82,10 @@ def test_the_whole_gap_lies_between_the_gaps_with_one_language_left_out(tables: 
     assert smallest <= gap <= largest
 
 
-def test_the_page_contains_all_sections_and_tinted_cells(tmp_path: Path) -> None:
+def test_the_page_contains_all_sections_and_figures(tmp_path: Path) -> None:
     scores, items = full_sweep(seeds=1)
     data = ReportData(load_scores(scores), load_items(items))
     page = build_report(data, Heading("all", command="c"), tmp_path).read_text("utf-8")
     assert all(f'<section id="{name}"' in page and f'href="#{name}"' in page for name in ALL)
-    assert re.search(r'<td style="--heat: 1\.00" class="numeric heat up', page)
     assert all((tmp_path / link).is_file() for link in re.findall(r'href="((?:tables|figures)/[^"]+)"', page))
     assert all(f'id="figure-{name}"' in page for name in ("source_to_target", "equal_volume", "peaks"))

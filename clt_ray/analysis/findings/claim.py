@@ -135,7 +135,7 @@ def mean_over(languages: Sequence[str]) -> Statistic:
 
 def gap(study: Study, curve: Curve, point: Point) -> float:
     """Returns the seen minus the unseen mean."""
-    return transfer.seen_unseen(study, curve, point).gap.estimate
+    return transfer.seen_unseen(study, curve, point)["gap"].estimate
 
 
 def values(study: Study, curve: Curve, statistic: Statistic) -> list[float]:

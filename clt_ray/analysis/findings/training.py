@@ -5,16 +5,14 @@ from typing import Final
 
 import numpy as np
 
+from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.findings import claim as claims
 from clt_ray.analysis.findings.claim import Claim, Statement, around, noise_of, values, verdict
 from clt_ray.analysis.run_noise import add_noise, peak, resampled_peaks
-from clt_ray.analysis.saturation import FALLING, FLAT, saturation
-from clt_ray.analysis.series import Series
+from clt_ray.analysis.saturation import FALLING, FLAT, Series, saturation
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
 
-_TOLERANCE: Final = 0.01
-"""Largest difference that counts as none at a plateau, as a share of the metric's scale."""
 _WORTH_IT: Final = 0.05
 """Smallest gain in performance relative to English that counts as an advantage of multilingual data."""
 _APPROXIMATE: Final = 0.03
@@ -52,14 +50,14 @@ def _rise_without_arabic(study: Study, curve: Curve) -> float:
 def plateau(statement: Statement, model: str, task: str, where: str, first: int, last: int) -> Claim:
     """Returns the claim on where a curve levels off, which the study read off a figure without a definition."""
     study, curve = statement.study, statement.curve(model, task)
-    fit = saturation(Series.of(study, curve), _TOLERANCE * study.task_scores[task].metric.span)
+    fit = saturation(Series.of(study, curve), TOLERANCE * study.task_scores[task].metric.span)
     estimate = fit.plateau
     inside = estimate.low <= last and estimate.high >= first
     tight = isfinite(estimate.high) and estimate.high <= 2 * last
     rises_at_all = fit.verdict not in (FLAT, FALLING)
     reason = "no_rise" if not rises_at_all else "outside" if not inside else "inside" if tight else "wide"
     outcome, ends = verdict(inside, tight, rises_at_all), (estimate.low, estimate.high)
-    facts = {"tolerance": 100 * _TOLERANCE, "shape": fit.verdict}
+    facts = {"tolerance": 100 * TOLERANCE, "shape": fit.verdict}
     return statement.tested(estimate.samples, ends, outcome, [curve], reason, **facts)
 
 

@@ -22,7 +22,7 @@ from clt_ray.analysis.plots.panels import (
     ribbon,
     samples_axis,
 )
-from clt_ray.analysis.plots.style import ENGLISH, MUTED, OTHER_COLOURS, PAPER, styled, task_colour
+from clt_ray.analysis.plots.style import ENGLISH, MUTED, PAPER, styled, task_colour
 
 _SAMPLES: Final = "x: samples per non-English training language"
 DASHES: Final = (0, (3.2, 1.8))
@@ -150,39 +150,30 @@ def plot_seen_unseen(table: pd.DataFrame) -> Figure:
     return figure
 
 
-MAX_CURVES: Final = 4
-"""A small panel shows at most this many curves; the others are in the table."""
-
-
 def plot_per_language(table: pd.DataFrame) -> Figure:
-    """Plots a task's rows of `tables.per_language`: one panel per language, a line for each of `MAX_CURVES` curves."""
+    """Plots a curve's rows of `tables.per_language`, one panel per language; unseen languages have dashed lines.
+
+    Raises:
+        ValueError: The table has rows of several curves, which could not be told apart in panels of this size.
+    """
+    if len(curve_labels(table)) != 1 or table["task"].nunique() != 1:
+        raise ValueError("plot_per_language draws one curve of one task; select its rows of the table")
     score_metric = metric(str(table["metric"].iloc[0]))
-    labels = dict(list(curve_labels(table).items())[:MAX_CURVES])
-    keys = table.apply(key_of, axis=1)
-    table = table[keys.isin(list(labels))]
-    colours = (task_colour(str(table["task"].iloc[0])), *OTHER_COLOURS)
+    colour = task_colour(str(table["task"].iloc[0]))
     languages = sorted(table["eval_language"].unique(), key=language_order)
     factor = score_metric.shown_factor
     with styled():
-        columns = min(4, len(languages))
-        many = len(labels) > 1
-        right = min(1.9, 0.18 + 0.07 * max(map(len, labels.values()))) if many else 0.2
-        grid = Grid(len(languages), columns, width=1.6, height=1.25, gap=0.25, right=right, top=0.32, row_gap=0.62)
+        grid = Grid(len(languages), min(4, len(languages)), width=1.6, height=1.25, gap=0.25, right=0.2, top=0.32,
+                    row_gap=0.62)  # fmt: skip
         figure, axes = panels(grid)
         shown = [table[name] * factor for name in ("score", "low", "high")]
         axes[0].set_ylim(value_limits(shown, score_metric.low * factor, score_metric.high * factor))
         samples_axis(axes, table["samples_per_language"].to_list(), grid.width)
-        for index, (axis, code) in enumerate(zip(axes, languages, strict=True)):
+        for axis, code in zip(axes, languages, strict=True):
             rows = table[table["eval_language"] == code]
-            ends: list[LineEnd] = []
-            for (key, label), colour in zip(labels.items(), colours, strict=False):
-                curve_rows = rows[keys[rows.index] == key]
-                unseen = len(curve_rows) > 0 and curve_rows["exposure"].iloc[0] == "unseen"
-                shift = -4.0 * len(ends)
-                end = draw(axis, curve_rows, Line("score", label, colour, "low", "high", unseen, factor, 1.4, shift))
-                ends += [end] if end else []
+            dashed = rows["exposure"].iloc[0] == "unseen"
+            line_colour = ENGLISH if rows["exposure"].iloc[0] == "english" else colour
+            draw(axis, rows, Line("score", "", line_colour, "low", "high", dashed, factor, 1.4))
             axis.set_title(language_name(code), pad=5)
-            if many and (index % columns == columns - 1 or index == len(languages) - 1):
-                line_labels(axis, ends)
         foot(figure, f"{_SAMPLES};  y: {score_metric.label}, {score_metric.unit}")
     return figure
