@@ -43,8 +43,7 @@ class StoreOrder:
             return None
         chosen = candidates[0]
         if self._informative:
-            choice = next_run(self._curves, candidates, self._observed, self._under_way)
-            chosen = choice.run_id if choice else chosen
+            chosen = next_run(self._curves, candidates, self._observed, self._under_way) or chosen
         self._under_way.add(chosen)
         return by_id[chosen]
 

@@ -47,12 +47,6 @@ MEAN_COLUMNS: Final = (
 Values = NDArray[np.float64]
 
 
-def checkpoint_tables(logs: Iterable[RunLog]) -> dict[str, pd.DataFrame]:
-    """Returns both tables by the names of their CSV files; without rows if no run has enough validations."""
-    table = transfer_correlation_checkpoints(logs)
-    return {"transfer_correlation_checkpoints": table, "transfer_correlation_over_runs": over_runs(table)}
-
-
 def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
     """Returns the correlation of seen and unseen means over checkpoints, one row per run, task and validation metric.
 

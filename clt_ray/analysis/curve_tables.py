@@ -4,6 +4,7 @@ The columns that identify a point of a curve are `table_columns.SERIES_COLUMNS`.
 """
 
 from collections.abc import Hashable, Mapping
+from math import isnan
 from typing import Any, Final
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from clt_ray.analysis import transfer
 from clt_ray.analysis.labels import language_order, natural_sort_key
 from clt_ray.analysis.metrics import metric, task_order
-from clt_ray.analysis.rank_correlation import MIN_PAIRS
+from clt_ray.analysis.rank_correlation import FISHER, MIN_PAIRS
 from clt_ray.analysis.study import ENGLISH, NO_GROUP, NON_ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import (
     ESTIMATE_COLUMNS,
@@ -21,7 +22,7 @@ from clt_ray.analysis.table_columns import (
     estimate_columns,
     series_columns,
 )
-from clt_ray.analysis.uncertainty import WILSON, Estimate, wilson
+from clt_ray.analysis.uncertainty import NO_INTERVAL, WILSON, Estimate, wilson
 
 MEAN: Final = "mean"
 """Value of `eval_language` in rows about the mean over all languages of an exposure."""
@@ -102,10 +103,10 @@ def transfer_correlation(study: Study) -> pd.DataFrame:
     """
     correlations = [(curve, transfer.transfer_correlation(study, curve)) for curve in study.curves]
     rows = [
-        curve_columns(curve) | vars(correlation) | {"run_ids": "+".join(correlation.run_ids)}
-        for curve, correlation in correlations
-        if correlation.n >= MIN_PAIRS
-    ]
+        curve_columns(curve) | vars(correlation) | {"run_ids": "+".join(run_ids)}
+        | {"method": NO_INTERVAL if isnan(correlation.spearman) else FISHER}
+        for curve, (correlation, run_ids) in correlations if correlation.n >= MIN_PAIRS
+    ]  # fmt: skip
     columns = ["model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high", "train_languages",
                "mixture", "metric", "method", "run_ids"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

@@ -111,6 +111,6 @@ def association(table: pd.DataFrame) -> pd.DataFrame:
         for task in [*dict.fromkeys(with_outcome["task"]), ALL_TASKS] if len(with_outcome) else []:
             group = with_outcome if task == ALL_TASKS else with_outcome[with_outcome["task"] == task]
             correlation = rank_correlation(group["cosine"].to_numpy(), group[outcome].to_numpy())
-            rows.append({"outcome": outcome, "task": task, "n": len(group)} | vars(correlation))
+            rows.append({"outcome": outcome, "task": task} | vars(correlation))
     columns = ["outcome", "task", "n", "spearman", "p", "low", "high"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["outcome"])

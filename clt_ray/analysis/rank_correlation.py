@@ -37,14 +37,16 @@ class RankCorrelation:
     low: float
     high: float
     """`low` and `high` are the ends of the 95% confidence interval; NaN where rho is NaN."""
+    n: int
+    """Number of pairs."""
 
 
 def rank_correlation(left: Sequence[float] | Floats, right: Sequence[float] | Floats) -> RankCorrelation:
     """Returns the Spearman correlation of pairs with its p value (`spearman_p`) and interval (`spearman_interval`)."""
     rho = spearman(left, right)
     if not np.isfinite(rho):
-        return RankCorrelation(nan, nan, nan, nan)
-    return RankCorrelation(rho, spearman_p(left, right), *spearman_interval(rho, len(left)))
+        return RankCorrelation(nan, nan, nan, nan, len(left))
+    return RankCorrelation(rho, spearman_p(left, right), *spearman_interval(rho, len(left)), len(left))
 
 
 def spearman(left: Sequence[float] | Floats, right: Sequence[float] | Floats, decimals: int = _DECIMALS) -> float:

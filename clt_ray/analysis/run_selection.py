@@ -63,17 +63,6 @@ Observed = Mapping[str, Mapping[str, Observation]]
 """Observations by run id and task."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The run to execute next."""
-
-    run_id: str
-    information: float
-    """Expected information in nats."""
-    per_cost: float
-    """Expected information per unit of cost."""
-
-
 class SweepCurves:
     """The curves of a sweep, over all of its runs, including the finished ones."""
 
@@ -134,17 +123,17 @@ class SweepCurves:
 
 def next_run(
     curves: SweepCurves, waiting: Sequence[str], observed: Observed, under_way: Iterable[str] = ()
-) -> Choice | None:
-    """Returns the waiting run with the largest expected information per unit of cost, the first of equals."""
+) -> str | None:
+    """Returns the id of the waiting run with the largest expected information per unit of cost, the first of equals."""
     posteriors = curves.posteriors(observed, under_way)
-    best: Choice | None = None
+    best, most = None, 0.0
     for run_id in waiting:
         run = curves.runs[run_id]
         information = sum(
             posteriors[key].information(run.samples, _assumed_variance(run)) for key in curves.observed_by(run)
         )
-        if best is None or information / run.cost > best.per_cost * (1 + 1e-9):
-            best = Choice(run_id, information, information / run.cost)
+        if best is None or information / run.cost > most * (1 + 1e-9):
+            best, most = run_id, information / run.cost
     return best
 
 

@@ -289,18 +289,14 @@ def _run_noise(series: Series, best: Refits, degrees_of_freedom: int) -> float:
     return sqrt(max(float(residuals @ residuals) / degrees_of_freedom - float(sampling_variance), 0.0))
 
 
-def _percentile_interval(values: Floats) -> tuple[float, float]:
-    # Values may be infinite, between which linear interpolation is undefined.
-    ends = [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2]
-    low, high = np.quantile(values, ends, method="inverted_cdf")
-    return float(low), float(high)
-
-
 def _fitted_plateau(best: Refits, refits: Refits, tolerance: float, largest: float) -> Plateau:
     resampled = refits.plateau(tolerance)
     resampled[resampled > largest] = inf
     estimate = float(best.plateau(tolerance)[0])
-    return Plateau(estimate if estimate <= largest else inf, *_percentile_interval(resampled))
+    # Values may be infinite, between which linear interpolation is undefined.
+    ends = [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2]
+    low, high = np.quantile(resampled, ends, method="inverted_cdf")
+    return Plateau(estimate if estimate <= largest else inf, float(low), float(high))
 
 
 def _verdict(series: Series, resampled: Floats, best: Refits, plateau: Plateau, tolerance: float) -> str:

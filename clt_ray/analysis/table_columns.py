@@ -60,8 +60,6 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
 
     values = np.asarray(p, dtype=float)
     is_known = np.isfinite(values)
-    if ((values[is_known] < 0) | (values[is_known] > 1)).any():
-        raise ValueError("p values lie between 0 and 1")
     adjusted = np.full(values.shape, np.nan)
     if is_known.any():
         adjusted[is_known] = false_discovery_control(values[is_known])

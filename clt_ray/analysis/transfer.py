@@ -4,26 +4,12 @@ English is in every training mixture, so it counts neither as a seen nor as an u
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import nan
 
 import numpy as np
 
-from clt_ray.analysis.rank_correlation import FISHER, MIN_PAIRS, RankCorrelation, rank_correlation
+from clt_ray.analysis.rank_correlation import RankCorrelation, rank_correlation
 from clt_ray.analysis.study import ENGLISH, NON_ENGLISH, Curve, Point, Study
-from clt_ray.analysis.uncertainty import NO_INTERVAL, Estimate, ResampledValue, mean
-
-
-@dataclass(frozen=True)
-class Correlation(RankCorrelation):
-    """Spearman correlation between the seen and the unseen mean over runs."""
-
-    n: int
-    """Number of runs."""
-    method: str
-    """Method of the interval, or `NO_INTERVAL`."""
-    run_ids: tuple[str, ...]
-    """Runs from which the correlation was computed."""
+from clt_ray.analysis.uncertainty import Estimate, ResampledValue, mean
 
 
 def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
@@ -65,15 +51,19 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
         KeyError: The curve has no run at n.
         ValueError: The curve has no run at 0.
     """
-    start, end = _points_of_common_seeds(curve, samples_per_language)
+    start, end = curve.origin, curve.at(samples_per_language)
+    if start is None:
+        raise ValueError(f"no run with n = 0 for {curve.model} {curve.task} {curve.language_group}")
+    if seeds := set(start.seeds) & set(end.seeds):
+        start, end = (Point(p.samples_per_language, tuple(r for r in p.runs if r[0] in seeds)) for p in (start, end))
     codes = study.languages(curve, start, end, among=languages)
     return (study.mean(curve, end, codes) - study.mean(curve, start, codes)).estimate()
 
 
-def transfer_correlation(study: Study, curve: Curve) -> Correlation:
+def transfer_correlation(study: Study, curve: Curve) -> tuple[RankCorrelation, tuple[str, ...]]:
     """Returns the Spearman correlation between the seen and the unseen mean over the runs of a curve, n = 0 included.
 
-    The sources of p value and interval are given in `rank_correlation`.
+    The sources of p value and interval are given in `rank_correlation`; the second value are the ids of the runs.
     """
     means, run_ids = [], []
     for point in curve.points:
@@ -83,25 +73,9 @@ def transfer_correlation(study: Study, curve: Curve) -> Correlation:
             if np.isfinite(sides).all():
                 means.append(sides)
                 run_ids.append(run_id)
-    n = len(run_ids)
-    result = rank_correlation(*np.array(means).T) if n >= MIN_PAIRS else RankCorrelation(nan, nan, nan, nan)
-    method = FISHER if np.isfinite(result.spearman) else NO_INTERVAL
-    return Correlation(**vars(result), n=n, method=method, run_ids=tuple(run_ids))
+    return rank_correlation(*np.array(means, dtype=float).reshape(-1, 2).T), tuple(run_ids)
 
 
 def _exposure_mean(study: Study, curve: Curve, point: Point, exposure: str) -> ResampledValue:
     is_defined = curve.train_languages or exposure == "english"
     return study.mean(curve, point, study.languages(curve, point, among=exposure) if is_defined else [])
-
-
-def _points_of_common_seeds(curve: Curve, samples_per_language: int) -> tuple[Point, Point]:
-    end = curve.at(samples_per_language)
-    start = curve.origin
-    if start is None:
-        raise ValueError(f"no run with n = 0 for {curve.model} {curve.task} {curve.language_group}")
-    seeds = set(start.seeds) & set(end.seeds) or {*start.seeds, *end.seeds}
-    return _with_seeds(start, seeds), _with_seeds(end, seeds)
-
-
-def _with_seeds(point: Point, seeds: set[int]) -> Point:
-    return Point(point.samples_per_language, tuple(run for run in point.runs if run[0] in seeds))

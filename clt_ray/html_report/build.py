@@ -6,7 +6,7 @@ The page needs none of the files beside it: style sheet, script and figures are 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 from typing import Any, Final
@@ -15,9 +15,11 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from clt_ray.analysis import checkpoint_correlation, claims
+from clt_ray.analysis import claims
 from clt_ray.analysis import tables as measures
+from clt_ray.analysis.checkpoint_correlation import over_runs, transfer_correlation_checkpoints
 from clt_ray.analysis.mechanisms import mechanisms
+from clt_ray.analysis.reference import CITATION, is_reference
 from clt_ray.analysis.run_log import RunLog
 from clt_ray.analysis.study import Study
 from clt_ray.errors import ConfigurationError, Problem
@@ -81,7 +83,11 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     # The reference study's claims are tested on its own scores wherever those are shown.
     tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
     recorded = mechanisms(data.logs, tables["interference"])
-    tables |= _with_rows(vars(recorded) | checkpoint_correlation.checkpoint_tables(data.logs))
+    checkpoints = transfer_correlation_checkpoints(data.logs)
+    tables |= _with_rows(
+        vars(recorded)
+        | {"transfer_correlation_checkpoints": checkpoints, "transfer_correlation_over_runs": over_runs(checkpoints)}
+    )
     behind = None if data.reference is None else measures.relative_to_english(Study.of(data.reference))
     runs = Section.of("runs", run_table(data.scores, data.runs, heading.mlflow_url))
     shown = [*sections(vars(recorded) | tables), runs]
@@ -92,9 +98,9 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
         title=heading.title,
         question=heading.question,
         command=redacted_text(heading.command),
-        citation=_citation(data.scores, data.reference),
+        citation=CITATION if data.reference is not None or is_reference(data.scores) else "",
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        versions=_versions(),
+        versions=[("python", python_version()), *((package, version(package)) for package in _PACKAGES)],
         introduction=introduction(study),
         tasks=study.tasks,
         verdicts=verdicts(study),
@@ -132,20 +138,3 @@ def _write(out: Path, page: str, scores: pd.DataFrame, tables: Tables, figures: 
     target = out / "index.html"
     target.write_text(page, "utf-8")
     return target
-
-
-def _versions() -> list[tuple[str, str]]:
-    versions = [("python", python_version())]
-    for package in _PACKAGES:
-        try:
-            versions.append((package, version(package)))
-        except PackageNotFoundError:
-            versions.append((package, "not installed as a package"))
-    return versions
-
-
-def _citation(scores: pd.DataFrame, reference: pd.DataFrame | None) -> str:
-    from clt_ray.analysis.reference import CITATION, is_reference
-
-    shown = [scores] if reference is None else [scores, reference]
-    return CITATION if any(is_reference(frame) for frame in shown) else ""

@@ -103,16 +103,10 @@ def _clear_gains(tables: Tables) -> dict[str, object] | None:
     rows = (gains.dropna(subset=["items_low"]) if with_items else gains).to_dict("records")
     if not rows:
         return {"gains": ""}
-    clear = sum(map(excludes_zero, rows))
+    clear, fixed = sum(map(excludes_zero, rows)), sum(excludes_zero(row, "items_") for row in rows)
+    sentence = words()["sections"]["chance"]["sentences"]["with_items" if with_items else "without_items"]
     have = "has" if clear == 1 else "have"
-    at_largest_n = f"Of {counted(len(rows), 'gain')} at the largest n"
-    if not with_items:
-        return {"gains": f"{at_largest_n}, {clear} {have} an interval that excludes zero when it is included."}
-    fixed = sum(excludes_zero(row, "items_") for row in rows)
-    return {
-        "gains": f"{at_largest_n} with known item errors, {fixed} have an interval that excludes zero while the runs "
-        f"are held fixed, and {clear} {have} one when the noise is included."
-    }
+    return {"gains": sentence.format(gains=counted(len(rows), "gain"), fixed=fixed, clear=clear, have=have)}
 
 
 def _steady_gaps(tables: Tables) -> dict[str, object]:
@@ -161,46 +155,27 @@ def _median_correlations(tables: Tables) -> dict[str, object] | None:
     return {"levels": levels, "changes": changes, "runs": counted(losses["run_id"].nunique(), "run")}
 
 
-def _mechanisms(tables: Tables) -> dict[str, object]:
-    return {"losses": _stalled_losses(tables), "cosines": _mean_cosines(tables), "association": _association(tables)}
-
-
-def _stalled_losses(tables: Tables) -> str:
+def _mechanisms(tables: Tables) -> dict[str, str]:
+    sentences: dict[str, str] = words()["sections"]["mechanisms"]["sentences"]
+    values = dict.fromkeys(("losses", "cosines", "association"), "")
     turns = tables["turning_points"]
     both = turns[(turns["setting"] == "multi") & turns["alone_course"].notna() & (turns["exposure"] != "unseen")]
-    if both.empty:
-        return ""
-    stalled = int(((both["course"] != FALLING) & (both["alone_course"] == FALLING)).sum())
-    losses = counted(len(both), "validation loss", "validation losses")
-    return (
-        f"Of {losses} in languages of the training data, {stalled} had stopped falling by the end of the run on mixed "
-        "tasks while still falling in the single-task run."
-    )
-
-
-def _mean_cosines(tables: Tables) -> str:
-    frame = tables["gradient_agreement"]
-    means = frame[frame["setting"] == "multi"].groupby("relation")["cosine"].mean()
-    if not {WITHIN_TASK, WITHIN_LANGUAGE} <= set(means.index):
-        return ""
-    task, language = (number(float(means[kind]), 2) for kind in (WITHIN_TASK, WITHIN_LANGUAGE))
-    return (
-        f"The gradients of one task in two languages have a mean cosine similarity of {task}, those of two tasks in "
-        f"one language {language}."
-    )
-
-
-def _association(tables: Tables) -> str:
+    if len(both):
+        stalled = int(((both["course"] != FALLING) & (both["alone_course"] == FALLING)).sum())
+        losses = counted(len(both), "validation loss", "validation losses")
+        values["losses"] = sentences["losses"].format(losses=losses, stalled=stalled)
+    agreement = tables["gradient_agreement"]
+    means = agreement[agreement["setting"] == "multi"].groupby("relation")["cosine"].mean()
+    if {WITHIN_TASK, WITHIN_LANGUAGE} <= set(means.index):
+        task, language = (number(float(means[kind]), 2) for kind in (WITHIN_TASK, WITHIN_LANGUAGE))
+        values["cosines"] = sentences["cosines"].format(task=task, language=language)
     frame = tables["association"]
-    rows = frame[(frame["task"] == ALL_TASKS) & (frame["outcome"] == LOSS_DIFFERENCE) & frame["spearman"].notna()]
-    if rows.empty:
-        return ""
-    row = rows.iloc[0]
-    if excludes_zero(row.to_dict()):
-        change = "less" if row["high"] < 0 else "more"
-        return f"Tasks whose gradients agree more with those of the other tasks lose {change} by mixing."
-    cases = counted(int(row["n"]), "case")
-    return f"{cases} do not suffice to relate gradient agreement to the effect of mixing: the interval includes zero."
+    of_losses = frame[(frame["task"] == ALL_TASKS) & (frame["outcome"] == LOSS_DIFFERENCE)]
+    for row in of_losses.dropna(subset=["spearman"]).to_dict("records"):
+        sentence = sentences["association" if excludes_zero(row) else "no_association"]
+        change, cases = "less" if row["high"] < 0 else "more", counted(int(row["n"]), "case")
+        values["association"] = sentence.format(change=change, cases=cases)
+    return values
 
 
 _VALUES: Final[dict[str, Callable[[Tables], Mapping[Any, object] | None]]] = {

@@ -89,11 +89,7 @@ def _variables() -> dict[str, str]:
     from clt_ray.analysis.plots import style
 
     return {
-        style.INK: "var(--ink)",
-        style.MUTED: "var(--muted)",
-        style.GRID: "var(--grid)",
-        style.PAPER: "var(--paper)",
-        style.ENGLISH: "var(--english)",
+        **{getattr(style, name.upper()): f"var(--{name})" for name in ("ink", "muted", "grid", "paper", "english")},
         style.BLUE: "var(--up)",
         style.VERMILLION: "var(--down)",
         **{task.colour: f"var(--task-{name})" for name, task in TASKS.items()},

@@ -79,7 +79,8 @@ class Judge:
         planned: set[str] = set()
         for run in runs:
             material = self._material(run)
-            known = set(material.keys) if self._recorded(material) else set(self._cache.get(material.requests))
+            is_judged = recorded(material.directory, self.settings, material.keys)
+            known = set(material.keys if is_judged else self._cache.get(material.requests))
             new = material.requests.keys() - known - planned
             planned |= new
             tokens = _estimate([material.requests[key] for key in new])
@@ -95,7 +96,7 @@ class Judge:
             JudgeStopped: The judge refuses every request; replies until then are stored.
         """
         material = self._material(run)
-        facts = self._recorded(material)
+        facts = recorded(material.directory, self.settings, material.keys)
         if facts is not None:
             return self._outcome(material, facts, {}, {})
         known = self._cache.get(material.requests)
@@ -132,9 +133,6 @@ class Judge:
         prompts = [messages(generation.prompt, generation.output) for generation in generations]
         keys = [request_key(self.settings, prompt) for prompt in prompts]
         return _Material(run, directory, generations, keys, dict(zip(keys, prompts, strict=True)))
-
-    def _recorded(self, material: _Material) -> JudgeDocument | None:
-        return recorded(material.directory, self.settings, material.keys)
 
 
 def _estimate(requests: Sequence[Sequence[Message]]) -> JudgeTokens:

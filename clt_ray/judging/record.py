@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 from clt_ray.errors import DataError
-from clt_ray.evaluation.evaluate import ITEM_COLUMNS, SCORE_COLUMNS, Generation, Score, csv_text, summarise
+from clt_ray.evaluation.evaluate import ITEM_COLUMNS, SCORE_COLUMNS, Generation, csv_text, summarise
 from clt_ray.evaluation.scorers import fidelity
 from clt_ray.judging.endpoint import Endpoint
 from clt_ray.judging.protocol import LOW, PROTOCOL_SHA256, parse
@@ -99,12 +99,6 @@ def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedIte
     )
 
 
-def scores(run: RunSpec, generations: Sequence[Generation], items: Sequence[JudgedItem]) -> list[Score]:
-    """Returns the mean ratings per language over the items that have a rating, whose number is `n_items`."""
-    pairs = zip(generations, items, strict=True)
-    return summarise(run, [replace(generation, scores=item.ratings) for generation, item in pairs])
-
-
 def unparsable(items: Iterable[JudgedItem]) -> dict[str, dict[str, int]]:
     """Returns the number of items without a rating by language and reason."""
     counts: dict[str, Counter[str]] = {}
@@ -145,7 +139,9 @@ def write(
     ratings = ((item, *rating) for item in items for rating in item.ratings.items())
     rows = [(run.run_id, TASK, item.language, metric, item.id, value) for item, metric, value in ratings]
     directory.write_text(ITEMS, _table(ITEM_COLUMNS, rows))
-    means = [asdict(score) for score in scores(run, answers, items)]
+    # Means are over the items that have a rating, whose number is `n_items`.
+    rated = [replace(answer, scores=item.ratings) for answer, item in zip(answers, items, strict=True)]
+    means = [asdict(score) for score in summarise(run, rated)]
     directory.write_text(SCORES, _table(SCORE_COLUMNS, [row.values() for row in means]))
     directory.write_judge(facts)
 

@@ -27,7 +27,7 @@ def executed(runs: list[Candidate], truth: Callable[[Candidate], float], count: 
     for _ in range(count):
         choice = next_run(curves, waiting, observed)
         assert choice is not None
-        run = curves.runs[choice.run_id]
+        run = curves.runs[choice]
         observed[run.run_id] = {task: Observation(truth(run), 1e-4) for task in run.tasks}
         waiting.remove(run.run_id)
         sizes.append(run.samples)
@@ -52,7 +52,7 @@ def test_the_common_origin_of_many_curves_comes_first() -> None:
     runs = [candidate(0), *(candidate(n, group) for group in ("all es+ja", "latin es", "other ja") for n in SIZES[1:])]
     curves = SweepCurves(runs)
     choice = next_run(curves, [run.run_id for run in runs], {})
-    assert choice is not None and curves.runs[choice.run_id].samples == 0
+    assert choice is not None and curves.runs[choice].samples == 0
     assert len(curves.observed_by(runs[0])) == 3 and len(curves.observed_by(runs[1])) == 1
 
 
@@ -68,7 +68,7 @@ def test_running_runs_are_taken_into_account() -> None:
     curves, waiting = SweepCurves(runs), [run.run_id for run in runs[:2]]
     assert next_run(curves, waiting, {}) == next_run(curves, waiting, {}, [])
     choice = next_run(curves, waiting, {}, [runs[2].run_id])
-    assert choice is not None and curves.runs[choice.run_id].samples == 0
+    assert choice is not None and curves.runs[choice].samples == 0
     assert next_run(curves, [], {}) is None
 
 
@@ -127,7 +127,7 @@ def error_after(informative: bool, spent: float, truth: Callable[[Candidate], fl
     while waiting:
         choice = next_run(curves, waiting, observed)
         assert choice is not None
-        run = curves.runs[choice.run_id if informative else waiting[0]]
+        run = curves.runs[choice if informative else waiting[0]]
         left -= run.cost
         if left < 0:
             break

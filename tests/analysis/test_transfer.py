@@ -164,7 +164,7 @@ def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
         return
     by_language = [{"en": 0.5, "es": a / 10, "ko": b / 10} for a, b in pairs]
     study = Study.of(scores(*(("all", n + 1, 0, row) for n, row in enumerate(by_language)), trained="es"))
-    correlation = transfer.transfer_correlation(study, study.curves[0])
+    correlation, _ = transfer.transfer_correlation(study, study.curves[0])
     expected = stats.spearmanr(seen, unseen)
     assert correlation.spearman == pytest.approx(expected.statistic)
     assert correlation.p == pytest.approx(expected.pvalue, abs=1e-9)
@@ -174,7 +174,7 @@ def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
 def test_few_runs_cannot_be_significant() -> None:
     rows = [("all", n, 0, {"en": 0.5, "es": 0.1 * n, "ko": 0.05 * n}) for n in (1, 2, 3)]
     study = Study.of(scores(*rows, trained="es"))
-    correlation = transfer.transfer_correlation(study, study.curves[0])
+    correlation, _ = transfer.transfer_correlation(study, study.curves[0])
     assert (correlation.spearman, correlation.p, correlation.n) == pytest.approx((1.0, 1 / 3, 3))
     assert (correlation.low, correlation.high) == (-1.0, 1.0)
 

@@ -36,7 +36,7 @@ def correlation(statement: Statement, model: str, task: str, published: float, s
     are runs, the definition states it.
     """
     curve = statement.curve(model, task)
-    result = transfer.transfer_correlation(statement.study, curve)
+    result, _ = transfer.transfer_correlation(statement.study, curve)
     needed = points_needed(published) if significance == "p < .05" else 0
     if not result.low <= published <= result.high:
         outcome, reason = claims.NOT_SUPPORTED, "excluded"
