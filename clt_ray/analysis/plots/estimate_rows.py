@@ -83,17 +83,6 @@ _LANGUAGES: Final = {"eval_language": "", "source": "from ", "target": "to ", "l
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which columns of the table are drawn."""
-
-    value: str
-    low: str
-    high: str
-    samples: str = ""
-    """Column of n, which is written beside each mark; empty if it names the rows or is the same everywhere."""
-
-
-@dataclass(frozen=True)
 class Line:
     """A line of the figure with its name."""
 
@@ -108,7 +97,12 @@ class Line:
 class Layout:
     """What a forest plot draws, and where."""
 
-    columns: Columns
+    value: str
+    """Column of the estimates; the next two are those of the ends of their intervals."""
+    low: str
+    high: str
+    has_samples: bool
+    """Whether n is written beside each mark, because it varies but does not name the rows."""
     panels: list[tuple[str, pd.DataFrame]]
     """Title and rows of each panel; the rows are indexed as `keys`."""
     keys: pd.Series
@@ -119,7 +113,7 @@ class Layout:
 
 def fits(table: pd.DataFrame) -> bool:
     """Returns whether `plot_estimates` can draw the table: it has estimates, and at most `MOST_LINES` lines."""
-    return bool(table[columns_of(table, None).value].notna().any()) and len(layout(table).lines) <= MOST_LINES
+    return bool(table[columns_of(table, None)[0]].notna().any()) and len(layout(table).lines) <= MOST_LINES
 
 
 def layout(table: pd.DataFrame, value: str | None = None) -> Layout:
@@ -128,8 +122,8 @@ def layout(table: pd.DataFrame, value: str | None = None) -> Layout:
     Raises:
         ConfigurationError: The table has no rows or no such column, or several rows would be drawn on the same spot.
     """
-    columns = columns_of(table, value)
-    table = table[table[columns.value].notna()].reset_index(drop=True)
+    value, low, high = columns_of(table, value)
+    table = table[table[value].notna()].reset_index(drop=True)
     if table.empty:
         raise problem("table", None, "has no estimates to draw", "pass the rows of a measure")
     parts = panels_of(table)
@@ -137,14 +131,13 @@ def layout(table: pd.DataFrame, value: str | None = None) -> Layout:
     keys = table.apply(lambda row: row_key(row, names), axis=1)
     if any(pd.DataFrame({"key": keys, "mark": marks(table)}).loc[rows.index].duplicated().any() for _, rows in parts):
         raise problem("table", None, "has rows that differ only in their numbers", "pass the rows of one measure")
-    # The column of n is written beside the marks if it varies but does not name the rows.
     n = "samples_per_language"
-    is_beside = n in table and n not in names and table[n].nunique() > 1
-    return Layout(replace(columns, samples=n if is_beside else ""), parts, keys, lines_of(table, keys, names))
+    has_samples = n in table and n not in names and table[n].nunique() > 1
+    return Layout(value, low, high, has_samples, parts, keys, lines_of(table, keys, names))
 
 
-def columns_of(table: pd.DataFrame, value: str | None) -> Columns:
-    """Returns the columns to draw; without a value, the estimates are in the column before `low`.
+def columns_of(table: pd.DataFrame, value: str | None) -> tuple[str, str, str]:
+    """Returns the columns of estimates, lower and upper ends; without a value, estimates are in the one before `low`.
 
     Raises:
         ConfigurationError: The table has no such column.
@@ -159,7 +152,7 @@ def columns_of(table: pd.DataFrame, value: str | None) -> Columns:
     if value not in names:
         raise problem("value", value, "is no column of the table", f"one of {', '.join(names)}")
     prefix = f"{value}_" if f"{value}_low" in names else ""
-    return Columns(value, f"{prefix}low", f"{prefix}high")
+    return value, f"{prefix}low", f"{prefix}high"
 
 
 def panels_of(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

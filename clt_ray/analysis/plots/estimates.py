@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from clt_ray.analysis.labels import count_label
-from clt_ray.analysis.plots.estimate_rows import MOST_LINES, Columns, Line, Quantity, layout, marks, problem, quantity
+from clt_ray.analysis.plots.estimate_rows import MOST_LINES, Layout, Line, Quantity, layout, marks, problem, quantity
 from clt_ray.analysis.plots.panels import Grid, columns_for, fitted, foot, header, panels, signed
 from clt_ray.analysis.plots.style import ENGLISH, INK, MUTED, PAPER, styled, task_colour
 from clt_ray.analysis.uncertainty import Floats
@@ -45,11 +45,11 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
         ConfigurationError: The table has no rows or no such column, or makes more than `MOST_LINES` lines.
     """
     plan = layout(table, value)
-    columns, parts, keys, lines = plan.columns, plan.panels, plan.keys, plan.lines
+    parts, lines = plan.panels, plan.lines
     if len(lines) > MOST_LINES:
         remedy = "keep fewer rows, for instance table[table['samples_per_language'] == 400], or one model"
         raise problem("table", None, f"makes {len(lines)} lines, more than the {MOST_LINES} that can be read", remedy)
-    dense = any(keys[rows.index].duplicated().any() for _, rows in parts)
+    dense = any(plan.keys[rows.index].duplicated().any() for _, rows in parts)
     left = min(0.35 + _CHARACTER * max(len(line.text) + 2 * line.indented for line in lines), 3.2)
     with styled():
         grid = Grid(len(parts), columns_for(len(parts)), width=2.1 if len(parts) > 1 else 3.4,
@@ -57,23 +57,21 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
                     top=0.45, bottom=0.66, row_gap=1.0)  # fmt: skip
         figure, axes = panels(grid, share_x=False, share_y=False)
         for index, (axis, (title, rows)) in enumerate(zip(axes, parts, strict=True)):
-            measure = quantity(rows, columns.value)
-            _draw(axis, rows, keys[rows.index], lines, columns, measure)
+            measure = quantity(rows, plan.value)
+            _draw(axis, rows, plan, measure)
             _name(axis, lines, left if index % grid.columns == 0 else 0.0)
             header(axis, title, measure.label, grid.width + grid.gap)
             axis.set_xlabel(measure.unit, color=MUTED, fontsize=7.5, loc="left")
-        _legend(figure, pd.concat([rows for _, rows in parts]), columns)
+        _legend(figure, pd.concat([rows for _, rows in parts]), plan)
     return figure
 
 
-def _draw(
-    axis: Axes, rows: pd.DataFrame, keys: pd.Series, lines: Sequence[Line], columns: Columns, measure: Quantity
-) -> None:
-    heights = {line.key: index for index, line in enumerate(lines) if line.key is not None}
+def _draw(axis: Axes, rows: pd.DataFrame, plan: Layout, measure: Quantity) -> None:
+    keys, heights = plan.keys[rows.index], {line.key: index for index, line in enumerate(plan.lines) if line.key}
     offsets = _offsets(rows, keys)
-    values, lows, highs = (_shown(rows, name, measure) for name in (columns.value, columns.low, columns.high))
+    values, lows, highs = (_shown(rows, name, measure) for name in (plan.value, plan.low, plan.high))
     limits = _limits(values, lows, highs, measure)
-    _axis(axis, limits, measure, lines)
+    _axis(axis, limits, measure, len(plan.lines))
     drawn = zip(rows.to_dict("records"), keys, marks(rows), values, lows, highs, strict=True)
     for row, key, exposure, value, low, high in drawn:
         y = heights[key] + offsets.get(exposure, 0.0)
@@ -86,9 +84,9 @@ def _draw(
             inside, y, marker="o" if np.isfinite(value) else ">", markersize=4.4, color=colour, clip_on=False,
             markerfacecolor=PAPER if exposure == "unseen" else colour, markeredgewidth=1.2, alpha=1 if known else 0.45,
         )  # fmt: skip
-        if columns.samples:
+        if plan.has_samples:
             end = float(np.clip(high, *limits)) if known else inside
-            axis.annotate(count_label(int(row[columns.samples])), (end, y), (4, 0), textcoords="offset points",
+            axis.annotate(count_label(int(row["samples_per_language"])), (end, y), (4, 0), textcoords="offset points",
                           va="center", fontsize=5.5, color=MUTED, annotation_clip=False)  # fmt: skip
 
 
@@ -135,11 +133,11 @@ def _interval(axis: Axes, y: float, ends: tuple[float, float], limits: tuple[flo
             axis.plot(shown, y, marker=mark, markersize=3.4, color=colour, clip_on=False)
 
 
-def _axis(axis: Axes, limits: tuple[float, float], measure: Quantity, lines: Sequence[Line]) -> None:
+def _axis(axis: Axes, limits: tuple[float, float], measure: Quantity, lines: int) -> None:
     if measure.reference is not None:
         axis.axvline(measure.reference, color=MUTED, linewidth=0.8)
     axis.set_xlim(limits)
-    axis.set_ylim(len(lines) - 0.45, -0.55)
+    axis.set_ylim(lines - 0.45, -0.55)
     axis.grid(False, axis="y")
     axis.grid(True, axis="x")
     if measure.ticks == "samples":
@@ -174,14 +172,14 @@ def _name(axis: Axes, lines: Sequence[Line], room: float) -> None:
             )  # fmt: skip
 
 
-def _legend(figure: Figure, table: pd.DataFrame, columns: Columns) -> None:
+def _legend(figure: Figure, table: pd.DataFrame, plan: Layout) -> None:
     present = set(table["exposure"]) if "exposure" in table else set()
     words = {"seen": "● seen languages", "unseen": "○ unseen languages", "english": "grey: English"}
     entries = [text for name, text in words.items() if name in present]
-    if columns.low not in table or table[columns.low].isna().any():
+    if plan.low not in table or table[plan.low].isna().any():
         entries.append("faint: no interval available")
-    if columns.samples:
+    if plan.has_samples:
         entries.append("small numbers: samples per language")
-    if columns.low in table and table[columns.low].notna().any():
+    if plan.low in table and table[plan.low].notna().any():
         entries.append("lines: 95% intervals")
     foot(figure, ";  ".join(entries))
