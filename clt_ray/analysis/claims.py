@@ -23,6 +23,7 @@ picking the best of eight runs about 1 point, so the interval is 5.7 +- 4.0 poin
 """
 
 from collections.abc import Callable
+from math import nan
 from typing import Any, Final
 
 import pandas as pd
@@ -56,10 +57,11 @@ def claims(study: Study) -> tuple[Claim, ...]:
 
 
 def _tested(study: Study, test: Callable[..., Claim], instance: dict[str, Any]) -> Claim:
+    statement = Statement(study, test.__name__, instance)
     try:
-        return test(Statement(study, test.__name__, instance), **instance)
+        return test(statement, **instance)
     except Untestable as missing:
-        return missing.claim
+        return statement.claim(nan, (nan, nan), str(missing), UNTESTABLE, ())
 
 
 def table(study: Study) -> pd.DataFrame:

@@ -136,9 +136,7 @@ def count(row: Row, of: str) -> Cell:
 
 
 def plain(row: Row, of: str, digits: int = 0, signed: bool = False) -> Cell:
-    """Returns a number in the unit of the row's metric, with at least so many digits; as stored without a metric."""
-    if "metric" not in row:
-        return number_cell(row[of], NumberFormat(digits, signed=signed))
+    """Returns a number in the unit of the row's metric, with at least so many digits."""
     shape = NumberFormat.of(metric(row["metric"]), signed=signed)
     return number_cell(row[of], replace(shape, digits=max(shape.digits, digits)))
 

@@ -49,11 +49,7 @@ def verdict(*conditions: bool) -> str:
 
 
 class Untestable(Exception):
-    """Raised when the study lacks the runs of a claim; holds the claim with the verdict `UNTESTABLE`."""
-
-    def __init__(self, claim: Claim) -> None:
-        super().__init__(claim.definition)
-        self.claim = claim
+    """Raised when the study lacks the runs of a claim, with a message that names them."""
 
 
 @cache
@@ -77,9 +73,10 @@ class Statement:
         shown = {"label": task_label(self.values.get("task", "")), "points": 100 * self.values.get("published", nan)}
         return text.format_map({**self.values, **shown, **facts})
 
-    def _claim(
+    def claim(
         self, value: float, interval: tuple[float, float], definition: str, verdict: str, run_ids: tuple[str, ...]
     ) -> Claim:
+        """Returns the finding with a definition and a verdict."""
         claim, published = (self._filled(findings()[self.name][part], {}) for part in ("claim", "published"))
         return Claim(claim, published, value, *interval, definition, verdict, run_ids)
 
@@ -92,8 +89,7 @@ class Statement:
                 return curve
         kind = "single-task" if setting == "single" else "mixed"
         needed = f"{kind} runs of {model} in {task_label(task).lower()} with the language group {group}"
-        definition = f"needs {needed}, which these scores do not contain"
-        raise Untestable(self._claim(nan, (nan, nan), definition, UNTESTABLE, ()))
+        raise Untestable(f"needs {needed}, which these scores do not contain")
 
     def tested(
         self, value: float, interval: tuple[float, float], verdict: str, curves: Sequence[Curve], *reasons: str,
@@ -109,7 +105,7 @@ class Statement:
         texts = findings()[self.name]
         parts = [texts["definition"], *(texts["reasons"][reason] for reason in reasons if reason)]
         definition = "".join(self._filled(part, facts) for part in parts)
-        return self._claim(value, interval, definition, verdict, run_ids)
+        return self.claim(value, interval, definition, verdict, run_ids)
 
 
 def around(centre: float, half_width: float) -> tuple[float, float]:
