@@ -28,7 +28,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from clt_ray.analysis.findings import languages, training
+from clt_ray.analysis.findings import tested
 from clt_ray.analysis.findings.claim import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, Claim, Statement, Untestable, findings
 from clt_ray.analysis.study import Study
 
@@ -38,9 +38,9 @@ COLUMNS: Final = ("claim", "published", "recomputed", "low", "high", "definition
 """Columns of the table of claims."""
 
 _TESTS: Final[tuple[Callable[..., Claim], ...]] = (
-    training.rise, training.plateau, training.data_ratio, training.english_is_enough, languages.correlation,
-    languages.constant_gap, languages.growing_gap, training.best_mixed_run, training.share, training.less_math_data,
-    languages.latin_in_math, languages.own_script,
+    tested.rise, tested.plateau, tested.data_ratio, tested.english_is_enough, tested.correlation,
+    tested.constant_gap, tested.growing_gap, tested.best_mixed_run, tested.share, tested.less_math_data,
+    tested.latin_in_math, tested.own_script,
 )  # fmt: skip
 """Functions that test a finding, each named as the finding in `findings.yaml`."""
 

@@ -13,12 +13,12 @@ from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.tables import MEAN
 from clt_ray.analysis.uncertainty import NO_INTERVAL, Estimate, Z
+from clt_ray.html_report.columns import NumberFormat
 from clt_ray.html_report.text import (
     amount,
     counted,
     digits_for,
     enumerated,
-    interval,
     language_names,
     number,
     percent,
@@ -112,7 +112,7 @@ def _change(gain: Estimate, gain_metric: Metric) -> tuple[str, str]:
     if not gain.has_interval:
         shown = _signed(gain, gain_metric, digits)
         return f"changes by {shown}" if shown else "does not change", "(no interval available)"
-    ends = f"95% interval {interval(gain, factor, digits)}"
+    ends = f"95% interval {NumberFormat(digits, factor).interval(gain.low, gain.high)}"
     if gain.excludes_zero:
         verb = "improves" if gain.estimate > 0 else "drops"
         return f"{verb} by {amount(gain.estimate, gain_metric, digits)}", f"({ends})"
@@ -134,7 +134,8 @@ def _brief(gain: Estimate, gain_metric: Metric) -> str:
     if not gain.has_interval:
         return text
     note = "" if gain.excludes_zero else ", includes zero"
-    return f"{text} ({interval(gain, gain_metric.shown_factor, digits)}{note})"
+    ends = NumberFormat(digits, gain_metric.shown_factor).interval(gain.low, gain.high)
+    return f"{text} ({ends}{note})"
 
 
 _FEW_ITEMS: Final = 200

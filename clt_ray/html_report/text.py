@@ -48,11 +48,6 @@ def digits_for(estimate: Estimate, metric: Metric) -> int:
     return 0 if wide else metric.digits
 
 
-def interval(estimate: Estimate, factor: float, digits: int) -> str:
-    """Returns the ends of the interval, for instance `24 to 38`."""
-    return f"{number(estimate.low * factor, digits)} to {number(estimate.high * factor, digits)}"
-
-
 def amount(value: float, metric: Metric, digits: int) -> str:
     """Returns a difference without its sign and with its unit, for instance `31 points`."""
     text = number(abs(value) * metric.shown_factor, digits)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clt_ray.analysis.claims import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, claims, table
-from clt_ray.analysis.findings.languages import points_needed
+from clt_ray.analysis.findings.tested import points_needed
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 
