@@ -60,11 +60,8 @@ class TaskScores:
         self._resamples: dict[str, Floats] = {}
 
     def _matrix(self, scores: pd.DataFrame, column: str) -> Floats:
-        matrix = np.full((len(self._run_ids), len(self.languages)), np.nan)
-        languages = {code: index for index, code in enumerate(self.languages)}
-        rows = scores["run_id"].map(self._row).to_numpy()
-        matrix[rows, scores["eval_language"].map(languages).to_numpy()] = scores[column].to_numpy(dtype=float)
-        return matrix
+        table = scores.pivot(index="run_id", columns="eval_language", values=column)
+        return table.reindex(index=self._run_ids, columns=self.languages).to_numpy(dtype=float)
 
     def _positive_stderr(self, stderr: Floats) -> Floats:
         """Replaces standard errors of 0 at the ends of the metric's scale by the Agresti-Coull standard error.
