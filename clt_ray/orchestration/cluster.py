@@ -39,6 +39,8 @@ def environment(runs: Sequence[RunSpec], options: RayOptions) -> dict[str, str]:
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         # The queue limits the trials that ask for a place, for each kind of hardware.
         "TUNE_MAX_PENDING_TRIALS_PG": "1000",
+        # A sweep is resumed from its store, never from Tune's state, which Tune would write every few seconds.
+        "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "false",

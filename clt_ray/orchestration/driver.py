@@ -1,5 +1,6 @@
 """The function that Ray Tune calls for each trial: it drives the Ray Train run of one run of the sweep."""
 
+import json
 from typing import Any
 
 import ray
@@ -29,7 +30,7 @@ def scaling(run: RunSpec) -> ScalingConfig:
     return ScalingConfig(num_workers=hardware.workers, use_gpu=gpu, resources_per_worker=worker(hardware))
 
 
-def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], job: dict[str, Any]) -> None:
+def drive(config: dict[str, Any], runs: dict[str, str], job: dict[str, Any]) -> None:
     """Executes one run as a Ray Train run; the trainable of Tune's trials.
 
     Metrics and checkpoints do not pass through Ray: workers write them to the run directory, from which a restarted
@@ -38,12 +39,12 @@ def drive(config: dict[str, Any], runs: dict[str, dict[str, Any]], job: dict[str
     Args:
         config: The trial's configuration; `config["cell"]["run_id"]` selects one of `runs`, `config["hardware"]` one
             of its placements.
-        runs: `RunSpec.to_dict()` by run id.
+        runs: `RunSpec.to_dict()` as JSON by run id; every trial reads all of them, and decodes one.
         job: `storage` (URI of the store), `scratch` (URI under which Ray Train keeps its own state), `claim` (identity
             of the sweep's execution, for the lease of the run), `mixed` (whether runs need different environments), and
             what every worker compares: `probe` (token of a file in the storage, or None) and `versions` of packages.
     """
-    run = RunSpec.from_dict(runs[config["cell"]["run_id"]]).placements[config["hardware"]]
+    run = RunSpec.from_dict(json.loads(runs[config["cell"]["run_id"]])).placements[config["hardware"]]
     environment = {"env_vars": worker_environment(run)} if job["mixed"] else None
     common = {name: job[name] for name in ("storage", "claim", "probe", "versions")}
     for attempt in range(int(BUDGETS.max_preemption_failures) + 1):

@@ -117,7 +117,7 @@ def _tune(
     mixed = len({json.dumps(worker_environment(place)) for place in placements}) > 1
     details = {name: job[name] for name in ("storage", "claim", "probe", "versions")}
     details |= {"scratch": scratch, "mixed": mixed}
-    by_id = {run_id: run.to_dict() for run_id, run in runs.items()}
+    by_id = {run_id: json.dumps(run.to_dict()) for run_id, run in runs.items()}
 
     def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         run = runs[config["cell"]["run_id"]].placements[config["hardware"]]

@@ -34,7 +34,7 @@ class RunSearcher(Searcher):
         return {"cell": cell(run), "hardware": hardware}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        pass
+        self._run_ids.pop(trial_id, None)
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles the searcher for a restore, which this program never requests: a rerun reads the store instead.
@@ -61,7 +61,11 @@ def cell(run: RunSpec) -> dict[str, Any]:
 
 
 class Withdrawals(FIFOScheduler):
-    """Tune scheduler that withdraws trials which wait for a place, because another hardware takes their runs."""
+    """Tune scheduler that withdraws trials which wait for a place, because another hardware takes their runs.
+
+    It also makes Tune forget trials that have ended, which would take memory until the sweep ends, and time in each
+    step of Tune's loop.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +81,17 @@ class Withdrawals(FIFOScheduler):
                 self.withdrawn.add(trial.trial_id)
                 tune_controller.stop_trial(trial)
         self.wanted.clear()
+        _forget_ended(tune_controller._tune_controller)
         return super().choose_trial_to_run(tune_controller)
+
+
+def _forget_ended(controller: Any) -> None:
+    # Tune has no public way. It expects at least one trial when the sweep ends.
+    for trial in [trial for trial in controller._trials if trial.is_finished()][:-1]:
+        controller._trials.remove(trial)
+        for trials in (controller._stopped_trials, controller._failed_trials, controller._trials_to_cache):
+            trials.discard(trial)
+        controller._trial_metadata.pop(trial.trial_id, None)
 
 
 class Events(Callback):
