@@ -5,9 +5,9 @@ twice. Here the trial's placement group is the reservation. Tune removes it with
 so no dead run keeps resources; and a run that lost a node keeps its place in the queue while Ray looks for another.
 
 Ray has no public option for any of this, hence the imports from `ray.train.v2._internal`; pyproject.toml pins the minor
-release. Ray Train also starts one actor that manages Ray Data datasets, which this program does not use, and one that
-removes placement groups, which is needed on TPU slices only. Each costs 1.3 to 1.7 s of CPU time per run (measured by
-benchmarks/sweep_overhead.py).
+release. Ray Train also starts one actor that manages Ray Data datasets, which this program does not use, one that
+removes placement groups, which is needed on TPU slices only, and one by which the workers of a run wait for each other,
+which one worker does not need. Each costs 1.3 to 1.7 s of CPU time per run (measured by benchmarks/sweep_overhead.py).
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import ray
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
@@ -23,11 +23,13 @@ from ray.train.v2._internal.callbacks.placement_group_callback import PlacementG
 from ray.train.v2._internal.constants import WORKER_GROUP_START_TIMEOUT_S_ENV_VAR as START_TIMEOUT
 from ray.train.v2._internal.constants import get_env_vars_to_propagate
 from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
+from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.failure_handling.default import DefaultFailurePolicy, _is_preemption_failure
 from ray.train.v2._internal.execution.failure_handling.failure_policy import FailureDecision
 from ray.train.v2._internal.execution.scaling_policy.fixed import FixedScalingPolicy
-from ray.train.v2._internal.execution.worker_group import WorkerGroup
+from ray.train.v2._internal.execution.worker_group import WorkerGroup, worker_group
+from ray.train.v2._internal.execution.worker_group import state as worker_group_state
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import DefaultPlacementGroupHandle
 from ray.train.v2.api.config import FailureConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -163,6 +165,24 @@ class TrialPlacementGroup(DefaultPlacementGroupHandle):
         pass
 
 
+class NoSynchronization:
+    """Takes the place of the actor by which workers wait for each other, where a run has one worker."""
+
+    def options(self, **_: Any) -> Self:
+        return self
+
+    def remote(self, **_: Any) -> Self:
+        return self
+
+
+def _end_synchronization(actor: Any) -> None:
+    if not isinstance(actor, NoSynchronization):
+        ray.kill(actor)
+
+
+worker_group_state._shutdown_sync_actor = _end_synchronization
+
+
 class PlacedWorkerGroup(WorkerGroup):
     """Workers in the placement group of their trial, whose first bundle is the driver's; TPU workers in their slice."""
 
@@ -175,6 +195,12 @@ class PlacedWorkerGroup(WorkerGroup):
         group = get_current_placement_group()
         assert group is not None, "a Train controller of this program runs in the placement group of its trial"
         return TrialPlacementGroup(group, run, storage)
+
+    def _start_impl(self, worker_group_state_builder: Any) -> None:
+        # The process of a controller has one worker group at a time.
+        alone = self._worker_group_context.num_workers == 1
+        worker_group.SynchronizationActor = NoSynchronization() if alone else SynchronizationActor
+        super()._start_impl(worker_group_state_builder)
 
     def _create_workers(self, num_workers: int, placement_group: Any, *arguments: Any, **options: Any) -> Any:
         if placement_group.bundle_count == num_workers + 1:

@@ -89,9 +89,11 @@ def _forget_ended(controller: Any) -> None:
     # Tune has no public way. It expects at least one trial when the sweep ends.
     for trial in [trial for trial in controller._trials if trial.is_finished()][:-1]:
         controller._trials.remove(trial)
-        for trials in (controller._stopped_trials, controller._failed_trials, controller._trials_to_cache):
-            trials.discard(trial)
-        controller._trial_metadata.pop(trial.trial_id, None)
+        controller._stopped_trials.discard(trial)
+        controller._failed_trials.discard(trial)
+    # What Tune would write for a restore.
+    controller._trials_to_cache.clear()
+    controller._trial_metadata.clear()
 
 
 class Events(Callback):

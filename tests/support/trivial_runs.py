@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,23 +47,42 @@ def record(config: dict[str, Any], runs: Mapping[str, Any], job: dict[str, Any])
     ray.tune.report({"outcome": "finished"})
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What was seen of the processes at one moment of a sweep."""
+
+    done: int
+    """Number of finished runs."""
+    supervisor_bytes: int
+    """Resident memory of the supervisor."""
+    driver_bytes: int
+    """Resident memory of the driver process; 0 while there is none."""
+    cpu_seconds: float
+    """CPU time that both have used."""
+
+
 @dataclass
 class Observed:
     """What was seen of a sweep."""
 
     ended: list[float] = field(default_factory=list)
     """When each run had ended, in Unix seconds, in ascending order."""
-    resident: list[tuple[int, int, int]] = field(default_factory=list)
-    """Each second: the number of finished runs, and the resident memory of the supervisor and of the driver process in
-    bytes."""
+    samples: list[Sample] = field(default_factory=list)
+    """One for each second."""
 
     def seconds_per_run(self, first: int, last: int) -> float:
         """Returns the mean time between the ends of two runs, given by their place in the order of ending."""
-        return (self.ended[last] - self.ended[first]) / (last - first)
+        return (self.ended[last - 1] - self.ended[first]) / (last - 1 - first)
 
-    def resident_bytes(self, done: int) -> tuple[int, int]:
-        """Returns the resident memory of supervisor and driver when `done` runs had finished."""
-        return next((ours, drivers) for count, ours, drivers in self.resident if count >= done and drivers)
+    def cpu_seconds_per_run(self, first: int, last: int) -> float:
+        """Returns the mean CPU time of supervisor and driver between the first samples with so many finished runs."""
+        earlier, later = self.at(first), self.at(last)
+        return (later.cpu_seconds - earlier.cpu_seconds) / (later.done - earlier.done)
+
+    def at(self, done: int) -> Sample:
+        """Returns the first sample with at least `done` finished runs, or the last one with a driver process."""
+        alive = [sample for sample in self.samples if sample.driver_bytes]
+        return next((sample for sample in alive if sample.done >= done), alive[-1])
 
 
 def execute(folder: Path, count: int) -> Observed:
@@ -74,7 +93,8 @@ def execute(folder: Path, count: int) -> Observed:
     observed = Observed()
 
     def show(snapshot: SweepSnapshot) -> None:
-        observed.resident.append((snapshot.done, resident_bytes(os.getpid()), _drivers_bytes()))
+        ours, drivers = usage(os.getpid()), next(map(usage, _drivers()), (0, 0.0))
+        observed.samples.append(Sample(snapshot.done, ours[0], drivers[0], ours[1] + drivers[1]))
 
     with patch.object(supervisor, "MODULE", MODULE):
         outcome = run(opened, RunOptions(max_concurrent=2), show=show)
@@ -85,20 +105,20 @@ def execute(folder: Path, count: int) -> Observed:
     return observed
 
 
-def resident_bytes(process: int) -> int:
-    """Returns the resident memory of a process, 0 when it has ended."""
+def usage(process: int) -> tuple[int, float]:
+    """Returns the resident memory of a process in bytes and its CPU time in seconds; zeros when it has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return pages * os.sysconf("SC_PAGE_SIZE"), sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    return 0, 0.0
 
 
-def _drivers_bytes() -> int:
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    for child in children:
+def _drivers() -> Iterator[int]:
+    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
         with suppress(FileNotFoundError, ProcessLookupError):
             if MODULE in Path(f"/proc/{child}/cmdline").read_text():
-                return resident_bytes(int(child))
-    return 0
+                yield int(child)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,27 @@
+"""A long sweep neither becomes slower nor takes more memory as it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.trivial_runs import execute
+
+RUNS = 200
+WARM = 60
+"""Runs after which all processes have loaded what they need."""
+GROWTH_BYTES = 16e6
+
+
+@pytest.mark.slow
+@pytest.mark.serial
+def test_the_last_runs_of_two_hundred_cost_what_earlier_ones_did(tmp_path: Path) -> None:
+    observed = execute(tmp_path, RUNS)
+    warm, end = observed.at(WARM), observed.at(RUNS)
+    assert end.supervisor_bytes - warm.supervisor_bytes < GROWTH_BYTES
+    assert end.driver_bytes - warm.driver_bytes < GROWTH_BYTES
+    # Both compare the supervisor and the driver process; the wall time of short runs depends on what else is running.
+    half = (RUNS - WARM) // 2
+    earlier, later = observed.cpu_seconds_per_run(WARM, WARM + half), observed.cpu_seconds_per_run(WARM + half, RUNS)
+    assert later < 1.2 * earlier
