@@ -12,6 +12,7 @@ are finished. A finished run has 20 files, and 8 on the disk. The baseline reads
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -130,6 +131,8 @@ async def delay(port: int) -> None:
     server = await asyncio.start_server(serve, "127.0.0.1")
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
+    # asyncio would report every connection that is still open as an error.
+    os._exit(0)
 
 
 def fill(opened: OpenSweep, others: Iterable[str]) -> None:
