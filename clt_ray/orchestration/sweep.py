@@ -22,6 +22,7 @@ from typing import Any
 from clt_ray.errors import ConfigurationError
 from clt_ray.orchestration.cluster import connected, worker_environment
 from clt_ray.orchestration.options import RayOptions
+from clt_ray.orchestration.queue import pool
 from clt_ray.sweep.run import RunSpec
 
 LIMITS_SECONDS = 1.0
@@ -119,9 +120,15 @@ def _tune(
     details |= {"scratch": scratch, "mixed": mixed}
     by_id = {run_id: json.dumps(run.to_dict()) for run_id, run in runs.items()}
 
+    # Tune unpickles the function `place` twice for each trial, so it refers to little: runs share their bundles.
+    shared: dict[str, list[dict[str, float]]] = {}
+    wanted = {
+        run_id: [shared.setdefault(pool(place.hardware), bundles(place.hardware)) for place in run.placements]
+        for run_id, run in runs.items()
+    }
+
     def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        run = runs[config["cell"]["run_id"]].placements[config["hardware"]]
-        return tune.PlacementGroupFactory(bundles(run.hardware))
+        return tune.PlacementGroupFactory(wanted[config["cell"]["run_id"]][config["hardware"]])
 
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(drive, runs=by_id, job=details), place),
