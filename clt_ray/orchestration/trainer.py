@@ -180,7 +180,9 @@ def _end_synchronization(actor: Any) -> None:
         ray.kill(actor)
 
 
-worker_group_state._shutdown_sync_actor = _end_synchronization
+_workers: Any = worker_group
+_state: Any = worker_group_state
+_state._shutdown_sync_actor = _end_synchronization
 
 
 class PlacedWorkerGroup(WorkerGroup):
@@ -199,7 +201,7 @@ class PlacedWorkerGroup(WorkerGroup):
     def _start_impl(self, worker_group_state_builder: Any) -> None:
         # The process of a controller has one worker group at a time.
         alone = self._worker_group_context.num_workers == 1
-        worker_group.SynchronizationActor = NoSynchronization() if alone else SynchronizationActor
+        _workers.SynchronizationActor = NoSynchronization() if alone else SynchronizationActor
         super()._start_impl(worker_group_state_builder)
 
     def _create_workers(self, num_workers: int, placement_group: Any, *arguments: Any, **options: Any) -> Any:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from clt_ray.evaluation.evaluate import csv_text
 from clt_ray.opened import open_sweep
 from clt_ray.orchestration import supervisor
 from clt_ray.orchestration.monitor import SweepSnapshot
@@ -25,7 +26,7 @@ from clt_ray.store import StageSeconds, Store
 from clt_ray.store.recorder import RunRecorder
 from clt_ray.sweep.run import RunSpec
 from clt_ray.verbs.run import RunOptions, run
-from tests.support.run_dirs import COLUMNS, csv_text, result, score_rows
+from tests.support.run_dirs import COLUMNS, result, score_rows
 from tests.support.sweeps import sweep, write
 
 MODULE = "tests.support.trivial_runs"
