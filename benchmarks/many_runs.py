@@ -25,7 +25,7 @@ def figures(observed: Observed, first: int) -> dict[str, float]:
     last = observed.at(first + PART)
     return {
         "seconds_per_run": observed.seconds_per_run(first, first + PART),
-        "cpu_seconds_per_run_of_supervisor_and_driver": observed.cpu_seconds_per_run(first, first + PART),
+        "cpu_seconds_per_run_of_supervisor_and_driver": sum(observed.cpu_seconds_per_run(first, first + PART)),
         "supervisor_megabytes": last.supervisor_bytes / 1e6,
         "driver_megabytes": last.driver_bytes / 1e6,
     }

@@ -58,8 +58,9 @@ class Sample:
     """Resident memory of the supervisor."""
     driver_bytes: int
     """Resident memory of the driver process; 0 while there is none."""
-    cpu_seconds: float
-    """CPU time that both have used."""
+    supervisor_cpu_seconds: float
+    """CPU time that the supervisor has used, most of it for MLflow."""
+    driver_cpu_seconds: float
 
 
 @dataclass
@@ -75,10 +76,12 @@ class Observed:
         """Returns the mean time between the ends of two runs, given by their place in the order of ending."""
         return (self.ended[last - 1] - self.ended[first]) / (last - 1 - first)
 
-    def cpu_seconds_per_run(self, first: int, last: int) -> float:
-        """Returns the mean CPU time of supervisor and driver between the first samples with so many finished runs."""
+    def cpu_seconds_per_run(self, first: int, last: int) -> tuple[float, float]:
+        """Returns the mean CPU times of supervisor and driver between the first samples with so many finished runs."""
         earlier, later = self.at(first), self.at(last)
-        return (later.cpu_seconds - earlier.cpu_seconds) / (later.done - earlier.done)
+        supervisor = later.supervisor_cpu_seconds - earlier.supervisor_cpu_seconds
+        drivers = later.driver_cpu_seconds - earlier.driver_cpu_seconds
+        return supervisor / (later.done - earlier.done), drivers / (later.done - earlier.done)
 
     def at(self, done: int) -> Sample:
         """Returns the first sample with at least `done` finished runs, or the last one with a driver process."""
@@ -95,7 +98,7 @@ def execute(folder: Path, count: int) -> Observed:
 
     def show(snapshot: SweepSnapshot) -> None:
         ours, drivers = usage(os.getpid()), next(map(usage, _drivers()), (0, 0.0))
-        observed.samples.append(Sample(snapshot.done, ours[0], drivers[0], ours[1] + drivers[1]))
+        observed.samples.append(Sample(snapshot.done, ours[0], drivers[0], ours[1], drivers[1]))
 
     with patch.object(supervisor, "MODULE", MODULE):
         outcome = run(opened, RunOptions(max_concurrent=2), show=show)
