@@ -50,11 +50,14 @@ class Channel:
         return self._received.get()
 
     def _read(self) -> None:
-        with self._connection.makefile("rb") as lines:
-            for line in lines:
-                self._received.put(json.loads(line))
-        # Without its supervisor, nobody decides what runs. Ray ends the processes of a driver that is gone.
-        os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            with self._connection.makefile("rb") as lines:
+                for line in lines:
+                    self._received.put(json.loads(line))
+        finally:
+            # Without its supervisor, nobody decides what runs. Ray ends the processes of a driver that is gone. The
+            # connection is reset, rather than closed, where the supervisor had not read everything.
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def execute(job: dict[str, Any], channel: Channel) -> None:

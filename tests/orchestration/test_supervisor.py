@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,27 @@ def path(tmp_path: Path) -> str:
 @pytest.fixture
 def storage(tmp_path: Path) -> Path:
     return tmp_path / "store"
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_a_driver_process_ends_with_its_supervisor(read: bool) -> None:
+    program = (
+        "import socket, sys, threading; from clt_ray.orchestration.sweep import Channel; "
+        "Channel(socket.socket(fileno=int(sys.argv[1]))).send({}); print('sent', flush=True); threading.Event().wait()"
+    )
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-c", program, str(theirs.fileno())]
+    with subprocess.Popen(command, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, text=True) as process:
+        theirs.close()
+        assert process.stdout is not None and process.stdout.readline() == "sent\n"
+        if read:
+            assert ours.recv(100) == b"{}\n"
+        # What was not read resets the connection instead of closing it.
+        ours.close()
+        try:
+            assert process.wait(60) == -signal.SIGKILL
+        finally:
+            process.kill()
 
 
 def finished(storage: Path) -> int:
