@@ -316,6 +316,8 @@ class DriverProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", MODULE, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                # A copy: MLflow's thread may change the environment at the moment in which the process starts.
+                env=os.environ.copy(),
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,

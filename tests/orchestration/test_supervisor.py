@@ -59,13 +59,10 @@ def finished(storage: Path) -> int:
     return len(list(storage.glob("runs/*/result.json")))
 
 
-@pytest.mark.parametrize("word", [DRIVER, "ray::SweepController", "ray::ImplicitFunc"])
-def test_a_sweep_goes_on_after_a_process_between_it_and_its_runs_was_killed(
-    path: str, storage: Path, word: str
-) -> None:
+def test_a_sweep_goes_on_after_its_driver_process_was_killed(path: str, storage: Path) -> None:
     running = Killable("run", path, storage=storage)
     running.wait_for_stage("train", storage)
-    kill_descendant(running.process.pid, word)
+    kill_descendant(running.process.pid, DRIVER)
     output = running.output()
     assert running.process.returncode == 0, output
     assert "2 of 2 runs finished, 0 failed" in output
