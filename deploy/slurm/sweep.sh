@@ -23,9 +23,10 @@ nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 first=$(head -n 1 <<< "$nodes")
 address=$(getent ahostsv4 "$first" | awk 'NR == 1 { print $1 }'):6379
 
-# Slurm sends USR1 to this script five minutes before the time is over. The sweep, which runs on this node, then gets the
-# signal of Ctrl-C and writes checkpoints; Ray on the other nodes has to go on until it has.
-trap 'kill -INT "$(cat "$private/pid")"' USR1
+# Slurm sends USR1 to this script five minutes before the time is over. The sweep, which runs on this node, is then asked
+# to write checkpoints and to end (a background process ignores the signal of Ctrl-C); Ray on the other nodes has to go on
+# until it has.
+trap 'kill -TERM "$(cat "$private/pid")"' USR1
 # --wait 0: the other nodes end when the first has ended Ray, whenever that is.
 srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --wait=0 \
     ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" -- \
