@@ -33,7 +33,7 @@ from clt_ray.store import (
 )
 from clt_ray.store.lease import STALE_SECONDS
 from clt_ray.store.recorder import Recorder, RunRecorder
-from clt_ray.supervision import limit_seconds, supervised
+from clt_ray.supervision import limit_seconds, supervised, watched
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.selection import Selection
 
@@ -79,7 +79,10 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
     directory = store.run_dir(run.run_id)
     if rank != 0:
         return _other_process(run, directory)
-    lease = _begin(directory, claim)
+    # The storage may hang before there is a lease with which an error could be recorded.
+    beginning = Recorder()
+    with watched(beginning, limit_seconds(run)):
+        lease = _begin(directory, claim, beginning)
     if not isinstance(lease, Lease):
         if _has_others(run):
             _dismiss_others(run)
@@ -103,12 +106,12 @@ def _other_process(run: RunSpec, directory: RunDir) -> Outcome:
         return "stopped"
 
 
-def _begin(directory: RunDir, claim: str | None) -> Lease | Outcome:
+def _begin(directory: RunDir, claim: str | None, recorder: Recorder) -> Lease | Outcome:
     """Acquires the lease, or returns why process 0 has nothing to do."""
     if directory.is_finished():
         return "finished"
     try:
-        lease = _hold_lease(directory, claim)
+        lease = _hold_lease(directory, claim, recorder)
     except LeaseHeld:
         return "held"
     if directory.is_finished():
@@ -130,7 +133,7 @@ def _dismiss_others(run: RunSpec) -> None:
     backend.any_process(True)
 
 
-def _hold_lease(directory: RunDir, claim: str | None) -> Lease:
+def _hold_lease(directory: RunDir, claim: str | None, recorder: Recorder) -> Lease:
     """Acquires the lease, and waits until it is free or stale unless its holder shows that it is alive."""
     start = time.monotonic()
     while True:
@@ -139,6 +142,7 @@ def _hold_lease(directory: RunDir, claim: str | None) -> Lease:
         except LeaseHeld as held:
             if time.monotonic() - start > (HANDOVER_SECONDS if held.renewed else LEASE_WAIT_SECONDS):
                 raise
+        recorder.beat()
         time.sleep(LEASE_POLL_SECONDS)
 
 

@@ -52,20 +52,25 @@ def supervised(recorder: Recorder, limit: float, directory: RunDir | None = None
         limit: Longest time without progress, in seconds.
         directory: The run directory, which process 0 searches for requests to stop; None in other processes.
     """
+    with watched(recorder, limit) as ended, _sigterm(recorder):
+        if directory is not None:
+            # Nobody waits for the end of this thread, which may be inside a read that hangs.
+            arguments = (recorder, directory, ended)
+            threading.Thread(target=_poll_stop, args=arguments, name="clt-ray-stop", daemon=True).start()
+        yield
+
+
+@contextlib.contextmanager
+def watched(recorder: Recorder, limit: float) -> Iterator[threading.Event]:
+    """Ends this process where it makes no progress for `limit` seconds; provides what is set when the block ends."""
     ended = threading.Event()
-    threads = [threading.Thread(target=_watch, args=(recorder, limit, ended), name="clt-ray-stall", daemon=True)]
-    if directory is not None:
-        arguments = (recorder, directory, ended)
-        threads.append(threading.Thread(target=_poll_stop, args=arguments, name="clt-ray-stop", daemon=True))
-    for thread in threads:
-        thread.start()
+    thread = threading.Thread(target=_watch, args=(recorder, limit, ended), name="clt-ray-stall", daemon=True)
+    thread.start()
     try:
-        with _sigterm(recorder):
-            yield
+        yield ended
     finally:
         ended.set()
-        # The other thread may be inside a read that hangs.
-        threads[0].join()
+        thread.join()
         faulthandler.cancel_dump_traceback_later()
 
 
