@@ -11,7 +11,7 @@ export RAY_USAGE_STATS_ENABLED = 0
 export MLFLOW_DISABLE_TELEMETRY = true
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help demo test test-slow test-tpu lint audit format docs docs-serve pictures hooks clean-env
+.PHONY: help demo test test-slow test-long test-tpu lint audit format docs docs-serve pictures hooks clean-env
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -33,7 +33,10 @@ test: $(VENV)/.installed-dev lint ## Runs the linter, the type checker and all b
 
 test-slow: $(VENV)/.installed-dev ## Runs the tests that take minutes each.
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 -m 'slow and not serial'
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m 'slow and serial'
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m 'slow and serial and not long'
+
+test-long: $(VENV)/.installed-dev ## Runs the longest tests, which break whole sweeps in many ways.
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m long
 
 test-tpu: $(TPU_VENV)/.installed ## Runs the tests of the TPU backend on virtual devices.
 	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest tests/xla

@@ -13,7 +13,7 @@ from tests.support.clusters import Cluster, cluster, kill
 from tests.support.commands import Killable, kill_lease_holder
 from tests.support.long_sweep import LONG, assert_equal_stores, write_part
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow]
+pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.long]
 
 LOSSES = 10
 

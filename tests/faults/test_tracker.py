@@ -20,7 +20,7 @@ from tests.support.long_sweep import LONG, assert_equal_stores, write_part
 from tests.support.lookups import runs
 from tests.support.mlflow_server import mlflow_server
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow]
+pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.long]
 
 LATENCY_SECONDS = 4.0
 NAME = "test"

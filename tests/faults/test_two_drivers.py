@@ -14,7 +14,7 @@ from tests.support.clocks import wrong_clock
 from tests.support.commands import Killable, lease
 from tests.support.long_sweep import LONG, PAIR, assert_equal_stores, peer, workers, write_part
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow]
+pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.long]
 
 SKEW_SECONDS = 65.0
 LEASE_SECONDS = 60.0

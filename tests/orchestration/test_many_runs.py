@@ -17,6 +17,7 @@ SUPERVISOR_GROWTH_BYTES = 40e6
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.serial
 def test_the_last_runs_of_two_hundred_cost_what_earlier_ones_did(tmp_path: Path) -> None:
     observed = execute(tmp_path, RUNS)
