@@ -158,8 +158,10 @@ def test_a_stopped_sweep_is_incomplete_and_continues(submitting: Submitting, tok
         log: list[str] = []
         ended = follow(client, submission.submission_id, log.append)
     assert ended.status.value == "STOPPED", "".join(log)
-    # Ray kills what has not ended within the grace, and then no summary is printed.
-    assert "0 of 1 runs finished, 0 failed" in "".join(log)
+    # Ray kills what has not ended within the grace, and then nothing is printed.
+    assert "asking 1 runs to write a checkpoint" in "".join(log)
+    assert "interrupted; the same command continues" in "".join(log)
+    assert list(tmp_path.glob("store/runs/*/checkpoints/*/COMPLETE.json"))
     assert clt_ray.plan(opened).cells[0].action in ("run", "resume")
 
 
