@@ -156,6 +156,7 @@ class _Supervisor:
                 self._started(event["run_id"])
             case "withdrawn":
                 self._queue.withdraw(event["run_id"])
+                self._end_wait(event["run_id"])
             case "ended":
                 self._ended(event["run_id"], event["outcome"], event.get("error"))
             case "connected":

@@ -72,7 +72,7 @@ class SweepTrainer(DataParallelTrainer):
         raylet: Any = ray._raylet
         beside_the_driver = {raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         variables = get_env_vars_to_propagate()
-        if RunSpec.from_dict(arguments["train_run_context"].train_loop_config["run"]).other_hardware:
+        if arguments["train_run_context"].train_loop_config["run"].get("other_hardware"):
             # The run then asks for another hardware.
             longest = min(float(variables[START_TIMEOUT]), PATIENCE_SECONDS)
             variables = variables | {START_TIMEOUT: str(longest)}
