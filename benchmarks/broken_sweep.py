@@ -11,6 +11,7 @@ the disks and clocks of the machines that a cloud takes away are missing here, a
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import ray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -127,7 +129,8 @@ def execute(sweep: Sweep, transcript: Transcript) -> dict[str, int]:
                 continue
             code = process.wait()
             log.seek(0)
-            transcript.say(log.read())
+            text = log.read().replace(str(sweep.storage), "STORAGE").replace(sweep.path, Path(sweep.path).name)
+            transcript.say(text)
             transcript.say(f"[exit status {code}]")
             return done | {"exit_status": code}
 
@@ -138,7 +141,7 @@ def has_more(sweep: Sweep, before: int) -> bool:
 
 
 def scores(storage: Path) -> pd.DataFrame:
-    frame = pd.concat(pd.read_csv(file) for file in storage.glob("runs/*/scores.csv"))
+    frame = pd.concat(pd.read_csv(file, dtype=str, keep_default_na=False) for file in storage.glob("runs/*/scores.csv"))
     return frame.sort_values(list(frame.columns)).reset_index(drop=True)
 
 
@@ -148,16 +151,19 @@ def main() -> None:
         folder = Path(name)
         changes = {"grid": {"samples_per_language": list(SIZES)}, "english_samples": 64, "training": {"epochs": 3}}
         path = write(folder / "sweep.yaml", sweep(name="broken", **changes))
-        head = start_head(folder, NODES)
-        began = time.monotonic()
-        transcript.say(f"[a head without CPUs, an autoscaler that may start {NODES} nodes, {workers()} nodes]")
-        done = execute(Sweep(path, folder / "store"), transcript)
-        seconds = time.monotonic() - began
-        deadline = time.monotonic() + 120
-        while workers() and time.monotonic() < deadline:
-            PAUSE.wait(0.5)
-        transcript.say(f"[{workers()} nodes: the autoscaler has taken them back]")
-        head.kill()
+        # Ray prints the end of the log of every node that dies on the standard output, which is for the figures.
+        with contextlib.redirect_stdout(io.StringIO()):
+            head = start_head(folder, NODES)
+            began = time.monotonic()
+            transcript.say(f"[a head without CPUs, an autoscaler that may start {NODES} nodes, {workers()} nodes]")
+            done = execute(Sweep(path, folder / "store"), transcript)
+            seconds = time.monotonic() - began
+            deadline = time.monotonic() + 120
+            while workers() and time.monotonic() < deadline:
+                PAUSE.wait(0.5)
+            transcript.say(f"[{workers()} nodes: the autoscaler has taken them back]")
+            ray.shutdown()
+            head.kill()
         alone = [*CLT_RAY, "run", path, "--storage", str(folder / "alone")]
         subprocess.run(
             alone, check=True, capture_output=True, env={k: v for k, v in os.environ.items() if "RAY" not in k}
