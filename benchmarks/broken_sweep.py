@@ -163,7 +163,8 @@ def main() -> None:
                 PAUSE.wait(0.5)
             transcript.say(f"[{workers()} nodes: the autoscaler has taken them back]")
             ray.shutdown()
-            head.kill()
+            head.terminate()
+            head.wait()
         alone = [*CLT_RAY, "run", path, "--storage", str(folder / "alone")]
         subprocess.run(
             alone, check=True, capture_output=True, env={k: v for k, v in os.environ.items() if "RAY" not in k}

@@ -106,7 +106,8 @@ def main() -> None:
     seen = {"code": running.returncode, "output": running.stdout.read(), "workers": counts, "waits": sorted(waits)}
     print(json.dumps(seen | {"workers_at_the_end": workers(), "placement_groups": sorted(groups)}))
     ray.shutdown()
-    head.kill()
+    head.terminate()
+    head.wait()
 
 
 if __name__ == "__main__":
