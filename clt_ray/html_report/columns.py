@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from clt_ray.analysis.claims import SUPPORTED
-from clt_ray.analysis.follow_rates import COVARIATES, TERMS
+from clt_ray.analysis.follow_rates import SHARED
 from clt_ray.analysis.gradient_agreement import RELATIONS
 from clt_ray.analysis.labels import language_list, language_name, natural_sort_key
 from clt_ray.analysis.mechanisms import ALL_TASKS
@@ -221,8 +221,7 @@ KINDS: Final[dict[str, Callable[..., Cell]]] = {
     "p": lambda row: Cell(p_value(row["p"]), row["p"], numeric=True),
     "claim": lambda row: Cell(row["claim"], row["claim"].lower(), note=row["definition"]),
     "verdict": lambda row: Cell(row["verdict"], row["verdict"], strong=row["verdict"] != SUPPORTED),
-    "term": lambda row: text_cell(TERMS[row["term"]]),
-    "shared": lambda row: text_cell(" and ".join(name for name in COVARIATES if row[f"shares_{name}"]) or "neither"),
+    "shared": lambda row: text_cell(" and ".join(name for name in SHARED if row[f"shares_{name}"]) or "neither"),
     "tasks": lambda row: text_cell(" + ".join(map(task_label, row["mixture"].split("+")))),
     "relation": lambda row: text_cell(row["relation"], RELATIONS.index(row["relation"])),
     "task_names": lambda row: text_cell(row["task"], str(task_order(row["task"]))),

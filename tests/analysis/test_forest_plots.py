@@ -65,7 +65,6 @@ def words(figure: Figure) -> set[str]:
         tables.gain_over_runs,
         tables.gain_over_languages,
         tables.script_by_task,
-        tables.boundary,
         tables.follow_rates,
         tables.transfer_correlation,
         tables.relative_to_english,

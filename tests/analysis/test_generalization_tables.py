@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clt_ray.analysis.comparisons import script_by_task
-from clt_ray.analysis.follow_rates import boundary, follow_rates
+from clt_ray.analysis.follow_rates import follow_rates
 from clt_ray.analysis.reference import reference_scores
 from clt_ray.analysis.study import Study
 from tests.support.scores import run, scores
@@ -55,17 +55,16 @@ def sized(gain_of: dict[str, float]) -> Study:
     return Study.of(scores(*runs))
 
 
-def test_follow_rates_and_terms() -> None:
+def test_the_follow_rate_is_the_gain_per_gain_of_the_seen_languages() -> None:
     study = sized({"toy-1b": 0.4})
     (rate,) = follow_rates(study).to_dict("records")
     assert rate["eval_language"] == "ko" and rate["follow_rate"] == pytest.approx(0.5)
     assert rate["low"] < 0.5 < rate["high"] and not rate["shares_script"]
-    terms = boundary(study).set_index("term")
-    assert terms.loc["neither", "estimate"] == pytest.approx(0.5)
-    assert boundary(sized({"toy-1b": 0.0})).empty
+    assert follow_rates(sized({"toy-1b": 0.0})).empty
 
 
 def test_the_reference_study_has_all_tables() -> None:
     study = Study.of(reference_scores(), draws=200)
-    assert set(boundary(study)["term"]) == {"neither", "script", "family"}
+    # Korean is unseen everywhere; Spanish, French, Japanese and Chinese in the script groups.
+    assert set(follow_rates(study)["eval_language"]) == {"ar", "es", "fr", "ja", "ko", "pt", "zh"}
     assert len(script_by_task(study)) == 195

@@ -16,7 +16,7 @@ from clt_ray.html_report.sections import Section, sections
 from clt_ray.html_report.tables import left_out
 from tests.support.scores import full_sweep, smoke_sweep
 
-ALL = ("chance", "leave-one-out", "volume", "sources", "boundary", "fidelity")
+ALL = ("chance", "leave-one-out", "volume", "sources", "follow-rates", "fidelity")
 STANDARD = {"english", "transfer", "comparisons"}
 
 

@@ -6,7 +6,6 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from clt_ray.analysis.follow_rates import TERMS
 from clt_ray.analysis.labels import CURVE_COLUMNS, count_label, curve_labels, language_name
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.errors import ConfigurationError, Problem
@@ -53,8 +52,6 @@ def quantity(table: pd.DataFrame, value: str) -> Quantity:
     """Returns how a column of a table with at most one metric is drawn; an unknown column is drawn as it is stored."""
     if value in _SHARES:
         return _SHARES[value]
-    if "term" in table:
-        return Quantity("follow rate", "gain per point of seen gain", reference=0.0)
     if value == "estimate" and "effect" not in table:
         return Quantity("Latin − other scripts", "points of 100 of each scale", 100.0, 0.0, "signed")
     if "metric" not in table:
@@ -74,7 +71,7 @@ Key = tuple[str, ...]
 MOST_LINES: Final = 90
 """A panel with more lines than this cannot be read at a glance and is refused."""
 _NAMES: Final = (
-    "task", "term", "samples_per_language", "eval_language", "source", "target", "left_out", "effect",
+    "task", "samples_per_language", "eval_language", "source", "target", "left_out", "effect",
     "script", "against", "control", "seed",
 )  # fmt: skip
 """Columns that name rows within a curve if they vary."""
@@ -224,7 +221,7 @@ def _words(name: str, value: Any) -> str:
         return f"against {value}" if value else ""
     if name == "script":
         return {"Latin": "Latin script", "other": "other scripts"}.get(str(value), str(value))
-    return TERMS.get(str(value), str(value).replace("_", " "))
+    return str(value).replace("_", " ")
 
 
 def problem(key: str, value: object, message: str, remedy: str) -> ConfigurationError:
