@@ -1,13 +1,12 @@
-"""Tables based on run-to-run noise: the noise itself, peaks corrected for optimism, gains that cover retraining."""
+"""Tables based on run-to-run noise: the noise itself, and gains whose intervals cover retraining."""
 
 from collections.abc import Callable, Iterator
-from math import nan
 from typing import Any, Final
 
 import pandas as pd
 
 from clt_ray.analysis import transfer
-from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, peak, run_noise
+from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_noise
 from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, series_columns
 from clt_ray.analysis.uncertainty import Estimate, ResampledValue
@@ -36,38 +35,6 @@ def noise(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_DESIGN, "deviation", "difference", "n", "method"])
 
 
-def peaks(study: Study) -> pd.DataFrame:
-    """Returns the best run of each curve against n = 0, as observed and corrected for optimism.
-
-    There is one row per curve and exposure (seen, unseen). Columns: those of `SERIES_COLUMNS` for the best point;
-    `exposure`; `best`, its mean score; `rise`, best minus n = 0; `optimism` (see `peak`); `corrected`, rise minus
-    optimism; `low` and `high`, the 95% interval of `corrected`, which covers items and retraining of the runs; `n`, the
-    number of points; `method`; `run_ids`.
-    """
-    rows: list[dict[str, Any]] = []
-    for curve, start, exposure, run_to_run in _curves_with_noise(study):
-        statistic = _mean_score(exposure)
-        scores = [statistic(study, curve, point).value for point in curve.points]
-        # Points with more runs are less noisy; assuming the fewest runs of any point errs towards more optimism.
-        fewest_runs = min(len(point.runs) for point in curve.points)
-        best = peak(scores, run_to_run.standard_deviation / fewest_runs**0.5)
-        best_point = curve.points[best.index]
-        optimism = best.optimism if best_point is not start else 0.0
-        low = high = nan
-        if best_point is not start:
-            rise = _gain(study, curve, best_point, exposure)
-            ends = interval_with_run_noise(rise, run_to_run, (_runs_used(best_point, rise), _runs_used(start, rise)))
-            low, high = ends[0] - optimism, ends[1] - optimism
-        rows.append(
-            series_columns(curve, best_point)
-            | {"exposure": exposure, "best": best.value, "rise": best.value - scores[0], "optimism": optimism}
-            | {"corrected": best.value - scores[0] - optimism, "low": low, "high": high, "n": len(scores)}
-            | {"method": _method([curve]), "run_ids": "+".join(run for p in curve.points for run in p.run_ids)}
-        )
-    columns = [*SERIES_COLUMNS, "exposure", "best", "rise", "optimism", "corrected", *ESTIMATE_COLUMNS]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def gain_over_runs(study: Study) -> pd.DataFrame:
     """Returns the gain of the seen and of the unseen mean with an interval that also covers retraining of the runs.
 
@@ -79,7 +46,8 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for curve, start, exposure, run_to_run in _curves_with_noise(study):
         for point in curve.points[1:]:
-            gain = _gain(study, curve, point, exposure)
+            codes = study.languages(curve, *curve.points, among=exposure)
+            gain = transfer.gain(study, curve, point.samples_per_language, codes)
             runs = (_runs_used(point, gain), _runs_used(start, gain))
             low, high = interval_with_run_noise(gain, run_to_run, runs)
             rows.append(
@@ -106,11 +74,6 @@ def _curves_by_design(study: Study) -> list[list[Curve]]:
     for curve in study.curves:
         designs.setdefault(tuple(getattr(curve, name) for name in _DESIGN), []).append(curve)
     return list(designs.values())
-
-
-def _gain(study: Study, curve: Curve, point: Point, exposure: str) -> Estimate:
-    codes = study.languages(curve, *curve.points, among=exposure)
-    return transfer.gain(study, curve, point.samples_per_language, codes)
 
 
 def _runs_used(point: Point, estimate: Estimate) -> int:

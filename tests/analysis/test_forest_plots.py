@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from clt_ray.analysis import tables
+from clt_ray.analysis.labels import CURVE_COLUMNS
 from clt_ray.analysis.loading import load_items, load_scores
 from clt_ray.analysis.plots import plot_estimates, plot_source_to_target
 from clt_ray.analysis.plots.estimate_rows import MOST_LINES
@@ -52,6 +53,12 @@ def intervals(axis: Axes) -> list[tuple[float, float]]:
     return [(float(line[0][0]), float(line[1][0])) for artist in collections for line in artist.get_segments()]
 
 
+def best_runs(study: Study) -> pd.DataFrame:
+    """Returns the row with the largest gain of each curve and exposure, so that n varies but names no row."""
+    gains = tables.gain_over_runs(study)
+    return gains.loc[gains.groupby([*CURVE_COLUMNS, "task", "exposure"], sort=False)["gain"].idxmax()]
+
+
 def words(figure: Figure) -> set[str]:
     """Returns all texts of a figure."""
     return {artist.get_text() for artist in figure.findobj(Text) if isinstance(artist, Text)}
@@ -61,7 +68,6 @@ def words(figure: Figure) -> set[str]:
     "make",
     [
         tables.equal_volume,
-        tables.peaks,
         tables.gain_over_runs,
         tables.gain_over_languages,
         tables.script_by_task,
@@ -122,14 +128,14 @@ def test_curves_are_headings_of_the_lines_they_are_split_into(rich: Study) -> No
 
 
 def test_the_n_of_a_best_run_is_written_beside_its_mark_and_names_no_row(published: Study) -> None:
-    figure = plot_estimates(tables.peaks(published))
+    figure = plot_estimates(best_runs(published))
     assert {"5k", "400", "aya-23-7b, es fr ja zh"} <= words(figure)
     assert len(figure.axes) == 3
     assert max(y for axis in figure.axes for _, y in marks(axis)) < 7
 
 
 def test_an_estimate_without_an_interval_is_faint_and_an_infinite_one_is_an_arrow(published: Study) -> None:
-    table = tables.peaks(published).query("task == 'math'").assign(low=np.nan, high=np.nan)
+    table = best_runs(published).query("task == 'math'").assign(low=np.nan, high=np.nan)
     figure = plot_estimates(table)
     assert not intervals(figure.axes[0])
     assert {line.get_alpha() for line in figure.axes[0].get_lines() if line.get_marker() == "o"} == {0.45}
@@ -179,9 +185,9 @@ def test_tables_that_cannot_be_drawn_are_refused_with_a_remedy(published: Study)
         plot_estimates(table, "gian")
     with pytest.raises(ConfigurationError, match="table = 'low': is missing"):
         plot_estimates(table[["model", "task", "gap"]])
-    peaks = tables.peaks(published)
+    rows = best_runs(published)
     with pytest.raises(ConfigurationError, match="differ only in their numbers"):
-        plot_estimates(pd.concat([peaks, peaks]))
+        plot_estimates(pd.concat([rows, rows]))
 
 
 def test_a_matrix_shows_each_gain_once_and_hatches_missing_runs(rich: Study) -> None:

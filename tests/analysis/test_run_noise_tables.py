@@ -1,4 +1,4 @@
-"""Tests of run-to-run noise, corrected peaks and gains over runs, by hand and in limiting cases."""
+"""Tests of run-to-run noise and gains over runs, by hand and in limiting cases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_noise
-from clt_ray.analysis.run_noise_tables import NEIGHBOURS, REPEATS, gain_over_runs, noise, peaks
+from clt_ray.analysis.run_noise_tables import NEIGHBOURS, REPEATS, gain_over_runs, noise
 from clt_ray.analysis.study import Study
 from clt_ray.analysis.uncertainty import BOOTSTRAP, NORMAL, Estimate, ResampledValue
 from tests.support.scores import items_of, run, scores
@@ -94,22 +94,6 @@ def test_the_interval_uses_the_runs_of_the_gain_only() -> None:
     row = gains[gains["exposure"] == "seen"].iloc[0]
     assert row["gain"] == pytest.approx(0.3)
     assert row["high"] - row["gain"] == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 * sqrt(2))
-
-
-def test_peaks_are_corrected_and_a_best_run_at_n_0_has_no_rise() -> None:
-    start, *rest = flat(0.2, 0.50, 0.52, 0.49, 0.51)
-    study = Study.of(
-        scores(run("", 0, start), *(run("es", n, row) for n, row in zip((100, 200, 400, 800), rest, strict=True)))
-    )
-    row = peaks(study).set_index("exposure").loc["seen"]
-    assert row["samples_per_language"] == 200 and row["rise"] == pytest.approx(0.32)
-    assert 0 < row["optimism"] < 0.04 and row["corrected"] == pytest.approx(0.32 - row["optimism"])
-    assert row["low"] < row["corrected"] < row["high"]
-    falling = Study.of(
-        scores(*(run("es" if n else "", n, row) for n, row in zip((0, 100, 200), flat(0.5, 0.3, 0.3), strict=True)))
-    )
-    row = peaks(falling).set_index("exposure").loc["seen"]
-    assert row["samples_per_language"] == 0 and row["corrected"] == 0 and np.isnan(row["low"])
 
 
 def test_p_values_agree_with_their_interval() -> None:

@@ -31,7 +31,7 @@ def rich() -> list[Exhibit]:
 def test_a_sweep_that_allows_every_measure_has_all_figures(rich: list[Exhibit]) -> None:
     tables = {exhibit.table for exhibit in rich}
     assert tables == {
-        "relative_to_english", "seen_unseen", "per_language", "gain", "transfer_correlation", "gain_over_runs", "peaks",
+        "relative_to_english", "seen_unseen", "per_language", "gain", "transfer_correlation", "gain_over_runs",
         "leave_one_out", "equal_volume", "follow_rates", "source_to_target",
     }  # fmt: skip
     assert len({exhibit.name for exhibit in rich}) == len(rich)

@@ -127,7 +127,7 @@ def test_tables_have_the_names_and_columns_of_the_design(page: Page, folder: Pat
     columns = {path.stem: list(pd.read_csv(path).columns) for path in (folder / "tables").glob("*.csv")}
     assert set(columns) == {
         "relative_to_english", "seen_unseen", "gain", "per_language", "transfer_correlation", "plateau", "interference",
-        "script_effect", "claims", "script_by_task", "leave_one_out", "noise", "gain_over_runs", "peaks",
+        "script_effect", "claims", "script_by_task", "leave_one_out", "noise", "gain_over_runs",
         "gain_over_languages", "equal_volume", "source_to_target", "follow_rates", "fidelity",
     }  # fmt: skip
     assert columns["claims"] == ["claim", "published", "recomputed", "low", "high", "definition", "verdict"]

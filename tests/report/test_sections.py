@@ -88,4 +88,4 @@ def test_the_page_contains_all_sections_and_figures(tmp_path: Path) -> None:
     page = build_report(data, Heading("all", command="c"), tmp_path).read_text("utf-8")
     assert all(f'<section id="{name}"' in page and f'href="#{name}"' in page for name in ALL)
     assert all((tmp_path / link).is_file() for link in re.findall(r'href="((?:tables|figures)/[^"]+)"', page))
-    assert all(f'id="figure-{name}"' in page for name in ("source_to_target", "equal_volume", "peaks"))
+    assert all(f'id="figure-{name}"' in page for name in ("source_to_target", "equal_volume"))

@@ -34,9 +34,6 @@ _DIFFERENCES: Final = {
     "change": "change of the gap",
     "difference": "languages − extra English",
     "interference": "mixed − single task",
-    "rise": "gain of the best run",
-    "corrected": "corrected gain",
-    "optimism": "selection bias",
 }
 """Columns with differences in the unit of the row's metric -> their labels."""
 _SHARES: Final = {

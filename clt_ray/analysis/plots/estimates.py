@@ -6,8 +6,8 @@ are skipped), so `plot_estimates(table)` needs no column names; `value="gap"` dr
 then what it is split by. Seen and unseen languages of one row share a line, filled and open as in every figure. An
 estimate without an interval is faint.
 
-**Example.** `plot_estimates(tables.peaks(study))` has a panel per task and a line per curve, with the corrected gain of
-the best run in its seen and in its unseen languages.
+**Example.** `plot_estimates(tables.gain_over_runs(study).query("samples_per_language == 400"))` has a panel per task
+and a line per curve with the gain of its seen and of its unseen languages.
 """
 
 from collections.abc import Sequence
