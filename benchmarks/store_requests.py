@@ -83,7 +83,7 @@ def measure_remote(
             opened = open_sweep(file, storage=opened.store.uri)
             store, ids = opened.store, [run.run_id for run in opened.runs]
             polled = ids[:POLLED_RUNS]
-            figures[f"{name}_poll_of_100_runs_seconds"] = best(lambda: store.statuses(polled))
+            figures[f"{name}_poll_of_100_runs_seconds"] = best(lambda: store.documents(polled, StatusDocument))
             figures[f"{name}_states_of_500_runs_seconds"] = best(lambda: states(opened))
             figures[f"{name}_status_of_500_runs_seconds"] = best(lambda: status(opened))
             directories = [store.run_dir(run_id) for run_id in polled]

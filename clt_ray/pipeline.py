@@ -9,7 +9,6 @@ any interruption continues where the directory says; calling it for a finished r
 from __future__ import annotations
 
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -20,18 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clt_ray.errors import CltRayError, RunStopped
-from clt_ray.store import (
-    Lease,
-    LeaseHeld,
-    LeaseLost,
-    PeakMemory,
-    ResultDocument,
-    RunDir,
-    StageSeconds,
-    Store,
-    TornTreeError,
-)
-from clt_ray.store.lease import STALE_SECONDS
+from clt_ray.store import PeakMemory, ResultDocument, RunDir, StageSeconds, StopDocument, Store, TornTreeError
+from clt_ray.store.lease import STALE_SECONDS, Lease, LeaseHeld, LeaseLost
 from clt_ray.store.recorder import Recorder, RunRecorder
 from clt_ray.supervision import limit_seconds, supervised, watched
 from clt_ray.sweep.run import RunSpec
@@ -41,7 +30,7 @@ if TYPE_CHECKING:
     # These modules load PyTorch and transformers. The stages import them when they run, so that finding a finished
     # run costs nothing.
     from clt_ray.data.mixture import RunData
-    from clt_ray.evaluation.evaluate import Generation, Score
+    from clt_ray.evaluation.evaluate import Generation
     from clt_ray.training.backends.base import Backend
     from clt_ray.training.job import TrainingJob
 
@@ -89,7 +78,7 @@ def execute(run: RunSpec, store: Store, *, rank: int = 0, claim: str | None = No
         return lease
     with lease:
         directory.write_run(run)
-        directory.withdraw_stop()
+        directory.delete_file(StopDocument.FILE)
         directory.repair_metrics()
         recorder = RunRecorder(directory, run)
         with supervised(recorder, limit_seconds(run), directory):
@@ -172,8 +161,9 @@ def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:
 
 def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     """Executes all stages of a run in this process. Process 0 and the others differ in their recorder."""
-    from clt_ray.evaluation.evaluate import evaluation_files
+    from clt_ray.evaluation.evaluate import checkpoint_scores, evaluation_files, summarise
     from clt_ray.training.backends import select_backend
+    from clt_ray.training.train import train
 
     started = time.monotonic()
     backend = select_backend(run)
@@ -182,7 +172,8 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
         raise RunStopped("process 0 does not execute the run: it is finished, or another process holds it")
     backend.after_batch = recorder.beat
     data, job = _prepare(run, backend)
-    selection = _train(job, backend, directory, recorder)
+    with tempfile.TemporaryDirectory(prefix=f"clt-ray-{run.run_id}-", ignore_cleanup_errors=True) as staging:
+        selection = train(job, backend, directory, recorder.progress, Path(staging), supervisor=recorder)
     trained = time.monotonic()
     if backend.rank != 0 and not backend.every_process_evaluates:
         return
@@ -190,7 +181,9 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     backend.after_batch = partial(_stop_point, recorder, backend)
     weights = _open_chosen(selection, directory, recorder)
     generations, tokens_per_second = _evaluate(job, data, weights, backend)
-    scores = _scores(run, generations, weights, backend)
+    scores = summarise(run, generations)
+    if backend.rank == 0:
+        scores += checkpoint_scores(run, weights, scores)
     result = ResultDocument(
         run_id=run.run_id,
         name=run.name,
@@ -242,16 +235,6 @@ def _prepare(run: RunSpec, backend: Backend) -> tuple[RunData, TrainingJob]:
     return data, job
 
 
-def _train(job: TrainingJob, backend: Backend, directory: RunDir, recorder: Recorder) -> Selection:
-    from clt_ray.training.train import train
-
-    staging = Path(tempfile.mkdtemp(prefix=f"clt-ray-{job.run.run_id}-"))
-    try:
-        return train(job, backend, directory, recorder.progress, staging, supervisor=recorder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
 def _open_chosen(selection: Selection, directory: RunDir, recorder: Recorder) -> Path:
     from clt_ray.training.checkpoints import weights_tree
 
@@ -272,14 +255,6 @@ def _evaluate(job: TrainingJob, data: RunData, weights: Path, backend: Backend) 
     generations = evaluate(job.run, data.test, model, job.tokenizer, backend, scorers=job.run.evaluation.scorers)
     tokens = sum(generation.output_tokens for generation in generations)
     return generations, tokens / (time.monotonic() - began)
-
-
-def _scores(run: RunSpec, generations: list[Generation], weights: Path, backend: Backend) -> list[Score]:
-    """Returns the mean scores of the answers, and in process 0 those of the scorers of whole checkpoints."""
-    from clt_ray.evaluation.evaluate import checkpoint_scores, summarise
-
-    scores = summarise(run, generations)
-    return scores + checkpoint_scores(run, weights, scores) if backend.rank == 0 else scores
 
 
 def package_versions() -> dict[str, str]:

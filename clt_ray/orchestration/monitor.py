@@ -135,7 +135,8 @@ class Monitor:
         changed = []
         for run_id, status in sorted(self._read(to_read).items()):
             before = self._runs[run_id]
-            now = self._runs[run_id] = _snapshot_of(before.run, status)
+            place = status.state, status.stage, status.step, status.total_steps or 0, status.loss
+            now = self._runs[run_id] = RunSnapshot(before.run, *place, status.error.message if status.error else None)
             if (before.state, before.stage) != (now.state, now.stage):
                 changed.append(now)
         snapshot = self._snapshot(changed)
@@ -151,7 +152,7 @@ class Monitor:
     def _read(self, run_ids: set[str]) -> Mapping[str, StatusDocument]:
         """Reads the status of some runs; during an outage of the store, none, and these runs are read again later."""
         try:
-            statuses = self._store.statuses(sorted(run_ids))
+            statuses = self._store.documents(sorted(run_ids), StatusDocument)
         except Exception as error:
             with self._lock:
                 self._ended |= run_ids - self._active
@@ -188,8 +189,3 @@ class Monitor:
             done += fraction * run_snapshot.run.steps
             left += work(run_snapshot) - fraction * run_snapshot.run.steps
         return (self._clock() - self._first_start) * left / done
-
-
-def _snapshot_of(run: RunSpec, status: StatusDocument) -> RunSnapshot:
-    error = status.error.message if status.error is not None else None
-    return RunSnapshot(run, status.state, status.stage, status.step, status.total_steps or 0, status.loss, error)

@@ -14,7 +14,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 Info = Mapping[str, Any]
 
@@ -28,11 +28,18 @@ class Changed(Exception):
     """The object does not have the expected version."""
 
 
-class Conditional(Protocol):
+class Conditional:
     """Writes objects of one fsspec file system on a condition."""
+
+    VERSION: ClassVar[str]
+    """Key of an object's version in what `find` and `info` return about the object."""
+
+    def __init__(self, system: Any) -> None:
+        self._system = system
 
     def listed(self, objects: Mapping[str, Info]) -> dict[str, str]:
         """Returns the version of each object by its path, from what `find` or `info` has returned about it."""
+        return {path: str(info[self.VERSION]) for path, info in objects.items() if info.get(self.VERSION)}
 
     def put(self, path: str, data: bytes, expected: str | None) -> str:
         """Writes an object whose version is `expected`, None for an object that does not exist.
@@ -43,16 +50,13 @@ class Conditional(Protocol):
         Raises:
             Changed: The object has another version, and was not written.
         """
+        raise NotImplementedError
 
 
-class S3:
+class S3(Conditional):
     """Amazon S3 and services with its protocol."""
 
-    def __init__(self, system: Any) -> None:
-        self._system = system
-
-    def listed(self, objects: Mapping[str, Info]) -> dict[str, str]:
-        return {path: str(info["ETag"]) for path, info in objects.items() if info.get("ETag")}
+    VERSION = "ETag"
 
     def put(self, path: str, data: bytes, expected: str | None) -> str:
         condition = {"mode": "create"} if expected is None else {"IfMatch": expected}
@@ -68,14 +72,10 @@ class S3:
             raise
 
 
-class Gcs:
+class Gcs(Conditional):
     """Google Cloud Storage."""
 
-    def __init__(self, system: Any) -> None:
-        self._system = system
-
-    def listed(self, objects: Mapping[str, Info]) -> dict[str, str]:
-        return {path: str(info["generation"]) for path, info in objects.items() if info.get("generation")}
+    VERSION = "generation"
 
     def put(self, path: str, data: bytes, expected: str | None) -> str:
         # gcsfs can create on a condition, but not replace. This is the upload of its `pipe_file` with a generation.
@@ -99,14 +99,10 @@ class Gcs:
         return str(answer["generation"])
 
 
-class Azure:
+class Azure(Conditional):
     """Azure Blob Storage."""
 
-    def __init__(self, system: Any) -> None:
-        self._system = system
-
-    def listed(self, objects: Mapping[str, Info]) -> dict[str, str]:
-        return {path: str(info["etag"]) for path, info in objects.items() if info.get("etag")}
+    VERSION = "etag"
 
     def put(self, path: str, data: bytes, expected: str | None) -> str:
         from azure.core import MatchConditions
@@ -125,11 +121,8 @@ class Azure:
             raise Changed from error
 
 
-class Compared:
+class Compared(Conditional):
     """File systems without conditional writes."""
-
-    def __init__(self, system: Any) -> None:
-        self._system = system
 
     def listed(self, objects: Mapping[str, Info]) -> dict[str, str]:
         small = [path for path, info in objects.items() if int(info["size"] or 0) <= LARGEST_DOCUMENT_BYTES]
@@ -155,5 +148,4 @@ _BY_PROTOCOL: dict[str, type[Conditional]] = {"s3": S3, "gs": Gcs, "gcs": Gcs, "
 def conditional(system: Any) -> Conditional:
     """Returns the conditional writes of an fsspec file system."""
     protocols = (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
-    kind: Any = next((_BY_PROTOCOL[name] for name in protocols if name in _BY_PROTOCOL), Compared)
-    return kind(system)  # type: ignore[no-any-return]
+    return next((_BY_PROTOCOL[name] for name in protocols if name in _BY_PROTOCOL), Compared)(system)

@@ -19,7 +19,7 @@ is None, so that the documents of an older release are read, and written again, 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -176,9 +176,6 @@ class StageSeconds:
     def total(self) -> float:
         return self.train + self.evaluate
 
-    def by_stage(self) -> dict[str, float]:
-        return asdict(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PeakMemory:
@@ -290,12 +287,8 @@ class JudgeTokens:
     """Replies whose server did not report tokens."""
 
     def __add__(self, other: Self) -> Self:
-        return replace(
-            self,
-            prompt=self.prompt + other.prompt,
-            completion=self.completion + other.completion,
-            uncounted=self.uncounted + other.uncounted,
-        )
+        sums = (getattr(self, field.name) + getattr(other, field.name) for field in fields(self))
+        return type(self)(*sums)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.store.conditional import Changed, conditional
+from clt_ray.store.conditional import Changed, Info, conditional
 from clt_ray.store.files import TEMPORARY, Files, LeaseLost
 from clt_ray.store.local import LocalFiles
 
@@ -232,12 +232,11 @@ class ObjectFiles:
             return None
         return conditional(self.system).listed({place: info}).get(place)
 
-    def _find(self, path: str, prefix: str = "") -> Mapping[str, Mapping[str, Any]]:
+    def _find(self, path: str, prefix: str = "") -> Mapping[str, Info]:
         # The listings that fsspec caches would hide what other processes have written since.
         self.system.invalidate_cache()
         begins = {"prefix": prefix} if prefix else {}
-        found: Mapping[str, Mapping[str, Any]]
-        found = _retried(lambda: self.system.find(self._at(path), detail=True, **begins))
+        found: Mapping[str, Info] = _retried(lambda: self.system.find(self._at(path), detail=True, **begins))
         return found
 
     def _cat(self, place: str) -> bytes:

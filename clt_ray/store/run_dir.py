@@ -109,11 +109,6 @@ class RunDir:
         """Returns stop.json, None while nobody has asked the running attempt to stop."""
         return StopDocument.decode_if_sound(self._files.read(StopDocument.FILE))
 
-    def withdraw_stop(self) -> None:
-        """Deletes the request to stop, if there is one."""
-        with self._writing() as files:
-            files.delete(StopDocument.FILE)
-
     def note_wait(self, resources: str, since: float) -> None:
         """Replaces waiting.json: the run waits for these resources since that time (Unix seconds); needs no lease."""
         document = WaitDocument(resources=resources, since=since, updated=self._clock())

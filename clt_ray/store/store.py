@@ -67,31 +67,23 @@ class Store:
         states = {run_id: MISSING for run_id in run_ids}
         known = [run_id for run_id in states if run_id in started]
         if sizes is None or self._files.appends:
-            results = self._read_many(known, ResultDocument, sizes)
+            results = self.documents(known, ResultDocument, sizes)
             finished = {run_id: RunStatus("finished", result.steps, result.steps) for run_id, result in results.items()}
         else:
             long = [run_id for run_id in known if sizes.get(_path(run_id, ResultDocument), 0) >= SHORTEST_RESULT_BYTES]
             finished = dict.fromkeys(long, RunStatus("finished"))
         states |= finished
         others = [run_id for run_id in known if run_id not in finished]
-        statuses = self._read_many(others, StatusDocument, sizes)
-        leases = self._read_many(others, LeaseDocument, sizes)
+        statuses = self.documents(others, StatusDocument, sizes)
+        leases = self.documents(others, LeaseDocument, sizes)
         now = self._clock()
         states |= {run_id: _state(statuses.get(run_id), leases.get(run_id), now) for run_id in others}
         waiting = [run_id for run_id in others if states[run_id].kind != "running"]
-        for run_id, wait in self._read_many(waiting, WaitDocument, sizes).items():
+        for run_id, wait in self.documents(waiting, WaitDocument, sizes).items():
             text = wait.text(now)
             if text is not None:
                 states[run_id] = replace(states[run_id], error=text, waits=True)
         return states
-
-    def statuses(self, run_ids: Sequence[str]) -> dict[str, StatusDocument]:
-        """Returns status.json of each run that has a sound one, by run id; reads an object store in parallel."""
-        return self._read_many(run_ids, StatusDocument)
-
-    def results(self, run_ids: Sequence[str]) -> dict[str, ResultDocument]:
-        """Returns result.json of each run that has a sound one, by run id; reads an object store in parallel."""
-        return self._read_many(run_ids, ResultDocument)
 
     def sizes(self, folder: str = RUNS) -> dict[str, int]:
         """Returns the size in bytes of every file of a folder of the store, by path, temporary ones included.
@@ -118,7 +110,11 @@ class Store:
         files, watch = self._files.under(f"{LEASES}/{_plain(name)}"), self._watches[name]
         return acquire(files, clock=self._clock, stale_seconds=stale_seconds, watch=watch)
 
-    def _read_many(self, run_ids: Iterable[str], kind: type[D], existing: Container[str] | None = None) -> dict[str, D]:
+    def documents(self, run_ids: Iterable[str], kind: type[D], existing: Container[str] | None = None) -> dict[str, D]:
+        """Returns a document of each run that has a sound one, by run id; reads an object store in parallel.
+
+        With `existing`, only files whose paths it holds are read.
+        """
         paths = {run_id: _path(run_id, kind) for run_id in run_ids}
         contents = self._files.read_many(path for path in paths.values() if existing is None or path in existing)
         documents = {run_id: kind.decode_if_sound(contents.get(path)) for run_id, path in paths.items()}

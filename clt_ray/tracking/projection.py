@@ -54,13 +54,7 @@ class Projection:
 
 
 def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
-    """Returns the projection of a run.
-
-    Args:
-        run: The run.
-        directory: Its run directory.
-        state: Its state in the store, which is not `missing`.
-    """
+    """Returns the projection of a run from its directory and its state in the store, which is not `missing`."""
     status = directory.status()
     points = {log: _last_per_step(directory.metrics(log)) for log in LOGS}
     updated = status.updated if status is not None else None
@@ -78,7 +72,7 @@ def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
         started = min(started, updated - result.seconds.total)
         tags[names.CHOSEN_STEP] = str(result.selection.chosen.step)
         single_values |= score_metrics(run, directory.read_text("scores.csv"))
-        single_values |= {f"perf/{stage}_seconds": value for stage, value in result.seconds.by_stage().items()}
+        single_values |= {f"perf/{stage}_seconds": value for stage, value in vars(result.seconds).items()}
         single_values["perf/generated_tokens_per_second"] = result.generated_tokens_per_second
     progress = (RUN_STATUS[state.kind], started, updated, points, single_values)
     judgement = directory.judge() if state.kind == "finished" else None
@@ -105,13 +99,9 @@ def judge_tags(judgement: JudgeDocument) -> dict[str, str]:
 
 
 def rating_metrics(judgement: JudgeDocument, ratings: str) -> dict[str, float]:
-    """Returns the metrics of a judgement.
+    """Returns the metrics of a judgement, from the contents of judge.json and of the judge's scores.csv.
 
     Each mean rating has its own number of items, because items without a rating are left out of the mean.
-
-    Args:
-        judgement: Content of judge.json.
-        ratings: Content of the judge's scores.csv.
     """
     metrics: dict[str, float] = {}
     for row in csv.DictReader(io.StringIO(ratings)):

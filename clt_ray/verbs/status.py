@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clt_ray.opened import OpenSweep, open_sweep
+from clt_ray.store import ResultDocument
 from clt_ray.sweep.grid import Cell
 from clt_ray.sweep.plan import RunStatus
 from clt_ray.training.checkpoints import TREE
@@ -45,10 +46,6 @@ class DiskUse:
     """Optimizer and random state, from which runs that are not finished continue."""
     rest_bytes: int = 0
 
-    @property
-    def total_bytes(self) -> int:
-        return self.weights_bytes + self.resume_bytes + self.rest_bytes
-
 
 @dataclass(frozen=True)
 class SweepStatus:
@@ -74,11 +71,7 @@ class SweepStatus:
 
 
 def status(sweep: OpenSweep) -> SweepStatus:
-    """Returns the state of every distinct run of a sweep, read from the store alone.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
-    """
+    """Returns the state of every distinct run of a sweep, read from the store alone."""
     sizes = sweep.store.sizes()
     states = sweep.store.states([run.run_id for run in sweep.runs], sizes)
     runs = tuple(_progress(sweep.cell_of_run[run.run_id], states[run.run_id]) for run in sweep.runs)
@@ -109,7 +102,7 @@ def _eta(sweep: OpenSweep, runs: Sequence[RunProgress]) -> float | None:
     finished = [run.run_id for run in runs if run.state == "finished"]
     if not running or not finished:
         return None
-    results = sweep.store.results(finished[:: -(-len(finished) // MOST_RESULTS)])
+    results = sweep.store.documents(finished[:: -(-len(finished) // MOST_RESULTS)], ResultDocument)
     seconds = sum(result.seconds.total for result in results.values())
     steps = sum(result.steps for result in results.values())
     left = sum(spec.steps * (1 - run.progress) for spec, run in zip(sweep.runs, runs, strict=True))
@@ -138,7 +131,7 @@ def _print(sweep_status: SweepStatus, sweep: OpenSweep) -> None:
     counts = ", ".join(f"{count} {state}" for state in states if (count := sweep_status.count(state)))
     left = f", {duration(sweep_status.eta_seconds)} left" if sweep_status.eta_seconds is not None else ""
     following = next_command(sweep, "report" if sweep_status.complete and not sweep.pilot_of else "run")
-    disk = sweep_status.disk
-    kinds = zip(("weights", "resume state", "rest"), asdict(disk).values(), strict=True)
-    kept = f"{size(disk.total_bytes)} in the storage ({', '.join(f'{size(count)} {kind}' for kind, count in kinds)})"
+    disk = dict(zip(("weights", "resume state", "rest"), asdict(sweep_status.disk).values(), strict=True))
+    kinds = ", ".join(f"{size(count)} {kind}" for kind, count in disk.items())
+    kept = f"{size(sum(disk.values()))} in the storage ({kinds})"
     output.print(f"\n{counts}{left}\n{kept}\nnext: {following}", highlight=False, markup=False, soft_wrap=True)

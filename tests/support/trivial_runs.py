@@ -22,7 +22,7 @@ from clt_ray.evaluation.evaluate import csv_text
 from clt_ray.opened import open_sweep
 from clt_ray.orchestration import supervisor
 from clt_ray.orchestration.monitor import SweepSnapshot
-from clt_ray.store import StageSeconds, Store
+from clt_ray.store import StageSeconds, StatusDocument, Store
 from clt_ray.store.recorder import RunRecorder
 from clt_ray.sweep.run import RunSpec
 from clt_ray.verbs.run import RunOptions, run
@@ -103,7 +103,7 @@ def execute(folder: Path, count: int) -> Observed:
     with patch.object(supervisor, "MODULE", MODULE):
         outcome = run(opened, RunOptions(max_concurrent=2), show=show)
     assert outcome.exit_code == 0, outcome
-    statuses = opened.store.statuses([spec.run_id for spec in opened.runs])
+    statuses = opened.store.documents([spec.run_id for spec in opened.runs], StatusDocument)
     observed.ended = sorted(status.updated or 0.0 for status in statuses.values())
     assert len(observed.ended) == count
     return observed
