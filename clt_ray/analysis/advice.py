@@ -22,6 +22,7 @@ them. With a tolerance of 0.01 the advice is 1,400 samples in each of four langu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil, floor, inf, log10, nan
@@ -31,17 +32,7 @@ import numpy as np
 
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.needed_runs import NeededRun, Question, needed_runs
-from clt_ray.analysis.saturation import (
-    FALLING,
-    FLAT,
-    NOT_SATURATING,
-    TOO_SHORT,
-    Plateau,
-    Refits,
-    Saturation,
-    Series,
-    saturation,
-)
+from clt_ray.analysis.saturation import FALLING, FLAT, NOT_SATURATING, Plateau, Refits, Saturation, Series, saturation
 from clt_ray.analysis.study import NON_ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats
 from clt_ray.errors import CltRayError, ConfigurationError, Problem
@@ -49,13 +40,10 @@ from clt_ray.tasks import Metric
 
 TOLERANCE: Final = 0.01
 """Default tolerance as a share of the metric's scale: 1 point of 100, or 0.04 on a scale from 1 to 5."""
-
-
 CONFIDENCE: Final = 0.8
 """Smallest probability of success that a recommendation must have."""
 HOPELESS: Final = 0.2
 """Largest probability of reaching a target at which the target counts as out of reach."""
-THOUSAND: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -142,6 +130,12 @@ class Advice:
     """All options in order of preference; the first one is recommended."""
     settling_runs: tuple[NeededRun, ...]
     """The most informative further runs for the options that are not settled."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON values; what is unknown is null, and so is a plateau beyond the largest n."""
+        values = asdict(self) | {"metric": self.metric.name}
+        plain: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
+        return plain
 
 
 class ThinEvidence(CltRayError):
@@ -257,11 +251,19 @@ def _curve_name(curve: Curve) -> str:
 
 def option(curve: Curve, fit: Saturation, target: float | None, budget: int | None) -> Option:
     """Returns the option of a curve with its fit, at the number of samples per language that the question asks for."""
-    unsettled = _unsettled_option(curve, fit)
+    languages, series = len(curve.train_languages), fit.series
+    largest = series.samples[-1] if series.samples else 0
+    sizes = ", ".join(f"{n:,}" for n in series.samples) or "none with a language in common"
+    points = zip(series.samples, series.scores, series.stderr, series.runs, strict=True)
+    unsettled = Option(
+        setting=curve.setting, mixture=curve.mixture, language_group=curve.language_group,
+        train_languages=curve.train_languages, settled=False, why=f"{fit.verdict} for a fit, with runs at n = {sizes}",
+        samples_per_language=largest, total_samples=largest * languages, score=None, ceiling=None, within_tolerance=nan,
+        reaches_target=nan, next_thousand=None, plateau=fit.plateau, run_noise=fit.noise,
+        evidence=tuple(Evidence(*point) for point in points),
+    )  # fmt: skip
     if fit.best is None or fit.refits is None:
         return unsettled
-    languages, series = len(curve.train_languages), fit.series
-    largest = series.samples[-1]
     why = _shape_of_curve(fit)
     if budget is not None:
         samples, settled = min(budget // languages, largest), True
@@ -277,22 +279,7 @@ def option(curve: Curve, fit: Saturation, target: float | None, budget: int | No
             why += f"; the probability of being {goal} at n = {largest:,} is {probability:.0%}"
     return replace(
         unsettled, settled=settled, why=why, samples_per_language=samples, total_samples=samples * languages,
-        **_expectations(fit, fit.best, fit.refits, samples, THOUSAND / languages, target),
-    )  # fmt: skip
-
-
-def _unsettled_option(curve: Curve, fit: Saturation) -> Option:
-    series = fit.series
-    largest = series.samples[-1] if series.samples else 0
-    sizes = ", ".join(f"{n:,}" for n in series.samples) or "none with a language in common"
-    why = f"{TOO_SHORT} for a fit, with runs at n = {sizes}"
-    points = zip(series.samples, series.scores, series.stderr, series.runs, strict=True)
-    return Option(
-        setting=curve.setting, mixture=curve.mixture, language_group=curve.language_group,
-        train_languages=curve.train_languages, settled=False, why=why, samples_per_language=largest,
-        total_samples=largest * len(curve.train_languages), score=None, ceiling=None, within_tolerance=nan,
-        reaches_target=nan, next_thousand=None, plateau=fit.plateau, run_noise=fit.noise,
-        evidence=tuple(Evidence(*point) for point in points),
+        **_expectations(fit, fit.best, fit.refits, samples, 1000 / languages, target),
     )  # fmt: skip
 
 

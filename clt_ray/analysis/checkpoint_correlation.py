@@ -29,7 +29,7 @@ from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.rank_correlation import MIN_PAIRS, spearman
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 from clt_ray.analysis.table_columns import CURVE_COLUMNS
-from clt_ray.analysis.uncertainty import FEWEST, t_interval
+from clt_ray.analysis.uncertainty import t_interval
 
 _DECIMALS: Final = 9
 """Decimals to which means are rounded before they are ranked; losses are recorded with about 7 digits."""
@@ -114,8 +114,5 @@ def _means_by_step(
 def _mean_and_interval(values: Values) -> tuple[float, tuple[float, float]]:
     if not len(values):
         return nan, (nan, nan)
-    mean = float(values.mean())
-    if len(values) < FEWEST or np.ptp(values) == 0:
-        return mean, (nan, nan)
-    low, high = t_interval(values)
-    return mean, (max(low, -1.0), min(high, 1.0))
+    low, high = np.clip(t_interval(values), -1.0, 1.0) if np.ptp(values) else (nan, nan)
+    return float(values.mean()), (float(low), float(high))

@@ -1,17 +1,9 @@
-"""The reference study's findings as executable claims that are recomputed from scores.
-
-Each claim becomes one row of a table:
-
-    claim                the finding as a sentence
-    published            the number that the study gives, or its words
-    recomputed           the same quantity computed from the scores, by a stated definition
-    low, high            95% confidence interval from run-to-run noise (see `run_noise`)
-    definition           how the quantity was computed, and the reason for the verdict
-    verdict              SUPPORTED, NOT_SUPPORTED, or UNTESTABLE when the scores lack the runs or the precision
+"""The reference study's findings as executable claims that are recomputed from scores, one row of a table for each.
 
 A claim is supported when its number follows from the scores and the interval is consistent with the claim alone. It is
-not supported when either condition fails; the definition states which. The published scores have one run per grid cell
-and no item scores, so intervals come from run-to-run noise. The test items are the same for all runs and held fixed.
+not supported when either condition fails, and untestable when the scores lack the runs or the precision; the definition
+states which. The published scores have one run per grid cell and no item scores, so intervals come from run-to-run
+noise. The test items are the same for all runs and held fixed.
 
 Where several definitions are possible, the one that reproduces the study's figures is used. A peak is reported as
 published, as the best run minus the run at n = 0. The interval is corrected for the optimism of picking the best of
@@ -24,7 +16,7 @@ picking the best of eight runs about 1 point, so the interval is 5.7 +- 4.0 poin
 
 from collections.abc import Callable
 from math import nan
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -51,17 +43,15 @@ def claims(study: Study) -> tuple[Claim, ...]:
     Args:
         study: Made from `reference.reference_scores`, or from other runs whose models have the reference study's names.
     """
-    return tuple(
-        _tested(study, test, instance) for test in _TESTS for instance in findings()[test.__name__]["instances"]
-    )
-
-
-def _tested(study: Study, test: Callable[..., Claim], instance: dict[str, Any]) -> Claim:
-    statement = Statement(study, test.__name__, instance)
-    try:
-        return test(statement, **instance)
-    except Untestable as missing:
-        return statement.claim(nan, (nan, nan), str(missing), UNTESTABLE, ())
+    found = []
+    for test in _TESTS:
+        for instance in findings()[test.__name__]["instances"]:
+            statement = Statement(study, test.__name__, instance)
+            try:
+                found.append(test(statement, **instance))
+            except Untestable as missing:
+                found.append(statement.claim(nan, (nan, nan), str(missing), UNTESTABLE, ()))
+    return tuple(found)
 
 
 def table(study: Study) -> pd.DataFrame:

@@ -36,11 +36,9 @@ def plateau(study: Study) -> pd.DataFrame:
     """
     rows = []
     for curve in study.curves:
-        if len(curve.points) < 2:
-            continue
         tolerance = TOLERANCE * study.task_scores[curve.task].metric.span
         series = Series.of(study, curve)
-        if not series.samples:
+        if len(series.samples) < 2:
             continue
         fit = saturation(series, tolerance)
         run_ids = "+".join(run for point in series.runs for run in point)
@@ -64,10 +62,9 @@ def interference(study: Study) -> pd.DataFrame:
         single = single_curves.get(_task_and_languages(curve))
         if curve.setting != "multi" or single is None:
             continue
-        for point, single_point in _points_at_equal_samples(curve, single):
-            for exposure, difference in _differences(study, curve, point, single_point):
-                labels = {"samples_per_language": point.samples_per_language, "exposure": exposure}
-                rows.append(curve_columns(curve) | labels | estimate_columns("interference", difference.estimate()))
+        for samples, exposure, difference in _differences(study, curve, single):
+            labels = {"samples_per_language": samples, "exposure": exposure}
+            rows.append(curve_columns(curve) | labels | estimate_columns("interference", difference.estimate()))
     columns = [*CURVE_COLUMNS, "samples_per_language", "exposure", "interference", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
 
@@ -78,12 +75,13 @@ def _points_at_equal_samples(first: Curve, second: Curve) -> list[tuple[Point, P
     return [(point, others[n]) for point in first.points if (n := point.samples_per_language) in others]
 
 
-def _differences(study: Study, curve: Curve, point: Point, other: Point) -> Iterator[tuple[str, ResampledValue]]:
-    """Yields the mean of a point minus that of another in the same task, for each exposure that has languages."""
-    for exposure in ("seen", "unseen", "english"):
-        codes = study.languages(curve, point, other, among=exposure)
-        if codes:
-            yield exposure, study.mean(curve, point, codes) - study.mean(curve, other, codes)
+def _differences(study: Study, curve: Curve, other: Curve) -> Iterator[tuple[int, str, ResampledValue]]:
+    """Yields n, exposure, and the mean of a curve minus that of another, where both have the n and some language."""
+    for point, other_point in _points_at_equal_samples(curve, other):
+        for exposure in ("seen", "unseen", "english"):
+            if codes := study.languages(curve, point, other_point, among=exposure):
+                difference = study.mean(curve, point, codes) - study.mean(curve, other_point, codes)
+                yield point.samples_per_language, exposure, difference
 
 
 def _task_and_languages(curve: Curve) -> tuple[str, ...]:
@@ -111,13 +109,11 @@ def equal_volume(study: Study) -> pd.DataFrame:
         control = controls.get(_design(curve, f"{PREFIX}{len(curve.train_languages)}"))
         if curve.is_control or control is None:
             continue
-        for point, control_point in _points_at_equal_samples(curve, control):
-            if point.samples_per_language == 0:
-                continue
-            for exposure, difference in _differences(study, curve, point, control_point):
+        for samples, exposure, difference in _differences(study, curve, control):
+            if samples:
                 labels = {"exposure": exposure, "control": control.language_group}
                 columns = estimate_columns("difference", difference.estimate())
-                rows.append(series_columns(curve, point) | labels | columns)
+                rows.append(series_columns(curve, curve.at(samples)) | labels | columns)
     columns_in_order = [*SERIES_COLUMNS, "exposure", "control", "difference", *ESTIMATE_COLUMNS, "p"]
     return add_q_values(pd.DataFrame(rows, columns=columns_in_order), ["task"])
 

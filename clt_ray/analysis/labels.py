@@ -32,6 +32,11 @@ def language_list(codes: Iterable[str]) -> str:
     return " ".join(sorted(codes, key=language_order))
 
 
+def training_label(train_languages: str) -> str:
+    """Returns the training languages of a table row, joined by "+", as a label: `es fr ja zh`."""
+    return language_list(train_languages.split("+")) if train_languages else "English only"
+
+
 def count_label(samples: int) -> str:
     """Returns a number of samples in few characters: 400, 1k, 1.5k."""
     return f"{samples / 1000:g}k" if samples >= 1000 else str(samples)
@@ -70,18 +75,13 @@ def curve_labels(frame: pd.DataFrame) -> dict[Key, str]:
         elif varies["setting"] and not varies["model"] and not varies["train_languages"]:
             parts.append("single task")
         if varies["train_languages"] or not parts:
-            languages = language_list(row["train_languages"].split("+")) if row["train_languages"] else "English only"
-            parts.append(languages)
+            parts.append(training_label(row["train_languages"]))
         labels[key_of(row)] = ", ".join(parts)  # type: ignore[arg-type]
-    return _distinct(labels)
+    texts = pd.Series(list(labels.values()))
+    repeated = set(texts[texts.duplicated()])
+    return {key: f"{label} ({key[2]})" if label in repeated else label for key, label in labels.items()}
 
 
 def key_of(row: dict[str, str] | pd.Series) -> Key:
     """Returns the key of the curve to which a table row belongs."""
     return tuple(str(row[name]) for name in ("model", "setting", "language_group", "train_languages"))
-
-
-def _distinct(labels: dict[Key, str]) -> dict[Key, str]:
-    texts = pd.Series(list(labels.values()))
-    repeated = set(texts[texts.duplicated()])
-    return {key: f"{label} ({key[2]})" if label in repeated else label for key, label in labels.items()}

@@ -60,21 +60,14 @@ def gain_over_languages(study: Study) -> pd.DataFrame:
             for exposure in ("seen", "unseen"):
                 gain = mean_gain(study, curve, point.samples_per_language, exposure)
                 if gain.n:
-                    row = series_columns(curve, point) | {"exposure": exposure} | estimate_columns("gain", gain)
-                    rows.append(row)
+                    rows.append(series_columns(curve, point) | {"exposure": exposure} | estimate_columns("gain", gain))
     return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "exposure", "gain", *ESTIMATE_COLUMNS])
 
 
 def mean_gain(study: Study, curve: Curve, samples_per_language: int, exposure: str) -> Estimate:
-    """Returns the mean gain over the languages of an exposure at n samples per language.
-
-    Raises:
-        KeyError: The curve has no run at n.
-        ValueError: The curve has no run at 0.
-    """
+    """Returns the mean gain over the languages of an exposure at n samples per language, on a curve with n and 0."""
     end, start = curve.at(samples_per_language), curve.origin
-    if start is None:
-        raise ValueError(f"no run with n = 0 for {curve.model} {curve.task} {curve.language_group}")
+    assert start is not None
     codes = study.languages(curve, start, end, among=exposure)
     task_scores = study.task_scores[curve.task]
     common_seeds = sorted(set(start.seeds) & set(end.seeds))

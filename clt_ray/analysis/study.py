@@ -134,7 +134,9 @@ class Study:
         problems: list[Problem] = []
         for task in sorted(primary["task"].unique(), key=task_order):
             rows = primary[primary["task"] == task]
-            task_scores[task] = TaskScores(rows, _items_of_rows(items, rows), draws, seed)
+            measurement = ["run_id", "task", "eval_language", "metric"]
+            task_items = None if items is None else items.merge(rows[measurement], on=measurement)
+            task_scores[task] = TaskScores(rows, task_items, draws, seed)
             problems += task_scores[task].check_items("items", task)
         if problems:
             raise ConfigurationError(problems)
@@ -167,15 +169,6 @@ class Study:
         if isinstance(among, str):
             return sorted(code for code in common if curve.exposure(code) == among)
         return sorted(common if among is None else common & set(among))
-
-
-def _items_of_rows(items: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame | None:
-    if items is None or items.empty:
-        return None
-    matches = items[(items["task"] == rows["task"].iloc[0]) & (items["metric"] == rows["metric"].iloc[0])]
-    measurements = pd.MultiIndex.from_frame(rows[["run_id", "eval_language"]])
-    is_measured = pd.MultiIndex.from_frame(matches[["run_id", "eval_language"]]).isin(measurements)
-    return matches[is_measured]  # type: ignore[no-any-return]
 
 
 def _curves(scores: pd.DataFrame) -> tuple[Curve, ...]:

@@ -84,10 +84,9 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     tables["claims"] = claims.table(study if data.reference is None else Study.of(data.reference))
     recorded = mechanisms(data.logs, tables["interference"])
     checkpoints = transfer_correlation_checkpoints(data.logs)
-    tables |= _with_rows(
-        vars(recorded)
-        | {"transfer_correlation_checkpoints": checkpoints, "transfer_correlation_over_runs": over_runs(checkpoints)}
-    )
+    of_checkpoints = {"transfer_correlation_checkpoints": checkpoints}
+    of_checkpoints["transfer_correlation_over_runs"] = over_runs(checkpoints)
+    tables |= {name: frame for name, frame in (vars(recorded) | of_checkpoints).items() if len(frame)}
     behind = None if data.reference is None else measures.relative_to_english(Study.of(data.reference))
     runs = Section.of("runs", run_table(data.scores, data.runs, heading.mlflow_url))
     shown = [*sections(vars(recorded) | tables), runs]
@@ -111,10 +110,6 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
         sections=shown,
     )
     return _write(out, page, data.scores, tables, figures)
-
-
-def _with_rows(frames: Tables) -> dict[str, pd.DataFrame]:
-    return {name: frame for name, frame in frames.items() if len(frame)}
 
 
 def _rendered(**context: Any) -> str:

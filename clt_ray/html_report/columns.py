@@ -22,7 +22,7 @@ import pandas as pd
 from clt_ray.analysis.claims import SUPPORTED
 from clt_ray.analysis.follow_rates import SHARED
 from clt_ray.analysis.gradient_agreement import RELATIONS
-from clt_ray.analysis.labels import language_list, language_name, natural_sort_key
+from clt_ray.analysis.labels import language_name, natural_sort_key, training_label
 from clt_ray.analysis.mechanisms import ALL_TASKS
 from clt_ray.analysis.metrics import metric, task_label, task_order
 from clt_ray.analysis.table_columns import FALSE_DISCOVERY_RATE
@@ -175,15 +175,6 @@ def task(row: Row, of: str = "task") -> Cell:
     return text_cell(task_label(row[of]), task_order(row[of])[0])
 
 
-def _trained_on(row: Row) -> Cell:
-    trained = row.get("train_languages", "")
-    return text_cell(language_list(trained.split("+")) if trained else "English only")
-
-
-def _q(row: Row) -> Cell:
-    return Cell(p_value(row["q"]), row["q"] if np.isfinite(row["q"]) else np.inf, numeric=True)
-
-
 def rounded(value: float) -> str:
     """Returns a number of samples, rounded to two significant digits."""
     return "∞" if np.isinf(value) else f"{round(value, -max(0, len(str(int(value))) - 2)):,.0f}"
@@ -233,7 +224,7 @@ _CURVE: Final[dict[str, Callable[[Row], Cell]]] = {
     "Task": task,
     "Model": lambda row: text_cell(row["model"], str(natural_sort_key(row["model"]))),
     "Setting": lambda row: text_cell("mixed" if row["setting"] == "multi" else "single"),
-    "Trained on": _trained_on,
+    "Trained on": lambda row: text_cell(training_label(row.get("train_languages", ""))),
 }
 NAMED: Final[dict[str, dict[str, Callable[[Row], Cell]]]] = {
     "curve": _CURVE,
@@ -241,6 +232,6 @@ NAMED: Final[dict[str, dict[str, Callable[[Row], Cell]]]] = {
     "n": {"n": lambda row: count(row, "samples_per_language")},
     "seed": {"Seed": lambda row: count(row, "seed")},
     "exposure": {"Languages": lambda row: text(row, "exposure")},
-    "q": {"q": _q},
+    "q": {"q": lambda row: Cell(p_value(row["q"]), row["q"] if np.isfinite(row["q"]) else np.inf, numeric=True)},
 }
 """Columns that many tables share: heads and cells, by the name that stands for them."""

@@ -11,12 +11,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from clt_ray.analysis.gradient_agreement import ITSELF, RELATIONS, by_step
-from clt_ray.analysis.labels import count_label, curve_labels, key_of, language_list, language_name
+from clt_ray.analysis.labels import count_label, curve_labels, key_of, language_name, training_label
 from clt_ray.analysis.mechanisms import Mechanisms
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
 from clt_ray.analysis.tables import MEAN
-from clt_ray.html_report.columns import NumberFormat, Row, excludes_zero
+from clt_ray.html_report.columns import NumberFormat, excludes_zero
 from clt_ray.html_report.svg import figure_svg, inline
 from clt_ray.html_report.tables import CURVE, Tables, at_largest
 from clt_ray.html_report.text import counted, number, percent, slug, words, words_of
@@ -75,8 +75,7 @@ def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame 
 
 def curve_words(row: pd.Series) -> str:
     """Returns the model and the training languages of a row: `llama-3.1-8b, es fr ja zh`."""
-    trained = str(row["train_languages"])
-    return f"{row['model']}, {language_list(trained.split('+')) if trained else 'English only'}"
+    return f"{row['model']}, {training_label(str(row['train_languages']))}"
 
 
 def of_curves(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
@@ -98,7 +97,7 @@ def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[E
     name = "relative_to_english"
     title, caption, _ = words_of("figures", name)
     caption += " Thin lines: the reference study." if reference is not None else ""
-    ends = _curve_ends(table, name, lambda row: percent(row[name]))
+    ends = _curve_ends(table, name, percent)
     alt = f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}"
     yield Exhibit(plot_relative_to_english(table, reference), name, "overview", name, title, caption, alt)
 
@@ -109,25 +108,21 @@ def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
     title, caption, _ = words_of("figures", "seen_unseen")
     for task, rows in table.groupby("task", sort=False):
         score_metric = metric(str(rows["metric"].iloc[0]))
-        ends = " ".join(_curve_ends(rows, name, _score_text(name)) for name in ("seen", "unseen"))
+        ends = " ".join(_curve_ends(rows, name, NumberFormat.of(score_metric).text) for name in ("seen", "unseen"))
         alt = f"{task_label(str(task))}: {score_metric.label} over samples per language. {ends}"
         name = f"seen_unseen_{slug(str(task))}"
         yield Exhibit(plot_seen_unseen(rows), name, str(task), "seen_unseen", title, caption, alt)
 
 
-def _score_text(name: str) -> Callable[[Row], str]:
-    return lambda row: NumberFormat.of(metric(row["metric"])).text(row[name])
-
-
-def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[Row], str]) -> str:
+def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[float], str]) -> str:
     """Returns sentences with the first and the last value of the first few curves."""
     labels = curve_labels(table)
     sentences = []
     for (task, *_), rows in table.groupby(["task", "model", "setting", "train_languages"], sort=False):
         known = rows[rows[column].notna()]
         if len(known):
-            rows_shown = known.iloc[[0, -1]].to_dict("records")
-            ends = " to ".join(f"{shown(row)} at {count_label(row['samples_per_language'])}" for row in rows_shown)
+            points = known.iloc[[0, -1]][[column, "samples_per_language"]].itertuples(index=False, name=None)
+            ends = " to ".join(f"{shown(value)} at {count_label(samples)}" for value, samples in points)
             curve = f"{task_label(str(task))} {labels[key_of(known.iloc[0])]}"
             sentences.append(f"{curve}, {column.replace('_', ' ')}: {ends}.")
     return " ".join(sentences[:_MOST_CURVES_READ])

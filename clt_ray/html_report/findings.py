@@ -14,16 +14,7 @@ from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.tables import MEAN
 from clt_ray.analysis.uncertainty import NO_INTERVAL, Estimate, Z
 from clt_ray.html_report.columns import NumberFormat
-from clt_ray.html_report.text import (
-    amount,
-    counted,
-    digits_for,
-    enumerated,
-    language_names,
-    number,
-    percent,
-    words,
-)
+from clt_ray.html_report.text import amount, counted, digits_for, enumerated, language_names, number, percent, words
 from clt_ray.tasks import Metric
 
 

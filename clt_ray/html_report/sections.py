@@ -56,15 +56,11 @@ def sections(tables: Tables) -> list[Section]:
         elif "figures" in declared or "empty" in declared:
             shown.append(Section.of(name, *parts))
         if name == "english" and "per_language" in tables:
-            shown += _task_sections(tables["per_language"])
+            scores = tables["per_language"]
+            for index, task in enumerate(scores["task"].unique(), 1):
+                label = task_label(task)
+                shown.append(Section(f"task-{index}", label, label, "", (languages(scores, task),), (task,)))
     return shown
-
-
-def _task_sections(scores: pd.DataFrame) -> list[Section]:
-    return [
-        Section(f"task-{index}", task_label(task), task_label(task), "", (languages(scores, task),), (task,))
-        for index, task in enumerate(scores["task"].unique(), 1)
-    ]
 
 
 def _table(name: str, frame: pd.DataFrame) -> Table:

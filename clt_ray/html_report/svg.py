@@ -59,10 +59,12 @@ def inline(svg: str, name: str, alt: str) -> Markup:
             # The first definitions hold a style sheet, which would apply to the whole page.
             if tag == "metadata" or child.find(f"{{{_SVG}}}style") is not None:
                 root.remove(child)
+    variables = _variables()
     for element in root.iter():
         _renamed(element, name)
         if "style" in element.attrib:
-            element.set("style", _with_variables(element.attrib["style"]))
+            style = element.attrib["style"].lower()
+            element.set("style", re.sub("#[0-9a-f]{6}", lambda match: variables.get(match[0], match[0]), style))
     width = float(root.attrib["width"].removesuffix("pt")) / 72 * PIXELS_PER_INCH
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
@@ -81,11 +83,8 @@ def _renamed(element: ElementTree.Element, name: str) -> None:
             element.set(attribute, value.replace("url(#", f"url(#{name}-"))
 
 
-def _with_variables(style: str) -> str:
-    return re.sub(r"#[0-9a-f]{6}", lambda match: _variables().get(match.group(), match.group()), style.lower())
-
-
 def _variables() -> dict[str, str]:
+    """Returns the CSS variable that takes the place of each colour."""
     from clt_ray.analysis.plots import style
 
     return {

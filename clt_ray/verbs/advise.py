@@ -1,10 +1,9 @@
 """`clt-ray advise`: how many samples per language to buy for a task, with the probability that they suffice."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite, isnan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from clt_ray.analysis.advice import Advice, Option, Quantity, ThinEvidence
 from clt_ray.analysis.advice import advise as advise_on
@@ -17,16 +16,7 @@ from clt_ray.evidence import item_rows, no_finished_run, score_rows
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.tasks import Metric
 from clt_ray.verbs.options import Json, Overrides, Storage, argument, value_option
-from clt_ray.verbs.terminal import (
-    CELL_COLUMNS,
-    argument_error,
-    console,
-    escaped,
-    print_json,
-    print_lines,
-    print_result,
-    table,
-)
+from clt_ray.verbs.terminal import CELL_COLUMNS, argument_error, console, escaped, print_lines, print_result, table
 
 INCOMPLETE = 3
 
@@ -76,13 +66,6 @@ def _evidence(question: Question, sweeps: Sequence[OpenSweep]) -> Study:
     return Study.of(of_task if len(of_task) else scores, items)
 
 
-def advice_json(advice: Advice) -> dict[str, Any]:
-    """Returns the advice as plain JSON values; what is unknown is null, and so is a plateau beyond the largest n."""
-    values = asdict(advice) | {"metric": advice.metric.name}
-    plain: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
-    return plain
-
-
 def command(
     question: Question,
     sweeps: Annotated[list[str] | None, argument("[SWEEP]", "Sweeps to go by (default: reference study).")] = None,
@@ -100,10 +83,7 @@ def command(
     except ThinEvidence as refusal:
         print_result(refusal, as_json, _print_refusal)
         return INCOMPLETE
-    if as_json:
-        print_json(advice_json(advice))
-    else:
-        _print(advice)
+    print_result(advice, as_json, _print)
     return 0
 
 

@@ -11,7 +11,6 @@ import pytest
 
 import clt_ray
 from clt_ray.cli import VERBS, main
-from clt_ray.verbs.advise import advice_json
 from tests.support.judged_runs import judged_sweep
 from tests.support.run_dirs import Training
 from tests.support.sweeps import sweep, write
@@ -70,7 +69,7 @@ def test_json_of_judge_is_the_result_of_its_function(
 def test_json_of_advise_is_the_result_of_its_function(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["advise", "--task", "math", "--model", "aya-23-7b", "--json"]) == 0
     advice = clt_ray.advise(clt_ray.Question(task="math", model="aya-23-7b"))
-    assert json.loads(capsys.readouterr().out) == advice_json(advice)
+    assert json.loads(capsys.readouterr().out) == advice.to_json()
 
 
 def test_every_verb_is_a_public_function() -> None:

@@ -63,8 +63,8 @@ def quantity(table: pd.DataFrame, value: str) -> Quantity:
 
 
 Key = tuple[str, ...]
-"""The curve of a row, followed by the values of the columns that name the row."""
-
+"""What the rows on one line have in common: the values of `_CURVE`, and of the columns that name rows."""
+_CURVE: Final = ("model", "setting", "language_group", "train_languages")
 MOST_LINES: Final = 90
 """A panel with more lines than this cannot be read at a glance and is refused."""
 _NAMES: Final = (
@@ -122,7 +122,8 @@ def layout(table: pd.DataFrame, value: str | None = None) -> Layout:
         raise problem("table", None, "has no estimates to draw", "pass the rows of a measure")
     parts = panels_of(table)
     names = naming_columns([rows for _, rows in parts])
-    keys = table.apply(lambda row: row_key(row, names), axis=1)
+    shared = [name for name in (*_CURVE, *names) if name in table]
+    keys = pd.Series(list(table[shared].astype(str).itertuples(index=False, name=None)), table.index)
     if any(pd.DataFrame({"key": keys, "mark": marks(table)}).loc[rows.index].duplicated().any() for _, rows in parts):
         raise problem("table", None, "has rows that differ only in their numbers", "pass the rows of one measure")
     n = "samples_per_language"
@@ -174,12 +175,6 @@ def naming_columns(parts: Sequence[pd.DataFrame]) -> list[str]:
 def marks(table: pd.DataFrame) -> pd.Series:
     """Returns the exposure of each row, which its mark shows; empty strings if the table has none."""
     return table["exposure"].astype(str) if "exposure" in table else pd.Series("", table.index)
-
-
-def row_key(row: pd.Series, names: Sequence[str]) -> Key:
-    """Returns what the rows on one line have in common: the curve, and the values of the naming columns."""
-    parts = ("model", "setting", "language_group", "train_languages")
-    return tuple(str(row[name]) for name in (*parts, *names) if name in row)
 
 
 def lines_of(table: pd.DataFrame, keys: pd.Series, names: Sequence[str]) -> list[Line]:

@@ -19,7 +19,6 @@ _TICK_GAP_INCHES: Final = 0.27
 _WIDTH_PER_CHARACTER: Final = 0.62
 """Width of an average character of a wide sans serif face, as a share of the font size."""
 
-
 LineEnd: TypeAlias = tuple[float, str, str]
 """The end of a line: its y value, its label, and its colour."""
 

@@ -3,8 +3,7 @@
 Colours are Okabe and Ito's (Color Universal Design, 2008), which readers with any common colour vision tell apart.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import matplotlib
@@ -36,11 +35,9 @@ _RC: Final[dict[Any, Any]] = {
 }  # fmt: skip
 
 
-@contextmanager
-def styled() -> Iterator[None]:
-    """Sets the matplotlib settings under which figures are made and written."""
-    with matplotlib.rc_context(_RC):
-        yield
+def styled() -> AbstractContextManager[None]:
+    """Returns a context with the matplotlib settings under which figures are made and written."""
+    return matplotlib.rc_context(_RC)
 
 
 def task_colour(task: str) -> str:
