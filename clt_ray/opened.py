@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenSweep:
-    """One sweep as every verb sees it. Make one with `open_sweep`."""
+    """One sweep as every verb sees it. Make one with `open_sweep`.
+
+    Its cells and runs are computed when a verb first needs them, which raises `DataError` where a local data root or
+    model directory cannot be read.
+    """
 
     file: str
     """Path of the sweep file, as the user wrote it."""

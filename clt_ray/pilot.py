@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from clt_ray.sweep.cost import chip_hours, training_tokens
+from clt_ray.sweep.cost import SECONDS_PER_HOUR, chip_hours, training_tokens
 from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.spec import SweepSpec
 
@@ -30,7 +30,6 @@ SUFFIX = "-pilot"
 """End of the name of a pilot, which is a sweep of its own in MLflow and in the reports."""
 VALIDATIONS = 2
 """Validations of a pilot run: one, and the next after the first resumable checkpoint."""
-SECONDS_PER_HOUR = 3600
 
 
 def shortened(spec: SweepSpec) -> SweepSpec:

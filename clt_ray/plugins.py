@@ -69,9 +69,6 @@ class Registry(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(self._with_plugins())
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.built_in or name in self._with_plugins()
-
     def find(self, name: str) -> T | None:
         """Returns the declaration with a name or alias, of this package if it has one; None if nobody declares it."""
         for declarations in (self.built_in, self):

@@ -11,15 +11,9 @@ LONGEST_LIST = 20
 
 
 def nearest(name: str, known: Collection[str], cutoff: float = CUTOFF) -> str | None:
-    """Returns the known name that is most similar to `name`, ignoring case and separators.
+    """Returns the known name that is most similar to a written one, ignoring case and separators.
 
-    Args:
-        name: The name that was written.
-        known: The names that exist.
-        cutoff: Smallest similarity, from 0 to 1, of a name that is returned.
-
-    Returns:
-        The closest name; None when no name is similar enough.
+    None is returned when no similarity, from 0 to 1, reaches `cutoff`.
     """
     by_plain_name = {_plain(candidate): candidate for candidate in known}
     matches = get_close_matches(_plain(name), by_plain_name, n=1, cutoff=cutoff)
@@ -31,13 +25,9 @@ Closest = Callable[[str, Collection[str]], str | None]
 
 
 def remedy(name: object, known: Iterable[str], what: str, closest: Closest = nearest) -> str:
-    """Says what to write instead: the closest known name, and all known names where they are few.
+    """Says what to write instead of a name: the closest known name, and all known names where they are few.
 
-    Args:
-        name: The name that was written.
-        known: The names that exist.
-        what: What the names stand for, in the plural: "tasks".
-        closest: Returns which of the known names to suggest, if any.
+    `what` is what the names stand for, in the plural: "tasks".
     """
     names = list(known)
     guess = closest(str(name), names)

@@ -14,7 +14,6 @@ Exemplars are the same for every test row, run and seed.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from clt_ray.data.formatting import SHOT_SEPARATOR, encode_prompt
@@ -92,18 +91,12 @@ def cut_continuation(text: str, language: str, task: str) -> str:
     The text is cut at the first line that opens a prompt of the task, in the language or in English, unless the text
     begins with it; at the blank line between exemplars where prompts of the task open with the row's own text.
     """
-    openings = _openings(task, language)
+    templates = [prompt_template(task, code) for code in (language, FALLBACK_LANGUAGE)]
+    openings = filter(None, (text.partition(placeholder(task))[0].strip() for text in templates))
     pattern = "|".join(rf"\n\s*{re.escape(opening)}" for opening in openings) or re.escape(SHOT_SEPARATOR)
     body = text.lstrip()
     match = re.search(pattern, body)
     return body[: match.start()].rstrip() if match else body.rstrip()
-
-
-@cache
-def _openings(task: str, language: str) -> tuple[str, ...]:
-    texts = [prompt_template(task, code) for code in (language, FALLBACK_LANGUAGE)]
-    openings = (text.partition(placeholder(task))[0].strip() for text in texts)
-    return tuple(dict.fromkeys(opening for opening in openings if opening))
 
 
 def _from_training(source: DataSource, task: str, language: str, count: int) -> list[Row]:

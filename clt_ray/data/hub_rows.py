@@ -27,7 +27,6 @@ KEPT_ROWS = 50_000
 """Largest number of rows of one language and split that runs sample from. The study needs at most 33,000, for the
 equal-volume control of its largest mixture."""
 NOT_JSON = "not a JSON object"
-DUPLICATE = "duplicate"
 BEYOND = f"beyond the first {KEPT_ROWS:,} in a fixed order"
 _FORMAT = 1
 
@@ -196,7 +195,7 @@ def _write(folder: Path, passes: Mapping[str, _Pass], manifest: dict[str, Any]) 
     for code, seen in passes.items():
         with (staging / f"{code}.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in seen.kept)
-        dropped = seen.dropped + Counter({DUPLICATE: seen.kept.duplicates, BEYOND: seen.kept.beyond})
+        dropped = seen.dropped + Counter({"duplicate": seen.kept.duplicates, BEYOND: seen.kept.beyond})
         languages[code] = {"available": seen.available, "dropped": {k: n for k, n in dropped.items() if n}}
     text = json.dumps(manifest | {"languages": languages}, ensure_ascii=False, indent=1)
     (staging / "manifest.json").write_text(text, encoding="utf-8")

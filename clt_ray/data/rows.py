@@ -12,8 +12,6 @@ from clt_ray.data.templates import apply_template
 from clt_ray.languages import LANGUAGES, built_in_and
 from clt_ray.tasks import TASKS
 
-_USER_ROLES = ("user", "human")
-_ASSISTANT_ROLES = ("assistant", "gpt")
 _LANGUAGE_COLUMNS = ("lang-id", "language", "lang")
 
 
@@ -130,8 +128,8 @@ def _first_exchange(raw: Mapping[str, Any], source: str, target: str) -> dict[st
     if not all(isinstance(turn, Mapping) and {role_key, text_key} <= turn.keys() for turn in turns):
         raise MalformedRow(f"a turn without {role_key!r} and {text_key!r}")
     for turn, reply in zip_longest(turns, turns[1:]):
-        if turn[role_key] in _USER_ROLES:
-            answered = reply is not None and reply[role_key] in _ASSISTANT_ROLES
+        if turn[role_key] in ("user", "human"):
+            answered = reply is not None and reply[role_key] in ("assistant", "gpt")
             columns = {source: turn[text_key], target: reply[text_key] if answered else None}
             return {"id": raw.get("id") or raw.get("conversation_id"), **columns}
     raise MalformedRow("no user turn")

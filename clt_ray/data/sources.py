@@ -79,10 +79,7 @@ def _raw_rows(source: DataSource, task: str, language: str, split: str) -> Itera
     if source.bundled and language not in STUDY_LANGUAGES:
         known = ", ".join(STUDY_LANGUAGES)
         raise DataError(f"the bundled corpus has no language {language!r}; it has {known}")
-    return _local_rows(Path(source.root or BUNDLED_ROWS), task, language, split)
-
-
-def _local_rows(root: Path, task: str, language: str, split: str) -> Iterator[dict[str, Any] | None]:
+    root = Path(source.root or BUNDLED_ROWS)
     folder = root / task
     if not folder.is_dir():
         raise DataError(

@@ -4,10 +4,11 @@ For every source, task, language and split: how many rows there are, how many ar
 and why, how long the rows are in tokens, whether they are in the script of their language, and examples.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from clt_ray.data.fewshot import exemplars
 from clt_ray.data.formatting import encode, encode_prompt
@@ -174,19 +175,15 @@ def _lengths(
 ) -> TokenLengths:
     limit: int | None = need.run.training.max_length
     if split == "test":
-        lengths = sorted(len(encode_prompt(row, model.tokenizer, shots=shots)) for row in rows)
+        lengths = [len(encode_prompt(row, model.tokenizer, shots=shots)) for row in rows]
         if shots:
             limit = None if model.context is None else model.context - need.run.evaluation.tokens_for(need.task)
     else:
-        lengths = sorted(len(encode(row, model.tokenizer, _NO_LIMIT).input_ids) for row in rows)
+        lengths = [len(encode(row, model.tokenizer, _NO_LIMIT).input_ids) for row in rows]
     over = sum(length > limit for length in lengths) if limit is not None else 0
-    p50, p90, p99, longest = (_percentile(lengths, quantile) for quantile in (0.5, 0.9, 0.99, 1.0))
-    return TokenLengths(model.model, p50, p90, p99, longest, limit, over)
-
-
-def _percentile(ascending: Sequence[int], quantile: float) -> int:
-    """Returns the smallest value that this share of all values does not exceed; 0 when there are none."""
-    return ascending[math.ceil(quantile * len(ascending)) - 1] if ascending else 0
+    # A percentile is the smallest length that this share of all rows does not exceed.
+    percentiles = np.quantile(lengths or [0], (0.5, 0.9, 0.99, 1.0), method="inverted_cdf").astype(int).tolist()
+    return TokenLengths(model.model, *percentiles, limit, over)
 
 
 def _too_long(need: DataNeed, lengths: Sequence[TokenLengths], shots: int) -> str:

@@ -102,16 +102,12 @@ class Judge:
         known = self._cache.get(material.requests)
         missing = {key: prompt for key, prompt in material.requests.items() if key not in known}
         replies, failures = await ask_all(missing, ask, self._cache.put, concurrency)
-        return self._outcome(material, self._conclude(material, known | replies), replies, failures)
-
-    def _conclude(self, material: _Material, replies: Mapping[str, Reply]) -> JudgeDocument:
-        """Returns the facts of judging a run, and writes them and its ratings if every request has a reply."""
-        pairs = zip(material.generations, material.keys, strict=True)
-        items = [judged_item(generation, key, replies[key]) for generation, key in pairs if key in replies]
+        answered, pairs = known | replies, zip(material.generations, material.keys, strict=True)
+        items = [judged_item(generation, key, answered[key]) for generation, key in pairs if key in answered]
         facts = describe(self.endpoint, self.settings, items, time.time())
         if len(items) == len(material.keys):
             write(material.run, material.directory, material.generations, items, facts)
-        return facts
+        return self._outcome(material, facts, replies, failures)
 
     def _outcome(
         self, material: _Material, facts: JudgeDocument, replies: Mapping[str, Reply], failures: Mapping[str, str]

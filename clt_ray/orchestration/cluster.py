@@ -75,8 +75,12 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[Cluster]
     settings = environment(runs, options)
     os.environ.update(settings)
     import ray
+    from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
-    _propagate_no_credentials()
+    # Tune would copy AWS credentials into runtime environments, which Ray writes into the logs of every node. Processes
+    # of a local cluster inherit them, nodes of another cluster have their own, and a job gets those that
+    # `clt-ray submit --forward` names.
+    ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
     address = options.address or os.environ.get("RAY_ADDRESS") or "local"
     arguments: dict[str, Any] = {
         "log_to_driver": options.verbose,
@@ -92,7 +96,10 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[Cluster]
         job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env", {}).get("env_vars", {})
         arguments["runtime_env"] = {"env_vars": {name: settings[name] for name in settings if name not in job}}
     try:
-        _reach(address)
+        host, _, port = address.rpartition(":")
+        if port.isdecimal() and "//" not in host:
+            # Fails at once where nothing listens; Ray itself tries for minutes.
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         ray.init(address=address, **arguments)
     except OSError as error:
         problem = f"no Ray cluster answers ({error})"
@@ -106,24 +113,6 @@ def connected(runs: Sequence[RunSpec], options: RayOptions) -> Iterator[Cluster]
         if prepared:
             dismiss(prepared)
         _shut_down()
-
-
-def _reach(address: str) -> None:
-    """Raises `OSError` where nothing listens at `HOST:PORT`; Ray itself tries for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdecimal() and "//" not in host:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-
-
-def _propagate_no_credentials() -> None:
-    """Keeps Tune from copying AWS credentials into runtime environments, which Ray writes into the logs of every node.
-
-    Processes of a local cluster inherit them, nodes of another cluster have their own, and a job gets those that
-    `clt-ray submit --forward` names.
-    """
-    from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
-
-    ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
 
 
 def _protect_token() -> None:

@@ -11,8 +11,10 @@ with each request for a run, so it needs no Ray and decides the same on a laptop
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Protocol
 
 from clt_ray.sweep.cost import SECONDS_PER_HOUR, chip_hours, training_tokens
@@ -20,7 +22,6 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.sweep.sections import HardwareSpec
 
 Clock = Callable[[], float]
-
 
 PATIENCE_SECONDS = 900.0
 """Time after which a run asks for the next hardware that it may execute on; a slice takes minutes to start."""
@@ -102,7 +103,8 @@ class RunQueue:
         """Set to start no further run."""
         self._order, self._max_concurrent, self._max_chip_hours = order, max_concurrent, max_chip_hours
         self._clock = clock
-        self._spent: dict[str, float] = {}
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        """Chip-hours of each run that has had a place, by run id."""
         self._exhausted = False
         self._original = dict(self.waiting)
         self._withdrawn: dict[str, Live] = {}
@@ -157,7 +159,7 @@ class RunQueue:
     def withdraw(self, run_id: str) -> None:
         """Lets a live run wait again, first in line, which its hardware did not take; it asks for the next one then."""
         live = self.live.pop(run_id)
-        self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
+        self._spent[run_id] += self._used(live)
         self._withdrawn[run_id] = live
         self.waiting = {run_id: self._original[run_id]} | self.waiting
 
@@ -177,19 +179,17 @@ class RunQueue:
         if live is None:
             return
         self.ended_as[run_id] = outcome
-        self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
+        self._spent[run_id] += self._used(live)
         if self._order:
             self._order.ended(run_id)
 
     def put_back(self) -> list[RunSpec]:
         """Lets all live runs wait again, first in line, because their processes are gone; returns them."""
-        lost = list(self.live.values())
-        for live in lost:
-            run_id = live.run.run_id
-            self._spent[run_id] = self._spent.get(run_id, 0.0) + self._used(live)
-        self.waiting = {live.run.run_id: self._original[live.run.run_id] for live in lost} | self.waiting
-        self.live = {}
-        return [live.run for live in lost]
+        for run_id, live in self.live.items():
+            self._spent[run_id] += self._used(live)
+        self.waiting = {run_id: self._original[run_id] for run_id in self.live} | self.waiting
+        lost, self.live = [live.run for live in self.live.values()], {}
+        return lost
 
     def chip_hours(self) -> float:
         """Returns the chip-hours that runs have used until now."""
@@ -272,10 +272,7 @@ class RunQueue:
     def _estimate(self, run: RunSpec) -> float:
         """The chip-hours of a run: planned, or else the mean of the ended runs with its hardware, or else 0."""
         planned = chip_hours(run, training_tokens(run))
-        return planned if planned is not None else self._mean_spent()
-
-    def _mean_spent(self) -> float:
-        return sum(self._spent.values()) / len(self._spent) if self._spent else 0.0
+        return planned if planned is not None else fmean(self._spent.values() or [0.0])
 
 
 def chips(run: RunSpec) -> int:

@@ -28,6 +28,7 @@ from uuid import uuid4
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.orchestration.monitor import Observer
 from clt_ray.orchestration.options import RayOptions
+from clt_ray.orchestration.places import description
 from clt_ray.orchestration.queue import Limits, RunQueue
 from clt_ray.pipeline import package_versions
 from clt_ray.store import ErrorRecord, LeaseHeld, StatusDocument, Store
@@ -242,8 +243,6 @@ class _Supervisor:
             directory.write_status(replace(begun, state="failed", error=error, updated=time.time()))
 
     def _note_waits(self) -> None:
-        from clt_ray.orchestration.places import description
-
         for run_id, live in list(self._queue.live.items()):
             waited = self._queue.waited(live)
             if live.training or live.reserving or waited < 2 or time.monotonic() < self._confirmed.get(run_id, 0.0):
@@ -259,8 +258,6 @@ class _Supervisor:
 
     def _overdue(self) -> dict[str, str]:
         """All runs that are left, where none trains and the first has waited for the longest time allowed."""
-        from clt_ray.orchestration.places import description
-
         live = self._queue.live
         limit = self._options.max_wait_hours
         if not live or any(run.training for run in live.values()):

@@ -75,25 +75,22 @@ class Withdrawals(FIFOScheduler):
         """Ids of the trials that were withdrawn."""
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Withdraws what is wanted and has not begun, and chooses as Tune does."""
+        """Withdraws what is wanted and has not begun, forgets what has ended, and chooses as Tune does."""
         for trial in list(tune_controller.get_live_trials()) if self.wanted else ():
             if trial.config["cell"]["run_id"] in self.wanted and trial.status == Trial.PENDING:
                 self.withdrawn.add(trial.trial_id)
                 tune_controller.stop_trial(trial)
         self.wanted.clear()
-        _forget_ended(tune_controller._tune_controller)
+        controller = tune_controller._tune_controller
+        # Tune has no public way to forget trials. It expects at least one when the sweep ends.
+        for trial in [trial for trial in controller._trials if trial.is_finished()][:-1]:
+            controller._trials.remove(trial)
+            controller._stopped_trials.discard(trial)
+            controller._failed_trials.discard(trial)
+        # What Tune would write for a restore.
+        controller._trials_to_cache.clear()
+        controller._trial_metadata.clear()
         return super().choose_trial_to_run(tune_controller)
-
-
-def _forget_ended(controller: Any) -> None:
-    # Tune has no public way. It expects at least one trial when the sweep ends.
-    for trial in [trial for trial in controller._trials if trial.is_finished()][:-1]:
-        controller._trials.remove(trial)
-        controller._stopped_trials.discard(trial)
-        controller._failed_trials.discard(trial)
-    # What Tune would write for a restore.
-    controller._trials_to_cache.clear()
-    controller._trial_metadata.clear()
 
 
 class Events(Callback):

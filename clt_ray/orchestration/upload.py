@@ -21,8 +21,6 @@ MAX_UPLOAD_BYTES = 256 * 1024 * 1024
 EXCLUDED = {".git", ".venv", ".venv-tpu", "__pycache__", ".cache", ".env", ".ssh", "clt-runs", "node_modules"}
 """Names of files and folders that are left out wherever they are."""
 
-LISTED = 3
-
 
 def write_archive(archive: Path, root: Path, folder: Path, paths: Sequence[Path], secrets: Mapping[str, str]) -> None:
     """Writes the archive of a job into a folder that only this user may read, since it holds secrets.
@@ -41,7 +39,7 @@ def write_archive(archive: Path, root: Path, folder: Path, paths: Sequence[Path]
     files = {file: file.stat().st_size for path in paths for file in _files(path)}
     total = sum(files.values())
     if total > MAX_UPLOAD_BYTES:
-        largest = sorted(files, key=lambda file: -files[file])[:LISTED]
+        largest = sorted(files, key=lambda file: -files[file])[:3]
         message = f"the job's files have {total >> 20} MiB, and {MAX_UPLOAD_BYTES >> 20} MiB are allowed; the largest: "
         message += ", ".join(f"{file} ({files[file] >> 20} MiB)" for file in largest)
         remedy = "put them where every node reads them, and name them by an absolute path or a URI in the sweep file"

@@ -18,10 +18,7 @@ from clt_ray.sweep.run import RunSpec
 def agree(storage: str, probe: str, versions: Mapping[str, str]) -> None:
     """Checks before anything expensive that this node, which may be new, equals the one that executes the sweep.
 
-    Args:
-        storage: URI of the store.
-        probe: Token of a file in the storage; see `write_probe`.
-        versions: Version of each package on the node that executes the sweep.
+    The arguments are the fields of `preflight.Needs` with these names.
 
     Raises:
         RuntimeError: The storage is another one, or a version differs; the message names this node and the remedy.

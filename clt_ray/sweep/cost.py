@@ -53,11 +53,6 @@ def training_tokens(run: RunSpec) -> int:
     return round(rows * tokens_per_row(run))
 
 
-def training_flops(parameters: int, tokens: int) -> float:
-    """Estimates the FLOPs of training a dense decoder on a number of tokens: C = 6 N D."""
-    return float(FLOPS_PER_PARAMETER_AND_TOKEN) * parameters * tokens
-
-
 def chip_hours(run: RunSpec, tokens: int) -> float | None:
     """Estimates the chip-hours of training, from computation or from transfer of weights, whichever takes longer.
 
@@ -67,7 +62,8 @@ def chip_hours(run: RunSpec, tokens: int) -> float | None:
     kind = TPUS.get(run.hardware.accelerator)
     if kind is None or run.model.parameters is None:
         return None
-    computation_seconds = training_flops(run.model.parameters, tokens) / (kind.peak_flops * UTILISATION)
+    flops = FLOPS_PER_PARAMETER_AND_TOKEN * run.model.parameters * tokens
+    computation_seconds = flops / (kind.peak_flops * UTILISATION)
     transfer_seconds = 0.0
     sharded, tensor = run.hardware.mesh_shape
     if kind.interconnect and sharded > 1:

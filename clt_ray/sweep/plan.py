@@ -1,14 +1,8 @@
 """Plans a sweep: which action each cell needs, and why. Planning executes and writes nothing.
 
-    finished                               -> skip      "finished"
-    started, its process has ended         -> resume    "interrupted at step 120 of 469"
-    started, its process is alive          -> blocked   "another process is at step 120 of 469"
-    failed                                 -> run       "failed before: <its error>"
-    not in the store                       -> run       "not started"
-    the same run as that of an earlier cell -> skip     "shared with <name of the earlier cell>"
-
-A sweep is resumed by planning it again. Several sweeps are planned together as if they ran one after the other: a run
-of an earlier sweep is shared by the later ones.
+`decide` has the action for each state of a run; a cell with the same run as an earlier cell is skipped. A sweep is
+resumed by planning it again. Several sweeps are planned together as if they ran one after the other: a run of an
+earlier sweep is shared by the later ones.
 """
 
 from collections import Counter

@@ -10,8 +10,8 @@ Scores have no mean over tasks, because scores of different tasks are different 
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from clt_ray.tasks import TASKS
 
@@ -73,7 +73,3 @@ class Selection:
     """The candidate with the best value."""
     runners_up: tuple[Candidate, ...]
     """All other candidates, best first."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the selection as plain JSON values."""
-        return asdict(self)

@@ -70,8 +70,10 @@ def reachable(tracking_uri: str) -> Iterator[None]:
     except TrackerUnavailable:
         raise
     except Exception as error:
+        packages = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+        is_foreign = bool(packages & {"mlflow", "requests", "sqlalchemy", "urllib3"})
         # OSError: connections and files. ImportError: the driver of the database is not installed.
-        if not isinstance(error, (OSError, ImportError)) and not _is_foreign(error):
+        if not isinstance(error, (OSError, ImportError)) and not is_foreign:
             raise
         # MLflow's exceptions quote the URI, and a traceback would print the cause: a URI with a secret gets none.
         cause = error if redacted(tracking_uri) == tracking_uri else None
@@ -83,11 +85,6 @@ def sqlite_folder(tracking_uri: str) -> Path | None:
     if not tracking_uri.startswith(SQLITE):
         return None
     return Path(tracking_uri.removeprefix(SQLITE).partition("?")[0]).absolute().parent
-
-
-def _is_foreign(error: Exception) -> bool:
-    packages = {base.__module__.partition(".")[0] for base in type(error).__mro__}
-    return bool(packages & {"mlflow", "requests", "sqlalchemy", "urllib3"})
 
 
 def _reason(error: Exception) -> str:

@@ -40,12 +40,23 @@ def find_experiment(client: Any, sweep: str) -> str | None:
     return None if experiment is None or experiment.lifecycle_stage != "active" else str(experiment.experiment_id)
 
 
-def open_experiment(client: Any, tracking_uri: str, sweep: str, artifact_location: str | None) -> str:
-    """Returns the id of a sweep's experiment, which is created when it does not exist and restored when deleted."""
+def open_experiment(client: Any, tracking_uri: str, sweep: str) -> str:
+    """Returns the id of a sweep's experiment, which is created when it does not exist and restored when deleted.
+
+    Its artifacts go into a folder beside an SQLite file, or where a server puts them.
+    """
     experiment = client.get_experiment_by_name(sweep)
     if experiment is None:
-        location = artifact_location or default_artifact_location(tracking_uri, sweep)
-        return str(client.create_experiment(sweep, location, tags=_tags(sweep)))
+        folder = sqlite_folder(tracking_uri)
+        location = None if folder is None else (folder / ARTIFACTS / quote(sweep, safe="")).as_uri()
+        tags = {
+            names.SWEEP: sweep,
+            "mlflow.note.content": NOTE,
+            # Without this tag the page opens on the traces of language-model applications, of which there are none.
+            "mlflow.experimentKind": "custom_model_development",
+            SAVED_VIEW_TAG: saved_view(),
+        }
+        return str(client.create_experiment(sweep, location, tags=tags))
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
@@ -62,22 +73,6 @@ def search_runs(client: Any, experiment: str, condition: str) -> Iterator[Any]:
         token = page.token
         if not token:
             return
-
-
-def default_artifact_location(tracking_uri: str, sweep: str) -> str | None:
-    """Returns the URI of a folder beside an SQLite file; None, the server's default, for any other tracking URI."""
-    folder = sqlite_folder(tracking_uri)
-    return None if folder is None else (folder / ARTIFACTS / quote(sweep, safe="")).as_uri()
-
-
-def _tags(sweep: str) -> dict[str, str]:
-    return {
-        names.SWEEP: sweep,
-        "mlflow.note.content": NOTE,
-        # Without this tag the page opens on the traces of language-model applications, of which there are none.
-        "mlflow.experimentKind": "custom_model_development",
-        SAVED_VIEW_TAG: saved_view(),
-    }
 
 
 def saved_view() -> str:

@@ -52,14 +52,9 @@ UPDATE_SECONDS = 5.0
 class SweepTracker:
     """MLflow's record of one sweep, as this program writes it."""
 
-    def __init__(self, tracking_uri: str, sweep_name: str, store: Store, artifact_location: str | None = None) -> None:
-        """Prepares the tracker of the experiment `sweep_name`. The first call of another method connects to MLflow.
-
-        A new experiment keeps its artifacts under the URI `artifact_location`: by default a folder beside the SQLite
-        file, or the default of the tracking server.
-        """
+    def __init__(self, tracking_uri: str, sweep_name: str, store: Store) -> None:
+        """Prepares the tracker of the experiment `sweep_name`. The first call of another method connects to MLflow."""
         self._uri, self._sweep, self._store = tracking_uri, sweep_name, store
-        self._artifact_location = artifact_location
         self._client: Any = None
         self._complete: dict[str, str] = {}
         """Judgement that is in MLflow (see `projection.judging`) of each finished run that is logged, by run id."""
@@ -164,7 +159,7 @@ class SweepTracker:
         return children
 
     def _experiment_and_parent(self, client: Any) -> tuple[str, Any]:
-        experiment = open_experiment(client, self._uri, self._sweep, self._artifact_location)
+        experiment = open_experiment(client, self._uri, self._sweep)
         for run in search_runs(client, experiment, names.tag_filter(kind="sweep", sweep=self._sweep)):
             return experiment, run
         tags = {names.KIND: "sweep", names.SWEEP: self._sweep, "mlflow.source.name": "clt-ray"}

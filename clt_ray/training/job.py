@@ -33,18 +33,13 @@ class TrainingJob:
     def __post_init__(self) -> None:
         if self.run.validation.generate is not None and self.score_answers is None:
             raise ValueError(f"{self.run.name} validates generated answers, so the job needs score_answers")
-        require_metric(self.run.selection.metric, self.validation, self.selection_languages)
+        require_metric(self.run.selection.metric, self.validation, self.run.selection_languages)
 
     @cached_property
     def schedule(self) -> Schedule:
         """The steps at which the run logs, validates and saves."""
         generate = self.run.validation.generate
         return Schedule(self.run.steps, self.run.training.eval_every, generate.every if generate else None)
-
-    @property
-    def selection_languages(self) -> tuple[str, ...]:
-        """Languages whose validation rows enter the means, such as `val/loss`."""
-        return self.run.selection_languages
 
     @property
     def pad_id(self) -> int:

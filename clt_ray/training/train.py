@@ -108,11 +108,9 @@ class Supervised(TrainerCallback):
 
 def starting_model(job: TrainingJob, backend: Backend, resume: ResumePoint | None) -> Any:
     """Returns the model from which training goes on: a checkpoint's, or the base model."""
-    spec, precision = job.run.model, job.run.training.precision
-    if resume is not None:
-        model = backend.load_model(str(resume.weights), None, precision)
-    else:
-        model = backend.load_model(location(spec), spec.revision, precision)
+    spec = job.run.model
+    place, revision = (location(spec), spec.revision) if resume is None else (str(resume.weights), None)
+    model = backend.load_model(place, revision, job.run.training.precision)
     model.config.pad_token_id = job.pad_id
     return model
 

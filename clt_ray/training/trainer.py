@@ -5,7 +5,6 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ class RunTrainer(SFTTrainer):
             model=model,
             args=sft_config(job, backend, staging),
             train_dataset=dataset(with_blank(job.rows, job.pad_id)),
-            data_collator=partial(collate_columns, pad_id=job.pad_id),
+            data_collator=lambda rows: collate([Encoded(row["input_ids"], row["labels"]) for row in rows], job.pad_id),
             processing_class=job.tokenizer,
             callbacks=[RunSchedule(job.schedule, self.throughput)],
         )
@@ -201,7 +200,7 @@ class RunTrainer(SFTTrainer):
         return metrics
 
     def _validation_metrics(self) -> dict[str, float]:
-        languages, tasks = self.job.selection_languages, self.run.tasks
+        languages, tasks = self.run.selection_languages, self.run.tasks
         metrics = summarise(self.validation_losses(), languages, tasks)
         if self.job.score_answers is not None and self.schedule.generates_at(self.state.global_step):
             scores = self.job.score_answers(self.model)
@@ -276,8 +275,3 @@ class RunTrainer(SFTTrainer):
 def dataset(rows: Sequence[Encoded]) -> Dataset:
     """Returns the columns that TRL expects of rows that need no more preparation."""
     return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
-
-
-def collate_columns(rows: Sequence[dict[str, list[int]]], pad_id: int) -> dict[str, Tensor]:
-    """Returns the batch of rows of `dataset`, as `collate`."""
-    return collate([Encoded(row["input_ids"], row["labels"]) for row in rows], pad_id)

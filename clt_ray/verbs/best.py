@@ -1,7 +1,7 @@
 """`clt-ray best`: the chosen checkpoint of each run, and why it was chosen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 
@@ -37,7 +37,7 @@ class BestCheckpoint:
         return self.cell.run
 
     def to_json(self) -> dict[str, Any]:
-        selection = self.selection.to_dict() if self.selection else None
+        selection = asdict(self.selection) if self.selection else None
         run = {"run_id": self.run.run_id, "name": self.run.name, "final": self.final}
         return run | {"selection": selection, "weights": self.weights}
 
@@ -58,9 +58,6 @@ def best(sweep: OpenSweep) -> BestCheckpoints:
     """Returns the chosen checkpoint of each run: step, metric, value, runners-up, and where its weights are.
 
     A run that still trains has the choice that its validations so far would give; one without a validation has none.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
     """
     choices = []
     for run in sweep.runs:

@@ -60,9 +60,6 @@ def clean(*sweeps: OpenSweep, orphans: bool = False, apply: bool = False) -> Cle
         sweeps: Sweeps with the same storage.
         orphans: List also run directories that none of the sweeps names, and Ray's scratch files.
         apply: Delete what is listed; what a process has begun to execute since then stays.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
     """
     store = sweeps[0].store
     files = _files_by_run(store)

@@ -45,9 +45,6 @@ def summarize_data(sweep: OpenSweep) -> DataSummary:
     """Reads all rows of a sweep and measures them. Hub data sets that are not in the cache are downloaded.
 
     Problems of the rows are part of the result.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
     """
     problems: list[str] = []
     summaries = DataSummaries(list(_tokenizers((run.model for run in sweep.runs), problems)), [], {}, problems)

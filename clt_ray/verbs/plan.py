@@ -25,9 +25,6 @@ def plan(*sweeps: OpenSweep) -> Plan:
 
     Several sweeps share a store and are planned as if they ran one after the other: a run that several of them have is
     executed by the first.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
     """
     run_ids = list(dict.fromkeys(run.run_id for sweep in sweeps for run in sweep.runs))
     states = sweeps[0].store.states(run_ids) if sweeps else {}

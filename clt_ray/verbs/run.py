@@ -13,9 +13,9 @@ import typer
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.opened import OpenSweep, open_sweep
-from clt_ray.pilot import SECONDS_PER_HOUR, PilotSummary, summarise
+from clt_ray.pilot import PilotSummary, summarise
 from clt_ray.redaction import redacted
-from clt_ray.store import Store
+from clt_ray.sweep.cost import SECONDS_PER_HOUR
 from clt_ray.sweep.plan import Plan
 from clt_ray.sweep.run import RunSpec
 from clt_ray.tracking import BestEffortTracker, TerminalStatus
@@ -121,7 +121,9 @@ def run(
             attempted |= pending - execution.held
             not_started |= execution.not_started
         elif blocked:
-            _wait_for_others(blocked, sweep.store)
+            log.warning("waiting for %d runs of another process; Ctrl-C leaves them to that process", len(blocked))
+            while all(state.kind == "running" for state in sweep.store.states(blocked).values()):
+                time.sleep(OTHERS_POLL_SECONDS)
             # A run that another process has given up is tried here, also where it was held at an earlier try.
             attempted -= set(blocked)
         else:
@@ -183,12 +185,6 @@ def preflight(runs: Sequence[RunSpec]) -> None:
     problems = [*sorted(hardware_problems, key=str), *check_availability(runs)]
     if problems:
         raise ConfigurationError(problems)
-
-
-def _wait_for_others(run_ids: Sequence[str], store: Store) -> None:
-    log.warning("waiting for %d runs that another process executes; Ctrl-C leaves it to that process", len(run_ids))
-    while all(state.kind == "running" for state in store.states(run_ids).values()):
-        time.sleep(OTHERS_POLL_SECONDS)
 
 
 def command(

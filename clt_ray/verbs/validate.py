@@ -26,11 +26,7 @@ class Validation:
 
 
 def validate(sweep: OpenSweep) -> Validation:
-    """Expands a sweep, whose file was checked when it was opened, into its runs.
-
-    Raises:
-        DataError: A local data root or model directory cannot be read.
-    """
+    """Expands a sweep, whose file was checked when it was opened, into its runs."""
     return Validation(sweep.name, True, len(sweep.runs))
 
 

@@ -26,7 +26,6 @@ from clt_ray.languages import LANGUAGES, Numbers, built_in_and
 
 _MYRIAD = 10**4
 _MYRIADS = {"百": 100} | dict.fromkeys("千천", 1000) | dict.fromkeys("万萬만", _MYRIAD) | dict.fromkeys("億亿억", 10**8)
-_PLAIN_NUMBERS = Numbers()
 _PLAIN = r"\d+(?:[.,'٫٬]\d+)*"
 _SPACED = r"\d{1,3}(?: \d{3})+(?![\d])(?:[.,]\d+)?"
 _POINT_FIRST = r"(?<![\w.,])\.\d+"
@@ -107,7 +106,7 @@ def find(text: str, language: str) -> list[Numeral]:
 
 
 def _numbers(language: str) -> Numbers:
-    return LANGUAGES[language].numbers if language in LANGUAGES else _PLAIN_NUMBERS
+    return LANGUAGES[language].numbers if language in LANGUAGES else Numbers()
 
 
 @functools.cache
@@ -119,12 +118,6 @@ def _label_words(language: str) -> re.Pattern[str]:
             border = r"\b" if known.has_word_borders else ""
             words.append(f"{border}(?:{unicodedata.normalize('NFKC', known.numbers.label_words)})")
     return re.compile(rf"(?:{'|'.join(words)})[ #]*\Z", re.IGNORECASE)
-
-
-@functools.cache
-def _ordinal_suffix(language: str) -> re.Pattern[str] | None:
-    suffixes = _numbers(language).ordinal_suffixes
-    return re.compile(rf"(?:{suffixes})\b") if suffixes else None
 
 
 @functools.cache
@@ -166,8 +159,8 @@ def _is_name_or_ordinal(text: str, match: re.Match[str], language: str) -> bool:
         return True
     if before.endswith("第") or _label_words(language).search(before):
         return True
-    ordinal = _ordinal_suffix(language)
-    return ordinal is not None and ordinal.match(text, match.end()) is not None
+    suffixes = _numbers(language).ordinal_suffixes
+    return bool(suffixes) and re.compile(rf"(?:{suffixes})\b").match(text, match.end()) is not None
 
 
 def _split_lists(match: re.Match[str]) -> list[tuple[int, str]]:

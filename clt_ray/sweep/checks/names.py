@@ -102,7 +102,10 @@ def check_languages(spec: SweepSpec) -> Iterator[Finding]:
         yield from duplicates(path, codes)
         for index, code in enumerate(codes):
             if code not in LANGUAGES:
-                yield Finding((*path, index), "unknown language", _language_remedy(code))
+                guess = nearest_language(code)
+                start = f"did you mean {guess!r} ({LANGUAGES[guess].name})? " if guess else ""
+                codes_known = f"{start}languages are ISO 639-1 codes such as {', '.join(list(LANGUAGES)[:8])}"
+                yield Finding((*path, index), "unknown language", codes_known)
     if not spec.eval_languages:
         message = "is empty, so no run could be validated or scored"
         yield Finding(("eval_languages",), message, "list language codes")
@@ -130,9 +133,3 @@ def _task_findings(path: KeyPath, text: str) -> Iterator[Finding]:
         yield Finding(path, f"unknown task {unknown[0]!r}", remedy(unknown[0], TASKS, "tasks"))
     elif len(set(tasks)) != len(tasks):
         yield Finding(path, "names a task twice", f"write {TASK_SEPARATOR.join(dict.fromkeys(tasks))}")
-
-
-def _language_remedy(code: str) -> str:
-    guess = nearest_language(code)
-    start = f"did you mean {guess!r} ({LANGUAGES[guess].name})? " if guess else ""
-    return f"{start}languages are ISO 639-1 codes such as {', '.join(list(LANGUAGES)[:8])}"

@@ -24,11 +24,7 @@ def available_bytes(cgroup: Path = CGROUP) -> int:
     with suppress(OSError, ValueError):
         limit = int((cgroup / "memory.max").read_text())
         used = int((cgroup / "memory.current").read_text())
-        free = min(free, limit - used + _reclaimable(cgroup))
+        # The container's file cache counts as used, but is freed on demand.
+        counts = dict(line.split(" ", 1) for line in (cgroup / "memory.stat").read_text().splitlines())
+        free = min(free, limit - used + int(counts["inactive_file"]))
     return max(free, 0)
-
-
-def _reclaimable(cgroup: Path) -> int:
-    """Returns the bytes of the container's file cache, which count as used but are freed on demand."""
-    lines = (cgroup / "memory.stat").read_text().splitlines()
-    return int(dict(line.split(" ", 1) for line in lines)["inactive_file"])

@@ -66,9 +66,7 @@ class ShardedModel:
         return self.chips.constrain(outputs.last_hidden_state, HIDDEN)
 
 
-def load(
-    location: str, revision: str | None, dtype: torch.dtype, chips: Slice, *, rematerialise: bool, name: str = ""
-) -> ShardedModel:
+def load(location: str, revision: str | None, dtype: torch.dtype, chips: Slice, *, rematerialise: bool) -> ShardedModel:
     """Loads a pretrained model, reading parameters one by one and sending each chip its parts.
 
     Args:
@@ -77,7 +75,7 @@ def load(
     Raises:
         ConfigurationError, RunError: As `empty` and `fill`.
     """
-    module, family = empty(AutoConfig.from_pretrained(location, revision=revision), chips, name or location)
+    module, family = empty(AutoConfig.from_pretrained(location, revision=revision), chips, location)
     # A checkpoint without generation_config.json keeps the one that transformers makes from its config.json.
     with suppress(OSError):
         module.generation_config = GenerationConfig.from_pretrained(location, revision=revision or "main")

@@ -1,16 +1,8 @@
 """Which chip holds which part of which tensor, decided from names and shapes alone, and what does not fit a mesh.
 
-The chips of a slice form a mesh of two axes. `fsdp` splits the batch and, between uses, the parameters; `tensor`
-splits the work inside a layer. The partition of a tensor names, for each dimension, the axis that splits it:
-
-    q_proj.weight      (heads x head size, hidden)   ("tensor", "fsdp")    heads over tensor, gathered over fsdp for use
-    o_proj.weight      (hidden, heads x head size)   ("fsdp", "tensor")    contracts the dimension that q_proj has split
-    embed_tokens       (vocabulary, hidden)          ("fsdp", "tensor")
-    lm_head.weight     (vocabulary, hidden)          (("fsdp", "tensor"), None)    each chip has part of the vocabulary
-    norms, biases      (hidden,)                     (None,)               replicated: a few kilobytes
-    batch              (rows, tokens)                ("fsdp", None)        so 64 rows fit a 64x4 mesh of 256 chips
-
-The rules for parameters belong to the model family (`clt_ray.families`). A dimension that an axis does not divide
+The chips of a slice form a mesh of two axes: `fsdp` splits the batch and, between uses, the parameters; `tensor`
+splits the work inside a layer. A batch of 64 rows therefore fits a 64x4 mesh of 256 chips. The partitions of parameters
+belong to the model family (`clt_ray.families`, with examples). A dimension that an axis does not divide
 stays whole along that axis. Tied embeddings keep the rule of the embedding. Nothing here imports torch, so a plan can
 be made and checked before any hardware is reserved.
 """

@@ -11,7 +11,6 @@ memory, so the writing thread never uses the device. Three rules make this safe:
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Self
 
 log = logging.getLogger(__name__)
@@ -43,13 +42,11 @@ class Writes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.wait()
         except Exception:
-            if error is None:
+            if kind is None:
                 raise
             # The error that ended training must not be hidden by this one.
             log.exception("the checkpoint that was being written is lost")

@@ -32,7 +32,6 @@ LAYER_BYTES: Final = 0.85e9
 """Memory in bytes that each layer adds: 0.65e9 for 64 chips and 0.8e9 for 256 were measured."""
 FEWEST: Final = 8
 """Smallest number of layers for the deeper end of an extrapolation."""
-_FOLDER: Final = "clt_ray.training.backends.xla.proof"
 _LAYERS: Final = "num_hidden_layers"
 _LAYER_TYPES: Final = "layer_types"
 """Key of a configuration with one kind of attention (full or with a sliding window) per layer."""
@@ -135,7 +134,7 @@ def extrapolate(shallower: CompiledStep, deeper: CompiledStep, depths: tuple[int
 
 def _run_module(name: str, *arguments: str, **variables: str) -> str:
     """Runs a module of this folder and returns its output; torch_xla and libtpu each need a process of their own."""
-    module = f"{_FOLDER}.{name}"
+    module = f"{__package__}.{name}"
     command = [sys.executable, "-m", module, *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables}, check=False)
     if not finished.returncode:
