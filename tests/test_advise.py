@@ -78,4 +78,4 @@ def test_what_the_page_shows_runs(capsys: pytest.CaptureFixture[str]) -> None:
         assert command.make_context(verb, rest).params["task"]
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     exec(compile(program, "docs/advice.md", "exec"), {})
-    assert "4 degrees of freedom" in capsys.readouterr().out
+    assert "Plateau(samples=" in capsys.readouterr().out
