@@ -182,8 +182,9 @@ def _lengths(
         lengths = [len(encode(row, model.tokenizer, _NO_LIMIT).input_ids) for row in rows]
     over = sum(length > limit for length in lengths) if limit is not None else 0
     # A percentile is the smallest length that this share of all rows does not exceed.
-    percentiles = np.quantile(lengths or [0], (0.5, 0.9, 0.99, 1.0), method="inverted_cdf").astype(int).tolist()
-    return TokenLengths(model.model, *percentiles, limit, over)
+    percentiles = np.quantile(lengths or [0], (0.5, 0.9, 0.99, 1.0), method="inverted_cdf")
+    p50, p90, p99, longest = map(int, percentiles)
+    return TokenLengths(model.model, p50, p90, p99, longest, limit, over)
 
 
 def _too_long(need: DataNeed, lengths: Sequence[TokenLengths], shots: int) -> str:
