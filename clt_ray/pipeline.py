@@ -163,13 +163,15 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     """Executes all stages of a run in this process. Process 0 and the others differ in their recorder."""
     from clt_ray.evaluation.evaluate import checkpoint_scores, evaluation_files, summarise
     from clt_ray.training.backends import select_backend
-    from clt_ray.training.train import train
 
     started = time.monotonic()
     backend = select_backend(run)
     backend.start(run)
     if backend.any_process(False):
         raise RunStopped("process 0 does not execute the run: it is finished, or another process holds it")
+    # This imports transformers' trainer, which imports torch_xla, which reads what the backend has set up above.
+    from clt_ray.training.train import train
+
     backend.after_batch = recorder.beat
     data, job = _prepare(run, backend)
     with tempfile.TemporaryDirectory(prefix=f"clt-ray-{run.run_id}-", ignore_cleanup_errors=True) as staging:
