@@ -46,6 +46,10 @@ class RunStopped(CltRayError):
     """A run was asked to stop. It has written a checkpoint, and executing it again continues from there."""
 
 
+class DisagreementError(CltRayError):
+    """The processes of a run have read different rows, weights or checkpoints, or one of them could not read them."""
+
+
 class StallError(CltRayError):
     """A process of a run made no progress for longer than its limit, so it ended itself."""
 

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clt_ray.errors import CltRayError, RunStopped
+from clt_ray.errors import CltRayError, DisagreementError, RunStopped
 from clt_ray.store import PeakMemory, ResultDocument, RunDir, StageSeconds, StopDocument, Store, TornTreeError
 from clt_ray.store.lease import STALE_SECONDS, Lease, LeaseHeld, LeaseLost
 from clt_ray.store.recorder import Recorder, RunRecorder
@@ -149,9 +149,9 @@ def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:
         recorder.stop(recorder.stop_reason or "another process of the run was asked to stop")
         return "stopped"
     except CltRayError as error:
-        damaged = isinstance(error, TornTreeError)
-        recorder.fail(error, permanent=not damaged)
-        if damaged:
+        passing = isinstance(error, (TornTreeError, DisagreementError))
+        recorder.fail(error, permanent=not passing)
+        if passing:
             raise
         return "failed"
     except Exception as error:
@@ -170,10 +170,11 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     if backend.any_process(False):
         raise RunStopped("process 0 does not execute the run: it is finished, or another process holds it")
     # This imports transformers' trainer, which imports torch_xla, which reads what the backend has set up above.
+    from clt_ray.training.agreement import agreed
     from clt_ray.training.train import train
 
     backend.after_batch = recorder.beat
-    data, job = _prepare(run, backend)
+    data, job = agreed(backend, lambda: _prepare(run, backend), _facts)
     with tempfile.TemporaryDirectory(prefix=f"clt-ray-{run.run_id}-", ignore_cleanup_errors=True) as staging:
         selection = train(job, backend, directory, recorder.progress, Path(staging), supervisor=recorder)
     trained = time.monotonic()
@@ -235,6 +236,19 @@ def _prepare(run: RunSpec, backend: Backend) -> tuple[RunData, TrainingJob]:
         score_answers=answer_scorer(run, data.validation, tokenizer, backend),
     )
     return data, job
+
+
+def _facts(prepared: tuple[RunData, TrainingJob]) -> dict[str, str]:
+    """Returns what all processes of a run have to have alike before they train together."""
+    from clt_ray.training.agreement import digest_of, rows_digest
+
+    data, job = prepared
+    return {
+        "package versions": ", ".join(f"{name} {version}" for name, version in package_versions().items()),
+        "training rows": rows_digest(job.rows),
+        "validation rows": digest_of([(pair, rows_digest(rows)) for pair, rows in job.validation.items()]),
+        "test rows": digest_of(data.test),
+    }
 
 
 def _open_chosen(selection: Selection, directory: RunDir, recorder: Recorder) -> Path:

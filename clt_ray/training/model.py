@@ -1,5 +1,6 @@
 """The location of a model's files, its size, and its tokenizer."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from clt_ray.families import find_family
 from clt_ray.sweep.catalog import BUNDLED
 from clt_ray.sweep.sections import ModelSpec
 
+SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+DIGESTED_BLOCKS, BLOCK_BYTES = 64, 2**16
+"""Blocks of a safetensors file that enter the digest of its weights."""
 LARGE_MODEL_PARAMETERS = 1_000_000_000
 """From this size on, the activations of all layers would take more memory than the weights."""
 
@@ -46,6 +50,45 @@ def parameter_count(model: ModelSpec) -> int | None:
         with safe_open(path, framework="np") as file:
             count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     return count
+
+
+def safetensors_files(location: str, revision: str | None) -> list[str]:
+    """Returns the local paths of a checkpoint's files, downloaded if the location is not a directory.
+
+    Raises:
+        OSError: The checkpoint has no safetensors.
+    """
+    from transformers.utils import cached_file
+    from transformers.utils.hub import get_checkpoint_shard_files
+
+    single = cached_file(location, SINGLE_FILE, revision=revision, _raise_exceptions_for_missing_entries=False)
+    if single is not None:
+        return [single]
+    index = cached_file(location, INDEX_FILE, revision=revision)
+    files, _ = get_checkpoint_shard_files(location, index, revision=revision)
+    return sorted(files)
+
+
+def weights_digest(location: str, revision: str | None) -> str:
+    """Returns a digest of a checkpoint's safetensors files that takes a moment also for billions of parameters.
+
+    It covers the size of each file, its header, and `DIGESTED_BLOCKS` blocks at equal distances. An edit of a few
+    values between the blocks does not change it.
+
+    Raises:
+        OSError: The checkpoint has no safetensors, or they cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in map(Path, safetensors_files(location, revision)):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
+        with path.open("rb") as file:
+            header = int.from_bytes(file.read(8), "little")
+            digest.update(file.read(header))
+            for block in range(DIGESTED_BLOCKS):
+                file.seek(max(0, size - BLOCK_BYTES) * block // max(1, DIGESTED_BLOCKS - 1))
+                digest.update(file.read(BLOCK_BYTES))
+    return digest.hexdigest()[:16]
 
 
 def load_tokenizer(model: ModelSpec) -> Any:

@@ -7,6 +7,7 @@ everything planned has been recorded it only reads the selection.
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from transformers import TrainerCallback
 
 from clt_ray.errors import RunStopped
 from clt_ray.sweep.selection import Selection
+from clt_ray.training.agreement import agreed
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.checkpoints import ResumePoint, best_until, latest_resume_point, prune, select, weights_tree
 from clt_ray.training.gradient_agreement import GradientAgreement, probes_of
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress, Supervisor
-from clt_ray.training.model import location
+from clt_ray.training.model import location, weights_digest
 
 
 def train(
@@ -43,10 +45,7 @@ def train(
     """
     selection = completed(journal, job)
     if selection is None:
-        resume = latest_resume_point(
-            journal, lambda step: best_until(journal, step, job.run), before=first_missing(journal, job)
-        )
-        backend.barrier()
+        resume = agreed(backend, lambda: resume_point(journal, job), lambda point: start_facts(job, point))
         if backend.rank == 0:
             journal.truncate_metrics(after_step=resume.step if resume else 0)
         if supervisor and backend.any_process(supervisor.stop_reason is not None):
@@ -69,6 +68,20 @@ def train(
         prune(journal, selection.chosen.step, resume_points=0)
     backend.barrier()
     return selection
+
+
+def resume_point(journal: Journal, job: TrainingJob) -> ResumePoint | None:
+    """Returns the checkpoint from which training goes on; None to start from the base model."""
+    best = partial(best_until, journal, run=job.run)
+    return latest_resume_point(journal, best, before=first_missing(journal, job))
+
+
+def start_facts(job: TrainingJob, resume: ResumePoint | None) -> dict[str, str]:
+    """Returns what the processes of a run compare before they load the model. A checkpoint's files were verified."""
+    if resume is not None:
+        return {"checkpoint to continue from": f"step {resume.step}"}
+    digest = weights_digest(location(job.run.model), job.run.model.revision)
+    return {"checkpoint to continue from": "none", "weights of the base model": digest}
 
 
 def first_missing(journal: Journal, job: TrainingJob) -> float:

@@ -70,6 +70,9 @@ class Backend(Protocol):
     def barrier(self) -> None:
         """Waits until all processes of the run have called this."""
 
+    def gather(self, value: Any) -> list[Any]:
+        """Returns the values of all processes of the run by rank; all of them call this together."""
+
     def any_process(self, flag: bool) -> bool:
         """Returns whether the flag of any process of the run is set; all of them call this together."""
 

@@ -104,6 +104,12 @@ class TorchBackend:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.barrier()
 
+    def gather(self, value: Any) -> list[Any]:
+        values: list[Any] = [value] * self.world_size
+        if self.world_size > 1:
+            torch.distributed.all_gather_object(values, value)
+        return values
+
     def any_process(self, flag: bool) -> bool:
         if self.world_size == 1:
             return flag

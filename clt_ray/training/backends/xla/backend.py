@@ -146,6 +146,14 @@ class XlaBackend:
         if dist.is_available() and dist.is_initialized():
             dist.barrier()
 
+    def gather(self, value: Any) -> list[Any]:
+        import torch.distributed as dist
+
+        values: list[Any] = [value] * self.world_size
+        if self.world_size > 1:
+            dist.all_gather_object(values, value)
+        return values
+
     def any_process(self, flag: bool) -> bool:
         import torch
         import torch.distributed as dist

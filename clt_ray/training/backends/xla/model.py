@@ -17,7 +17,8 @@ from clt_ray.training.backends.xla.attention import ATTENTION
 from clt_ray.training.backends.xla.plan import HIDDEN, head_misfits, sharding_plan
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.backends.xla.vocabulary import look_up
-from clt_ray.training.backends.xla.weights import safetensors_files, stream
+from clt_ray.training.backends.xla.weights import stream
+from clt_ray.training.model import safetensors_files
 
 SOFT_CAPS = ("final_logit_softcapping", "attn_logit_softcapping")
 """Names in a configuration of limits on logits and attention scores (Gemma 2), which this backend does not compute."""

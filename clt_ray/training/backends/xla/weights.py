@@ -12,26 +12,11 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers.utils import cached_file
-from transformers.utils.hub import get_checkpoint_shard_files
 
-SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+from clt_ray.training.model import INDEX_FILE, SINGLE_FILE
+
 FILE_BYTES = 4 * 2**30
 """Size in bytes of an exported file, from which on the next one is started."""
-
-
-def safetensors_files(location: str, revision: str | None) -> list[str]:
-    """Returns the local paths of a checkpoint's files, downloaded if the location is not a directory.
-
-    Raises:
-        OSError: The checkpoint has no safetensors.
-    """
-    single = cached_file(location, SINGLE_FILE, revision=revision, _raise_exceptions_for_missing_entries=False)
-    if single is not None:
-        return [single]
-    index = cached_file(location, INDEX_FILE, revision=revision)
-    files, _ = get_checkpoint_shard_files(location, index, revision=revision)
-    return sorted(files)
 
 
 def stream(files: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
