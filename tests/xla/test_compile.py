@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("torch_xla")
 
+from clt_ray.training.backends.xla.attention import INNER_BLOCKS, OUTER_BLOCKS, block_sizes
+from clt_ray.training.backends.xla.buckets import widths
+from clt_ray.training.backends.xla.environment import tracing_environment
 from clt_ray.training.backends.xla.proof.compile import CompiledStep
 from clt_ray.training.backends.xla.proof.depth import (
     CompilationError,
@@ -54,6 +62,34 @@ def test_the_step_with_the_attention_kernel_compiles_for_a_slice(
     # State is split over all chips, whatever the mesh: nothing of it is held twice.
     share = PARAMETERS * BYTES_PER_PARAMETER / CHIPS / 2**30
     assert share <= with_kernel.arguments_gib < 1.1 * share
+
+
+ALL_WIDTHS = sorted({width for longest in range(256, 8193) for width in widths(longest)})
+"""The widths of every ladder of a run whose rows are at most 256 to 8,192 tokens long."""
+
+
+def test_the_blocks_of_the_kernel_divide_rows_of_every_ladder() -> None:
+    from torch_xla.experimental.custom_kernel import FlashAttention
+
+    sizes = block_sizes(2048)
+    assert {name: FlashAttention.DEFAULT_BLOCK_SIZES[name] for name in sizes} == sizes, "torch_xla's own where they fit"
+    assert set(sizes) == set(FlashAttention.DEFAULT_BLOCK_SIZES) - {"block_b"}
+    for width in ALL_WIDTHS:
+        sizes = block_sizes(width)
+        assert all(width % sizes[name] == 0 for name in OUTER_BLOCKS)
+        assert all(sizes[outer] % sizes[inner] == 0 for inner, (outer, _) in INNER_BLOCKS.items())
+
+
+def test_the_kernel_and_its_gradients_compile_for_rows_of_every_ladder(tmp_path: Path) -> None:
+    # One width stands for all that have blocks of the same sizes.
+    by_blocks = {tuple(block_sizes(width).items()): width for width in reversed(ALL_WIDTHS)}
+    rows = sorted({*by_blocks.values(), *widths(2048), *widths(8192)})
+    arguments = [str(tmp_path), *map(str, rows)]
+    program = [sys.executable, "-m", "tests.xla.ladder"]
+    subprocess.run([*program, "trace", *arguments], env=os.environ | tracing_environment(CHIPS), check=True)
+    compiled = subprocess.run([*program, "compile", *arguments], capture_output=True, text=True, check=True)
+    # One kernel for the output, and one each for the gradients of queries and of keys with values.
+    assert json.loads(compiled.stdout.splitlines()[-1]) == {str(width): 3 for width in rows}
 
 
 def test_attention_written_out_needs_more_memory_than_the_kernel(compiled: Callable[..., CompiledStep]) -> None:

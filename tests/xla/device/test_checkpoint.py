@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from dataclasses import dataclass
@@ -12,20 +13,24 @@ from typing import Any
 import pytest
 import torch
 import torch_xla
+import torch_xla.debug.metrics as metrics
+import torch_xla.distributed.spmd as spmd
 import torch_xla.runtime as runtime
 from safetensors.torch import load_file
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 
 from clt_ray.store import RunDir, Store
 from clt_ray.store.files import Files
 from clt_ray.store.objects import open_files
 from clt_ray.training.backends.xla import attention, checkpoint
-from clt_ray.training.backends.xla.graphs import device_reads
+from clt_ray.training.backends.xla.graphs import compiled, device_reads
 from clt_ray.training.backends.xla.model import ShardedModel, load
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.checkpoints import best_until, latest_resume_point, resume_tree, weights_tree
 from tests.support.slice_runs import make_run, start
+from tests.support.tiny_models import save_tiny
 from tests.support.trained import quiet, recorded, train_run
 
 runtime.use_spmd()
@@ -89,6 +94,12 @@ def test_a_write_that_failed_ends_the_run(tmp_path: Path, step: int) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("checkpoint")]
 
 
+def host_writes() -> int:
+    """Returns the number of transfers from the host to the device so far."""
+    transfers = metrics.metric_data("TransferToDeviceTime")
+    return int(transfers[0]) if transfers else 0
+
+
 def sharded(path: Path) -> tuple[ShardedModel, AdamW]:
     chips = Slice(MeshShape(2, 2))
     attention.register(chips, kernel=False)
@@ -123,6 +134,49 @@ def test_a_copy_is_of_its_moment_and_is_written_without_the_device(
     for name, value in expected.items():
         assert torch.equal(model.chips.whole(restored.state[name].master), value)
         assert not model.chips.whole(restored.state[name].mean).any()
+
+
+def test_a_tensor_with_equal_parts_on_several_chips_is_saved_once_and_restored(tmp_path: Path) -> None:
+    # Two axes together do not divide 514 words, so one splits the head, and two chips hold each half of it.
+    folder = save_tiny("llama", tmp_path / "model", vocab_size=514)
+    model, optimizer = sharded(folder)
+    assert model.plan["lm_head.weight"][0] in ("fsdp", "tensor")
+    optimizer.create(model.masters())
+    image = checkpoint.take(model, optimizer, None)
+    image.write_state(tmp_path)
+    saved = FileSystemReader(tmp_path).read_metadata().state_dict_metadata
+    for name, value in optimizer.tensors().items():
+        parts = [math.prod(chunk.sizes) for chunk in saved[name].chunks]
+        assert sum(parts) == value.numel()
+    _, restored = sharded(folder)
+    restored.create_empty()
+    checkpoint.restore(restored, tmp_path)
+    for name, value in load_file(folder / "model.safetensors").items():
+        assert torch.equal(model.chips.whole(restored.state[name].master), value)
+
+
+def test_gathering_compiles_a_graph_for_each_shape_and_partition_once(checkpoints: dict[str, Path]) -> None:
+    model, _ = sharded(checkpoints["llama"])
+    kinds = {(tuple(value.shape), model.plan[name]) for name, value in model.parameters().items()}
+    before = compiled()
+    gathered = {name: model.chips.gather(value) for name, value in model.parameters().items()}
+    assert compiled() - before == len(kinds) < len(gathered)
+    for name, value in model.parameters().items():
+        assert torch.equal(model.chips.gather(value), gathered[name])
+    assert compiled() - before == len(kinds)
+    expected = load_file(checkpoints["llama"] / "model.safetensors")
+    assert all(torch.equal(value, expected[name].to(torch.bfloat16)) for name, value in gathered.items())
+
+
+def test_the_state_starts_as_zeros_that_the_host_never_has(checkpoints: dict[str, Path]) -> None:
+    model, optimizer = sharded(checkpoints["llama"])
+    sent = host_writes()
+    optimizer.create_empty()
+    assert host_writes() - sent == 0
+    for name, value in optimizer.tensors().items():
+        assert not model.chips.whole(value).any()
+        parts = {str(shard.indices) for shard in spmd.wrap_if_sharded(value).local_shards}
+        assert (len(parts) > 1) == optimizer.is_split(name)
 
 
 def test_only_the_host_that_writes_the_weights_keeps_them(checkpoints: dict[str, Path]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from clt_ray.families import FSDP, TENSOR
+from clt_ray.training.backends.xla.buckets import TILE_TOKENS
 from clt_ray.training.backends.xla.slice import Slice
 
 ATTENTION = "clt_ray_xla"
@@ -22,6 +23,18 @@ HEADS = (FSDP, TENSOR, None, None)
 """Partition of queries, keys and values: (rows, heads, tokens, head size)."""
 HIDDEN_SCORE = torch.finfo(torch.float32).min
 """Score of a key that a query does not see."""
+
+
+OUTER_BLOCKS = {
+    "block_q": 512, "block_k_major": 512, "block_q_major_dkv": 512, "block_k_major_dkv": 512, "block_q_dq": 1024,
+    "block_k_major_dq": 512,
+}  # fmt: skip
+"""Largest sizes in tokens of the kernel's blocks that divide a row, by torch_xla 2.9's names: its default sizes."""
+INNER_BLOCKS = {
+    "block_k": ("block_k_major", 512), "block_q_dkv": ("block_q_major_dkv", 512),
+    "block_k_dkv": ("block_k_major_dkv", 512), "block_k_dq": ("block_k_major_dq", 256),
+}  # fmt: skip
+"""The same for blocks that divide one of those: its name, and the largest size."""
 
 
 def register(chips: Slice, kernel: bool) -> None:
@@ -95,11 +108,31 @@ def windowed(mask: Tensor, window: int) -> Tensor:
 
 
 def flash(chips: Slice, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Computes causal attention with torch_xla's Pallas kernel, each chip on its rows and heads."""
-    from torch_xla.experimental.custom_kernel import flash_attention
+    """Computes causal attention with torch_xla's Pallas kernel, each chip on its rows and heads.
 
+    The number of tokens must be a multiple of `TILE_TOKENS`.
+    """
+    from torch_xla.experimental.custom_kernel import FlashAttention, flash_attention
+
+    # torch_xla reads the sizes here and in the backward pass. All rows of a graph have one width, so both read these.
+    FlashAttention.DEFAULT_BLOCK_SIZES.update(block_sizes(query.shape[2]))
     states, split = (query, key, value), {"partition_spec": HEADS, "mesh": chips.mesh}
     return flash_attention(*states, causal=True, sm_scale=scale, **split)  # type: ignore[no-any-return]
+
+
+def block_sizes(width: int) -> dict[str, int]:
+    """Returns the sizes in tokens of the kernel's blocks for rows of a width, a multiple of `TILE_TOKENS`.
+
+    The kernel refuses blocks that do not divide the rows, or an outer block. These are torch_xla's own sizes where they
+    do, and the largest smaller ones elsewhere: blocks of 384 tokens for rows of 1,152.
+    """
+    sizes = {name: _block(width, most) for name, most in OUTER_BLOCKS.items()}
+    return sizes | {name: _block(sizes[outer], most) for name, (outer, most) in INNER_BLOCKS.items()}
+
+
+def _block(length: int, most: int) -> int:
+    """Returns the largest multiple of `TILE_TOKENS` up to `most` that divides a length."""
+    return max(size for size in range(TILE_TOKENS, min(length, most) + 1, TILE_TOKENS) if length % size == 0)
 
 
 def lower_kernels_for_tpu() -> None:

@@ -93,7 +93,10 @@ def _on_host(optimizer: AdamW) -> dict[str, Any]:
     state: dict[str, Any] = _split_or_on_host(optimizer)
     for name, value in state.items():
         if value.device.type != "cpu":
-            state[name] = _CpuShards(spmd.wrap_if_sharded(value).local_shards, value.shape)
+            shards = spmd.wrap_if_sharded(value).local_shards
+            # A mesh axis that does not split the tensor leaves equal parts on several chips; each part is saved once.
+            distinct = {tuple(part.start for part in shard.indices): shard for shard in shards}
+            state[name] = _CpuShards(list(distinct.values()), value.shape)
     return state
 
 

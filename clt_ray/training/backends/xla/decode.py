@@ -99,8 +99,11 @@ class Decoder:
         config, chips = self.model.module.config, self.model.chips
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         shape = (self.rows, config.num_key_value_heads, self._slots, size)
-        zeros = torch.zeros(1, dtype=self.model.head.dtype).expand(shape)
-        self._layers = [(chips.put(zeros, CACHE), chips.put(zeros, CACHE)) for _ in self.model.module.model.layers]
+        dtype = self.model.head.dtype
+        self._layers = [
+            (chips.zeros(shape, dtype, CACHE), chips.zeros(shape, dtype, CACHE)) for _ in self.model.module.model.layers
+        ]
+        chips.make()
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -65,6 +65,7 @@ class AdamW:
         for name, parameter in self.parameters.items():
             master = parameter if parameter.dtype == torch.float32 else masters[name]
             self.state[name] = Moments(master, self._zeros(name), self._zeros(name))
+        self.chips.make()
 
     def create_empty(self) -> None:
         """Creates state of the right shapes, to read a checkpoint into."""
@@ -94,7 +95,7 @@ class AdamW:
             setattr(self.state[parameter], kind, placed)
 
     def _zeros(self, name: str) -> Tensor:
-        return self.chips.put(torch.zeros(1).expand(self.parameters[name].shape), self.plan[name])
+        return self.chips.zeros(self.parameters[name].shape, torch.float32, self.plan[name])
 
     def split_gradients(self) -> None:
         """Splits each gradient over the chips before anything uses it.

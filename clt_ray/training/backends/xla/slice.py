@@ -77,12 +77,32 @@ class Slice:
         parts = {tuple((part.start, part.stop) for part in shard.indices): shard for shard in shards}
         result = torch.empty(value.shape, dtype=value.dtype)
         if sum(result[tuple(shard.indices)].numel() for shard in parts.values()) < result.numel():
-            return value.cpu()
+            return self.gather(value)
         for shard in parts.values():
             place = tuple(shard.indices)
             # Where the chips do not divide a dimension, the last part is padded.
             result[place] = shard.data[tuple(slice(size) for size in result[place].shape)]
         return result
+
+    def gather(self, value: Tensor) -> Tensor:
+        """Returns the whole of a split tensor on the host, copied to every chip first; all hosts call this together.
+
+        The copy is a graph like any other, which is compiled once for all tensors of a shape that are split alike.
+        Reading the tensor itself would compile a program for every call.
+        """
+        copy = self.annotate(value.detach() * 1, ())
+        torch_xla.sync(wait=True)
+        shard = spmd.wrap_if_sharded(copy).local_shards[0]
+        everything: Tensor = shard.data
+        return everything
+
+    def zeros(self, shape: Sequence[int], dtype: torch.dtype, partition: Partition) -> Tensor:
+        """Returns zeros that each chip makes for its part, when `make` is called; the host has no copy."""
+        return self.annotate(torch.zeros(tuple(shape), dtype=dtype, device=self.device), partition)
+
+    def make(self) -> None:
+        """Computes what has been recorded so far, such as zeros, in one graph."""
+        torch_xla.sync()
 
     def _complete(self, partition: Partition, dimensions: int) -> Partition:
         return (*partition, *[None] * (dimensions - len(partition)))

@@ -70,6 +70,12 @@ class PlaceholderSlice(Slice):
             placed[name] = self.annotate(placeholder, partitions[name])
         return placed
 
+    def zeros(self, shape: Sequence[int], dtype: torch.dtype, partition: Partition) -> Tensor:
+        return self.put(torch.zeros(1, dtype=dtype).expand(tuple(shape)), partition)
+
+    def make(self) -> None:
+        """Does nothing: there is nothing to compute."""
+
 
 class TakenGraph(GraphBook):
     """Takes the graph of a step instead of running it."""
