@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +18,10 @@ os.environ.update(
 )
 for leaked in ("CLT_RAY_STORAGE", "MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
     os.environ.pop(leaked, None)
+
+# A shell makes its background processes ignore SIGINT, and their children, which tests interrupt, would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine must not fail a property test: the suites are judged by their results alone.
 hypothesis.settings.register_profile("without deadline", deadline=None)
