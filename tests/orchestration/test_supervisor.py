@@ -159,7 +159,9 @@ def test_a_lost_cluster_is_named_and_the_sweep_continues_on_the_next(
     tmp_path_factory: pytest.TempPathFactory, path: str, storage: Path
 ) -> None:
     with cluster(tmp_path_factory.mktemp("r"), cpus=2) as lost:
-        running = Killable("run", path, "--address", lost.address, storage=storage)
+        # Ray's processes wait a minute for a head that is gone; 5 s show the same.
+        settings = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+        running = Killable("run", path, "--address", lost.address, storage=storage, environment=settings)
         running.wait_for_stage("train", storage)
         lost.stop()
         output = running.output()

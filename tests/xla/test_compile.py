@@ -28,13 +28,13 @@ from clt_ray.training.backends.xla.proof.depth import (
     extrapolate,
 )
 
-CHIPS, TOPOLOGY, ROWS, WIDTH = 4, "v5e:2x2", 8, 1024
+CHIPS, TOPOLOGY, ROWS, WIDTH = 4, "v5e:2x2", 8, 512
 MODEL: dict[str, Any] = {
-    "model_type": "llama", "vocab_size": 4096, "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 1,
-    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": WIDTH,
+    "model_type": "llama", "vocab_size": 1024, "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 1,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 128, "max_position_embeddings": WIDTH,
     "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2,
 }  # fmt: skip
-PARAMETERS = 4096 * 512 * 2 + 512 * 512 * 2 + 512 * 256 * 2 + 3 * 512 * 1024 + 3 * 512
+PARAMETERS = 2 * 1024 * 256 + 2 * 256 * 512 + 2 * 256 * 256 + 3 * 256 * 512 + 3 * 256
 BYTES_PER_PARAMETER = 2 + 3 * 4
 """bf16 parameter; fp32 master, mean and square."""
 

@@ -102,7 +102,7 @@ class Slice:
 
     def make(self) -> None:
         """Computes what has been recorded so far, such as zeros, in one graph."""
-        torch_xla.sync()
+        torch_xla.sync(wait=True)
 
     def _complete(self, partition: Partition, dimensions: int) -> Partition:
         return (*partition, *[None] * (dimensions - len(partition)))
