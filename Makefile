@@ -39,7 +39,8 @@ test-long: $(VENV)/.installed-dev ## Runs the longest tests, which break whole s
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m long
 
 test-tpu: $(TPU_VENV)/.installed ## Runs the tests of the TPU backend on virtual devices.
-	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest tests/xla
+	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest -n 2 -m 'not serial' tests/xla
+	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest -m serial tests/xla
 
 lint: $(VENV)/.installed-dev ## Checks style, formatting and types.
 	$(BIN)/ruff check .
