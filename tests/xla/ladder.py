@@ -31,9 +31,10 @@ def trace(width: int) -> bytes:
     attention.lower_kernels_for_tpu()
     chips = PlaceholderSlice(MeshShape(CHIPS))
     zeros = torch.zeros(1, dtype=torch.bfloat16).expand(CHIPS, HEADS, width, HEAD_SIZE)
-    states = [chips.put(zeros, attention.HEADS).requires_grad_() for _ in range(3)]
-    attention.flash(chips, *states, HEAD_SIZE**-0.5).sum().backward()
-    return torch_xla._XLAC._get_xla_tensors_hlo_proto([state.grad for state in states])
+    query, key, value = (chips.put(zeros, attention.HEADS).requires_grad_() for _ in range(3))
+    attention.flash(chips, query, key, value, HEAD_SIZE**-0.5).sum().backward()
+    program: bytes = torch_xla._XLAC._get_xla_tensors_hlo_proto([query.grad, key.grad, value.grad])
+    return program
 
 
 def main() -> None:

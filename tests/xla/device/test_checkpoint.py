@@ -144,7 +144,7 @@ def test_a_tensor_with_equal_parts_on_several_chips_is_saved_once_and_restored(t
     optimizer.create(model.masters())
     image = checkpoint.take(model, optimizer, None)
     image.write_state(tmp_path)
-    saved = FileSystemReader(tmp_path).read_metadata().state_dict_metadata
+    saved: dict[str, Any] = FileSystemReader(tmp_path).read_metadata().state_dict_metadata
     for name, value in optimizer.tensors().items():
         parts = [math.prod(chunk.sizes) for chunk in saved[name].chunks]
         assert sum(parts) == value.numel()
