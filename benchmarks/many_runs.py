@@ -11,8 +11,11 @@ one, since processes still load modules in the first.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _result import emit
 from tests.support.trivial_runs import Observed, execute
