@@ -162,6 +162,7 @@ def _attempt(run: RunSpec, directory: RunDir, recorder: RunRecorder) -> Outcome:
 def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     """Executes all stages of a run in this process. Process 0 and the others differ in their recorder."""
     from clt_ray.evaluation.evaluate import checkpoint_scores, evaluation_files, summarise
+    from clt_ray.training.agreement import agreed
     from clt_ray.training.backends import select_backend
 
     started = time.monotonic()
@@ -170,7 +171,6 @@ def _stages(run: RunSpec, directory: RunDir, recorder: Recorder) -> None:
     if backend.any_process(False):
         raise RunStopped("process 0 does not execute the run: it is finished, or another process holds it")
     # This imports transformers' trainer, which imports torch_xla, which reads what the backend has set up above.
-    from clt_ray.training.agreement import agreed
     from clt_ray.training.train import train
 
     backend.after_batch = recorder.beat

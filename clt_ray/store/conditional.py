@@ -13,6 +13,7 @@ several holders write contain the epoch of their writer.
 import hashlib
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -28,7 +29,7 @@ class Changed(Exception):
     """The object does not have the expected version."""
 
 
-class Conditional:
+class Conditional(ABC):
     """Writes objects of one fsspec file system on a condition."""
 
     VERSION: ClassVar[str]
@@ -41,6 +42,7 @@ class Conditional:
         """Returns the version of each object by its path, from what `find` or `info` has returned about it."""
         return {path: str(info[self.VERSION]) for path, info in objects.items() if info.get(self.VERSION)}
 
+    @abstractmethod
     def put(self, path: str, data: bytes, expected: str | None) -> str:
         """Writes an object whose version is `expected`, None for an object that does not exist.
 
@@ -50,7 +52,6 @@ class Conditional:
         Raises:
             Changed: The object has another version, and was not written.
         """
-        raise NotImplementedError
 
 
 class S3(Conditional):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,8 @@ def lose_rows(host: Path) -> None:
     ids=["a row", "weights", "no rows"],
 )
 def test_hosts_that_read_different_files_end_before_the_first_step(
-    run: RunSpec, tmp_path: Path, edit: object, first: str, second: str
+    run: RunSpec, tmp_path: Path, edit: Callable[[Path], None], first: str, second: str
 ) -> None:
-    assert callable(edit)
     edit(tmp_path / "host-1")
     of_process = outcomes(run, tmp_path)
     assert first.replace("HERE", HERE) in of_process[0] and second.replace("HERE", HERE) in of_process[1]
