@@ -134,10 +134,13 @@ def _gains_by_route(tables: Tables) -> dict[str, object]:
     return {"means": f"Mean gain at the largest n: {'; '.join(means)}." if means else ""}
 
 
-def _median_follow_rate(tables: Tables) -> dict[str, str]:
+def _median_follow_rates(tables: Tables) -> dict[str, str]:
     frame = tables["follow_rates"]
     rates, unseen = counted(len(frame), "rate"), counted(frame["eval_language"].nunique(), "unseen language")
-    return {"median": number(frame["follow_rate"].median(), 2), "rates": rates, "languages": unseen}
+    # Tasks differ more than languages do, so that a median over all of them would describe none.
+    by_task = frame.groupby("task", sort=False)["follow_rate"].median()
+    medians = ", ".join(f"{number(float(rate), 2)} in {task_label(str(task))}" for task, rate in by_task.items())
+    return {"medians": medians, "rates": rates, "languages": unseen}
 
 
 def _least_fidelity(tables: Tables) -> dict[str, str]:
@@ -182,7 +185,7 @@ def _mechanisms(tables: Tables) -> dict[str, str]:
 
 _VALUES: Final[dict[str, Callable[[Tables], Mapping[Any, object] | None]]] = {
     "claims": _claims, "chance": _clear_gains, "leave-one-out": _steady_gaps, "volume": _equal_volume,
-    "sources": _gains_by_route, "follow-rates": _median_follow_rate,
+    "sources": _gains_by_route, "follow-rates": _median_follow_rates,
     "fidelity": _least_fidelity, "checkpoints": _median_correlations, "mechanisms": _mechanisms,
 }  # fmt: skip
 """Functions that fill the places in the statement of a section; None leaves the section out."""

@@ -66,6 +66,10 @@ def test_statements_count_the_rows_of_the_tables(tables: dict[str, pd.DataFrame]
     assert better == ((controls["q"] < 0.05) & (controls["difference"] > 0)).sum() > 0
     assert better + worse + rest == len(controls)
     assert "at least 75% (Summarization" in shown["fidelity"].statement
+    medians = tables["follow_rates"].groupby("task")["follow_rate"].median()
+    for rate, label in re.findall(r"(−?[\d.]+) in (\w+)", shown["follow-rates"].statement):
+        assert float(rate.replace("−", "-")) == pytest.approx(medians[label.lower()], abs=0.005)
+    assert len(medians) == shown["follow-rates"].statement.count(" in ") > 1
     assert shown["chance"].statement.count("when the noise is included") == 1
 
 
