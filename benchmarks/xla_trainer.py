@@ -28,6 +28,7 @@ import argparse
 import json
 import os
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -96,7 +97,8 @@ class Clock:
     def mark(self, step: int) -> None:
         import torch_xla.core.xla_model as xm
 
-        from clt_ray.training.backends.xla.graphs import device_reads
+        sys.path.insert(0, str(Path(__file__).parents[1]))
+        from tests.support.transfers import device_reads
 
         if step in (self.first, self.last):
             xm.wait_device_ops()

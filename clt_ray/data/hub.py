@@ -83,7 +83,10 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
             raise _missing(files, pattern, "no such file")
         for name in names:
             with file_system.open(name, "rb", block_size=_BLOCK_BYTES) as file:
-                yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
+                try:
+                    yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
+                except DataError as error:
+                    raise _missing(files, name, error) from error
     else:
         from datasets import load_dataset
 

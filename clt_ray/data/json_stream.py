@@ -1,4 +1,4 @@
-"""Reads the objects of a JSON-lines file or of one long JSON array, a few at a time.
+"""Reads the objects of a JSON-lines file or of one long JSON array, one at a time.
 
 Data sets of many gigabytes are published as a single array (mCoT-MATH, ShareGPT). A parser that reads the whole file
 at once would need several times the size of the file in memory.
@@ -6,78 +6,46 @@ at once would need several times the size of the file in memory.
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
+
+import ijson
 
 from clt_ray.errors import DataError
 
 CHUNK_BYTES = 1 << 20
-LONGEST_RECORD = 1 << 26
-"""Largest number of characters of one object. An array without the end of an object within them is broken."""
-
-_DECODER = json.JSONDecoder()
 
 
 def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
-    """Yields every object of a file in UTF-8: of an array, or of lines; None for an item that is no object.
+    """Yields every object of a seekable file in UTF-8: of an array, or of lines; None for an item that is no object.
+
+    Numbers with a fraction are `Decimal` in an array, as they were written.
 
     Raises:
-        DataError: An array holds text that is not JSON, so that the objects after it cannot be separated.
+        DataError: An array holds text that is not JSON, or has no end because the file was cut off.
     """
-    start = b""
-    while not start:
-        chunk = file.read(CHUNK_BYTES)
-        if not chunk:
-            return
-        start = chunk.removeprefix(codecs.BOM_UTF8).lstrip()
-    yield from _array(file, start[1:]) if start.startswith(b"[") else json_lines(file, start)
-
-
-def json_lines(file: BinaryIO, start: bytes = b"") -> Iterator[dict[str, Any] | None]:
-    """Yields the object of every line that is not blank, after the part `start` read before; None for another line."""
-    rest = start
-    while True:
-        *whole, rest = rest.split(b"\n")
-        yield from (_object(line) for line in whole if line.strip())
-        chunk = file.read(CHUNK_BYTES)
-        if not chunk:
-            break
-        rest += chunk
-    if rest.strip():
-        yield _object(rest)
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
+    start = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
+    file.seek(start)
+    while (first := file.read(1)).isspace():
+        pass
+    file.seek(start)
+    if first != b"[":
+        yield from json_lines(file)
+        return
     try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+        for value in ijson.items(file, "item", buf_size=CHUNK_BYTES):
+            yield value if isinstance(value, dict) else None
+    except ijson.JSONError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"not a JSON array of objects, or an incomplete copy of one: {reason}") from error
 
 
-def _array(file: BinaryIO, start: bytes) -> Iterator[dict[str, Any] | None]:
-    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
-    text, position, ended = decode(start), 0, False
-    while True:
-        while position < len(text) and text[position] in ", \t\r\n":
-            position += 1
-        if text.startswith("]", position):
-            return
-        try:
-            value, end = _DECODER.raw_decode(text, position)
-            # A number at the end of the text may continue in the next chunk.
-            if end < len(text) or ended:
-                position = end
-                yield value if isinstance(value, dict) else None
-                continue
-        except json.JSONDecodeError as error:
-            if len(text) - position > LONGEST_RECORD:
-                raise DataError(f"not a JSON array of objects: no object ends within {LONGEST_RECORD:,} characters "
-                                f"({error.msg})") from error  # fmt: skip
-        if ended:
-            if text[position:].strip():
-                yield None
-            return
-        chunk = file.read(CHUNK_BYTES)
-        ended = not chunk
-        text, position = text[position:] + decode(chunk, final=ended), 0
+def json_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | None]:
+    """Yields the object of every line that is not blank; None for another line."""
+    for line in lines:
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                value = None
+            yield value if isinstance(value, dict) else None

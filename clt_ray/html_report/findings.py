@@ -147,6 +147,8 @@ def evidence(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]
         f"{low if low == high else f'{low} to {high}'} items per language"
         for task, low, high in items.itertuples()
     ]
+    used = gains["method"].str
+    methods = [text for name, text in words()["intervals"].items() if used.contains(name, regex=False).any()]
     facts = [
         ("Runs", _runs_text(scores["run_id"].nunique(), runs)),
         ("Models", enumerated(sorted(scores["model"].unique(), key=natural_sort_key))),
@@ -154,7 +156,7 @@ def evidence(study: Study, gains: pd.DataFrame, runs: Sequence[Mapping[str, Any]
         ("Training languages", f"English in every run; {language_names(trained)}" if trained else "English only"),
         ("Unseen languages", language_names(unseen)),
         ("Evaluation", "; ".join(evaluation)),
-        ("95% intervals", _methods_text(gains)),
+        ("95% intervals", "; ".join(methods) or "none: no run can be compared with an English-only run"),
     ]
     return [(name, text) for name, text in facts if text]
 
@@ -197,9 +199,3 @@ def _runs_text(scored: int, runs: Sequence[Mapping[str, Any]]) -> str:
     parts = [f"{states.get('finished', 0)} of {counted(len(runs), 'run')} finished"]
     parts += [f"{count} {state}" for state, count in states.items() if state != "finished"]
     return ", ".join(parts)
-
-
-def _methods_text(gains: pd.DataFrame) -> str:
-    methods = words()["intervals"].items()
-    used = [text for name, text in methods if gains["method"].str.contains(name, regex=False).any()]
-    return "; ".join(used) if used else "none: no run can be compared with an English-only run"

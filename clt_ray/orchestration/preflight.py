@@ -54,14 +54,11 @@ class Needs:
         hub = {(m.source, m.revision) for m in models if not is_path(m.source) and m.source != BUNDLED}
         roots = {source.root for run in runs for source in run.data.values() if source.root}
         paths = {model.source for model in models if is_path(model.source)} | roots
-        kinds = {(run.model.name, place.hardware): place for run in runs for place in run.placements}
-        disk = max(map(_checkpoint_bytes, kinds.values()), default=0)
+        disk = 0
+        for place in {(run.model.name, place.hardware): place for run in runs for place in run.placements}.values():
+            hosts = hosts_and_resources(place.hardware)[0] if place.hardware.is_tpu else 1
+            disk = max(disk, round((parameter_count(place.model) or 0) * (STATE_BYTES / hosts + WEIGHT_BYTES)))
         return cls(storage, probe, versions, tuple(sorted(paths)), tuple(sorted(hub, key=str)), disk)
-
-
-def _checkpoint_bytes(run: RunSpec) -> int:
-    hosts = hosts_and_resources(run.hardware)[0] if run.hardware.is_tpu else 1
-    return round((parameter_count(run.model) or 0) * (STATE_BYTES / hosts + WEIGHT_BYTES))
 
 
 def differences(storage: str, probe: str, versions: Mapping[str, str]) -> Iterator[tuple[str, str]]:

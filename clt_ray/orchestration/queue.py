@@ -232,17 +232,14 @@ class RunQueue:
             if turn in roomy:
                 return turn
             # A cluster that grows is asked for the next hardware only when the one before does not come.
-            if pool(hardware[turn]) in limits and not self._waits_long(hardware[turn]):
+            waiting = [self.seconds_of(live) for live in self._same(hardware[turn]) if not live.training]
+            if pool(hardware[turn]) in limits and max(waiting, default=0.0) <= PATIENCE_SECONDS:
                 return None
         return None
 
     def _is_free(self, run: RunSpec, limits: Mapping[str, Limits]) -> bool:
         """Whether a place is free beside those for which pending runs ask."""
         return limits[pool(run.hardware)].free > sum(not live.training for live in self._same(run.hardware))
-
-    def _waits_long(self, hardware: HardwareSpec) -> bool:
-        waits = (self.seconds_of(live) for live in self._same(hardware) if not live.training)
-        return max(waits, default=0.0) > PATIENCE_SECONDS
 
     def _same(self, hardware: HardwareSpec) -> list[Live]:
         return [live for live in self.live.values() if live.run.hardware == hardware]

@@ -56,7 +56,9 @@ class Projection:
 def project(run: RunSpec, directory: RunDir, state: RunStatus) -> Projection:
     """Returns the projection of a run from its directory and its state in the store, which is not `missing`."""
     status = directory.status()
-    points = {log: _last_per_step(directory.metrics(log)) for log in LOGS}
+    # Of several points of a step the last counts, as in the selection of the checkpoint.
+    last_points = {log: {point.step: point for point in directory.metrics(log)} for log in LOGS}
+    points = {log: [by_step[step] for step in sorted(by_step)] for log, by_step in last_points.items()}
     updated = status.updated if status is not None else None
     if updated is None:
         updated = max((point.time for log in points.values() for point in log), default=0.0)
@@ -143,8 +145,3 @@ def artifacts(directory: RunDir) -> dict[str, str]:
     """Returns the artifacts of a finished run: text by path."""
     paths_in_folders = (f"{folder}/{name}" for folder in FOLDERS for name in directory.names(folder))
     return directory.read_texts([*FILES, *paths_in_folders])
-
-
-def _last_per_step(points: Sequence[MetricPoint]) -> list[MetricPoint]:
-    """Returns one point per step, in order of steps: the last one recorded, as in the selection of the checkpoint."""
-    return [point for _, point in sorted({point.step: point for point in points}.items())]

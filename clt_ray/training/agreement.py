@@ -66,35 +66,27 @@ def require_equal(reports: Sequence[Report]) -> None:
     """Compares the reports of all processes, in the order of their ranks.
 
     Raises:
-        DisagreementError: A process has failed, or the facts differ.
+        DisagreementError: A process has failed, or the facts differ. The smallest group of processes is named first.
     """
-    failed = [f"{_place(rank, report)}: {report.error}" for rank, report in enumerate(reports) if report.error]
+    places = [f"process {rank} on {report.host}" for rank, report in enumerate(reports)]
+    failed = [f"{place}: {report.error}" for place, report in zip(places, reports, strict=True) if report.error]
     if failed:
         raise DisagreementError("\n    ".join(["a process of the run has failed:", *failed]))
-    different = [
-        f"{name}: {_groups(name, reports)}"
-        for name in reports[0].facts
-        if len({report.facts.get(name) for report in reports}) > 1
-    ]
+    different = []
+    for name in reports[0].facts:
+        groups: dict[str, list[str]] = {}
+        for place, report in zip(places, reports, strict=True):
+            groups.setdefault(str(report.facts.get(name)), []).append(place)
+        if len(groups) > 1:
+            values = sorted(groups.items(), key=lambda group: len(group[1]))
+            different.append(f"{name}: {'; '.join(f'{_listed(group)}: {value}' for value, group in values)}")
     if different:
         raise DisagreementError("\n    ".join(["the processes of the run have read different things:", *different]))
 
 
-def _groups(name: str, reports: Sequence[Report]) -> str:
-    """Returns the values of a fact with the processes that have found each, the smallest group first."""
-    groups: dict[str, list[str]] = {}
-    for rank, report in enumerate(reports):
-        groups.setdefault(str(report.facts.get(name)), []).append(_place(rank, report))
-    parts = []
-    for value, places in sorted(groups.items(), key=lambda group: len(group[1])):
-        others = len(places) - SHOWN_PROCESSES
-        more = f" and {others} more" if others > 0 else ""
-        parts.append(f"{', '.join(places[:SHOWN_PROCESSES])}{more}: {value}")
-    return "; ".join(parts)
-
-
-def _place(rank: int, report: Report) -> str:
-    return f"process {rank} on {report.host}"
+def _listed(places: Sequence[str]) -> str:
+    more = len(places) - SHOWN_PROCESSES
+    return ", ".join(places[:SHOWN_PROCESSES]) + (f" and {more} more" if more > 0 else "")
 
 
 def rows_digest(rows: Iterable[Encoded]) -> str:

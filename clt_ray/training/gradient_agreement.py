@@ -24,7 +24,7 @@ random bits come from a separate generator, and the model is in evaluation mode 
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import nan
@@ -124,29 +124,21 @@ def probes_of(
         labelled = [row for row in validation[pair] if any(label != IGNORED for label in row.labels[1:])]
         rows = labelled[:rows_per_pair]
         if len(rows) > 1:
-            first, second = (tuple(_batches(rows[start::2], pad_id, rows_at_a_time)) for start in (0, 1))
+            first, second = (
+                tuple(collate(half[at : at + rows_at_a_time], pad_id) for at in range(0, len(half), rows_at_a_time))
+                for half in (rows[::2], rows[1::2])
+            )
             probes.append(Probe(pair, (first, second)))
     return probes if len(probes) > 1 else []
 
 
-def _batches(rows: Sequence[Encoded], pad_id: int, size: int) -> Iterable[Batch]:
-    for start in range(0, len(rows), size):
-        yield collate(rows[start : start + size], pad_id)
-
-
-def pair_gradients(
-    model: Any, probes: Sequence[Probe], rank: int = 0, world_size: int = 1
-) -> dict[TaskLanguage, PairGradient]:
-    """Returns the gradients of probes. Of several processes, each computes some of them, and all receive all."""
+def pair_gradients(model: Any, probes: Sequence[Probe]) -> dict[TaskLanguage, PairGradient]:
+    """Returns the gradients of probes, computed in evaluation mode; the mode of the model is as before afterwards."""
     training = model.training
     model.eval()
-    computed = {probe.pair: pair_gradient(model, probe) for probe in probes[rank::world_size]}
+    computed = {probe.pair: pair_gradient(model, probe) for probe in probes}
     model.train(training)
-    if world_size == 1:
-        return computed
-    parts: list[Any] = [None] * world_size
-    torch.distributed.all_gather_object(parts, computed)
-    return {pair: gradient for part in parts for pair, gradient in part.items()}
+    return computed
 
 
 def pair_gradient(model: Any, probe: Probe) -> PairGradient:

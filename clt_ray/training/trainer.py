@@ -103,7 +103,7 @@ class RunTrainer(SFTTrainer):
         """Prepares the training of a job; `model` is in its initial state, as the backend loaded it."""
         self.job, self.run, self.schedule = job, job.run, job.schedule
         self.journal, self.progress, self.staging = journal, progress, staging
-        self.rank, self.world_size = backend.rank, backend.world_size
+        self.backend, self.rank, self.world_size = backend, backend.rank, backend.world_size
         self.throughput = Throughput(clock)
         rows = backend.rounded_rows(VALIDATION_BATCH_ROWS)
         self.validation = validation_batches(job.validation, rows, job.pad_id)
@@ -187,7 +187,8 @@ class RunTrainer(SFTTrainer):
 
     def pair_gradients(self, probes: Sequence[Probe]) -> dict[TaskLanguage, PairGradient]:
         """Returns the gradients of probes; changes neither the weights nor the state of training."""
-        return pair_gradients(self.model, probes, self.rank, self.world_size)
+        parts = self.backend.gather(pair_gradients(self.model, probes[self.rank :: self.world_size]))
+        return {pair: gradient for part in parts for pair, gradient in part.items()}
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validates the current weights and records the metrics in the journal."""
@@ -250,8 +251,7 @@ class RunTrainer(SFTTrainer):
         commit_parts(self.journal, state, resume_tree(step), self.rank)
         if self.rank == 0:
             prune(self.journal, best_until(self.journal, step, self.run))
-        if self.world_size > 1:
-            self.accelerator.wait_for_everyone()
+        self.backend.barrier()
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)

@@ -1,6 +1,5 @@
 """`clt-ray best`: the chosen checkpoint of each run, and why it was chosen."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
@@ -90,7 +89,9 @@ def _print(choices: BestCheckpoints) -> None:
     for column in grid.columns:
         column.no_wrap = True
     series = RepeatedCells()
-    prefix = _prefix_length([choice.run.run_id for choice in choices.runs])
+    # `export` accepts the leading digits of an id in place of the id where they tell the runs apart.
+    ids = {choice.run.run_id for choice in choices.runs}
+    prefix = next(length for length in count(SHORTEST_PREFIX) if len({run_id[:length] for run_id in ids}) == len(ids))
     for choice in choices.runs:
         key, selection, run_id = choice.cell.key, choice.selection, choice.run.run_id[:prefix]
         place = series(key.model, choice.run.task, key.language_group, key.samples_per_language, key.seed)
@@ -106,9 +107,3 @@ def _print(choices: BestCheckpoints) -> None:
     metrics = dict.fromkeys(f"{selection.metric} ({selection.mode})" for selection in selections)
     chosen_by = f"chosen by {', '.join(metrics)}; " if metrics else ""
     output.print(f"\n{chosen_by}next: clt-ray export RUN DIR", highlight=False, markup=False, soft_wrap=True)
-
-
-def _prefix_length(run_ids: Sequence[str]) -> int:
-    # `export` accepts the leading digits of an id in place of the id where they tell the runs apart.
-    distinct = len(set(run_ids))
-    return next(length for length in count(SHORTEST_PREFIX) if len({run_id[:length] for run_id in run_ids}) == distinct)

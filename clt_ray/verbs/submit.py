@@ -157,7 +157,8 @@ def _environment(forwarded: list[str]) -> tuple[dict[str, str], dict[str, str]]:
         for name in forwarded
         if name not in os.environ
     ]
-    settings = {name: value for name, value in os.environ.items() if name not in forwarded and _is_setting(name)}
+    names = {name for pattern in SETTINGS for name in fnmatch.filter(os.environ, pattern)} - set(forwarded)
+    settings = {name: os.environ[name] for name in sorted(names)}
     message = "has a password, and the settings of a job can be read by others"
     problems += [
         Problem("environment", name, redacted(value), message, f"--forward {name} sends it privately")
@@ -167,10 +168,6 @@ def _environment(forwarded: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     if problems:
         raise ConfigurationError(problems)
     return settings, {name: os.environ[name] for name in forwarded}
-
-
-def _is_setting(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in SETTINGS)
 
 
 def _check_storage(storage: str, opened: str) -> None:

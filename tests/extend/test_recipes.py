@@ -1,18 +1,25 @@
-"""The recipes of docs/extend.md, installed as packages, from a sweep to its report with the bundled model."""
+"""The recipes of docs/extend.md, installed as packages, in one sweep from its first run to its report."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.commands import clt_ray
 from tests.support.recipes import install_recipes
 from tests.support.sweeps import sweep, write
+from tests.support.tiny_models import save_tiny
+
+pytestmark = pytest.mark.serial
+
+PACKAGES = (
+    "clt-ray-topic", "clt-ray-welsh", "clt-ray-repetition", "clt-ray-harness", "clt-ray-qwen3", "clt-ray-gemma3",
+)  # fmt: skip
 
 WELSH = {
     "question": "Mae gan Megan {first} afal ac mae hi’n prynu {second} afal arall. Faint o afalau sydd ganddi hi nawr?",
@@ -26,12 +33,6 @@ TOPICS = {
     "en": {"sport": "The home team won match {n} of the season.", "weather": "It will rain on day {n} of the month."},
     "cy": {"sport": "Enillodd y tîm cartref gêm {n} y tymor.", "weather": "Bydd hi’n bwrw glaw ar ddiwrnod {n} y mis."},
 }
-
-
-def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    """Installs packages of the page for the processes that a test starts."""
-    site = install_recipes(folder, *packages)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [site, os.environ.get("PYTHONPATH")])))
 
 
 def write_rows(root: Path, task: str, split: str, language: str, rows: list[dict[str, str]]) -> None:
@@ -58,59 +59,72 @@ def write_all_rows(root: Path) -> None:
             write_rows(root, "topic", split, language, topics)
 
 
-def scores_of(storage: Path) -> list[dict[str, str]]:
-    """Returns the rows of the report's scores."""
-    with (storage / "reports" / "test" / "scores.csv").open() as file:
-        return list(csv.DictReader(file))
+@dataclass(frozen=True)
+class Reported:
+    """A sweep that uses every recipe, from its first run to its report."""
+
+    page: str
+    scores: list[dict[str, str]]
+    storage: Path
 
 
-def run_to_report(path: str, storage: Path) -> str:
-    """Runs a sweep and its report, and returns the page."""
-    for verb in (("run", path, "--address", "local"), ("report", path)):
-        finished = clt_ray(*verb, storage=storage)
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-    return (storage / "reports" / "test" / "index.html").read_text()
-
-
-@pytest.mark.serial
-def test_a_task_a_language_and_a_scorer_run_to_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(tmp_path / "packages", monkeypatch, "clt-ray-topic", "clt-ray-welsh", "clt-ray-repetition")
-    write_all_rows(tmp_path / "rows")
-    source = {"root": str(tmp_path / "rows")}
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
+    """Two families train on a task of a package mixed with math, in a language of another package."""
+    pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
+    folder = tmp_path_factory.mktemp("recipes")
+    site = install_recipes(folder / "packages", *PACKAGES)
+    write_all_rows(folder / "rows")
+    models = {
+        "tiny-qwen3": {"source": str(save_tiny("qwen3", folder / "qwen3")), "architecture": "qwen3"},
+        "tiny-gemma3": {"source": str(save_tiny("gemma3_text", folder / "gemma3")), "architecture": "gemma3"},
+    }
+    grid = {"model": list(models), "task": ["topic+math"], "language_group": ["celtic"], "samples_per_language": [8]}
     document = sweep(
-        grid={"task": ["topic+math"], "language_group": ["celtic"], "samples_per_language": [0, 8]},
-        language_groups={"all": ["cy"]},
+        models=models,
+        grid=grid,
         english_samples=16,
         eval_languages=["en", "cy"],
         training={"max_steps": 2},
         validation={"generate": {"samples_per_language": 2}},
-        evaluation={"scorers": ["repetition"]},
+        evaluation={"scorers": ["repetition", "sums"]},
     )
     document["language_groups"] = {"celtic": ["cy"]}
-    document["data"] = {"topic": source, "math": source}
-    page = run_to_report(write(tmp_path / "sweep.yaml", document), tmp_path / "store")
+    document["data"] = {task: {"root": str(folder / "rows")} for task in ("topic", "math")}
+    path, storage = write(folder / "sweep.yaml", document), folder / "store"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [site, os.environ.get("PYTHONPATH")])))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        for verb in (("run", path, "--address", "local"), ("report", path)):
+            finished = clt_ray(*verb, storage=storage)
+            assert finished.returncode == 0, finished.stdout + finished.stderr
+    report = storage / "reports" / "test"
+    with (report / "scores.csv").open() as file:
+        return Reported((report / "index.html").read_text(), list(csv.DictReader(file)), storage)
+
+
+def test_a_task_a_language_and_a_scorer_are_in_the_report(reported: Reported) -> None:
+    page = reported.page
     assert "Topic classification" in page and "--task-topic: #cc79a7" in page and "Welsh" in page
-    measured = {(row["task"], row["eval_language"], row["metric"]) for row in scores_of(tmp_path / "store")}
+    measured = {(row["task"], row["eval_language"], row["metric"]) for row in reported.scores if row["task"] != "sums"}
     assert {
         (task, code, metric)
         for task, own in (("topic", "topic_accuracy"), ("math", "accuracy"))
         for code in ("en", "cy")
         for metric in (own, "repetition", "fidelity")
     } == measured
-    prompts = (tmp_path / "store").rglob("generations/math.cy.jsonl")
+    prompts = reported.storage.rglob("generations/math.cy.jsonl")
     assert all(json.loads(line)["prompt"].startswith("Cwestiwn:") for line in next(prompts).open())
 
 
-@pytest.mark.serial
-def test_a_task_of_the_harness_scores_the_chosen_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
-    install(tmp_path / "packages", monkeypatch, "clt-ray-harness")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    changes: dict[str, Any] = {"grid": {"samples_per_language": [8]}, "training": {"max_steps": 2}}
-    document = sweep(**changes, evaluation={"scorers": ["sums"]}, eval_languages=["en", "es"])
-    page = run_to_report(write(tmp_path / "sweep.yaml", document), tmp_path / "store")
-    rows = {row["eval_language"]: row for row in scores_of(tmp_path / "store") if row["task"] == "sums"}
-    assert set(rows) == {"en", "es"} and "sums" in page.lower()
-    for row in rows.values():
+def test_a_task_of_the_harness_scores_the_chosen_checkpoint(reported: Reported) -> None:
+    rows = [row for row in reported.scores if row["task"] == "sums"]
+    assert {row["eval_language"] for row in rows} == {"en", "cy"} and "sums" in reported.page.lower()
+    for row in rows:
         assert row["metric"] == "sums_accuracy" and row["n_items"] == "16" and 0 <= float(row["score"]) <= 1
         assert float(row["stderr"]) > 0 or float(row["score"]) in (0, 1)
+
+
+def test_both_families_are_in_the_report(reported: Reported) -> None:
+    assert {row["model"] for row in reported.scores} == {"tiny-qwen3", "tiny-gemma3"}
+    assert all(name in reported.page for name in ("tiny-qwen3", "tiny-gemma3"))

@@ -2,7 +2,7 @@
 
 A backend contains everything that differs between kinds of hardware: setting up the process, loading and placing a
 model, the trainer's steps and checkpoints, and generation. Nothing outside `training/backends/` may ask which backend
-is in use. A new backend implements `Backend` and is selected in `backends/__init__.py`.
+is in use. A new backend is derived from `Backend` and is selected in `backends/__init__.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +20,12 @@ class Backend(Protocol):
     name: str
     """Name of the backend in records."""
 
-    after_batch: Callable[[], None]
+    after_batch: Callable[[], None] = staticmethod(lambda: None)
     """Called after every batch of prompts that `generate` has continued; does nothing unless set."""
+    device: Any = "cpu"
+    """Device of the tensors that this process exchanges with the others."""
+    every_process_evaluates: bool
+    """Whether all processes of the run must call `load_model` and `generate`, rather than the first alone."""
 
     @property
     def rank(self) -> int:
@@ -30,10 +34,6 @@ class Backend(Protocol):
     @property
     def world_size(self) -> int:
         """Number of processes that train the run together."""
-
-    @property
-    def every_process_evaluates(self) -> bool:
-        """Whether all processes of the run must call `load_model` and `generate`, rather than the first alone."""
 
     def start(self, run: RunSpec) -> None:
         """Prepares the process before it makes the first tensor: threads, devices, process group, seeds."""
@@ -69,12 +69,30 @@ class Backend(Protocol):
 
     def barrier(self) -> None:
         """Waits until all processes of the run have called this."""
+        if self.world_size > 1:
+            import torch.distributed as dist
+
+            dist.barrier()
 
     def gather(self, value: Any) -> list[Any]:
         """Returns the values of all processes of the run by rank; all of them call this together."""
+        values: list[Any] = [value] * self.world_size
+        if self.world_size > 1:
+            import torch.distributed as dist
+
+            dist.all_gather_object(values, value)
+        return values
 
     def any_process(self, flag: bool) -> bool:
         """Returns whether the flag of any process of the run is set; all of them call this together."""
+        if self.world_size == 1:
+            return flag
+        import torch
+        import torch.distributed as dist
+
+        flags = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
 
 
 @dataclass(frozen=True)

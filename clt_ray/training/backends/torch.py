@@ -1,7 +1,7 @@
 """The backend for CPU and CUDA: plain PyTorch, with accelerate's data parallelism for runs of several processes."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,21 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, GenerationConfig, set_seed
 
 from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends.base import Backend
 from clt_ray.training.backends.generation import end_of_turn_ids, in_batches, until_stop
 from clt_ray.training.model import recomputes
 from clt_ray.training.schedule import Schedule
 
 
-class TorchBackend:
+class TorchBackend(Backend):
     """Trains with one process per Ray worker; a run with one worker needs no process group."""
 
     name = "torch"
+    every_process_evaluates = False  # Each process has the whole model.
 
     def __init__(self, accelerator: str) -> None:
         self._cpu = accelerator == "CPU"
-        self.after_batch: Callable[[], None] = lambda: None
+        self.device = torch.device("cpu") if self._cpu else torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
     @property
     def rank(self) -> int:
@@ -31,18 +33,6 @@ class TorchBackend:
     @property
     def world_size(self) -> int:
         return int(os.environ.get("WORLD_SIZE", "1"))
-
-    @property
-    def every_process_evaluates(self) -> bool:
-        """False: each process has the whole model, so the first one evaluates alone."""
-        return False
-
-    @property
-    def device(self) -> torch.device:
-        """The device of this process."""
-        if self._cpu:
-            return torch.device("cpu")
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
     def start(self, run: RunSpec) -> None:
         if self._cpu:
@@ -99,20 +89,3 @@ class TorchBackend:
 
     def peak_device_bytes(self) -> int | None:
         return None if self._cpu else torch.cuda.max_memory_allocated(self.device)
-
-    def barrier(self) -> None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.barrier()
-
-    def gather(self, value: Any) -> list[Any]:
-        values: list[Any] = [value] * self.world_size
-        if self.world_size > 1:
-            torch.distributed.all_gather_object(values, value)
-        return values
-
-    def any_process(self, flag: bool) -> bool:
-        if self.world_size == 1:
-            return flag
-        flags = torch.tensor(int(flag), device=self.device)
-        torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-        return bool(flags)

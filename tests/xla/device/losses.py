@@ -15,7 +15,7 @@ from tests.support.slice_runs import make_run
 from tests.support.trained import quiet, recorded, train_run
 
 STEPS = 50
-TRAINING = {"learning_rate": 1e-5, "max_steps": STEPS, "epochs": 13, "eval_every": 25}
+TRAINING = {"learning_rate": 1e-5, "batch_size": 8, "max_steps": STEPS, "epochs": 7, "eval_every": 25}
 
 
 def main(folder: Path, mesh: str, model: str | None = None) -> None:

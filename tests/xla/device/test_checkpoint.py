@@ -23,7 +23,7 @@ from clt_ray.store import RunDir, Store
 from clt_ray.store.files import Files
 from clt_ray.store.objects import open_files
 from clt_ray.training.backends.xla import attention, checkpoint
-from clt_ray.training.backends.xla.graphs import compiled, device_reads
+from clt_ray.training.backends.xla.graphs import compiled
 from clt_ray.training.backends.xla.model import ShardedModel, load
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape
@@ -32,6 +32,7 @@ from clt_ray.training.checkpoints import best_until, latest_resume_point, resume
 from tests.support.slice_runs import make_run, start
 from tests.support.tiny_models import save_tiny
 from tests.support.trained import quiet, recorded, train_run
+from tests.support.transfers import device_reads
 
 runtime.use_spmd()
 PROGRAM = Path(__file__).parent / "halting.py"

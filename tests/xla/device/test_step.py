@@ -10,12 +10,13 @@ import torch
 import torch_xla.runtime as runtime
 
 from clt_ray.training.backends.xla import attention
-from clt_ray.training.backends.xla.graphs import GraphBook, RecompilationError, device_reads
+from clt_ray.training.backends.xla.graphs import GraphBook, RecompilationError
 from clt_ray.training.backends.xla.model import load
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.backends.xla.step import TrainStep
+from tests.support.transfers import device_reads
 
 runtime.use_spmd()
 SETTINGS = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=1.0)

@@ -3,13 +3,14 @@
 import gc
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.run import RunSpec
+from clt_ray.training.backends.base import Backend
 from clt_ray.training.backends.generation import end_of_turn_ids, in_batches
 from clt_ray.training.backends.xla import environment
 from clt_ray.training.backends.xla.plan import mesh_of, misfits
@@ -22,12 +23,11 @@ BARRIER_TIMEOUT = timedelta(hours=1)
 """Longest time that a host waits for the others, for example while one of them compiles or writes a checkpoint."""
 
 
-class XlaBackend:
+class XlaBackend(Backend):
     """Trains with one process per host of a slice; all of them run the same program."""
 
     name = "xla"
-
-    after_batch: Callable[[], None]
+    every_process_evaluates = True  # Generation is one program over all chips.
 
     sharded: Any
     """The loaded `ShardedModel`; None before the first is loaded."""
@@ -41,11 +41,6 @@ class XlaBackend:
     @property
     def world_size(self) -> int:
         return int(os.environ.get(environment.PROCESS_COUNT, "1"))
-
-    @property
-    def every_process_evaluates(self) -> bool:
-        """True: generation is one program over all chips, so every host has to run it."""
-        return True
 
     def start(self, run: RunSpec) -> None:
         """Joins the slice.
@@ -83,7 +78,6 @@ class XlaBackend:
         attention.register(self._chips, kernel=os.environ["PJRT_DEVICE"] == "TPU")
         self._rematerialise = recomputes(run.model)
         self.sharded = None
-        self.after_batch = lambda: None
         set_seed(run.seed)
 
     def load_model(self, location: str, revision: str | None, precision: str) -> Any:
@@ -139,27 +133,3 @@ class XlaBackend:
             return int(xla_model.get_memory_info()["peak_bytes_used"])  # type: ignore[typeddict-item]
         except (RuntimeError, KeyError):
             return None
-
-    def barrier(self) -> None:
-        import torch.distributed as dist
-
-        if dist.is_available() and dist.is_initialized():
-            dist.barrier()
-
-    def gather(self, value: Any) -> list[Any]:
-        import torch.distributed as dist
-
-        values: list[Any] = [value] * self.world_size
-        if self.world_size > 1:
-            dist.all_gather_object(values, value)
-        return values
-
-    def any_process(self, flag: bool) -> bool:
-        import torch
-        import torch.distributed as dist
-
-        if self.world_size == 1:
-            return flag
-        flags = torch.tensor(int(flag))
-        dist.all_reduce(flags, dist.ReduceOp.MAX)
-        return bool(flags)

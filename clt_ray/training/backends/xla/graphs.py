@@ -1,4 +1,4 @@
-"""Counts the graphs that a run compiles, and how often it reads from the device.
+"""Counts the graphs that a run compiles.
 
 A value that becomes part of a graph makes every step compile another one. On a TPU that costs minutes, and it goes
 unnoticed, since the loss stays right. So every execution names the graph that it expects, and compiling one more than
@@ -20,12 +20,6 @@ class RecompilationError(CltRayError):
 def compiled() -> int:
     """Returns the number of graphs that this process has compiled or fetched from the persistent cache so far."""
     return int(metrics.counter_value("UncachedCompile") or 0)
-
-
-def device_reads() -> int:
-    """Returns the number of transfers from the device to the host so far; each waits for the device."""
-    transfers = metrics.metric_data("TransferFromDeviceTime")
-    return int(transfers[0]) if transfers else 0
 
 
 @dataclass
