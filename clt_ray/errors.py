@@ -56,3 +56,15 @@ class StallError(CltRayError):
 
 class RunError(CltRayError):
     """A run failed in a way that repeating it does not change, such as a non-finite loss."""
+
+
+class TornTreeError(CltRayError, OSError):
+    """A stored tree whose files differ from the files that its marker names.
+
+    It is also an `OSError`, because to a reader of the tree it is a file that cannot be read.
+    """
+
+    def __init__(self, tree: str, file: str, reason: str) -> None:
+        """Describes the damage: URI of the tree, path of the first differing file in it, and what is wrong with it."""
+        self.tree, self.file, self.reason = tree, file, reason
+        super().__init__(f"{tree}/{file}: {reason}")

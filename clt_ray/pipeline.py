@@ -18,8 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clt_ray.errors import CltRayError, DisagreementError, RunStopped
-from clt_ray.store import PeakMemory, ResultDocument, RunDir, StageSeconds, StopDocument, Store, TornTreeError
+from clt_ray.errors import CltRayError, DisagreementError, RunStopped, TornTreeError
+from clt_ray.store import PeakMemory, ResultDocument, RunDir, StageSeconds, StopDocument, Store
 from clt_ray.store.lease import STALE_SECONDS, Lease, LeaseHeld, LeaseLost
 from clt_ray.store.recorder import Recorder, RunRecorder
 from clt_ray.supervision import limit_seconds, supervised, watched

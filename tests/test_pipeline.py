@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch.multiprocessing.spawn import spawn
 
+from clt_ray.errors import TornTreeError
 from clt_ray.pipeline import execute
-from clt_ray.store import Owner, Store, TornTreeError
+from clt_ray.store import Owner, Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
 from clt_ray.sweep.run import RunSpec

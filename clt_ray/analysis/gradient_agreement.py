@@ -117,22 +117,6 @@ def gradient_agreement(cosines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def by_step(cosines: pd.DataFrame) -> pd.DataFrame:
-    """Returns the mean cosine over pairs, one row per run, relation and step.
-
-    Columns: those of `RUN_COLUMNS`, `relation`, `step`, `cosine`, `low` and `high` (95% interval over languages), `n`
-    (number of pairs).
-    """
-    rows = []
-    keys = [*RUN_COLUMNS, "relation", "step"]
-    for key, group in cosines[cosines["relation"] != ITSELF].groupby(keys, sort=False):
-        low, high = pair_interval(group, _mean_cosine)
-        rows.append(
-            group_columns(keys, key) | {"cosine": _mean_cosine(group), "low": low, "high": high, "n": len(group)}
-        )
-    return pd.DataFrame(rows, columns=[*keys, "cosine", "low", "high", "n"])
-
-
 def corrected(rows: pd.DataFrame) -> float:
     """Returns mean cosine / mean ceiling of rows of `over_steps`; NaN where the ceiling of a row is not known."""
     ceilings = rows["ceiling"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 from markupsafe import Markup
 
-from clt_ray.analysis.gradient_agreement import ITSELF, RELATIONS, by_step
+from clt_ray.analysis.gradient_agreement import ITSELF, RELATIONS
 from clt_ray.analysis.labels import count_label, curve_labels, key_of, language_name, training_label
 from clt_ray.analysis.mechanisms import Mechanisms
 from clt_ray.analysis.metrics import metric, task_label
@@ -236,7 +236,6 @@ def _losses(table: pd.DataFrame, run: pd.Series) -> Iterator[Exhibit]:
 
 def _gradient_agreement(recorded: Mechanisms, run: pd.Series) -> Iterator[Exhibit]:
     from clt_ray.analysis.plots.matrices import plot_gradient_agreement
-    from clt_ray.analysis.plots.mechanisms import plot_gradient_agreement_over_steps
 
     pairs = recorded.gradient_pairs[recorded.gradient_pairs["run_id"] == run["run_id"]]
     if (pairs["relation"] == ITSELF).all():
@@ -245,11 +244,7 @@ def _gradient_agreement(recorded: Mechanisms, run: pd.Series) -> Iterator[Exhibi
     means = agreement[agreement["run_id"] == run["run_id"]].set_index("relation")
     cosines = [f"{kind} {number(means.loc[kind, 'cosine'], 2)}" for kind in RELATIONS if kind in means.index]
     alt = f"Mean cosine similarity of gradients: {', '.join(cosines)}. {IN_TABLE}"
-    figures = {
-        "gradient_agreement": plot_gradient_agreement(pairs),
-        "gradient_agreement_steps": plot_gradient_agreement_over_steps(by_step(pairs)),
-    }
-    for name, figure in figures.items():
-        title, caption, _ = words_of("figures", name)
-        stem, described = f"{name}_{_stem(run)}", f"{_described(run)}. {caption}"
-        yield Exhibit(figure, stem, MECHANISMS, "gradient_pairs", title, described, alt)
+    name = "gradient_agreement"
+    title, caption, _ = words_of("figures", name)
+    stem, described = f"{name}_{_stem(run)}", f"{_described(run)}. {caption}"
+    yield Exhibit(plot_gradient_agreement(pairs), stem, MECHANISMS, "gradient_pairs", title, described, alt)

@@ -66,7 +66,7 @@ def sections(tables: Tables) -> list[Section]:
 def _table(name: str, frame: pd.DataFrame) -> Table:
     if name in ("leave_one_out", "fidelity"):
         return left_out(frame) if name == "leave_one_out" else fidelity(frame)
-    if name in ("gain_over_runs", "gain_over_languages", "source_to_target"):
+    if name in ("gain_over_runs", "source_to_target"):
         frame = at_largest(frame)
     elif name == "script_effect":
         # Only the interactions of language group and script, not the gains they are computed from.

@@ -18,4 +18,3 @@ from clt_ray.store.metrics import MetricPoint as MetricPoint
 from clt_ray.store.owner import Owner as Owner
 from clt_ray.store.run_dir import RunDir as RunDir
 from clt_ray.store.store import Store as Store
-from clt_ray.store.trees import TornTreeError as TornTreeError

@@ -35,7 +35,18 @@ RUN = "run.json"
 State = Literal["running", "failed", "finished"]
 
 _LEFT_OUT_WHEN_NONE = frozenset(
-    {"traceback", "updated", "total_steps", "peak_memory", "device_bytes", "claim", "epoch", "base", "stopped"}
+    {
+        "traceback",
+        "updated",
+        "total_steps",
+        "peak_memory",
+        "device_bytes",
+        "claim",
+        "epoch",
+        "base",
+        "stopped",
+        "blocks",
+    }
 )
 
 
@@ -254,11 +265,13 @@ class LeaseDocument(Document):
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size and hash of a file when its tree was committed."""
+    """Size and hashes of a file when its tree was committed."""
 
     size: int
     """Size in bytes."""
     sha256: str
+    blocks: tuple[str, ...] | None = None
+    """SHA-256 of each block of a file of several (see `trees`), so that a part of it can be verified alone."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ taken the place raises `LeaseLost` instead of having an effect that a reader cou
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -88,6 +88,9 @@ class Files(Protocol):
 
         `checksum` identifies the content; a process copies each content once.
         """
+
+    def get_ranges(self, path: str, ranges: Mapping[str, Iterable[tuple[int, int]]]) -> Path:
+        """Returns a local folder with byte ranges (start, stop) of files of a tree, each at its place in its file."""
 
     def epochs(self) -> list[int]:
         """Returns the epochs that processes hold, or are about to take, or died while taking; none where unknown."""

@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -158,6 +158,9 @@ class LocalFiles:
         _sync(target.parent)
 
     def get_tree(self, path: str, checksum: str) -> Path:
+        return self.root / path
+
+    def get_ranges(self, path: str, ranges: Mapping[str, Iterable[tuple[int, int]]]) -> Path:
         return self.root / path
 
     def epochs(self) -> list[int]:

@@ -31,6 +31,8 @@ T = TypeVar("T")
 OUTAGE_SECONDS = 60.0
 """Time during which a request that fails is repeated."""
 PARALLEL_READS = 64
+PARALLEL_RANGES = 8
+"""Blocks of large files that are read at a time; each is in memory meanwhile."""
 CONFLICTS = 5
 """Number of times that an object may turn out to have been written by others before a write is given up."""
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -180,6 +182,22 @@ class ObjectFiles:
             _copies[key] = folder
         return _copies[key]
 
+    def get_ranges(self, path: str, ranges: Mapping[str, Iterable[tuple[int, int]]]) -> Path:
+        folder = Path(tempfile.mkdtemp(dir=_scratch_folder().name))
+
+        def fetch(name: str, start: int, stop: int) -> None:
+            with open(folder / name, "r+b") as file:
+                file.seek(start)
+                file.write(self._cat(self._at(f"{path}/{name}"), start=start, end=stop))
+
+        parts = [(name, *part) for name, parts in ranges.items() for part in parts]
+        for name in ranges:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        with ThreadPoolExecutor(PARALLEL_RANGES) as pool:
+            list(pool.map(fetch, *zip(*parts, strict=True)))
+        return folder
+
     def epochs(self) -> list[int]:
         return []
 
@@ -239,8 +257,9 @@ class ObjectFiles:
         found: Mapping[str, Info] = _retried(lambda: self.system.find(self._at(path), detail=True, **begins))
         return found
 
-    def _cat(self, place: str) -> bytes:
-        return bytes(_retried(lambda: self.system.cat_file(place, **_READ_OPTIONS.get(self.scheme, {}))))
+    def _cat(self, place: str, **options: int) -> bytes:
+        options = _READ_OPTIONS.get(self.scheme, {}) | options
+        return bytes(_retried(lambda: self.system.cat_file(place, **options)))
 
     def _cat_many(self, places: Sequence[str]) -> list[Any]:
         """Returns the content of each object, or the exception of its request; one request each, many at a time."""

@@ -212,13 +212,13 @@ class RunDir:
         """Returns the names of the trees that begin with `prefix` and whose files have their recorded sizes."""
         return trees.complete(self._files, _checked(prefix), self._base())
 
-    def open_tree(self, name: str) -> Path:
-        """Returns a local folder with the files of a tree after comparing the hash of every file.
+    def open_tree(self, name: str, ranges: trees.Ranges | None = None) -> Path:
+        """Returns a local folder with the files of a tree, or some ranges of them, after comparing their hashes.
 
         The folder is the tree itself or, when the store is remote, a copy that exists as long as this process. It must
         not be written to. A damaged tree raises `TornTreeError`.
         """
-        return trees.open_tree(self._files, _checked(name), self._base())
+        return trees.open_tree(self._files, _checked(name), self._base(), ranges)
 
     def delete_tree(self, name: str) -> None:
         with self._writing() as files:

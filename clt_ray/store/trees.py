@@ -13,35 +13,28 @@ former holder and its machines never write into a tree of a later one. The marke
 writes its own epoch into the markers that it takes over, and then raises the `base` of its lease: markers of earlier
 epochs than the base do not count, so a tree that a former holder seals late never counts.
 
-`complete` compares sizes, which costs one listing. `open_tree` compares hashes, which costs reading all files.
-Both reject a tree with a file that its marker does not name.
+`complete` compares sizes, which costs one listing. `open_tree` compares hashes, which costs reading all files, or the
+blocks of them that hold the wanted ranges. Both reject a tree with a file that its marker does not name.
 """
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
-from clt_ray.errors import CltRayError
+from clt_ray.errors import TornTreeError
 from clt_ray.store.documents import FileRecord, MarkerDocument
 from clt_ray.store.files import Files
 
 MARKER = MarkerDocument.FILE
+BLOCK_BYTES = 2**26
+"""Size of the blocks of a file that have hashes of their own; the last block of a file is shorter."""
 _EPOCH = "@"
 
 Records = Mapping[str, FileRecord]
-
-
-class TornTreeError(CltRayError, OSError):
-    """A stored tree whose files differ from the files that its marker names.
-
-    It is also an `OSError`, because to a reader of the tree it is a file that cannot be read.
-    """
-
-    def __init__(self, tree: str, file: str, reason: str) -> None:
-        """Describes the damage: URI of the tree, path of the first differing file in it, and what is wrong with it."""
-        self.tree, self.file, self.reason = tree, file, reason
-        super().__init__(f"{tree}/{file}: {reason}")
+Ranges = Mapping[str, Iterable[tuple[int, int]] | None]
+"""Byte ranges (start, stop) by the path of a file inside a tree; None for the whole file."""
 
 
 def commit(files: Files, staging: Path, name: str, epoch: int | None = None) -> None:
@@ -92,8 +85,10 @@ def adopt(files: Files, base: int, epoch: int) -> None:
         seal(files, place, marker.files, epoch)
 
 
-def open_tree(files: Files, name: str, base: int = 0) -> Path:
+def open_tree(files: Files, name: str, base: int = 0, ranges: Ranges | None = None) -> Path:
     """Returns a local folder with the files of a tree after comparing the hash of every file.
+
+    With `ranges`, only these parts of these files are there and were compared.
 
     Raises:
         TornTreeError: A file is missing, was changed, or does not belong to the tree.
@@ -103,11 +98,18 @@ def open_tree(files: Files, name: str, base: int = 0) -> Path:
     torn = _torn(_inside(files.sizes(place), place), marker.files)
     if torn is not None:
         raise TornTreeError(uri, *torn)
-    folder = files.get_tree(place, hashlib.sha256(MarkerDocument(marker.files).encode()).hexdigest())
-    for path, expected in marker.files.items():
-        actual = _record(folder / path)
-        if actual != expected:
-            raise TornTreeError(uri, path, f"sha256 is {actual.sha256}, its marker says {expected.sha256}")
+    if ranges is None:
+        folder = files.get_tree(place, hashlib.sha256(MarkerDocument(marker.files).encode()).hexdigest())
+        hashes = {path: {(0, record.size): record.sha256} for path, record in marker.files.items()}
+    else:
+        hashes = {path: _blocks(marker.files[path], parts) for path, parts in ranges.items()}
+        folder = files.get_ranges(place, hashes)
+    for path, blocks in hashes.items():
+        with open(folder / path, "rb") as file:
+            for (start, stop), expected in blocks.items():
+                if (actual := _hash(file, start, stop)) != expected:
+                    reason = f"sha256 of bytes {start} to {stop} is {actual}, its marker says {expected}"
+                    raise TornTreeError(uri, path, reason)
     return folder
 
 
@@ -187,5 +189,26 @@ def _regular_files(folder: Path) -> list[str]:
 
 
 def _record(path: Path) -> FileRecord:
+    size = path.stat().st_size
     with open(path, "rb") as file:
-        return FileRecord(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        starts = range(0, size, BLOCK_BYTES)
+        blocks = tuple(_hash(file, start, min(start + BLOCK_BYTES, size)) for start in starts)
+        return FileRecord(size, _hash(file, 0, size), blocks if len(blocks) > 1 else None)
+
+
+def _blocks(record: FileRecord, parts: Iterable[tuple[int, int]] | None) -> dict[tuple[int, int], str]:
+    """Returns the ranges of the blocks of a file that hold its parts, in order, and the hash of each."""
+    if record.blocks is None or parts is None:
+        return {(0, record.size): record.sha256}
+    numbers = {number for start, stop in parts for number in range(start // BLOCK_BYTES, -(-stop // BLOCK_BYTES))}
+    starts = ((number, number * BLOCK_BYTES) for number in sorted(numbers))
+    return {(start, min(start + BLOCK_BYTES, record.size)): record.blocks[number] for number, start in starts}
+
+
+def _hash(file: BinaryIO, start: int, stop: int) -> str:
+    file.seek(start)
+    digest = hashlib.sha256()
+    while start < stop and (chunk := file.read(min(stop - start, 1 << 20))):
+        digest.update(chunk)
+        start += len(chunk)
+    return digest.hexdigest()

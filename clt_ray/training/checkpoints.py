@@ -13,7 +13,7 @@ Example of a run that validates every 50 steps and had its best loss at step 50,
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,10 @@ class ResumePoint:
 
     step: int
     """Optimizer steps taken before the checkpoint."""
-    weights: Path
-    """Local directory with the model's safetensors."""
+    weights: Path | None
+    """Local directory with the model's safetensors; None where the state alone restores the model."""
     state: Path
-    """Local directory with optimizer, scheduler and random state."""
+    """Local directory with optimizer, scheduler and random state, or those of its files that were asked for."""
 
 
 def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: Any = None) -> None:
@@ -83,33 +83,47 @@ def commit_parts(journal: Journal, staging: Path, name: str, rank: int, group: A
 
 
 def latest_resume_point(
-    journal: Journal, best_until: Callable[[int], int], before: float = math.inf
+    journal: Journal, best_until: Callable[[int], int], before: float = math.inf, files: Sequence[str] | None = None
 ) -> ResumePoint | None:
     """Returns the newest complete checkpoint up to which the best weights still exist; None to start from step 0.
 
     `best_until` returns the step of the best checkpoint among those up to a step. If the weights of that checkpoint are
-    lost, training has to go back to before it, as it has to before the step `before`, whose records are lost.
+    lost, training has to go back to before it, as it has to before the step `before`, whose records are lost. With
+    `files`, these of the resume state are all that is read of a checkpoint here.
     """
-    weights = steps_of(journal, "weights")
-    for step in sorted((step for step in steps_of(journal, "resume") & weights if step < before), reverse=True):
+    weights, states = steps_of(journal, "weights"), steps_of(journal, "resume")
+    points = states & weights if files is None else states
+    for step in sorted((step for step in points if step < before), reverse=True):
         if best_until(step) not in weights:
             log.warning("the best weights up to step %d are lost; training goes back to an earlier checkpoint", step)
             continue
         try:
+            if files is not None:
+                return ResumePoint(step, None, journal.open_tree(resume_tree(step), dict.fromkeys(files)))
             return ResumePoint(step, journal.open_tree(weights_tree(step)), journal.open_tree(resume_tree(step)))
         except OSError as error:
             log.warning("the checkpoint of step %d is damaged, an earlier one is used: %s", step, error)
     return None
 
 
-def prune(journal: Journal, best_step: int, resume_points: int = RESUME_POINTS_KEPT) -> None:
-    """Deletes all checkpoints but the best weights and the last ones from which the run can resume."""
-    points = sorted(steps_of(journal, "resume") & steps_of(journal, "weights"))
-    kept = set(points[max(0, len(points) - resume_points) :])
-    for step in steps_of(journal, "resume") - kept:
+def prune(journal: Journal, run: RunSpec, *, states_alone: bool = False) -> None:
+    """Deletes all checkpoints but the last ones from which the run can resume, and the best weights up to each.
+
+    With `states_alone` a run resumes from a state without the weights of its step.
+    """
+    weights, states = steps_of(journal, "weights"), steps_of(journal, "resume")
+    kept = set(sorted(states if states_alone else states & weights)[-RESUME_POINTS_KEPT:])
+    for step in states - kept:
         journal.delete_tree(resume_tree(step))
-    for step in steps_of(journal, "weights") - kept - {best_step}:
+    for step in weights - {best_until(journal, point, run) for point in kept} - (set() if states_alone else kept):
         journal.delete_tree(weights_tree(step))
+
+
+def keep_only(journal: Journal, step: int) -> None:
+    """Deletes all checkpoints but the weights of a step, the chosen one of a run whose training is done."""
+    for name in journal.complete_trees(ROOT):
+        if name != weights_tree(step):
+            journal.delete_tree(name)
 
 
 def select(points: Iterable[tuple[int, Mapping[str, float]]], metric: str, mode: str) -> Selection:

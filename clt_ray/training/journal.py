@@ -4,7 +4,7 @@ Training knows neither Ray nor MLflow nor object stores. It writes through a `Jo
 `clt_ray.store` implements; tests use the same class on a temporary folder.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -50,8 +50,11 @@ class Journal(Protocol):
     def complete_trees(self, prefix: str) -> list[str]:
         """Returns the names of the complete trees that begin with `prefix`."""
 
-    def open_tree(self, name: str) -> Path:
-        """Returns a local folder with the verified files of a tree. Raises an `OSError` when the tree is damaged."""
+    def open_tree(self, name: str, ranges: Mapping[str, Iterable[tuple[int, int]] | None] | None = None) -> Path:
+        """Returns a local folder with the verified files of a tree. Raises an `OSError` when the tree is damaged.
+
+        With `ranges`, only these byte ranges (start, stop) of these files are there; None stands for a whole file.
+        """
 
     def delete_tree(self, name: str) -> None:
         """Deletes a tree."""

@@ -18,7 +18,7 @@ from clt_ray.errors import RunStopped
 from clt_ray.sweep.selection import Selection
 from clt_ray.training.agreement import agreed
 from clt_ray.training.backends.base import Backend
-from clt_ray.training.checkpoints import ResumePoint, best_until, latest_resume_point, prune, select, weights_tree
+from clt_ray.training.checkpoints import ResumePoint, best_until, keep_only, latest_resume_point, select, weights_tree
 from clt_ray.training.gradient_agreement import GradientAgreement, probes_of
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress, Supervisor
@@ -45,7 +45,7 @@ def train(
     """
     selection = completed(journal, job)
     if selection is None:
-        resume = agreed(backend, lambda: resume_point(journal, job), lambda point: start_facts(job, point))
+        resume = agreed(backend, lambda: resume_point(journal, job, backend), lambda point: start_facts(job, point))
         if backend.rank == 0:
             journal.truncate_metrics(after_step=resume.step if resume else 0)
         if supervisor and backend.any_process(supervisor.stop_reason is not None):
@@ -65,15 +65,15 @@ def train(
             raise RunStopped(f"the run was asked to stop and has stopped after step {trainer.state.global_step}")
         assert selection is not None, "training returned before its last validation"
     if backend.rank == 0:
-        prune(journal, selection.chosen.step, resume_points=0)
+        keep_only(journal, selection.chosen.step)
     backend.barrier()
     return selection
 
 
-def resume_point(journal: Journal, job: TrainingJob) -> ResumePoint | None:
+def resume_point(journal: Journal, job: TrainingJob, backend: Backend) -> ResumePoint | None:
     """Returns the checkpoint from which training goes on; None to start from the base model."""
     best = partial(best_until, journal, run=job.run)
-    return latest_resume_point(journal, best, before=first_missing(journal, job))
+    return latest_resume_point(journal, best, first_missing(journal, job), backend.resume_files)
 
 
 def start_facts(job: TrainingJob, resume: ResumePoint | None) -> dict[str, str]:
@@ -121,9 +121,9 @@ class Supervised(TrainerCallback):
 
 def starting_model(job: TrainingJob, backend: Backend, resume: ResumePoint | None) -> Any:
     """Returns the model from which training goes on: a checkpoint's, or the base model."""
-    spec = job.run.model
-    place, revision = (location(spec), spec.revision) if resume is None else (str(resume.weights), None)
-    model = backend.load_model(place, revision, job.run.training.precision)
+    spec, weights = job.run.model, resume and resume.weights
+    place, revision = (str(weights), None) if weights else (location(spec), spec.revision)
+    model = backend.load_model(place, revision, job.run.training.precision, empty=bool(resume) and not weights)
     model.config.pad_token_id = job.pad_id
     return model
 

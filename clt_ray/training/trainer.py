@@ -19,7 +19,7 @@ from clt_ray.errors import RunError
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.batches import RunBatches, collate, validation_batches, with_blank
-from clt_ray.training.checkpoints import best_until, commit_parts, prune, resume_tree, weights_tree
+from clt_ray.training.checkpoints import commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, PairGradient, Probe, pair_gradients
 from clt_ray.training.job import TrainingJob
 from clt_ray.training.journal import Journal, Progress
@@ -250,7 +250,7 @@ class RunTrainer(SFTTrainer):
             self.journal.commit_tree(weights, weights_tree(step))
         commit_parts(self.journal, state, resume_tree(step), self.rank)
         if self.rank == 0:
-            prune(self.journal, best_until(self.journal, step, self.run))
+            prune(self.journal, self.run)
         self.backend.barrier()
 
     def _save_rng_state(self, output_dir: str) -> None:

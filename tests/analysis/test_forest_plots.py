@@ -69,7 +69,6 @@ def words(figure: Figure) -> set[str]:
     [
         tables.equal_volume,
         tables.gain_over_runs,
-        tables.gain_over_languages,
         tables.script_by_task,
         tables.follow_rates,
         tables.transfer_correlation,

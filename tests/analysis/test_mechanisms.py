@@ -19,7 +19,6 @@ from clt_ray.analysis.gradient_agreement import (
     RELATIONS,
     WITHIN_LANGUAGE,
     WITHIN_TASK,
-    by_step,
     gradient_agreement,
     gradient_cosines,
     over_steps,
@@ -186,7 +185,6 @@ def test_steps_are_averaged_before_pairs_and_first_and_last_are_reported() -> No
     pairs = gradient_cosines([measured([{"math.en/math.es": value} for value in (0.1, 0.3, 0.8)])])
     (row,) = over_steps(pairs).to_dict("records")
     assert [row[name] for name in ("cosine", "first", "last", "steps")] == pytest.approx([0.4, 0.1, 0.8, 3])
-    assert by_step(pairs)["cosine"].to_list() == pytest.approx([0.1, 0.3, 0.8])
 
 
 @pytest.mark.parametrize("truth", [-0.5, 0.0, 0.3, 0.9])

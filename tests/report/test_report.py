@@ -128,7 +128,7 @@ def test_tables_have_the_names_and_columns_of_the_design(page: Page, folder: Pat
     assert set(columns) == {
         "relative_to_english", "seen_unseen", "gain", "per_language", "transfer_correlation", "plateau", "interference",
         "script_effect", "claims", "script_by_task", "leave_one_out", "noise", "gain_over_runs",
-        "gain_over_languages", "equal_volume", "source_to_target", "follow_rates", "fidelity",
+        "equal_volume", "source_to_target", "follow_rates", "fidelity",
     }  # fmt: skip
     assert columns["claims"] == ["claim", "published", "recomputed", "low", "high", "definition", "verdict"]
     assert columns["transfer_correlation"][:9] == [

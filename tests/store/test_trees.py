@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clt_ray.store import RunDir, Store, TornTreeError
+from clt_ray.errors import TornTreeError
+from clt_ray.store import RunDir, Store, trees
 from clt_ray.store.documents import FileRecord
 from tests.support.store_cases import make_staging
 
@@ -155,3 +156,33 @@ def test_staging_on_another_disk(tmp_path: Path) -> None:
         run_dir.commit_tree(staging, TREE)
         assert not staging.exists()
     assert run_dir.open_tree(TREE).is_dir()
+
+
+@pytest.fixture
+def blocks(run_dir: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Commits a tree with a file of five blocks of 4 bytes, the last one shorter, and returns its content."""
+    monkeypatch.setattr(trees, "BLOCK_BYTES", 4)
+    content = bytes(range(1, 20))
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "0.distcp").write_bytes(content)
+    (tmp_path / "large" / "small").write_bytes(b"abc")
+    run_dir.commit_tree(tmp_path / "large", TREE)
+    return content
+
+
+def test_ranges_of_a_file_are_read_by_whole_blocks(run_dir: RunDir, uri: str, blocks: bytes) -> None:
+    folder = run_dir.open_tree(TREE, {"0.distcp": [(5, 6), (7, 9), (18, 19)], "small": None})
+    found = (folder / "0.distcp").read_bytes()
+    assert (found[4:12], found[16:]) == (blocks[4:12], blocks[16:])
+    assert (folder / "small").read_bytes() == b"abc"
+    if "://" in uri:
+        assert found[:4] + found[12:16] == b"\0" * 8, "blocks that were not asked for were fetched"
+
+
+def test_a_damaged_block_is_found_by_those_who_need_it(run_dir: RunDir, blocks: bytes) -> None:
+    run_dir.write_text(f"{TREE}/0.distcp", blocks[:13].decode() + "?" + blocks[14:].decode())
+    assert (run_dir.open_tree(TREE, {"0.distcp": [(0, 12)]}) / "0.distcp").read_bytes()[:12] == blocks[:12]
+    with pytest.raises(TornTreeError, match="sha256 of bytes 12 to 16"):
+        run_dir.open_tree(TREE, {"0.distcp": [(15, 16)]})
+    with pytest.raises(TornTreeError, match="sha256 of bytes 0 to 19"):
+        run_dir.open_tree(TREE)

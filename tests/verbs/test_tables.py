@@ -8,7 +8,7 @@ import pytest
 
 import clt_ray
 from clt_ray.cli import INCOMPLETE, main
-from clt_ray.store import TornTreeError
+from clt_ray.errors import TornTreeError
 from tests.support.run_dirs import Training
 from tests.support.sweeps import sweep, write
 

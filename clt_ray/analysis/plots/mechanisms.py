@@ -1,6 +1,4 @@
-"""Figures over the training of runs on mixed tasks: losses beside the single-task run's, and gradient agreement."""
-
-from typing import Final
+"""Figures over the training of runs on mixed tasks: losses beside those of the single-task run."""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from clt_ray.analysis.gradient_agreement import ACROSS, WITHIN_LANGUAGE, WITHIN_TASK
 from clt_ray.analysis.labels import count_label, language_name, language_order
-from clt_ray.analysis.plots.curves import DASHES, value_limits
-from clt_ray.analysis.plots.panels import Grid, LineEnd, foot, line_labels, panels, ribbon
-from clt_ray.analysis.plots.style import ENGLISH, MUTED, OTHER_COLOURS, styled, task_colour
-
-RELATION_COLOURS: Final = {WITHIN_TASK: OTHER_COLOURS[0], WITHIN_LANGUAGE: OTHER_COLOURS[1], ACROSS: OTHER_COLOURS[2]}
+from clt_ray.analysis.plots.curves import DASHES
+from clt_ray.analysis.plots.panels import Grid, LineEnd, foot, line_labels, panels
+from clt_ray.analysis.plots.style import ENGLISH, styled, task_colour
 
 
 def plot_trajectories(table: pd.DataFrame) -> Figure:
@@ -62,23 +57,3 @@ def _loss(axis: Axes, rows: pd.DataFrame, label: str, colour: str, width: float)
     lowest = rows.iloc[int(rows["loss"].argmin())]
     axis.plot(lowest["task_rows"], lowest["loss"], color=colour, marker="o", markersize=3.6, clip_on=False)
     return [(float(rows["loss"].iloc[-1]), label, colour)]
-
-
-def plot_gradient_agreement_over_steps(steps: pd.DataFrame) -> Figure:
-    """Plots a run's rows of `gradient_agreement.by_step`: the mean cosine over steps, a line per relation of pairs."""
-    with styled():
-        figure, (axis,) = panels(Grid(1, 1, width=3.4, height=1.9, left=0.5, right=1.15, top=0.2))
-        axis.axhline(0, color=MUTED, linewidth=0.8)
-        axis.set_ylim(value_limits([steps[name] for name in ("cosine", "low", "high")] + [pd.Series([0.0])], -1, 1))
-        ends: list[LineEnd] = []
-        for kind, colour in RELATION_COLOURS.items():
-            rows = steps[steps["relation"] == kind].sort_values("step")
-            if len(rows):
-                ribbon(axis, rows["step"], rows["low"], rows["high"], colour)
-                axis.plot(rows["step"], rows["cosine"], color=colour, marker="o", markersize=2.6)
-                ends.append((float(rows["cosine"].iloc[-1]), kind, colour))
-        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axis.yaxis.set_major_locator(MaxNLocator(5))
-        line_labels(axis, ends)
-        foot(figure, "x: optimizer step;  y: mean cosine similarity of gradients")
-    return figure

@@ -22,6 +22,9 @@ class Backend(Protocol):
 
     after_batch: Callable[[], None] = staticmethod(lambda: None)
     """Called after every batch of prompts that `generate` has continued; does nothing unless set."""
+    resume_files: Sequence[str] | None = None
+    """The files of a resume state that are read before the trainer restores the rest; None where that takes all files,
+    and the weights of the step."""
     device: Any = "cpu"
     """Device of the tensors that this process exchanges with the others."""
     every_process_evaluates: bool
@@ -38,12 +41,13 @@ class Backend(Protocol):
     def start(self, run: RunSpec) -> None:
         """Prepares the process before it makes the first tensor: threads, devices, process group, seeds."""
 
-    def load_model(self, location: str, revision: str | None, precision: str) -> Any:
+    def load_model(self, location: str, revision: str | None, precision: str, empty: bool = False) -> Any:
         """Returns a causal language model, read from safetensors.
 
         Args:
             location: Directory or hub name.
             precision: Number format of the computation, `fp32` or `bf16`.
+            empty: Whether all parameters may be zeros, because the trainer restores them from a resume state.
         """
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class TorchBackend(Backend):
             torch.backends.cuda.matmul.allow_tf32 = run.training.precision == "bf16"
         set_seed(run.seed)
 
-    def load_model(self, location: str, revision: str | None, precision: str) -> Any:
+    def load_model(self, location: str, revision: str | None, precision: str, empty: bool = False) -> Any:
         """Returns a model with fp32 parameters for every precision; bf16 runs compute under autocast."""
         options: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
         model: Any = AutoModelForCausalLM.from_pretrained(location, revision=revision, **options)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import torch_xla.runtime as runtime
 from safetensors.torch import load_file
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
+from clt_ray.errors import TornTreeError
 from clt_ray.store import RunDir, Store
 from clt_ray.store.files import Files
 from clt_ray.store.objects import open_files
@@ -31,7 +33,7 @@ from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.checkpoints import best_until, latest_resume_point, resume_tree, weights_tree
 from tests.support.slice_runs import make_run, start
 from tests.support.tiny_models import save_tiny
-from tests.support.trained import quiet, recorded, train_run
+from tests.support.trained import Interrupted, interrupt_at, quiet, recorded, train_run
 from tests.support.transfers import device_reads
 
 runtime.use_spmd()
@@ -154,6 +156,76 @@ def test_a_tensor_with_equal_parts_on_several_chips_is_saved_once_and_restored(t
     checkpoint.restore(restored, tmp_path)
     for name, value in load_file(folder / "model.safetensors").items():
         assert torch.equal(model.chips.whole(restored.state[name].master), value)
+
+
+def test_a_host_needs_the_parts_of_its_chips_alone(
+    checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, optimizer = sharded(checkpoints["llama"])
+    optimizer.create(model.masters())
+    checkpoint.take(model, optimizer, None).write_state(tmp_path)
+    everything = of_hosts(optimizer, tmp_path, [[0, 1, 2, 3]], monkeypatch)
+    hosts = of_hosts(optimizer, tmp_path, [[0, 1], [2, 3]], monkeypatch)
+    assert everything[0] == hosts[0] | hosts[1]
+    # Both hosts need what every chip has whole, such as norms, and half of the rest.
+    split = sum(value.nbytes for name, value in optimizer.tensors().items() if optimizer.is_split(name))
+    sizes = [sum(stop - start for _, start, stop in host) for host in (*hosts, hosts[0] & hosts[1], everything[0])]
+    assert max(sizes[:2]) < 0.6 * sizes[3] and sizes[2] < sizes[3] - split
+
+
+def of_hosts(
+    optimizer: AdamW, folder: Path, hosts: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> list[set[tuple[str, int, int]]]:
+    """Returns the ranges of files that hosts need, each with some of the chips of this process."""
+    of_all_chips, found = Slice.local_parts, []
+    for chips in hosts:
+        with monkeypatch.context() as patch:
+            patch.setattr(Slice, "local_parts", partial(some_parts, of_all_chips, chips))
+            ranges = checkpoint.needed(optimizer, folder)
+        assert ranges.pop(".metadata", []) is None
+        found.append({(path, *part) for path, parts in ranges.items() for part in parts or ()})
+    return found
+
+
+def some_parts(of_all_chips: Any, chips: list[int], value: torch.Tensor) -> list[tuple[slice, ...]]:
+    parts = of_all_chips(None, value)
+    return [parts[chip] for chip in chips]
+
+
+def test_a_damaged_state_ends_one_attempt_and_the_next_goes_on_from_the_one_before(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "4x1", training=STABLE)
+    whole, directory = (Store(str(tmp_path / name)).run_dir(run.run_id) for name in ("whole", "store"))
+    selection = train_run(run, whole, tmp_path / "staging", quiet)
+    with pytest.raises(Interrupted):
+        train_run(run, directory, tmp_path / "staging", interrupt_at(6))
+    (file,) = directory.open_tree(resume_tree(4)).glob("*.distcp")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(TornTreeError, match="its marker says"):
+        train_run(run, directory, tmp_path / "staging", quiet)
+    assert resume_tree(4) not in directory.complete_trees("checkpoints/")
+    assert train_run(run, directory, tmp_path / "staging", quiet) == selection
+    for log in ("train", "validation"):
+        assert recorded(directory, log) == recorded(whole, log)
+
+
+def test_only_the_best_weights_are_exported_and_a_run_resumes_without_those_of_its_step(
+    tmp_path: Path,
+) -> None:
+    # The loss falls, so by the largest loss, which a sweep file may not ask for, the first validation stays the best.
+    run = make_run(tmp_path, "4x1", training=STABLE)
+    run = replace(run, selection=run.selection.model_copy(update={"mode": "max"}))
+    whole, directory = (Store(str(tmp_path / name)).run_dir(run.run_id) for name in ("whole", "store"))
+    selection = train_run(run, whole, tmp_path / "staging", quiet)
+    assert selection.chosen.step == 2
+    with pytest.raises(Interrupted):
+        train_run(run, directory, tmp_path / "staging", interrupt_at(6))
+    assert directory.complete_trees("checkpoints/") == [resume_tree(2), resume_tree(4), weights_tree(2)]
+    assert train_run(run, directory, tmp_path / "staging", quiet) == selection
+    assert directory.complete_trees("checkpoints/") == [weights_tree(2)]
+    for log in ("train", "validation"):
+        assert recorded(directory, log) == recorded(whole, log)
 
 
 def test_gathering_compiles_a_graph_for_each_shape_and_partition_once(checkpoints: dict[str, Path]) -> None:

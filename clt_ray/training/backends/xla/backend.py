@@ -28,6 +28,7 @@ class XlaBackend(Backend):
 
     name = "xla"
     every_process_evaluates = True  # Generation is one program over all chips.
+    resume_files = (".metadata", "trainer_state.json")
 
     sharded: Any
     """The loaded `ShardedModel`; None before the first is loaded."""
@@ -80,7 +81,7 @@ class XlaBackend(Backend):
         self.sharded = None
         set_seed(run.seed)
 
-    def load_model(self, location: str, revision: str | None, precision: str) -> Any:
+    def load_model(self, location: str, revision: str | None, precision: str, empty: bool = False) -> Any:
         """Returns a model whose parameters are bf16 in bf16 runs; the optimizer holds their fp32 masters."""
         from clt_ray.training.backends.xla.model import load
         from clt_ray.training.backends.xla.slice import computation_type
@@ -89,7 +90,7 @@ class XlaBackend(Backend):
         self.sharded = None
         gc.collect()
         dtype = computation_type(precision)
-        self.sharded = load(location, revision, dtype, self._chips, rematerialise=self._rematerialise)
+        self.sharded = load(location, revision, dtype, self._chips, rematerialise=self._rematerialise, empty=empty)
         return self.sharded.module
 
     def trainer_arguments(self, run: RunSpec, schedule: Schedule, staging: Path) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 torch.distributed.checkpoint writes the state, each host the shards of its chips, and can read it back onto any mesh.
 Its files contain pickles, so they are only read from a tree of the run's own journal, after the journal has compared
-them with the hashes in the tree's marker. The weights are safetensors; everything else reads those.
+them with the hashes in the tree's marker. A host reads the parts of the files that its chips need, and no weights: the
+state contains their fp32 masters. The weights are safetensors, written where a step is the best so far; everything
+else reads those.
 
 Saving has two parts. `take` copies the tensors from the chips to the hosts; all hosts call it together. `Image` writes
 the copy to files while training continues. Until then, every host holds its shards of the state once more (12 bytes
@@ -11,7 +13,7 @@ parameter in bf16). Where that host lacks the memory, the weights are written wh
 for the disk, and the tensors of no more than one file are in memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,9 @@ from clt_ray.training.backends.xla.host_memory import has_room
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW
 from clt_ray.training.backends.xla.weights import write
+
+METADATA = ".metadata"
+"""File of a saved state with the place of each part, as torch.distributed.checkpoint names it."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +58,23 @@ class Image:
             write(folder, ((name, self.weights.pop(name)) for name in list(self.weights)))
 
 
-def take(model: ShardedModel, optimizer: AdamW, folder: Path | None, available: int | None = None) -> Image:
+def take(
+    model: ShardedModel,
+    optimizer: AdamW,
+    folder: Path | None,
+    available: int | None = None,
+    with_weights: bool = True,
+) -> Image:
     """Copies a checkpoint to the hosts. Every host calls this, since gathering needs all chips.
 
     Args:
         folder: On the host that writes the weights, the folder for them; None on the others. They are written at once
             where the host lacks the memory for a copy.
         available: Free memory of this host in bytes; measured if None.
+        with_weights: Whether the weights are copied at all; the same on all hosts.
     """
-    whole, kept = gathered(model), {}
-    if folder is None:
+    whole, kept = gathered(model) if with_weights else iter(()), {}
+    if folder is None or not with_weights:
         for _ in whole:
             pass
     elif has_room(sum(parameter.nbytes for parameter in model.parameters().values()), available):
@@ -79,13 +91,43 @@ def gathered(model: ShardedModel) -> Iterator[tuple[str, Tensor]]:
 
 
 def restore(optimizer: AdamW, folder: Path) -> None:
-    """Reads a state back from verified files, onto the mesh over which the optimizer's state is split now."""
+    """Reads a state back from verified files, onto the mesh over which the optimizer's state is split now.
+
+    Args:
+        optimizer: Has state of the right shapes.
+        folder: Has at least the ranges of the files that `needed` returns.
+    """
     state = _split_or_on_host(optimizer)
     reader, alone = FileSystemReader(folder), not dist.is_initialized()
     state_dict_loader.load(state, storage_reader=reader, planner=SPMDLoadPlanner(), no_dist=alone)
     for name, value in state.items():
         if value.device.type == "cpu":
             optimizer.replace(name, value)
+    optimizer.write_parameters()
+
+
+def needed(optimizer: AdamW, folder: Path) -> dict[str, list[tuple[int, int]] | None]:
+    """Returns the byte ranges of the files of a saved state from which this host's parts of it are restored.
+
+    Args:
+        optimizer: Has state of the right shapes on the mesh of now.
+        folder: Has the file `.metadata`, which says where in which file each saved part is.
+    """
+    metadata = FileSystemReader(folder).read_metadata()
+    here = {name: optimizer.chips.local_parts(value) for name, value in optimizer.tensors().items()}
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for index, place in (metadata.storage_data or {}).items():
+        saved: Any = metadata.state_dict_metadata[index.fqn]
+        sizes = next(chunk.sizes for chunk in saved.chunks if chunk.offsets == index.offset)
+        if any(_overlap(part, index.offset, sizes) for part in here[index.fqn]):
+            ranges.setdefault(place.relative_path, []).append((place.offset, place.offset + place.length))
+    return {METADATA: None, **ranges}
+
+
+def _overlap(part: Sequence[slice], offsets: Sequence[int], sizes: Sequence[int]) -> bool:
+    """Returns whether a part of a tensor has elements of the saved part at these offsets."""
+    saved = zip(part, offsets, sizes, strict=True)
+    return all(here.start < offset + size and offset < here.stop for here, offset, size in saved)
 
 
 def _on_host(optimizer: AdamW) -> dict[str, Any]:

@@ -67,27 +67,32 @@ class ShardedModel:
         return self.chips.constrain(outputs.last_hidden_state, HIDDEN)
 
 
-def load(location: str, revision: str | None, dtype: torch.dtype, chips: Slice, *, rematerialise: bool) -> ShardedModel:
+def load(
+    location: str, revision: str | None, dtype: torch.dtype, chips: Slice, *, rematerialise: bool, empty: bool = False
+) -> ShardedModel:
     """Loads a pretrained model, reading parameters one by one and sending each chip its parts.
 
     Args:
         rematerialise: Recompute each layer's activations in the backward pass.
+        empty: Make zeros on the chips instead of reading parameters.
 
     Raises:
-        ConfigurationError, RunError: As `empty` and `fill`.
+        ConfigurationError, RunError: As `without_values` and `fill`.
     """
-    module, family = empty(AutoConfig.from_pretrained(location, revision=revision), chips, location)
+    module, family = without_values(AutoConfig.from_pretrained(location, revision=revision), chips, location)
     # A checkpoint without generation_config.json keeps the one that transformers makes from its config.json.
     with suppress(OSError):
         module.generation_config = GenerationConfig.from_pretrained(location, revision=revision or "main")
-    plan = sharding_plan(family, {key: value.shape for key, value in module.named_parameters()}, chips.shape)
-    files = safetensors_files(location, revision)
-    fill(module, stream(files), plan, dtype, chips)
+    shapes = {name: parameter.shape for name, parameter in module.named_parameters()}
+    plan = sharding_plan(family, shapes, chips.shape)
+    files = [] if empty else safetensors_files(location, revision)
+    zeros = ((name, chips.zeros(shape, dtype, plan[name])) for name, shape in shapes.items())
+    fill(module, zeros if empty else stream(files), plan, dtype, chips)
     prepare(module, chips, rematerialise=rematerialise)
     return ShardedModel(module, family, chips, plan, files)
 
 
-def empty(config: Any, chips: Slice, name: str) -> tuple[Any, Family]:
+def without_values(config: Any, chips: Slice, name: str) -> tuple[Any, Family]:
     """Returns the module of a configuration, without memory for its parameters, and its family.
 
     Raises:
@@ -115,6 +120,8 @@ def fill(
 ) -> None:
     """Puts whole parameters one by one, split by the plan, and buffers, replicated, into an empty module.
 
+    Tensors that are on the chips already are taken as they are.
+
     Raises:
         RunError: The tensors lack a parameter or hold one of another shape.
     """
@@ -126,7 +133,8 @@ def fill(
         if tuple(value.shape) != shape:
             raise RunError(f"{name} has shape {tuple(value.shape)} in the files and {shape} in config.json")
         owner, _, key = name.rpartition(".")
-        module.get_submodule(owner)._parameters[key] = torch.nn.Parameter(chips.put(value.to(dtype), plan[name]))
+        placed = value if value.device == chips.device else chips.put(value.to(dtype), plan[name])
+        module.get_submodule(owner)._parameters[key] = torch.nn.Parameter(placed)
     if missing:
         raise RunError(f"the files lack {len(missing)} parameters, such as {min(missing)}")
     module.tie_weights()

@@ -94,6 +94,14 @@ class AdamW:
         else:
             setattr(self.state[parameter], kind, placed)
 
+    @torch.no_grad()
+    def write_parameters(self) -> None:
+        """Rounds the masters to the parameters that are not fp32, as every update does."""
+        for name, parameter in self.parameters.items():
+            if parameter is not self.state[name].master:
+                parameter.copy_(self.state[name].master.to(parameter.dtype))
+        self.chips.make()
+
     def _zeros(self, name: str) -> Tensor:
         return self.chips.zeros(self.parameters[name].shape, torch.float32, self.plan[name])
 

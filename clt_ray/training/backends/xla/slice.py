@@ -84,6 +84,12 @@ class Slice:
             result[place] = shard.data[tuple(slice(size) for size in result[place].shape)]
         return result
 
+    def local_parts(self, value: Tensor) -> list[tuple[slice, ...]]:
+        """Returns which parts of a tensor the chips of this host hold, without reading them."""
+        whole = tuple(slice(0, size) for size in value.shape)
+        (parts,) = torch_xla._XLAC._get_local_shard_replica_and_indices([value])
+        return [whole if indices is Ellipsis else tuple(indices) for _, indices in parts]
+
     def gather(self, value: Tensor) -> Tensor:
         """Returns the whole of a split tensor on the host, copied to every chip first; all hosts call this together.
 

@@ -23,7 +23,9 @@ from transformers import TrainerState, get_scheduler
 from transformers.trainer_utils import TrainOutput
 
 from clt_ray.data.formatting import IGNORED
+from clt_ray.errors import TornTreeError
 from clt_ray.tasks import TaskLanguage
+from clt_ray.training.agreement import agreed
 from clt_ray.training.backends.xla import checkpoint
 from clt_ray.training.backends.xla.backend import XlaBackend
 from clt_ray.training.backends.xla.buckets import fit, width_for, widths
@@ -155,33 +157,37 @@ class XlaTrainer(RunTrainer):
 
     def commit_checkpoint(self, model: Any) -> None:
         self._writes.wait()
-        step, writes_weights = self.state.global_step, self.rank == 0
+        step = self.state.global_step
         host_folder = self.staging / f"host-{self.rank}"
         weights, state = host_folder / "weights", host_folder / "resume"
         for folder in (weights, state):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        image = checkpoint.take(self.sharded, self._adam, weights if writes_weights else None)
-        if writes_weights:
+        # Process 0 has recorded the validations, so it alone knows whether this step is the best so far.
+        is_best = self.backend.any_process(self.rank == 0 and best_until(self.journal, step, self.run) == step)
+        place = weights if self.rank == 0 else None
+        image = checkpoint.take(self.sharded, self._adam, place, with_weights=is_best)
+        if self.rank == 0:
+            self.state.save_to_json(str(state / TRAINER_STATE))
+        if self.rank == 0 and is_best:
             self.job.tokenizer.save_pretrained(weights)
             self.sharded.module.config.save_pretrained(weights)
             self.sharded.module.generation_config.save_pretrained(weights)
-            self.state.save_to_json(str(state / TRAINER_STATE))
-        self._writes.start(partial(self._write, image, weights, state, step))
+        self._writes.start(partial(self._write, image, weights if is_best else None, state, step))
 
-    def _write(self, image: checkpoint.Image, weights: Path, state: Path, step: int) -> None:
+    def _write(self, image: checkpoint.Image, weights: Path | None, state: Path, step: int) -> None:
         """Writes a copied checkpoint to the journal; runs in a thread beside training, on all hosts at once.
 
         Collectives match by call order, so the hosts use a process group here that training does not use. The marker
         is written after all hosts have written their parts, and no host returns before.
         """
         image.write_state(state, self._write_group)
-        if self.rank == 0:
+        if self.rank == 0 and weights is not None:
             image.write_weights(weights)
             self.journal.commit_tree(weights, weights_tree(step))
         commit_parts(self.journal, state, resume_tree(step), self.rank, self._write_group)
         if self.rank == 0:
-            prune(self.journal, best_until(self.journal, step, self.run))
+            prune(self.journal, self.run, states_alone=True)
         if self._write_group is not None:
             dist.barrier(self._write_group)
 
@@ -194,8 +200,21 @@ class XlaTrainer(RunTrainer):
             optimizer.create(self.sharded.masters())
         else:
             optimizer.create_empty()
-            checkpoint.restore(optimizer, Path(resume))
+            checkpoint.restore(optimizer, agreed(self.backend, lambda: self._needed(optimizer, resume), lambda _: {}))
         return optimizer
+
+    def _needed(self, optimizer: AdamW, resume: str) -> Path:
+        """Returns a folder with the parts of a resume state that this host's chips need.
+
+        Raises:
+            TornTreeError: A part is damaged. The state is deleted, so that the next attempt uses an earlier one.
+        """
+        tree = resume_tree(TrainerState.load_from_json(str(Path(resume) / TRAINER_STATE)).global_step)
+        try:
+            return self.journal.open_tree(tree, checkpoint.needed(optimizer, Path(resume)))
+        except TornTreeError:
+            self.journal.delete_tree(tree)
+            raise
 
     def _state(self, resume: str | None) -> TrainerState:
         state = TrainerState() if resume is None else TrainerState.load_from_json(str(Path(resume) / TRAINER_STATE))

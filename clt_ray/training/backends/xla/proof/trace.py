@@ -25,7 +25,7 @@ from transformers import CONFIG_MAPPING
 from clt_ray.families import Partition
 from clt_ray.training.backends.xla import attention
 from clt_ray.training.backends.xla.graphs import GraphBook
-from clt_ray.training.backends.xla.model import ShardedModel, empty, fill, prepare
+from clt_ray.training.backends.xla.model import ShardedModel, fill, prepare, without_values
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape, sharding_plan
 from clt_ray.training.backends.xla.proof.depth import Step
@@ -44,7 +44,7 @@ def trace(shape: Step, settings: AdamWSettings) -> bytes:
     attention.register(chips, kernel=shape.kernel)
     if shape.kernel:
         attention.lower_kernels_for_tpu()
-    module, family = empty(config, chips, config.model_type)
+    module, family = without_values(config, chips, config.model_type)
     plan = sharding_plan(family, {name: parameter.shape for name, parameter in module.named_parameters()}, chips.shape)
     zero = torch.zeros(1, dtype=dtype)
     values = ((name, zero.expand(parameter.shape)) for name, parameter in list(module.named_parameters()))
