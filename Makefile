@@ -11,7 +11,7 @@ export RAY_USAGE_STATS_ENABLED = 0
 export MLFLOW_DISABLE_TELEMETRY = true
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help demo test test-slow test-long test-tpu test-tpu-devices test-tpu-ray lint audit format docs docs-serve pictures hooks clean-env
+.PHONY: help demo test test-slow test-long test-tpu lint audit format docs docs-serve pictures hooks clean-env
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -38,12 +38,8 @@ test-slow: $(VENV)/.installed-dev ## Runs the tests that take minutes each.
 test-long: $(VENV)/.installed-dev ## Runs the longest tests, which break whole sweeps in many ways.
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m long
 
-test-tpu: test-tpu-devices test-tpu-ray ## Runs the tests of the TPU backend on virtual devices.
-
-test-tpu-devices: $(TPU_VENV)/.installed
+test-tpu: $(TPU_VENV)/.installed ## Runs the tests of the TPU backend on virtual devices.
 	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest -n 2 -m 'not serial' tests/xla
-
-test-tpu-ray: $(TPU_VENV)/.installed
 	HF_HUB_OFFLINE=1 $(TPU_BIN)/python -m pytest -m serial tests/xla
 
 lint: $(VENV)/.installed-dev ## Checks style, formatting and types.
