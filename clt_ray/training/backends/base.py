@@ -5,6 +5,7 @@ model, the trainer's steps and checkpoints, and generation. Nothing outside `tra
 is in use. A new backend is derived from `Backend` and is selected in `backends/__init__.py`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,20 +24,25 @@ class Backend(Protocol):
     after_batch: Callable[[], None] = staticmethod(lambda: None)
     """Called after every batch of prompts that `generate` has continued; does nothing unless set."""
     resume_files: Sequence[str] | None = None
-    """The files of a resume state that are read before the trainer restores the rest; None where that takes all files,
-    and the weights of the step."""
+    """Files of a resume state that are read before training; None for all of them, and the weights of the step."""
     device: Any = "cpu"
     """Device of the tensors that this process exchanges with the others."""
     every_process_evaluates: bool
     """Whether all processes of the run must call `load_model` and `generate`, rather than the first alone."""
 
+    rank_variable: str = "RANK"
+    world_size_variable: str = "WORLD_SIZE"
+    """Environment variables of the process that hold `rank` and `world_size`."""
+
     @property
     def rank(self) -> int:
         """Index of this process among those of the run. Process 0 writes to the run directory."""
+        return int(os.environ.get(self.rank_variable, "0"))
 
     @property
     def world_size(self) -> int:
         """Number of processes that train the run together."""
+        return int(os.environ.get(self.world_size_variable, "1"))
 
     def start(self, run: RunSpec) -> None:
         """Prepares the process before it makes the first tensor: threads, devices, process group, seeds."""
@@ -70,13 +76,11 @@ class Backend(Protocol):
 
     def peak_device_bytes(self) -> int | None:
         """Returns the most memory in bytes that this process has allocated on one device, None where unknown."""
+        return None
 
     def barrier(self) -> None:
         """Waits until all processes of the run have called this."""
-        if self.world_size > 1:
-            import torch.distributed as dist
-
-            dist.barrier()
+        self.gather(None)
 
     def gather(self, value: Any) -> list[Any]:
         """Returns the values of all processes of the run by rank; all of them call this together."""

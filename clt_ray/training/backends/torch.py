@@ -26,14 +26,6 @@ class TorchBackend(Backend):
         self._cpu = accelerator == "CPU"
         self.device = torch.device("cpu") if self._cpu else torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
-    @property
-    def rank(self) -> int:
-        return int(os.environ.get("RANK", "0"))
-
-    @property
-    def world_size(self) -> int:
-        return int(os.environ.get("WORLD_SIZE", "1"))
-
     def start(self, run: RunSpec) -> None:
         if self._cpu:
             torch.set_num_threads(run.hardware.cpus_per_worker)

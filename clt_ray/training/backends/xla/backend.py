@@ -29,19 +29,12 @@ class XlaBackend(Backend):
     name = "xla"
     every_process_evaluates = True  # Generation is one program over all chips.
     resume_files = (".metadata", "trainer_state.json")
+    rank_variable, world_size_variable = environment.PROCESS_INDEX, environment.PROCESS_COUNT
 
     sharded: Any
     """The loaded `ShardedModel`; None before the first is loaded."""
     write_group: Any
     """Process group of the hosts that only the thread which writes checkpoints uses; None for a single host."""
-
-    @property
-    def rank(self) -> int:
-        return int(os.environ.get(environment.PROCESS_INDEX, "0"))
-
-    @property
-    def world_size(self) -> int:
-        return int(os.environ.get(environment.PROCESS_COUNT, "1"))
 
     def start(self, run: RunSpec) -> None:
         """Joins the slice.
@@ -59,6 +52,7 @@ class XlaBackend(Backend):
         import torch_xla.runtime as runtime
         from transformers import set_seed
 
+        environment.wait_for_chips()
         runtime.use_spmd()
         cache = os.environ.get(environment.CACHE)
         if cache:
@@ -125,12 +119,3 @@ class XlaBackend(Backend):
     def rounded_rows(self, rows: int) -> int:
         fsdp = self._chips.shape.fsdp
         return -(-rows // fsdp) * fsdp
-
-    def peak_device_bytes(self) -> int | None:
-        """Returns None with torch_xla 2.9, which reports no memory under SPMD."""
-        import torch_xla.core.xla_model as xla_model
-
-        try:
-            return int(xla_model.get_memory_info()["peak_bytes_used"])  # type: ignore[typeddict-item]
-        except (RuntimeError, KeyError):
-            return None

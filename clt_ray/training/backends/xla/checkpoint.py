@@ -59,11 +59,7 @@ class Image:
 
 
 def take(
-    model: ShardedModel,
-    optimizer: AdamW,
-    folder: Path | None,
-    available: int | None = None,
-    with_weights: bool = True,
+    model: ShardedModel, optimizer: AdamW, folder: Path | None, available: int | None = None, with_weights: bool = True
 ) -> Image:
     """Copies a checkpoint to the hosts. Every host calls this, since gathering needs all chips.
 

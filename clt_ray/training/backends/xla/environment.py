@@ -4,9 +4,12 @@
 makes one process simulate a slice of that many chips, for tests and for counting graphs.
 """
 
+import glob
 import os
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PROCESS_INDEX = "CLT_RAY_PROCESS_INDEX"
@@ -17,6 +20,8 @@ PROCESS_COUNT = "CLT_RAY_PROCESS_COUNT"
 CACHE = "CLT_RAY_XLA_CACHE"
 """Folder of the persistent compilation cache, shared by the runs on a host; without it nothing is cached."""
 
+CHIPS = ("/dev/accel*", "/dev/vfio/[0-9]*")
+"""Device files of the chips of a host; libtpu ends a process that starts while another one has one of them open."""
 MOST_TRACED = 64
 """Largest number of virtual devices of a tracing process. PyTorch's automatic differentiation counts devices in 8 bits;
 partitions for more chips can still be recorded."""
@@ -61,3 +66,26 @@ def wrong(environment: Mapping[str, str] = os.environ) -> list[str]:
     if environment.get("PJRT_DEVICE") not in ("TPU", "CPU"):
         errors.append("PJRT_DEVICE is neither TPU nor CPU")
     return errors
+
+
+def wait_for_chips(devices: Sequence[str] = CHIPS, seconds: float = 120.0) -> None:
+    """Waits until no other process of this host has a chip open, as one that was killed may have for some seconds.
+
+    Raises:
+        RuntimeError: A process has one open after this time. A later attempt may succeed.
+    """
+    deadline = time.monotonic() + seconds
+    while holders := _holders({path for pattern in devices for path in glob.glob(pattern)}):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the chips of this host are in use by the processes {', '.join(sorted(holders))}")
+        time.sleep(0.5)
+
+
+def _holders(devices: Collection[str]) -> set[str]:
+    """Returns the ids of the processes, apart from this one, that have one of these files open."""
+    holders = set()
+    for opened in glob.glob("/proc/[0-9]*/fd/*") if devices else ():
+        with suppress(OSError):
+            if os.readlink(opened) in devices:
+                holders.add(Path(opened).parts[2])
+    return holders - {str(os.getpid())}

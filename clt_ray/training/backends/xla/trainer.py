@@ -165,8 +165,7 @@ class XlaTrainer(RunTrainer):
             folder.mkdir(parents=True)
         # Process 0 has recorded the validations, so it alone knows whether this step is the best so far.
         is_best = self.backend.any_process(self.rank == 0 and best_until(self.journal, step, self.run) == step)
-        place = weights if self.rank == 0 else None
-        image = checkpoint.take(self.sharded, self._adam, place, with_weights=is_best)
+        image = checkpoint.take(self.sharded, self._adam, weights if self.rank == 0 else None, with_weights=is_best)
         if self.rank == 0:
             self.state.save_to_json(str(state / TRAINER_STATE))
         if self.rank == 0 and is_best:
