@@ -31,8 +31,9 @@ test: $(VENV)/.installed-dev lint ## Runs the linter, the type checker and all b
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 -m 'not slow and not serial'
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m 'serial and not slow'
 
+# Many of the slow tests wait, so three processes share two cores.
 test-slow: $(VENV)/.installed-dev ## Runs the tests that take minutes each.
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 -m 'slow and not serial'
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 3 -m 'slow and not serial'
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m 'slow and serial and not long'
 
 test-long: $(VENV)/.installed-dev ## Runs the longest tests, which break whole sweeps in many ways.

@@ -71,6 +71,7 @@ def test_a_sweep_goes_on_after_its_driver_process_was_killed(path: str, storage:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_error_is_recorded_where_the_driver_process_always_dies(path: str, storage: Path) -> None:
     running = Killable("run", path, "--max-concurrent", "1", storage=storage)
     for _ in range(4):
