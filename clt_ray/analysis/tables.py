@@ -24,15 +24,14 @@ from clt_ray.analysis.run_noise_tables import gain_over_runs, noise
 from clt_ray.analysis.study import Study
 
 __all__ = [
-    "MEAN", "compute_all", "equal_volume", "fidelity", "follow_rates", "gain",
-    "gain_over_runs", "interference", "leave_one_out", "noise", "per_language", "plateau",
-    "relative_to_english", "script_by_task", "script_effect", "seen_unseen", "source_to_target", "transfer_correlation",
+    "MEAN", "compute_all", "equal_volume", "fidelity", "follow_rates", "gain", "gain_over_runs", "interference",
+    "leave_one_out", "noise", "per_language", "plateau", "relative_to_english", "script_by_task", "script_effect",
+    "seen_unseen", "source_to_target", "transfer_correlation",
 ]  # fmt: skip
 
 _MEASURES: Final = (
     relative_to_english, seen_unseen, per_language, gain, transfer_correlation, plateau, interference, script_effect,
-    script_by_task, leave_one_out, noise, gain_over_runs, equal_volume, source_to_target,
-    follow_rates,
+    script_by_task, leave_one_out, noise, gain_over_runs, equal_volume, source_to_target, follow_rates,
 )  # fmt: skip
 
 

@@ -69,8 +69,8 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
     bad line. All other formats are read by `datasets` in streaming mode, so that only selected rows are stored.
 
     Raises:
-        DataError: The data set, its configuration or its files do not exist. Network errors are not caught, since a
-            later attempt may succeed.
+        DataError: The data set, its configuration or its files do not exist, or a file is broken. Network errors are
+            not caught, since a later attempt may succeed.
     """
     if files.files is None:
         yield from _by_configuration(files, language)
@@ -80,13 +80,13 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
         file_system, root = _file_system(files)
         names = sorted(str(path) for path in file_system.glob(f"{root}/{pattern}"))
         if not names:
-            raise _missing(files, pattern, "no such file")
+            raise _unusable(files, pattern, "no such file")
         for name in names:
             with file_system.open(name, "rb", block_size=_BLOCK_BYTES) as file:
                 try:
                     yield from json_lines(file) if name.endswith(".jsonl") else json_records(file)
                 except DataError as error:
-                    raise _missing(files, name, error) from error
+                    raise _unusable(files, name, error) from error
     else:
         from datasets import load_dataset
 
@@ -95,7 +95,7 @@ def raw_rows(files: HubFiles, language: str) -> Iterator[dict[str, Any] | None]:
                 files.dataset, data_files=pattern, split="train", streaming=True, revision=files.revision
             )
         except FileNotFoundError as error:
-            raise _missing(files, pattern, error) from error
+            raise _unusable(files, pattern, error) from error
 
 
 def commit(files: HubFiles) -> str | None:
@@ -112,7 +112,7 @@ def commit(files: HubFiles) -> str | None:
     try:
         return HfApi().dataset_info(files.dataset, revision=files.revision).sha
     except (HFValidationError, RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise _missing(files, "not found on the hub", error) from error
+        raise _unusable(files, "not found on the hub", error) from error
 
 
 def is_local(files: HubFiles) -> bool:
@@ -129,10 +129,10 @@ def _by_configuration(files: HubFiles, language: str) -> Iterator[dict[str, Any]
         if files.config is None and language not in configs:
             return
         if files.config is not None and files.config not in configs:
-            raise _missing(files, f"configuration {files.config!r}", f"it has {', '.join(configs)}")
+            raise _unusable(files, f"configuration {files.config!r}", f"it has {', '.join(configs)}")
         splits = load_dataset(files.dataset, files.config or language, streaming=True, revision=files.revision)
     except (FileNotFoundError, DatasetNotFoundError) as error:
-        raise _missing(files, "files", error) from error
+        raise _unusable(files, "files", error) from error
     if files.split in splits:
         yield from splits[files.split]
 
@@ -147,7 +147,7 @@ def _file_system(files: HubFiles) -> tuple[AbstractFileSystem, str]:
     return HfFileSystem(), f"datasets/{files.dataset}{revision}"
 
 
-def _missing(files: HubFiles, what: str, why: object) -> DataError:
+def _unusable(files: HubFiles, what: str, why: object) -> DataError:
     revision = f" at {files.revision}" if files.revision else ""
     return DataError(
         f"data set {files.dataset}{revision}: {what}: {why}\n"

@@ -13,8 +13,6 @@ import ijson
 
 from clt_ray.errors import DataError
 
-CHUNK_BYTES = 1 << 20
-
 
 def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
     """Yields every object of a seekable file in UTF-8: of an array, or of lines; None for an item that is no object.
@@ -33,7 +31,7 @@ def json_records(file: BinaryIO) -> Iterator[dict[str, Any] | None]:
         yield from json_lines(file)
         return
     try:
-        for value in ijson.items(file, "item", buf_size=CHUNK_BYTES):
+        for value in ijson.items(file, "item"):
             yield value if isinstance(value, dict) else None
     except ijson.JSONError as error:
         reason = " ".join(str(error).split())

@@ -189,11 +189,12 @@ def _regular_files(folder: Path) -> list[str]:
 
 
 def _record(path: Path) -> FileRecord:
-    size = path.stat().st_size
+    whole, blocks = hashlib.sha256(), []
     with open(path, "rb") as file:
-        starts = range(0, size, BLOCK_BYTES)
-        blocks = tuple(_hash(file, start, min(start + BLOCK_BYTES, size)) for start in starts)
-        return FileRecord(size, _hash(file, 0, size), blocks if len(blocks) > 1 else None)
+        while block := file.read(BLOCK_BYTES):
+            whole.update(block)
+            blocks.append(hashlib.sha256(block).hexdigest())
+        return FileRecord(file.tell(), whole.hexdigest(), tuple(blocks) if len(blocks) > 1 else None)
 
 
 def _blocks(record: FileRecord, parts: Iterable[tuple[int, int]] | None) -> dict[tuple[int, int], str]:

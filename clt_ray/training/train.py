@@ -77,7 +77,7 @@ def resume_point(journal: Journal, job: TrainingJob, backend: Backend) -> Resume
 
 
 def start_facts(job: TrainingJob, resume: ResumePoint | None) -> dict[str, str]:
-    """Returns what the processes of a run compare before they load the model. A checkpoint's files were verified."""
+    """Returns what the processes of a run compare before they load the model. Reading verifies a checkpoint."""
     if resume is not None:
         return {"checkpoint to continue from": f"step {resume.step}"}
     digest = weights_digest(location(job.run.model), job.run.model.revision)

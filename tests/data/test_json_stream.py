@@ -11,34 +11,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clt_ray.data import json_stream
 from clt_ray.data.json_stream import json_lines, json_records
 from clt_ray.errors import DataError
 
 objects = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers() | st.none(), max_size=3))
 
 
-def small_chunks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(json_stream, "CHUNK_BYTES", size)
+class SmallReads(io.BytesIO):
+    """A file of which each read returns a few bytes, as those of a network may."""
+
+    def __init__(self, content: bytes, size: int) -> None:
+        super().__init__(content)
+        self.size = size
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(self.size if size is None or not 0 <= size <= self.size else size)
 
 
 @settings(deadline=None)
 @given(items=objects, size=st.integers(1, 40), ascii=st.booleans(), indent=st.sampled_from([None, 2]))
 def test_an_array_gives_its_objects(items: list[dict[str, Any]], size: int, ascii: bool, indent: int | None) -> None:
     text = json.dumps(items, ensure_ascii=ascii, indent=indent)
-    with pytest.MonkeyPatch.context() as patch:
-        small_chunks(patch, size)
-        assert list(json_records(io.BytesIO(text.encode()))) == items
+    assert list(json_records(SmallReads(text.encode(), size))) == items
 
 
 @settings(deadline=None)
 @given(items=objects, size=st.integers(1, 40))
 def test_lines_give_theirs(items: list[dict[str, Any]], size: int) -> None:
     text = "\n".join(json.dumps(item, ensure_ascii=False) for item in items)
-    with pytest.MonkeyPatch.context() as patch:
-        small_chunks(patch, size)
-        assert list(json_records(io.BytesIO(text.encode()))) == items
-        assert list(json_lines(io.BytesIO(text.encode()))) == items
+    assert list(json_records(SmallReads(text.encode(), size))) == items
+    assert list(json_lines(SmallReads(text.encode(), size))) == items
 
 
 @pytest.mark.parametrize(

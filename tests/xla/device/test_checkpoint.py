@@ -181,7 +181,7 @@ def of_hosts(
     for chips in hosts:
         with monkeypatch.context() as patch:
             patch.setattr(Slice, "local_parts", partial(some_parts, of_all_chips, chips))
-            ranges = checkpoint.needed(optimizer, folder)
+            ranges = checkpoint.needed_ranges(optimizer, folder)
         assert ranges.pop(".metadata", []) is None
         found.append({(path, *part) for path, parts in ranges.items() for part in parts or ()})
     return found

@@ -52,7 +52,7 @@ class XlaBackend(Backend):
         import torch_xla.runtime as runtime
         from transformers import set_seed
 
-        environment.wait_for_chips()
+        environment.wait_for_chips(environment.CHIPS if os.environ["PJRT_DEVICE"] == "TPU" else ())
         runtime.use_spmd()
         cache = os.environ.get(environment.CACHE)
         if cache:

@@ -69,8 +69,10 @@ def take(
         available: Free memory of this host in bytes; measured if None.
         with_weights: Whether the weights are copied at all; the same on all hosts.
     """
-    whole, kept = gathered(model) if with_weights else iter(()), {}
-    if folder is None or not with_weights:
+    if not with_weights:
+        return Image(_on_host(optimizer), {})
+    whole, kept = gathered(model), {}
+    if folder is None:
         for _ in whole:
             pass
     elif has_room(sum(parameter.nbytes for parameter in model.parameters().values()), available):
@@ -91,7 +93,7 @@ def restore(optimizer: AdamW, folder: Path) -> None:
 
     Args:
         optimizer: Has state of the right shapes.
-        folder: Has at least the ranges of the files that `needed` returns.
+        folder: Has at least the ranges of the files that `needed_ranges` returns.
     """
     state = _split_or_on_host(optimizer)
     reader, alone = FileSystemReader(folder), not dist.is_initialized()
@@ -102,7 +104,7 @@ def restore(optimizer: AdamW, folder: Path) -> None:
     optimizer.write_parameters()
 
 
-def needed(optimizer: AdamW, folder: Path) -> dict[str, list[tuple[int, int]] | None]:
+def needed_ranges(optimizer: AdamW, folder: Path) -> dict[str, list[tuple[int, int]] | None]:
     """Returns the byte ranges of the files of a saved state from which this host's parts of it are restored.
 
     Args:

@@ -68,7 +68,7 @@ def wrong(environment: Mapping[str, str] = os.environ) -> list[str]:
     return errors
 
 
-def wait_for_chips(devices: Sequence[str] = CHIPS, seconds: float = 120.0) -> None:
+def wait_for_chips(devices: Sequence[str], seconds: float = 120.0) -> None:
     """Waits until no other process of this host has a chip open, as one that was killed may have for some seconds.
 
     Raises:

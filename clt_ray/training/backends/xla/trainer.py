@@ -199,10 +199,10 @@ class XlaTrainer(RunTrainer):
             optimizer.create(self.sharded.masters())
         else:
             optimizer.create_empty()
-            checkpoint.restore(optimizer, agreed(self.backend, lambda: self._needed(optimizer, resume), lambda _: {}))
+            checkpoint.restore(optimizer, agreed(self.backend, lambda: self._fetched(optimizer, resume), lambda _: {}))
         return optimizer
 
-    def _needed(self, optimizer: AdamW, resume: str) -> Path:
+    def _fetched(self, optimizer: AdamW, resume: str) -> Path:
         """Returns a folder with the parts of a resume state that this host's chips need.
 
         Raises:
@@ -210,7 +210,7 @@ class XlaTrainer(RunTrainer):
         """
         tree = resume_tree(TrainerState.load_from_json(str(Path(resume) / TRAINER_STATE)).global_step)
         try:
-            return self.journal.open_tree(tree, checkpoint.needed(optimizer, Path(resume)))
+            return self.journal.open_tree(tree, checkpoint.needed_ranges(optimizer, Path(resume)))
         except TornTreeError:
             self.journal.delete_tree(tree)
             raise
