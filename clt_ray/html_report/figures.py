@@ -244,7 +244,6 @@ def _gradient_agreement(recorded: Mechanisms, run: pd.Series) -> Iterator[Exhibi
     means = agreement[agreement["run_id"] == run["run_id"]].set_index("relation")
     cosines = [f"{kind} {number(means.loc[kind, 'cosine'], 2)}" for kind in RELATIONS if kind in means.index]
     alt = f"Mean cosine similarity of gradients: {', '.join(cosines)}. {IN_TABLE}"
-    name = "gradient_agreement"
-    title, caption, _ = words_of("figures", name)
-    stem, described = f"{name}_{_stem(run)}", f"{_described(run)}. {caption}"
+    title, caption, _ = words_of("figures", "gradient_agreement")
+    stem, described = f"gradient_agreement_{_stem(run)}", f"{_described(run)}. {caption}"
     yield Exhibit(plot_gradient_agreement(pairs), stem, MECHANISMS, "gradient_pairs", title, described, alt)

@@ -70,7 +70,7 @@ class Reported:
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
-    """Two families train on a task of a package mixed with math, in a language of another package."""
+    """The bundled model and two families train on a task of a package and math, in a language of another package."""
     pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
     folder = tmp_path_factory.mktemp("recipes")
     site = install_recipes(folder / "packages", *PACKAGES)
@@ -79,7 +79,12 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
         "tiny-qwen3": {"source": str(save_tiny("qwen3", folder / "qwen3")), "architecture": "qwen3"},
         "tiny-gemma3": {"source": str(save_tiny("gemma3_text", folder / "gemma3")), "architecture": "gemma3"},
     }
-    grid = {"model": list(models), "task": ["topic+math"], "language_group": ["celtic"], "samples_per_language": [8]}
+    grid = {
+        "model": ["tiny", *models],
+        "task": ["topic+math"],
+        "language_group": ["celtic"],
+        "samples_per_language": [8],
+    }
     document = sweep(
         models=models,
         grid=grid,
@@ -126,5 +131,5 @@ def test_a_task_of_the_harness_scores_the_chosen_checkpoint(reported: Reported) 
 
 
 def test_both_families_are_in_the_report(reported: Reported) -> None:
-    assert {row["model"] for row in reported.scores} == {"tiny-qwen3", "tiny-gemma3"}
+    assert {row["model"] for row in reported.scores} == {"tiny", "tiny-qwen3", "tiny-gemma3"}
     assert all(name in reported.page for name in ("tiny-qwen3", "tiny-gemma3"))

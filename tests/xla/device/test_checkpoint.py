@@ -192,12 +192,30 @@ def some_parts(of_all_chips: Any, chips: list[int], value: torch.Tensor) -> list
     return [parts[chip] for chip in chips]
 
 
-def test_a_damaged_state_ends_one_attempt_and_the_next_goes_on_from_the_one_before(tmp_path: Path) -> None:
+def misread(of: RunDir, name: str, ranges: Any = None) -> Path:
+    """Opens a tree on a host that sees damage in whatever its chips need, though the files are whole."""
+    file = next((path for path, parts in (ranges or {}).items() if parts), None)
+    if file is not None:
+        raise TornTreeError(of.uri, file, "as this host sees it")
+    return open_tree(of, name, ranges)
+
+
+open_tree = RunDir.open_tree
+
+
+def test_a_damaged_state_ends_one_attempt_and_the_next_goes_on_from_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(tmp_path, "4x1", training=STABLE)
     whole, directory = (Store(str(tmp_path / name)).run_dir(run.run_id) for name in ("whole", "store"))
     selection = train_run(run, whole, tmp_path / "staging", quiet)
     with pytest.raises(Interrupted):
         train_run(run, directory, tmp_path / "staging", interrupt_at(6))
+    with monkeypatch.context() as patch, pytest.raises(TornTreeError, match="as this host sees it"):
+        patch.setattr(RunDir, "open_tree", misread)
+        train_run(run, directory, tmp_path / "staging", quiet)
+    assert resume_tree(4) in directory.complete_trees("checkpoints/"), "process 0 has found it whole"
+
     (file,) = directory.open_tree(resume_tree(4)).glob("*.distcp")
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1

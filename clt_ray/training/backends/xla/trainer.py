@@ -9,8 +9,7 @@ transformers and accelerate are configured for a CPU (`use_cpu`), so that neithe
 
 import math
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,7 +37,6 @@ from clt_ray.training.batches import collate
 from clt_ray.training.checkpoints import best_until, commit_parts, prune, resume_tree, weights_tree
 from clt_ray.training.gradient_agreement import PROBE_ROWS, PairGradient, Probe
 from clt_ray.training.job import TrainingJob
-from clt_ray.training.journal import Journal, Progress
 from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
 
 Batch = dict[str, Tensor]
@@ -47,19 +45,10 @@ Batch = dict[str, Tensor]
 class XlaTrainer(RunTrainer):
     """Trains one run on a slice; `rank` and `world_size` count hosts."""
 
-    def __init__(
-        self,
-        job: TrainingJob,
-        model: Any,
-        backend: XlaBackend,
-        journal: Journal,
-        progress: Progress,
-        staging: Path,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, job: TrainingJob, model: Any, backend: XlaBackend, *arguments: Any) -> None:
         """Prepares the training of a job as `RunTrainer` does; `model` is the module of `backend.sharded`."""
         self.sharded, self._write_group = backend.sharded, backend.write_group
-        super().__init__(job, model, backend, journal, progress, staging, clock)
+        super().__init__(job, model, backend, *arguments)
         # All hosts run the same program on the same rows, so each takes the whole batch.
         self._batches = self.global_batches()
         self._widths = widths(self.run.training.max_length)
@@ -73,11 +62,11 @@ class XlaTrainer(RunTrainer):
         """Does nothing: the model is already on the slice."""
 
     def _inner_training_loop(self, *_: Any, resume_from_checkpoint: str | None = None, **__: Any) -> TrainOutput:
+        self.state = self._state(resume_from_checkpoint)
         optimizer = self._optimizer(resume_from_checkpoint)
         self._step = TrainStep(self.sharded, optimizer, self.graphs)
         self._validate = ValidationStep(self.sharded, self.graphs)
         self._adam = optimizer
-        self.state = self._state(resume_from_checkpoint)
         self._first_step = self.state.global_step
         self.control = self.callback_handler.on_train_begin(self.args, self.state, self.control)
         with Writes() as self._writes:
@@ -164,7 +153,9 @@ class XlaTrainer(RunTrainer):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         # Process 0 has recorded the validations, so it alone knows whether this step is the best so far.
-        is_best = self.backend.any_process(self.rank == 0 and best_until(self.journal, step, self.run) == step)
+        best = partial(best_until, self.journal, step, self.run)
+        is_best_here = agreed(self.backend, lambda: self.rank == 0 and best() == step, lambda _: {})
+        is_best = self.backend.any_process(is_best_here)
         image = checkpoint.take(self.sharded, self._adam, weights if self.rank == 0 else None, with_weights=is_best)
         if self.rank == 0:
             self.state.save_to_json(str(state / TRAINER_STATE))
@@ -199,20 +190,28 @@ class XlaTrainer(RunTrainer):
             optimizer.create(self.sharded.masters())
         else:
             optimizer.create_empty()
-            checkpoint.restore(optimizer, agreed(self.backend, lambda: self._fetched(optimizer, resume), lambda _: {}))
+            checkpoint.restore(optimizer, self._fetched(optimizer, Path(resume)))
         return optimizer
 
-    def _fetched(self, optimizer: AdamW, resume: str) -> Path:
+    def _fetched(self, optimizer: AdamW, resume: Path) -> Path:
         """Returns a folder with the parts of a resume state that this host's chips need.
 
         Raises:
-            TornTreeError: A part is damaged. The state is deleted, so that the next attempt uses an earlier one.
+            TornTreeError, DisagreementError: A part is damaged, as seen here or on another host. A state that process 0
+                finds damaged as well is deleted, so that the next attempt uses an earlier one.
         """
-        tree = resume_tree(TrainerState.load_from_json(str(Path(resume) / TRAINER_STATE)).global_step)
+        tree = resume_tree(self.state.global_step)
+        ranges = checkpoint.needed_ranges(optimizer, resume)
         try:
-            return self.journal.open_tree(tree, checkpoint.needed_ranges(optimizer, Path(resume)))
-        except TornTreeError:
-            self.journal.delete_tree(tree)
+            return agreed(self.backend, lambda: self.journal.open_tree(tree, ranges), lambda _: {})
+        except Exception as error:
+            files = self.backend.gather(error.file if isinstance(error, TornTreeError) else None)
+            if self.rank == 0 and any(files):
+                # The disk or the memory of one host must not cost a state that is whole.
+                try:
+                    self.journal.open_tree(tree, dict.fromkeys(filter(None, files)))
+                except TornTreeError:
+                    self.journal.delete_tree(tree)
             raise
 
     def _state(self, resume: str | None) -> TrainerState:
