@@ -71,7 +71,7 @@ def measured(run: Any, probes: list[Probe], mesh: tuple[int, int]) -> tuple[dict
 def test_cosines_and_norms_are_those_of_the_whole_gradients(probes: tuple[Any, list[Probe]]) -> None:
     run, run_probes = probes
     gradients, graphs = measured(run, run_probes, (4, 1))
-    assert list(graphs.seen) == ["gradient (4, 128)"]
+    assert list(graphs.programs) == ["gradient (4, 128)"]
     metrics = agreement_metrics(gradients)
     model = AutoModelForCausalLM.from_pretrained(location(run.model), dtype=torch.float32)
     exact = {}

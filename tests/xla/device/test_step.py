@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import torch_xla
 import torch_xla.runtime as runtime
 
 from clt_ray.training.backends.xla import attention
@@ -49,11 +51,13 @@ def losses(step: TrainStep, count: int = 4, rate: float = 1e-3) -> list[float]:
 
 def test_nothing_is_read_from_the_device_until_asked(checkpoints: dict[str, Path]) -> None:
     step = make_step(checkpoints["llama"], torch.float32)
+    # The second step compares its graph, and the numbers in it, with those of the first.
+    losses(step, 2)
     before = device_reads()
-    for number in range(1, 6):
+    for number in range(3, 8):
         step(batch(seed=number), 4 * 54, 1e-3, number)
     assert device_reads() == before
-    assert step.read().updates == 5
+    assert step.read().updates == 7
     assert device_reads() == before + 1
 
 
@@ -90,21 +94,68 @@ def test_another_learning_rate_needs_no_graph_and_another_width_needs_one(checkp
     for number, rate in enumerate((1e-3, 0.0, 1.0, 3e-4), start=1):
         step(batch(), 4 * 54, rate, number)
     step(batch(width=128), 4 * 118, 1e-3, 5)
-    assert list(step.graphs.seen) == ["train (4, 64)", "train (4, 128)"]
+    assert list(step.graphs.programs) == ["train (4, 64)", "train (4, 128)"]
 
 
-def test_a_graph_compiled_again_fails_and_names_its_shape(checkpoints: dict[str, Path]) -> None:
+def test_steps_are_recorded_twice_and_then_repeated(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, calls = make_step(checkpoints["llama"], torch.float32), []
+    hidden_states = step.model.hidden_states
+    monkeypatch.setattr(step.model, "hidden_states", lambda ids: (calls.append(ids), hidden_states(ids))[1])
+    repeated = losses(step, 6)
+    assert len(calls) == 2
+    # A new book for every step, so that each is recorded.
+    recorded = make_step(checkpoints["llama"], torch.float32)
+    for number, loss in enumerate(repeated, start=1):
+        recorded.graphs = GraphBook()
+        recorded(batch(seed=number), 4 * 54, 1e-3, number)
+        assert recorded.read().loss == loss
+        recorded.restart_mean()
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        # Without a norm to clip to, the step is another program; another decay rate is a number in the same one.
+        ({"max_norm": math.inf}, "its operations differ"),
+        ({"beta2": 0.95}, "a number in it was 0.001.* before and is 0.05"),
+    ],
+)
+def test_a_value_that_became_part_of_the_graph_is_an_error(
+    checkpoints: dict[str, Path], settings: dict[str, float], why: str
+) -> None:
     step = make_step(checkpoints["llama"], torch.float32)
     step(batch(), 4 * 54, 1e-3, 1)
-    # Without a norm to clip to, the step is another program.
-    step.optimizer.settings = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=math.inf)
-    with pytest.raises(RecompilationError, match=r"train \(4, 64\) at step 2"):
+    step.optimizer.settings = replace(SETTINGS, **settings)
+    with pytest.raises(RecompilationError, match=rf"train \(4, 64\) at step 2: {why}"):
         step(batch(), 4 * 54, 1e-3, 2)
 
 
-def test_an_optimizers_state_is_split_like_its_parameters(checkpoints: dict[str, Path]) -> None:
-    import torch_xla
+def test_a_tensor_that_the_program_would_keep_is_an_error(checkpoints: dict[str, Path]) -> None:
+    graphs, chips = GraphBook(), Slice(MeshShape(2, 2))
+    given, forgotten = chips.put(torch.ones(4)), chips.put(torch.ones(4))
 
+    def add() -> list[torch.Tensor]:
+        return [given + forgotten]
+
+    graphs.run("add", 1, add, [given])
+    with pytest.raises(RecompilationError, match=r"add at step 2: it reads a tensor of shape \(4,\) that is not given"):
+        graphs.run("add", 2, add, [given])
+
+
+def test_what_a_step_replaces_takes_no_second_copy_on_the_chips(checkpoints: dict[str, Path]) -> None:
+    graphs, chips = GraphBook(), Slice(MeshShape(2, 2))
+    total, one = chips.put(torch.zeros(4, 4), ("fsdp", None)), chips.put(torch.ones(4, 4), ("fsdp", None))
+    (old,) = torch_xla._XLAC._get_tensors_xla_device_data_node([total])[1]
+    for number in range(1, 5):
+        graphs.run("add", number, lambda: [total.add_(one).sum()], [one], [total])
+    assert torch.equal(chips.whole(total), torch.full((4, 4), 4.0))
+    with pytest.raises(RuntimeError, match="HasValue"):
+        old.cpu()
+
+
+def test_an_optimizers_state_is_split_like_its_parameters(checkpoints: dict[str, Path]) -> None:
     step = make_step(checkpoints["cohere"], torch.bfloat16)
     losses(step, 2)
     parameters = step.model.parameters()

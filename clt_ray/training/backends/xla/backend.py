@@ -113,7 +113,7 @@ class XlaBackend(Backend):
         model.eval()
         decoder = Decoder(self.sharded, stops, tokenizer.pad_token_id, rows, max_new_tokens, longest)
         continuations = in_batches(decoder, prompts, rows, self.after_batch)
-        log.info("%d tokens in %.1f s, graphs: %s", decoder.tokens, decoder.seconds, ", ".join(decoder.graphs.seen))
+        log.info("%d tokens in %.1f s, graphs: %s", decoder.tokens, decoder.seconds, ", ".join(decoder.graphs.programs))
         return continuations
 
     def rounded_rows(self, rows: int) -> int:

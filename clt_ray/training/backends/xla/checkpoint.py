@@ -130,6 +130,7 @@ def _overlap(part: Sequence[slice], offsets: Sequence[int], sizes: Sequence[int]
 
 def _on_host(optimizer: AdamW) -> dict[str, Any]:
     """Returns the state by name, with host copies of the shards of split tensors, as `SPMDSavePlanner` reads them."""
+    optimizer.chips.wait()
     state: dict[str, Any] = _split_or_on_host(optimizer)
     for name, value in state.items():
         if value.device.type != "cpu":

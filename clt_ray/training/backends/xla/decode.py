@@ -52,16 +52,16 @@ class SlotCache:
         return 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """State of a batch on the device between tokens."""
 
     token: Tensor
-    """Last token of each row, (rows, 1)."""
+    """Tokens to read next, (rows, tokens): the prompts, and from then on one token of each row."""
     position: Tensor
-    """Position of that token in the text, (rows, 1)."""
+    """Positions of those tokens in the text, (rows, tokens)."""
     slot: Tensor
-    """Cache slot of that token, (1,)."""
+    """Cache slots of those tokens, (tokens,)."""
     visible: Tensor
     """Slots that hold a token of the row or will do so, (rows, slots)."""
     ended: Tensor
@@ -113,7 +113,7 @@ class Decoder:
         for count in range(1, self.new_tokens):
             if count % LOOK_EVERY == 0 and bool(self.model.chips.read(progress.ended).all()):
                 break
-            self._decode(progress, count)
+            progress = self._continue(f"decode {self.rows} of {self._slots}", progress, count)
         outputs = self.model.chips.read(progress.output).tolist()
         replies = [until_stop(tokens, {*self.stops, self.pad_id}) for tokens, _ in zip(outputs, prompts, strict=False)]
         self.tokens += sum(map(len, replies))
@@ -132,37 +132,39 @@ class Decoder:
         visible[len(prompts) :, width - 1] = True
         positions = (visible[:, :width].long().cumsum(1) - 1).clamp(min=0)
         chips = self.model.chips
-        device = chips.put_all(
+        start = chips.put_all(
             {
-                "ids": ids, "visible": visible, "positions": positions, "next": positions[:, -1:] + 1,
-                "slots": torch.arange(width), "slot": torch.tensor([width]),
+                "token": ids, "position": positions, "slot": torch.arange(width), "visible": visible,
                 "ended": torch.arange(self.rows) >= len(prompts),
                 "output": torch.full((self.rows, self.new_tokens), self.pad_id),
             },
-            {"ids": BATCH, "visible": BATCH, "positions": BATCH, "next": BATCH, "slots": (), "slot": (), "ended": (),
-             "output": ()},
+            {"token": BATCH, "position": BATCH, "slot": (), "visible": BATCH, "ended": (), "output": ()},
         )  # fmt: skip
-        causal = torch.arange(self._slots, device=chips.device)[None] <= device["slots"][:, None]
-        mask = _additive(device["visible"][:, None, None, :] & causal[None, None])
-        token = self._next(device["ids"], mask, device["positions"], device["slots"])
-        progress = Progress(
-            token, device["next"], device["slot"], device["visible"], device["ended"], device["output"]
-        )  # fmt: skip
-        self._record(progress, torch.zeros_like(device["slot"]))
-        self._run(f"prefill {tuple(ids.shape)} of {self._slots}", progress)
-        return progress
+        return self._continue(f"prefill {tuple(ids.shape)} of {self._slots}", Progress(**start), 0)
 
-    def _decode(self, progress: Progress, count: int) -> None:
-        chips = self.model.chips
-        reached = torch.arange(self._slots, device=chips.device) <= progress.slot
-        mask = _additive((progress.visible & reached[None])[:, None, None, :])
-        # The place is sent to the device as a value: as a Python number it would become part of the graph.
-        place = chips.put(torch.tensor([count]))
-        progress.token = self._next(progress.token, mask, progress.position, progress.slot)
-        progress.position = progress.position + 1
-        progress.slot = progress.slot + 1
-        self._record(progress, place)
-        self._run(f"decode {self.rows} of {self._slots}", progress)
+    def _continue(self, name: str, progress: Progress, count: int) -> Progress:
+        """Reads the tokens of `progress`, adds the one after them as number `count`, and returns what follows."""
+        # The number is sent to the device as a value: as a Python number it would become part of the graph.
+        place = self.model.chips.put(torch.tensor([count]))
+        cache = [tensor for layer in self._layers for tensor in layer]
+        reads = [place, *vars(progress).values(), *self.model.tensors()]
+        results = self.graphs.run(name, 0, lambda: self._compute(progress, place), reads, cache)
+        token, position, slot, ended, output = results
+        return Progress(token, position, slot, progress.visible, ended, output)
+
+    def _compute(self, progress: Progress, place: Tensor) -> Sequence[Tensor]:
+        chips, ended = self.model.chips, progress.ended
+        seen = torch.arange(self._slots, device=chips.device)[None] <= progress.slot[:, None]
+        mask = _additive(progress.visible[:, None, None, :] & seen[None, None])
+        token = self._next(progress.token, mask, progress.position, progress.slot)
+        for stop in self.stops:
+            ended = ended | (token[:, 0] == stop)
+        output = progress.output.index_copy(1, place, token)
+        for tensor in (tensor for layer in self._layers for tensor in layer):
+            chips.annotate(tensor, CACHE)
+        by_row = (chips.annotate(value, BATCH) for value in (token, progress.position[:, -1:] + 1))
+        whole = (chips.annotate(value, ()) for value in (progress.slot[-1:] + 1, ended, output))
+        return [*by_row, *whole]
 
     def _next(self, ids: Tensor, mask: Tensor, positions: Tensor, slots: Tensor) -> Tensor:
         module = self.model.module
@@ -173,22 +175,6 @@ class Decoder:
         # The factor of the logits is left out: it is positive and does not change which logit is largest.
         token: Tensor = module.lm_head(hidden).argmax(dim=-1)
         return token
-
-    def _record(self, progress: Progress, place: Tensor) -> None:
-        progress.output.index_copy_(1, place, progress.token)
-        for stop in self.stops:
-            progress.ended = progress.ended | (progress.token[:, 0] == stop)
-
-    def _run(self, name: str, progress: Progress) -> None:
-        chips = self.model.chips
-        for value in (progress.token, progress.position, progress.visible):
-            chips.annotate(value, BATCH)
-        for value in (progress.slot, progress.ended, progress.output):
-            chips.annotate(value, ())
-        for keys, values in self._layers:
-            chips.annotate(keys, CACHE)
-            chips.annotate(values, CACHE)
-        self.graphs.run(name, 0)
 
 
 def _additive(visible: Tensor) -> Tensor:

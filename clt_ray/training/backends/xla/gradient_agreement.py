@@ -62,16 +62,18 @@ class GradientSketches:
         return gradients
 
     def _sketch(self, batch: Mapping[str, Tensor], step: int) -> NDArray[np.float64]:
-        sums = self.record(batch)
-        self.graphs.run(f"gradient {tuple(batch['input_ids'].shape)}", step)
+        names = ("input_ids", "labels")
+        on_chips = self.model.chips.put_all({name: batch[name] for name in names}, dict.fromkeys(names, BATCH))
+        reads = [*on_chips.values(), *self._hashes, *self.model.tensors()]
+        name = f"gradient {tuple(batch['input_ids'].shape)}"
+        (sums,) = self.graphs.run(name, step, lambda: [self.record(**on_chips)], reads)
         return np.asarray(self.model.chips.read(sums).double().numpy())
 
-    def record(self, batch: Mapping[str, Tensor]) -> Tensor:
+    def record(self, input_ids: Tensor, labels: Tensor) -> Tensor:
         """Records the sketch of the gradient of a batch's summed token losses, and returns it: (columns,) in fp32."""
-        model, names = self.model, ("input_ids", "labels")
-        on_chips = model.chips.put_all({name: batch[name] for name in names}, dict.fromkeys(names, BATCH))
-        hidden = model.hidden_states(on_chips["input_ids"])
-        summed_nll(model.chips, hidden, model.head, on_chips["labels"], model.logit_scale).backward()
+        model = self.model
+        hidden = model.hidden_states(input_ids)
+        summed_nll(model.chips, hidden, model.head, labels, model.logit_scale).backward()
         with torch.no_grad():
             self.optimizer.split_gradients()
             sums = torch.cat(list(self._column_sums()))

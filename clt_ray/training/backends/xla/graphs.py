@@ -1,20 +1,34 @@
-"""Counts the graphs that a run compiles.
+"""Runs computations on the chips, each recorded once and then repeated without being recorded again.
 
-A value that becomes part of a graph makes every step compile another one. On a TPU that costs minutes, and it goes
-unnoticed, since the loss stays right. So every execution names the graph that it expects, and compiling one more than
-expected is an error.
+torch_xla records the operations of a step one by one, and only then knows whether it has compiled the same graph
+before. For a model of 32 layers this takes the host one to two seconds per step, longer than the chips need. So a
+computation is recorded once for every kind and shape, and later calls give its compiled program their tensors:
+
+    call 1    record  ->  compile  ->  execute (parameters, moments, batch)
+    call 2    record  ->  compare with call 1  ->  execute
+    call 3              execute (parameters, moments, batch)
+
+A value that changes between calls must be one of those tensors. Any other becomes part of the program: torch_xla would
+compile again at every step, which costs minutes on a TPU, and a repeated program would go on with the old value. So the
+second call compares, and a difference is an error. The functions of torch_xla are those of its bridge for
+torch.compile (torch_xla/_dynamo/dynamo_bridge.py in 2.9).
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import torch
 import torch_xla
 import torch_xla.debug.metrics as metrics
+from torch import Tensor
+from torch_xla._dynamo.dynamo_bridge import alias_with_buffer_donor_config
 
 from clt_ray.errors import CltRayError
 
 
 class RecompilationError(CltRayError):
-    """A shape was compiled twice: a value that changes from step to step has become part of the graph."""
+    """A computation is another one at its second call: a value that changes has become part of its graph."""
 
 
 def compiled() -> int:
@@ -22,26 +36,109 @@ def compiled() -> int:
     return int(metrics.counter_value("UncachedCompile") or 0)
 
 
+@dataclass(frozen=True)
+class Program:
+    """A compiled computation."""
+
+    key: bytes
+    """torch_xla's hash of the graph."""
+    arguments: tuple[int | Tensor, ...]
+    """Arguments of the program: the place of a tensor among those that the caller gives, or a constant."""
+
+
 @dataclass
 class GraphBook:
-    """The graphs of a run by kind and shape."""
+    """The computations of a run by kind and shape, such as `train (64, 1024)`."""
 
-    seen: dict[str, int] = field(default_factory=dict)
-    """The step that compiled each graph, by the graph's kind and shape."""
+    programs: dict[str, Program] = field(default_factory=dict)
+    _same: set[str] = field(default_factory=set)
 
-    def run(self, name: str, step: int) -> None:
-        """Executes the recorded operations as the graph `name`, its kind and shape such as `train (64, 1024)`.
+    def run(
+        self,
+        name: str,
+        step: int,
+        compute: Callable[[], Sequence[Tensor]],
+        reads: Iterable[Tensor] = (),
+        changes: Iterable[Tensor] = (),
+    ) -> list[Tensor]:
+        """Starts a computation and returns its results while the chips compute them.
+
+        Args:
+            name: Kind and shape of the computation.
+            compute: Records the operations and returns the results; called at the first two calls with a name only.
+            reads: All tensors on the chips that the operations read, in the same order at every call.
+            changes: All tensors that they change in place, likewise. Their old values are overwritten on the chips.
 
         Raises:
-            RecompilationError: The graph was compiled before and is compiled again, or several graphs are compiled.
+            RecompilationError: The second recording with this name is another computation than the first, or a tensor
+                that the operations read is not given.
         """
-        before = compiled()
+        changed = _distinct(changes)
+        tensors = [*changed, *_distinct(reads)]
+        program = self.programs.get(name)
+        if program is not None and name in self._same:
+            arguments = [tensors[place] if isinstance(place, int) else place for place in program.arguments]
+            return self._execute(program, arguments, changed)
+        recorded, arguments = self._record(compute, tensors, len(changed))
+        if program is not None:
+            self._require_same(name, step, program, recorded)
+        self.programs[name] = recorded
+        results = self._execute(recorded, arguments, changed)
+        # What else was recorded, such as gradients, must not be computed from the values that are overwritten now.
+        torch_xla._XLAC._clear_pending_irs(str(torch_xla.device()))
+        return results
+
+    @staticmethod
+    def _execute(program: Program, arguments: Sequence[Tensor], changed: Sequence[Tensor]) -> list[Tensor]:
+        results: list[Tensor] = torch_xla._XLAC._run_cached_graph(program.key, arguments)
+        for tensor, value in zip(changed, results, strict=False):
+            _replace(tensor, value)
+        return results[len(changed) :]
+
+    def _record(
+        self, compute: Callable[[], Sequence[Tensor]], tensors: Sequence[Tensor], changed: int
+    ) -> tuple[Program, list[Tensor]]:
+        xla = torch_xla._XLAC
+        # What was recorded before is no part of this computation.
         torch_xla.sync()
-        new = compiled() - before
-        if new > (name not in self.seen):
-            known = ", ".join(self.seen) or "none"
-            raise RecompilationError(
-                f"{new} graph(s) compiled for {name} at step {step}, where "
-                f"{'none was' if name in self.seen else 'one was'} expected; known graphs: {known}"
-            )
-        self.seen.setdefault(name, step)
+        for tensor in tensors[:changed]:
+            xla._set_buffer_donation(tensor, True)
+        places = {number: place for place, tensor in enumerate(tensors) for number in _numbers(tensor)}
+        results = [*tensors[:changed], *compute()]
+        numbers, values = xla._get_tensors_xla_device_data_node(results)
+        with alias_with_buffer_donor_config():
+            key = xla._get_graph_hash(results)
+            xla._xla_warm_up_cache(results, [])
+        arguments = tuple(places.get(number, value) for number, value in zip(numbers, values, strict=True))
+        return Program(key, arguments), values
+
+    def _require_same(self, name: str, step: int, first: Program, second: Program) -> None:
+        why = "its operations differ from those before" if first.key != second.key else ""
+        for one, two in zip(first.arguments, second.arguments, strict=False):
+            if isinstance(two, Tensor) and two.dim() > 0:
+                why = why or f"it reads a tensor of shape {tuple(two.shape)} that is not given"
+            elif isinstance(two, Tensor) and not (isinstance(one, Tensor) and torch.equal(one.cpu(), two.cpu())):
+                why = why or f"a number in it was {one} before and is {two.item()}"
+        if why:
+            raise RecompilationError(f"{name} at step {step}: {why}; known graphs: {', '.join(self.programs)}")
+        self._same.add(name)
+
+
+def _distinct(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return list({id(tensor): tensor for tensor in tensors}.values())
+
+
+def _replace(tensor: Tensor, value: Tensor) -> None:
+    """Gives a tensor, and all views of it that are made from now on, another value on the chips."""
+    torch._functionalize_replace(tensor, torch._from_functional_tensor(value))
+    torch._functionalize_commit_update(tensor)
+    torch._functionalize_sync(tensor)
+
+
+def _numbers(tensor: Tensor) -> tuple[int, int]:
+    """Returns the numbers under which torch_xla will report that a graph reads the value of this tensor.
+
+    It reports the tensor that asked for the value last. That is this one, or the copy made here by asking for it.
+    """
+    _, (copy,) = torch_xla._XLAC._get_tensors_xla_device_data_node([tensor])
+    return torch_xla._XLAC._xla_get_tensor_id(tensor), torch_xla._XLAC._xla_get_tensor_id(copy)

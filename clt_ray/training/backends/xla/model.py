@@ -50,6 +50,10 @@ class ShardedModel:
         """Returns the parameters by name, a tied one once."""
         return dict(self.module.named_parameters())
 
+    def tensors(self) -> list[Tensor]:
+        """Returns all parameters and buffers, in an order that does not change."""
+        return [*self.parameters().values(), *self.module.buffers()]
+
     def masters(self) -> dict[str, Tensor]:
         """Returns fp32 values of the parameters that are not fp32, read from the model's files and split like them."""
         narrow = {name for name, parameter in self.parameters().items() if parameter.dtype != torch.float32}

@@ -57,6 +57,11 @@ class Slice:
         """
         xm.optimization_barrier_(list(values))
 
+    def wait(self) -> None:
+        """Waits until the chips have computed all that was started, as reading the parts of a tensor requires."""
+        # Without the name of SPMD's virtual device, torch_xla would wait for single ones, on which nothing was started.
+        xm.wait_device_ops(["SPMD:0"])
+
     def read(self, value: Tensor) -> Tensor:
         """Returns a device tensor on the host. Waits for the device, so training calls it once per log."""
         return value.cpu()
@@ -67,6 +72,7 @@ class Slice:
         It is read from the chips of this host if they hold all of it. Otherwise all hosts take part, and must call
         this in the same order.
         """
+        self.wait()
         sharded = spmd.wrap_if_sharded(value)
         if not isinstance(sharded, spmd.XLAShardedTensor):
             return value.cpu()

@@ -7,7 +7,9 @@ this update and all later ones are suppressed, so when the host reads the gauges
 moments are those of the last good step.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -50,15 +52,24 @@ class TrainStep:
             batch: `input_ids` and `labels` on the host, each (rows, width).
             step: Number of the step, from 1.
         """
-        chips, model = self.model.chips, self.model
+        chips = self.model.chips
         keep = 0.0 if self._steps_in_mean == 0 else 1.0
         settings = self.optimizer.settings
         host = torch.tensor([*step_numbers(settings, rate, step), 1 / max(tokens, 1), keep], dtype=torch.float64)
         numbers = chips.put(host.float())
         on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))
-        total = summed_nll(
-            chips, model.hidden_states(on_chips["input_ids"]), model.head, on_chips["labels"], model.logit_scale
+        self.graphs.run(
+            f"train {tuple(batch['input_ids'].shape)}",
+            step,
+            partial(self._compute, numbers, **on_chips),
+            reads=[numbers, *on_chips.values(), *self.model.tensors()],
+            changes=[*self.model.parameters().values(), *self.optimizer.tensors().values(), self.gauges],
         )
+        self._steps_in_mean += 1
+
+    def _compute(self, numbers: Tensor, input_ids: Tensor, labels: Tensor) -> Sequence[Tensor]:
+        model = self.model
+        total = summed_nll(model.chips, model.hidden_states(input_ids), model.head, labels, model.logit_scale)
         loss = total * numbers[3]
         loss.backward()
         with torch.no_grad():
@@ -67,8 +78,7 @@ class TrainStep:
             good = self._good_so_far() & torch.isfinite(loss) & torch.isfinite(norm)
             self.optimizer.update(numbers, norm, good)
             self._measure(loss.detach(), norm, good, numbers[4])
-        self.graphs.run(f"train {tuple(batch['input_ids'].shape)}", step)
-        self._steps_in_mean += 1
+        return ()
 
     def read(self) -> Gauges:
         """Waits for the chips and returns their measurements since `restart_mean`."""
@@ -101,9 +111,14 @@ class ValidationStep:
     @torch.no_grad()
     def __call__(self, batch: dict[str, Tensor], step: int) -> Tensor:
         """Returns the summed negative log-likelihood of each row, (rows,) in fp32, for a batch as of `TrainStep`."""
-        chips, model = self.model.chips, self.model
-        on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))
-        hidden = model.hidden_states(on_chips["input_ids"])
-        losses = nll_per_row(chips, hidden, model.head, on_chips["labels"], model.logit_scale)
-        self.graphs.run(f"validate {tuple(batch['input_ids'].shape)}", step)
+        model = self.model
+        on_chips = model.chips.put_all(batch, dict.fromkeys(batch, BATCH))
+        reads = [*on_chips.values(), *model.tensors()]
+        name = f"validate {tuple(batch['input_ids'].shape)}"
+        (losses,) = self.graphs.run(name, step, partial(self._compute, **on_chips), reads)
         return losses
+
+    def _compute(self, input_ids: Tensor, labels: Tensor) -> Sequence[Tensor]:
+        model = self.model
+        hidden = model.hidden_states(input_ids)
+        return [nll_per_row(model.chips, hidden, model.head, labels, model.logit_scale)]

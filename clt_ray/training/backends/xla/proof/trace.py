@@ -53,7 +53,7 @@ def trace(shape: Step, settings: AdamWSettings) -> bytes:
     model = ShardedModel(module, family, chips, plan, ())
     optimizer = AdamW(model.parameters(), plan, [], settings, chips)
     optimizer.create_empty()
-    taken = TakenGraph(lambda: [*optimizer.parameters.values(), *optimizer.tensors().values(), step.gauges])
+    taken = TakenGraph()
     step = TrainStep(model, optimizer, taken)
     ids = torch.zeros(1, dtype=torch.int32).expand(shape.rows, shape.width)
     step({"input_ids": ids, "labels": ids}, shape.rows * shape.width, 1e-5, 1)
@@ -78,16 +78,21 @@ class PlaceholderSlice(Slice):
 
 
 class TakenGraph(GraphBook):
-    """Takes the graph of a step instead of running it."""
+    """Takes the graph of a computation instead of running it."""
 
-    def __init__(self, results: Callable[[], Iterable[Tensor]]) -> None:
-        super().__init__()
-        self._results = results
-        self.program = b""
+    program = b""
 
-    def run(self, name: str, step: int) -> None:
-        distinct = list({id(tensor): tensor for tensor in self._results()}.values())
-        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto(distinct)
+    def run(
+        self,
+        name: str,
+        step: int,
+        compute: Callable[[], Sequence[Tensor]],
+        reads: Iterable[Tensor] = (),
+        changes: Iterable[Tensor] = (),
+    ) -> list[Tensor]:
+        results = [*dict.fromkeys(changes), *compute()]
+        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto(results)
+        return []
 
 
 def main(arguments: Sequence[str]) -> None:
