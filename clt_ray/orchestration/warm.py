@@ -13,6 +13,11 @@ The child inherits no state of other runs. It ends when the connection closes: w
 signal, the child dies too, so a retry by Ray never runs beside the first attempt. When the child dies, the worker
 raises, and Ray Train counts a worker failure. The warm process exits once its owner (the raylet, or the process that
 executes the sweep and prepared it) or the file of its socket no longer exists.
+
+On a TPU slice compiling takes longer than importing: twenty minutes for a model of eight billion parameters, and
+torch_xla 2.9 cannot read compiled graphs back from a disk. So there the warm process of a host executes the runs
+itself, one after the other (`run_in_series`), and later runs use the graphs of the first. It exits after a run that
+failed or was killed, and when no run has come for `IDLE_SECONDS`, so that the chips are free for others.
 """
 
 import contextlib
@@ -28,10 +33,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from clt_ray.errors import ConfigurationError
 from clt_ray.families import FAMILIES
@@ -52,6 +58,8 @@ PRELOADED = (
 DETACHED = f"import os; os.fork() and os._exit(0); from {__name__} import main; main()"
 """Program that detaches the warm process from its parent: a Ray worker that exits kills its children."""
 
+IDLE_SECONDS = 60.0
+"""How long a process keeps its chips without a run; another process that wants them waits for longer."""
 OWNER_CHECK_SECONDS = 1.0
 WAITING_CLIENTS = 64
 """Length of the queue of connections that are not accepted yet."""
@@ -70,7 +78,16 @@ def run_in_child(payload: dict[str, Any], name: str) -> Outcome:
         ChildDied: The child was killed.
         RuntimeError: The run raised an exception; the message contains the child's traceback.
     """
-    with _connect(name) as connection:
+    return _ask(payload, name, "child")
+
+
+def run_in_series(payload: dict[str, Any], name: str) -> Outcome:
+    """Executes a payload, as `run_in_child` does, in the process itself that has executed earlier ones of this name."""
+    return _ask(payload, name, "series")
+
+
+def _ask(payload: dict[str, Any], name: str, place: str) -> Outcome:
+    with _connect(name, place) as connection:
         request = payload | {"env": dict(os.environ), "cwd": os.getcwd()}
         message = json.dumps(request).encode() + b"\n"
         sent = socket.send_fds(connection, [message], [sys.stdout.fileno(), sys.stderr.fileno()])
@@ -97,7 +114,7 @@ def warm_name() -> str:
 def prepare(name: str) -> None:
     """Starts the warm process of this machine, owned by this process, while Ray is still starting its processes."""
     with contextlib.suppress(OSError):
-        _start(_socket(name), owner=os.getpid())
+        _start(_socket(name), os.getpid(), "child")
 
 
 def dismiss(name: str) -> None:
@@ -114,27 +131,33 @@ def _socket(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _connect(name: str) -> Iterator[socket.socket]:
+def _connect(name: str, place: str) -> Iterator[socket.socket]:
     path = _socket(name)
-    with open(path.with_suffix(".lock"), "w") as lock, socket.socket(socket.AF_UNIX) as connection:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(path) as lock, socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
-            _start(path, owner=os.getppid())
+            _start(path, os.getppid(), place)
             connection.connect(str(path))
         fcntl.flock(lock, fcntl.LOCK_UN)
         yield connection
 
 
-def _start(path: Path, owner: int) -> None:
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+def _start(path: Path, owner: int, place: str) -> None:
     path.unlink(missing_ok=True)
     # The process inherits a socket that listens already, so that clients can connect before it is ready.
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(WAITING_CLIENTS)
         subprocess.run(
-            [sys.executable, "-c", DETACHED, str(listener.fileno()), str(owner), str(path)],
+            [sys.executable, "-c", DETACHED, str(listener.fileno()), str(owner), str(path), place],
             pass_fds=[listener.fileno()],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
@@ -155,6 +178,27 @@ def serve(listener: socket.socket, owner: int, path: Path) -> None:
             listener.close()
             _child(connection)
         connection.close()
+
+
+def serve_series(listener: socket.socket, owner: int, path: Path) -> None:
+    """Executes the run of one connection after the other, until one fails, none comes, or the owner is gone."""
+    last_run = time.monotonic()
+    while _alive(owner) and path.exists():
+        readable, _, _ = select.select([listener], [], [], OWNER_CHECK_SECONDS)
+        if readable:
+            connection, _ = listener.accept()
+            if not _answer(connection):
+                return
+            connection.close()
+            # The next run needs the memory of this one.
+            gc.collect()
+            last_run = time.monotonic()
+        elif time.monotonic() - last_run > IDLE_SECONDS:
+            # Under the lock no client is between finding the socket and connecting to it.
+            with _locked(path):
+                if not select.select([listener], [], [], 0)[0]:
+                    path.unlink(missing_ok=True)
+                    return
 
 
 def _preload() -> None:
@@ -178,18 +222,26 @@ def _alive(process: int) -> bool:
 
 
 def _child(connection: socket.socket) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _answer(connection)
+    os._exit(0)
+
+
+def _answer(connection: socket.socket) -> bool:
+    """Executes the run that a client asks for, and returns whether this process may execute another one."""
+    done = threading.Event()
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         request = _receive(connection)
-        threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
+        threading.Thread(target=_die_with, args=(connection, done), daemon=True).start()
         answer: dict[str, Any] = {"outcome": execute_payload(request)}
     except BaseException:
         answer = {"error": traceback.format_exc()}
-    with contextlib.suppress(OSError):
-        connection.sendall(json.dumps(answer).encode() + b"\n")
+    done.set()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    with contextlib.suppress(OSError):
+        connection.sendall(json.dumps(answer).encode() + b"\n")
+    return answer.get("outcome") in ("finished", "held", "stopped")
 
 
 def _receive(connection: socket.socket) -> dict[str, Any]:
@@ -206,11 +258,12 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
     return request
 
 
-def _die_with(connection: socket.socket) -> None:
-    """Kills this process when the client ends. The client sends nothing more, so `recv` returns only then."""
+def _die_with(connection: socket.socket, done: threading.Event) -> None:
+    """Kills this process when the client ends before the run. It sends nothing more, so `recv` returns only then."""
     with contextlib.suppress(OSError):
         connection.recv(1)
-    os.kill(os.getpid(), signal.SIGKILL)
+    if not done.is_set():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def execute_payload(payload: dict[str, Any]) -> Outcome:
@@ -220,9 +273,10 @@ def execute_payload(payload: dict[str, Any]) -> Outcome:
 
 
 def main() -> None:
-    """Serves as the warm process. `sys.argv` has the socket's descriptor, the owner's pid and the socket's path."""
-    descriptor, owner, path = sys.argv[1:]
+    """Serves as the warm process. `sys.argv` has the socket's descriptor, the owner's pid, the socket's path, and
+    whether runs are executed in a `child` each or in a `series`."""
+    descriptor, owner, path, place = sys.argv[1:]
     try:
-        serve(socket.socket(fileno=int(descriptor)), int(owner), Path(path))
+        (serve if place == "child" else serve_series)(socket.socket(fileno=int(descriptor)), int(owner), Path(path))
     finally:
         Path(path).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import ray.train
 
 from clt_ray.orchestration.preemption import watched_node
 from clt_ray.orchestration.preflight import differences
-from clt_ray.orchestration.warm import execute_payload, run_in_child, warm_name
+from clt_ray.orchestration.warm import execute_payload, run_in_child, run_in_series, warm_name
 from clt_ray.pipeline import Outcome
 from clt_ray.store import Store
 from clt_ray.sweep.run import RunSpec
@@ -32,10 +32,12 @@ def train_loop(config: dict[str, Any]) -> Outcome:
     agree(config["storage"], config["probe"], config["versions"])
     context = ray.train.get_context()
     payload = {name: config[name] for name in ("run", "storage", "claim")} | {"rank": context.get_world_rank()}
-    on_cpu = config["run"]["hardware"]["accelerator"] == "CPU"
-    directory = Store(config["storage"]).run_dir(RunSpec.from_dict(config["run"]).run_id)
-    with watched_node(directory, config["claim"]):
+    run, hosts = RunSpec.from_dict(config["run"]), context.get_world_size()
+    with watched_node(Store(config["storage"]).run_dir(run.run_id), config["claim"]):
         # Forking saves imports, a large part of short runs on CPUs only, and is not safe on every system.
-        if on_cpu and context.get_world_size() == 1 and sys.platform == "linux":
+        if run.hardware.accelerator == "CPU" and hosts == 1 and sys.platform == "linux":
             return run_in_child(payload, warm_name())
+        if run.hardware.is_tpu:
+            # The next run on the same hosts finds what this one has compiled.
+            return run_in_series(payload, f"{warm_name()}-{hosts}-hosts")
         return execute_payload(payload)

@@ -225,6 +225,7 @@ class RunTrainer(SFTTrainer):
             return
         step = self.state.global_step
         metrics = {f"train/{name}": logs[name] for name in ("loss", "grad_norm", "learning_rate")}
+        metrics |= {name: value for name, value in logs.items() if name.startswith("perf/")}
         self.journal.append_metrics("train", step, metrics | self.throughput.metrics())
         self.progress(stage="train", step=step, total_steps=self.schedule.total_steps, loss=logs["loss"])
 

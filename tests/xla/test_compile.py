@@ -64,6 +64,13 @@ def test_the_step_with_the_attention_kernel_compiles_for_a_slice(
     assert share <= with_kernel.arguments_gib < 1.1 * share
 
 
+@pytest.mark.parametrize("mesh", [(4, 1), (2, 2)], ids=["4x1", "2x2"])
+def test_decoding_moves_activations_and_no_weights(mesh: tuple[int, int]) -> None:
+    layers, weights_of_a_layer = 2, (2 * 256 * 512 + 2 * 256 * 256 + 3 * 256 * 512) * 2
+    token = compile_layers(Step(MODEL, TOPOLOGY, mesh, rows=16, width=256, new_tokens=64), layers)
+    assert 0 < sum(token.collectives.values()) < 0.2 * layers * weights_of_a_layer
+
+
 ALL_WIDTHS = sorted({width for longest in range(256, 8193) for width in widths(longest)})
 """The widths of every ladder of a run whose rows are at most 256 to 8,192 tokens long."""
 

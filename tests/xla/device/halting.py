@@ -3,7 +3,7 @@
 Usage: halting.py FOLDER MESH STEP
 
 Prints `half` once the files of the step's resume state are half in the store, and from then on writes nothing more
-of it. Training goes on; each step it logs is a line.
+of it. Training goes on; each step it logs is a line, those after STEP once the checkpoint is half written.
 """
 
 from __future__ import annotations
@@ -40,11 +40,17 @@ class Halting:
                 file.rename(staging.parent / file.name)
             self.files.put_tree(staging, path)
             print("half", flush=True)
+            half_written.set()
             threading.Event().wait()
         self.files.put_tree(staging, path)
 
 
+half_written = threading.Event()
+
+
 def say(*, step: int, **_: Any) -> None:
+    if step > int(sys.argv[3]):
+        half_written.wait()
     print(step, flush=True)
 
 

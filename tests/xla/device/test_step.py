@@ -100,11 +100,17 @@ def test_another_learning_rate_needs_no_graph_and_another_width_needs_one(checkp
 def test_steps_are_recorded_twice_and_then_repeated(
     checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, calls = make_step(checkpoints["llama"], torch.float32), []
+    step, calls = make_step(checkpoints["llama"], torch.float32), 0
     hidden_states = step.model.hidden_states
-    monkeypatch.setattr(step.model, "hidden_states", lambda ids: (calls.append(ids), hidden_states(ids))[1])
+
+    def counted(ids: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return hidden_states(ids)
+
+    monkeypatch.setattr(step.model, "hidden_states", counted)
     repeated = losses(step, 6)
-    assert len(calls) == 2
+    assert calls == 2
     # A new book for every step, so that each is recorded.
     recorded = make_step(checkpoints["llama"], torch.float32)
     for number, loss in enumerate(repeated, start=1):

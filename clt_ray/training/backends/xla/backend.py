@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.errors import ConfigurationError, DisagreementError, Problem
 from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.base import Backend
 from clt_ray.training.backends.generation import end_of_turn_ids, in_batches
@@ -31,6 +31,8 @@ class XlaBackend(Backend):
     resume_files = (".metadata", "trainer_state.json")
     rank_variable, world_size_variable = environment.PROCESS_INDEX, environment.PROCESS_COUNT
 
+    runs_joined: ClassVar[int] = 0
+    """Number of runs of several hosts that this process has joined."""
     sharded: Any
     """The loaded `ShardedModel`; None before the first is loaded."""
     write_group: Any
@@ -49,21 +51,27 @@ class XlaBackend(Backend):
         if problems:
             raise ConfigurationError(problems)
         import torch.distributed as dist
+        import torch_xla
         import torch_xla.runtime as runtime
         from transformers import set_seed
 
         environment.wait_for_chips(environment.CHIPS if os.environ["PJRT_DEVICE"] == "TPU" else ())
-        runtime.use_spmd()
+        if not runtime.is_spmd():
+            runtime.use_spmd()
         cache = os.environ.get(environment.CACHE)
-        if cache:
+        if cache and not torch_xla._XLAC._xla_computation_cache_is_initialized():
             runtime.initialize_cache(cache, readonly=False)
+        if dist.is_initialized():
+            # Of an earlier run in this process; the hosts may be others now.
+            dist.destroy_process_group()
+        if self.world_size > 1:
+            dist.init_process_group("gloo", rank=self.rank, world_size=self.world_size, timeout=BARRIER_TIMEOUT)
+            self._require_equal_histories()
         devices = runtime.global_runtime_device_count()
         if devices != run.hardware.chips:
             message = f"the slice has {run.hardware.chips} chips, and torch_xla finds {devices}"
             remedy = "run one process on every host of the slice; to simulate one, set CPU_NUM_DEVICES to its chips"
             raise ConfigurationError([Problem("hardware", "topology", run.hardware.topology, message, remedy)])
-        if self.world_size > 1 and not dist.is_initialized():
-            dist.init_process_group("gloo", rank=self.rank, world_size=self.world_size, timeout=BARRIER_TIMEOUT)
         # Collectives match by call order, so the thread that writes checkpoints needs its own process group.
         self.write_group = dist.new_group(backend="gloo", timeout=BARRIER_TIMEOUT) if self.world_size > 1 else None
         from clt_ray.training.backends.xla import attention
@@ -74,6 +82,17 @@ class XlaBackend(Backend):
         self._rematerialise = recomputes(run.model)
         self.sharded = None
         set_seed(run.seed)
+
+    def _require_equal_histories(self) -> None:
+        """Checks before the chips are touched that the processes of all hosts have executed the same number of runs.
+
+        Raises:
+            DisagreementError: One has been started again. It could not join the others, which have their chips already.
+        """
+        XlaBackend.runs_joined += 1
+        histories = self.gather(XlaBackend.runs_joined)
+        if len(set(histories)) > 1:
+            raise DisagreementError(f"the processes of the hosts are at runs {histories}; all of them start again now")
 
     def load_model(self, location: str, revision: str | None, precision: str, empty: bool = False) -> Any:
         """Returns a model whose parameters are bf16 in bf16 runs; the optimizer holds their fp32 masters."""

@@ -25,6 +25,7 @@ from clt_ray.training.backends.xla.buckets import width_for, widths
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.plan import BATCH
+from clt_ray.training.backends.xla.vocabulary import BY_WORD
 
 LOOK_EVERY = 16
 """Number of tokens between reads from the device, each of which waits for it."""
@@ -105,22 +106,22 @@ class Decoder:
         ]
         chips.make()
 
-    @torch.no_grad()
     def __call__(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Returns the greedy continuations of at most `rows` prompts, without the token that ended each."""
         began = time.monotonic()
-        progress = self._prefill(prompts)
+        progress = self.read(self.start(prompts), 0)
         for count in range(1, self.new_tokens):
             if count % LOOK_EVERY == 0 and bool(self.model.chips.read(progress.ended).all()):
                 break
-            progress = self._continue(f"decode {self.rows} of {self._slots}", progress, count)
+            progress = self.read(progress, count)
         outputs = self.model.chips.read(progress.output).tolist()
         replies = [until_stop(tokens, {*self.stops, self.pad_id}) for tokens, _ in zip(outputs, prompts, strict=False)]
         self.tokens += sum(map(len, replies))
         self.seconds += time.monotonic() - began
         return replies
 
-    def _prefill(self, prompts: Sequence[Sequence[int]]) -> Progress:
+    def start(self, prompts: Sequence[Sequence[int]]) -> Progress:
+        """Returns prompts on the device, none of which is read yet."""
         width = width_for(max(map(len, prompts)), self._widths)
         ids = torch.full((self.rows, width), self.pad_id, dtype=torch.long)
         visible = torch.ones(self.rows, self._slots, dtype=torch.bool)
@@ -132,7 +133,7 @@ class Decoder:
         visible[len(prompts) :, width - 1] = True
         positions = (visible[:, :width].long().cumsum(1) - 1).clamp(min=0)
         chips = self.model.chips
-        start = chips.put_all(
+        values = chips.put_all(
             {
                 "token": ids, "position": positions, "slot": torch.arange(width), "visible": visible,
                 "ended": torch.arange(self.rows) >= len(prompts),
@@ -140,10 +141,13 @@ class Decoder:
             },
             {"token": BATCH, "position": BATCH, "slot": (), "visible": BATCH, "ended": (), "output": ()},
         )  # fmt: skip
-        return self._continue(f"prefill {tuple(ids.shape)} of {self._slots}", Progress(**start), 0)
+        return Progress(**values)
 
-    def _continue(self, name: str, progress: Progress, count: int) -> Progress:
-        """Reads the tokens of `progress`, adds the one after them as number `count`, and returns what follows."""
+    @torch.no_grad()
+    def read(self, progress: Progress, count: int) -> Progress:
+        """Reads the tokens of `progress` and returns the state with the token after them, number `count` of a reply."""
+        shape = tuple(progress.token.shape)
+        name = f"{'decode' if shape[1] == 1 else 'prefill'} {shape} of {self._slots}"
         # The number is sent to the device as a value: as a Python number it would become part of the graph.
         place = self.model.chips.put(torch.tensor([count]))
         cache = [tensor for layer in self._layers for tensor in layer]
@@ -167,13 +171,14 @@ class Decoder:
         return [*by_row, *whole]
 
     def _next(self, ids: Tensor, mask: Tensor, positions: Tensor, slots: Tensor) -> Tensor:
-        module = self.model.module
+        module, vectors = self.model.module, self.model.embedded(ids)
         cache = SlotCache(self._layers, slots)
         hidden = module.model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+            inputs_embeds=vectors, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
         ).last_hidden_state[:, -1:]
         # The factor of the logits is left out: it is positive and does not change which logit is largest.
-        token: Tensor = module.lm_head(hidden).argmax(dim=-1)
+        logits = torch.einsum("bth,wh->btw", hidden, self.model.head)
+        token: Tensor = self.model.chips.annotate(logits, BY_WORD).argmax(dim=-1)
         return token
 
 

@@ -16,7 +16,6 @@ torch.compile (torch_xla/_dynamo/dynamo_bridge.py in 2.9).
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch_xla

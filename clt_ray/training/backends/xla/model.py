@@ -62,13 +62,17 @@ class ShardedModel:
 
     def hidden_states(self, input_ids: Tensor) -> Tensor:
         """Returns the output of the last layer, (rows, tokens, hidden), for right-padded rows."""
+        outputs = self.module.model(inputs_embeds=self.embedded(input_ids), use_cache=False)
+        return self.chips.constrain(outputs.last_hidden_state, HIDDEN)
+
+    def embedded(self, input_ids: Tensor) -> Tensor:
+        """Returns the vectors of tokens, (rows, tokens, hidden), as the first layer reads them."""
         vectors = look_up(self.chips, self.module.get_input_embeddings().weight, input_ids)
         scale = float(self.family.embedding_scale(self.module.config))
         if scale != 1:
             # transformers rounds the factor to the number format of the embeddings before it multiplies.
             vectors = vectors * torch.tensor(scale, dtype=vectors.dtype).item()
-        outputs = self.module.model(inputs_embeds=vectors, use_cache=False)
-        return self.chips.constrain(outputs.last_hidden_state, HIDDEN)
+        return self.chips.constrain(vectors, between_layers(vectors))
 
 
 def load(
@@ -114,7 +118,7 @@ def without_values(config: Any, chips: Slice, name: str) -> tuple[Any, Family]:
         raise ConfigurationError(problems)
     with init_empty_weights(include_buffers=False):
         module = AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
-    keep_rows_apart(module)
+    keep_rows_apart(module, chips)
     module.tie_weights()
     return module, family
 
@@ -151,9 +155,9 @@ def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
     """Fixes how activations are split between layers, and which of them are kept for the backward pass."""
 
     def split_by_rows(_module: Any, _inputs: Any, output: Any) -> Any:
-        if isinstance(output, tuple):
-            return (chips.constrain(output[0], HIDDEN), *output[1:])
-        return chips.constrain(output, HIDDEN)
+        first, *others = output if isinstance(output, tuple) else (output,)
+        split = chips.constrain(first, between_layers(first))
+        return (split, *others) if isinstance(output, tuple) else split
 
     for layer in module.model.layers:
         if rematerialise:
@@ -162,21 +166,32 @@ def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
         layer.register_forward_hook(split_by_rows)
 
 
-def keep_rows_apart(module: Any) -> None:
+def between_layers(hidden: Tensor) -> Partition:
+    """Returns how activations (rows, tokens, hidden) are split between layers.
+
+    Single tokens, as in decoding, are on all chips. They are small, so the chips exchange them and keep their parts of
+    the weights. If each chip had some of the rows, it would gather all weights for every token.
+    """
+    return HIDDEN if hidden.shape[1] > 1 else ()
+
+
+def keep_rows_apart(module: Any, chips: Slice) -> None:
     """Makes all linear layers of a model multiply without flattening rows and tokens into one dimension.
 
     After flattening, XLA no longer knows which chip holds which rows. An einsum keeps the dimensions, but only inside
     an autograd function, since automatic differentiation would flatten them again. torch_xla's patch with this effect
     (`apply_xla_patch_to_nn_linear`) takes ten times as long per layer.
     """
+
+    def forward(layer: torch.nn.Linear, value: Tensor) -> Tensor:
+        product: Tensor = _Linear.apply(value, layer.weight)
+        if between_layers(product) != HIDDEN:
+            product = chips.annotate(product, between_layers(product))
+        return product if layer.bias is None else product + layer.bias
+
     for layer in module.modules():
         if isinstance(layer, torch.nn.Linear):
-            setattr(layer, "forward", MethodType(_forward, layer))  # noqa: B010 - mypy refuses an assignment to a method
-
-
-def _forward(layer: torch.nn.Linear, value: Tensor) -> Tensor:
-    product: Tensor = _Linear.apply(value, layer.weight)
-    return product if layer.bias is None else product + layer.bias
+            setattr(layer, "forward", MethodType(forward, layer))  # noqa: B010 - mypy refuses an assignment to a method
 
 
 class _Linear(torch.autograd.Function):

@@ -29,7 +29,7 @@ from clt_ray.training.backends.xla import checkpoint
 from clt_ray.training.backends.xla.backend import XlaBackend
 from clt_ray.training.backends.xla.buckets import fit, width_for, widths
 from clt_ray.training.backends.xla.gradient_agreement import GradientSketches
-from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.graphs import GraphBook, compiled
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.step import Gauges, TrainStep, ValidationStep
 from clt_ray.training.backends.xla.writes import Writes
@@ -40,6 +40,9 @@ from clt_ray.training.job import TrainingJob
 from clt_ray.training.trainer import TRAINER_STATE, RunTrainer
 
 Batch = dict[str, Tensor]
+
+COMPILED_GRAPHS = "perf/compiled_graphs"
+"""Metric: number of graphs that the process has compiled for the run so far; 0 after another run with the same ones."""
 
 
 class XlaTrainer(RunTrainer):
@@ -55,7 +58,7 @@ class XlaTrainer(RunTrainer):
         # A graph's rows are split over the chips, so a probe's half has at least a row for each.
         self._probe_rows = backend.rounded_rows(PROBE_ROWS // 2)
         self._validation_rows = backend.rounded_rows(max(len(pairs) for pairs, _ in self.validation))
-        self.graphs = GraphBook()
+        self.graphs, self._compiled_before = GraphBook(), compiled()
         self._sketches: GradientSketches | None = None
 
     def _move_model_to_device(self, model: Any, device: Any) -> None:
@@ -93,7 +96,8 @@ class XlaTrainer(RunTrainer):
             gauges = self._checked()
             self._step.restart_mean()
             control.should_log = False
-            self.log({"loss": gauges.loss, "grad_norm": gauges.norm, "learning_rate": rate})
+            graphs = float(compiled() - self._compiled_before)
+            self.log({"loss": gauges.loss, "grad_norm": gauges.norm, "learning_rate": rate, COMPILED_GRAPHS: graphs})
         if control.should_evaluate:
             self._checked()
             self.evaluate()

@@ -16,7 +16,9 @@ Requires jax and libtpu in the versions of the `tpu` extra. Compiling takes giga
 
 import io
 import json
+import math
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -34,6 +36,7 @@ LIBTPU_FLAGS = (
 )
 """Flags that torch_xla 2.9 gives libtpu on a v5 chip when it is imported; without them the compiler may produce another
 program."""
+COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
 REPLICATED = "{replicated}"
 GIB = 2**30
 
@@ -58,6 +61,8 @@ class CompiledStep:
     """Floating-point operations of one chip per step, without those inside kernels."""
     bytes_accessed: float
     """Bytes that one chip reads and writes per step."""
+    collectives: dict[str, float]
+    """Bytes of the results of the program's collectives on one chip, by kind such as `all-gather`."""
     compile_seconds: float
     """Wall-clock time of the compiler on this machine."""
 
@@ -106,8 +111,21 @@ def compile_step(program: bytes, topology: str) -> CompiledStep:
         kernels=kernels,
         flops=float(cost["flops"]),
         bytes_accessed=float(cost["bytes accessed"]),
+        collectives=collectives(compiled.hlo_modules()[0].to_string()),
         compile_seconds=seconds,
     )
+
+
+def collectives(text: str) -> dict[str, float]:
+    """Returns the bytes of the results of the collectives in an optimised HLO program, by kind."""
+    bytes_of: dict[str, float] = {}
+    for results, kind in re.findall(rf"= (.*?) ({'|'.join(COLLECTIVES)})\(", text):
+        sizes = [
+            math.prod(map(int, filter(None, shape.split(",")))) * max(1, int(bits or 8) // 8)
+            for bits, shape in re.findall(r"[a-z]+(\d*)\[([\d,]*)\]", results)
+        ]
+        bytes_of[kind] = bytes_of.get(kind, 0.0) + sum(sizes)
+    return bytes_of
 
 
 def _module(program: bytes) -> tuple[bytes, int]:

@@ -64,6 +64,9 @@ class Step:
     """Number format of parameters and activations: `bf16` or `fp32`."""
     rematerialise: bool = True
     """Whether the activations of a layer are recomputed in the backward pass."""
+    new_tokens: int = 0
+    """Length limit of a reply in tokens, to compile the program that adds a token to replies to prompts of `width`
+    tokens; 0 to compile a training step."""
     kernel: bool = True
     """Whether attention is the TPU's Pallas kernel."""
 
@@ -123,13 +126,14 @@ def compile_layers(step: Step, layers: int) -> CompiledStep:
 def extrapolate(shallower: CompiledStep, deeper: CompiledStep, depths: tuple[int, int], layers: int) -> CompiledStep:
     """Extrapolates linearly from the costs at two depths, the number of kernels included."""
 
-    def on_line(name: str) -> float:
-        first, last = getattr(shallower, name), getattr(deeper, name)
-        return float(last + (layers - depths[1]) * (last - first) / (depths[1] - depths[0]))
+    def on_line(first: float, last: float) -> float:
+        return last + (layers - depths[1]) * (last - first) / (depths[1] - depths[0])
 
+    values: dict[str, Any] = {name: on_line(getattr(shallower, name), getattr(deeper, name)) for name in _PER_LAYER}
+    moved = {kind: on_line(shallower.collectives.get(kind, 0), last) for kind, last in deeper.collectives.items()}
+    kernels = round(on_line(shallower.kernels, deeper.kernels))
     seconds = shallower.compile_seconds + deeper.compile_seconds
-    values: dict[str, Any] = {name: on_line(name) for name in _PER_LAYER}
-    return replace(deeper, **values, kernels=round(on_line("kernels")), compile_seconds=seconds)
+    return replace(deeper, **values, collectives=moved, kernels=kernels, compile_seconds=seconds)
 
 
 def _run_module(name: str, *arguments: str, **variables: str) -> str:

@@ -13,6 +13,7 @@ to be started with `environment.tracing_environment(chips)`.
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from transformers import CONFIG_MAPPING
 
 from clt_ray.families import Partition
 from clt_ray.training.backends.xla import attention
+from clt_ray.training.backends.xla.decode import Decoder
 from clt_ray.training.backends.xla.graphs import GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel, fill, prepare, without_values
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
@@ -34,7 +36,24 @@ from clt_ray.training.backends.xla.step import TrainStep
 
 
 def trace(shape: Step, settings: AdamWSettings) -> bytes:
-    """Returns the step as a serialised HLO module."""
+    """Returns the program of a step, or of one more token of every reply, as a serialised HLO module."""
+    model, taken = without_memory(shape), TakenGraph()
+    if shape.new_tokens:
+        decoder = Decoder(model, [0], 0, shape.rows, shape.new_tokens, shape.width, taken)
+        one = {"token": torch.zeros(shape.rows, 1), "position": torch.zeros(shape.rows, 1), "slot": torch.zeros(1)}
+        placed = model.chips.put_all({name: value.long() for name, value in one.items()}, dict.fromkeys(one, ()))
+        decoder.read(replace(decoder.start([[0] * shape.width] * shape.rows), **placed), 1)
+        return taken.program
+    optimizer = AdamW(model.parameters(), model.plan, [], settings, model.chips)
+    optimizer.create_empty()
+    step = TrainStep(model, optimizer, taken)
+    ids = torch.zeros(1, dtype=torch.int32).expand(shape.rows, shape.width)
+    step({"input_ids": ids, "labels": ids}, shape.rows * shape.width, 1e-5, 1)
+    return taken.program
+
+
+def without_memory(shape: Step) -> ShardedModel:
+    """Returns a model whose parameters have shapes and partitions, but no values."""
     config, mesh = CONFIG_MAPPING[shape.model["model_type"]](**shape.model), MeshShape(*shape.mesh)
     dtype = computation_type(shape.precision)
     runtime.use_spmd()
@@ -50,14 +69,7 @@ def trace(shape: Step, settings: AdamWSettings) -> bytes:
     values = ((name, zero.expand(parameter.shape)) for name, parameter in list(module.named_parameters()))
     fill(module, values, plan, dtype, chips)
     prepare(module, chips, rematerialise=shape.rematerialise)
-    model = ShardedModel(module, family, chips, plan, ())
-    optimizer = AdamW(model.parameters(), plan, [], settings, chips)
-    optimizer.create_empty()
-    taken = TakenGraph()
-    step = TrainStep(model, optimizer, taken)
-    ids = torch.zeros(1, dtype=torch.int32).expand(shape.rows, shape.width)
-    step({"input_ids": ids, "labels": ids}, shape.rows * shape.width, 1e-5, 1)
-    return taken.program
+    return ShardedModel(module, family, chips, plan, ())
 
 
 class PlaceholderSlice(Slice):
@@ -90,9 +102,9 @@ class TakenGraph(GraphBook):
         reads: Iterable[Tensor] = (),
         changes: Iterable[Tensor] = (),
     ) -> list[Tensor]:
-        results = [*dict.fromkeys(changes), *compute()]
-        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto(results)
-        return []
+        results = list(compute())
+        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto([*dict.fromkeys(changes), *results])
+        return results
 
 
 def main(arguments: Sequence[str]) -> None:
