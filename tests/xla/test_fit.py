@@ -72,11 +72,11 @@ def test_the_tensor_axis_has_to_divide_the_heads() -> None:
 
 
 def test_a_process_gets_what_it_needs_and_nothing_that_harms(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {"RANK": "3", environment.CACHE: "/cache"}
+    variables = {"RANK": "3"}
     monkeypatch.setattr(os, "environ", variables)
     environment.prepare_slice_process(3, 16, "10.0.0.1", 1234)
     assert environment.wrong(variables) == []
-    assert (variables["PJRT_DEVICE"], variables[environment.CACHE]) == ("TPU", "/cache")
+    assert variables["PJRT_DEVICE"] == "TPU" and "RANK" not in variables
     assert (variables[environment.PROCESS_INDEX], variables[environment.PROCESS_COUNT]) == ("3", "16")
     assert environment.wrong(variables | {"XLA_USE_BF16": "1"}) == ["XLA_USE_BF16 is set"]
     assert len(environment.wrong({})) == 2

@@ -51,16 +51,12 @@ class XlaBackend(Backend):
         if problems:
             raise ConfigurationError(problems)
         import torch.distributed as dist
-        import torch_xla
         import torch_xla.runtime as runtime
         from transformers import set_seed
 
         environment.wait_for_chips(environment.CHIPS if os.environ["PJRT_DEVICE"] == "TPU" else ())
         if not runtime.is_spmd():
             runtime.use_spmd()
-        cache = os.environ.get(environment.CACHE)
-        if cache and not torch_xla._XLAC._xla_computation_cache_is_initialized():
-            runtime.initialize_cache(cache, readonly=False)
         if dist.is_initialized():
             # Of an earlier run in this process; the hosts may be others now.
             dist.destroy_process_group()

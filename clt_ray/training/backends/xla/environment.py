@@ -6,7 +6,6 @@ makes one process simulate a slice of that many chips, for tests and for countin
 
 import glob
 import os
-import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -17,8 +16,6 @@ PROCESS_INDEX = "CLT_RAY_PROCESS_INDEX"
 device and calls every host the first."""
 PROCESS_COUNT = "CLT_RAY_PROCESS_COUNT"
 """Number of hosts of the slice."""
-CACHE = "CLT_RAY_XLA_CACHE"
-"""Folder of the persistent compilation cache, shared by the runs on a host; without it nothing is cached."""
 
 CHIPS = ("/dev/accel*", "/dev/vfio/[0-9]*")
 """Device files of the chips of a host; libtpu ends a process that starts while another one has one of them open."""
@@ -41,9 +38,8 @@ def prepare_slice_process(index: int, count: int, address: str, port: int) -> No
     for name in FORBIDDEN:
         os.environ.pop(name, None)
     os.environ.setdefault("PJRT_DEVICE", "TPU")
-    cache = os.environ.get(CACHE) or str(Path(tempfile.gettempdir()) / f"clt-ray-xla-cache-{os.getuid()}")
     # Without special scalars, a learning rate of 0 or 1 does not become part of the graph and cost a compilation.
-    os.environ.update({"XLA_NO_SPECIAL_SCALARS": "1", CACHE: cache})
+    os.environ["XLA_NO_SPECIAL_SCALARS"] = "1"
     os.environ.update({PROCESS_INDEX: str(index), PROCESS_COUNT: str(count)})
     os.environ.update({"MASTER_ADDR": address, "MASTER_PORT": str(port)})
 

@@ -31,7 +31,7 @@ class RecompilationError(CltRayError):
 
 
 def compiled() -> int:
-    """Returns the number of graphs that this process has compiled or fetched from the persistent cache so far."""
+    """Returns the number of graphs that this process has compiled so far."""
     return int(metrics.counter_value("UncachedCompile") or 0)
 
 
