@@ -24,6 +24,8 @@ class TpuKind:
     interconnect: float | None = None
     """Bandwidth at which one chip sends over all its links to neighbouring chips, in bytes per second; None where it
     is not recorded here."""
+    bandwidth: float | None = None
+    """Bandwidth of a chip's memory in bytes per second, from the same page; None where it is not recorded here."""
     topologies: tuple[str, ...] = ()
     """All topologies of the generation; empty where there are too many to list, so that Ray and the cloud decide
     whether a topology exists."""
@@ -35,10 +37,10 @@ TPUS = MappingProxyType(
     {
         "TPU-V2": TpuKind(45e12, 2, 16e9),
         "TPU-V3": TpuKind(123e12, 2, 32e9),
-        "TPU-V4": TpuKind(275e12, 3, 32e9, "v4", 300e9),
-        "TPU-V5P": TpuKind(459e12, 3, 95e9, "v5p", 600e9),
-        "TPU-V5LITEPOD": TpuKind(197e12, 2, 16e9, "v5e", 200e9, _EFFICIENCY_SLICES),
-        "TPU-V6E": TpuKind(918e12, 2, 32e9, "v6e", 400e9, _EFFICIENCY_SLICES),
+        "TPU-V4": TpuKind(275e12, 3, 32e9, "v4", 300e9, 1228e9),
+        "TPU-V5P": TpuKind(459e12, 3, 95e9, "v5p", 600e9, 2765e9),
+        "TPU-V5LITEPOD": TpuKind(197e12, 2, 16e9, "v5e", 200e9, 819e9, _EFFICIENCY_SLICES),
+        "TPU-V6E": TpuKind(918e12, 2, 32e9, "v6e", 400e9, 1640e9, _EFFICIENCY_SLICES),
         "TPU-V7X": TpuKind(2307e12, 3, 192e9),
     }
 )

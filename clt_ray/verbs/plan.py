@@ -10,7 +10,7 @@ from rich.table import Table
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.sweep.cost import assumptions
 from clt_ray.sweep.plan import NOT_STARTED, Plan, PlannedCell, make_plan
-from clt_ray.training.backends.base import FitProof
+from clt_ray.training.backends.fit import FitProof
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, argument, flag, next_command
 from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
 
@@ -32,7 +32,7 @@ def plan(*sweeps: OpenSweep) -> Plan:
 
 
 def prove_fits(planned: Plan, announce: Callable[[FitProof], None] = lambda _: None) -> list[FitProof]:
-    """Compiles the training step of every distinct model, batch and TPU slice of a plan, without a TPU.
+    """Compiles the training step and the decoding of every model, batch and TPU slice of a plan, without a TPU.
 
     Runs on CPUs and GPUs are passed over. `announce` gets each proof before its compilation, which takes minutes.
 
@@ -124,19 +124,21 @@ def totals(planned: Plan) -> str:
 
 def _announce(proof: FitProof) -> None:
     place = f"{proof.accelerator} {proof.topology}, mesh {proof.mesh}"
-    rows = f"{proof.batch_size} rows of {proof.max_length:,} tokens"
-    print(f"compiling {proof.model} for {place}, {rows} ...", file=sys.stderr, flush=True)
+    rows = f"{proof.rows} rows of {proof.tokens:,} tokens"
+    print(f"compiling {proof.program} of {proof.model} for {place}, {rows} ...", file=sys.stderr, flush=True)
 
 
 def _print_proofs(proofs: Sequence[FitProof]) -> None:
-    step = ("model", "slice", ">mesh", ">batch", ">runs", ">layers")
-    grid = table(*step, ">state", ">step", ">of a chip", ">took", "")
+    names = ("model", "slice", ">mesh", "program", ">rows x tokens", ">runs", ">layers")
+    grid = table(*names, ">state", ">step", ">of a chip", ">at best", "bound by", ">took", "")
     for proof in proofs:
+        fastest = f"{1000 * proof.bounds[proof.limit]:,.0f} ms" if proof.limit else ""
         grid.add_row(
-            proof.model, f"{proof.accelerator.removeprefix('TPU-')} {proof.topology}", proof.mesh,
-            f"{proof.batch_size} x {proof.max_length:,}", str(proof.runs), _layers(proof),
+            proof.model, f"{proof.accelerator.removeprefix('TPU-')} {proof.topology}", proof.mesh, proof.program,
+            f"{proof.rows} x {proof.tokens:,}", str(proof.runs), _layers(proof),
             _gib(proof.state_gib), _gib(proof.step_gib), f"{_gib(proof.total_gib) or 'more'} of {_gib(proof.chip_gib)}",
-            duration(proof.compile_seconds), "fits" if proof.fits else "[red]does not fit[/red]",
+            fastest, proof.limit or "", duration(proof.compile_seconds),
+            proof.verdict if proof.fits else f"[red]{proof.verdict}[/red]",
         )  # fmt: skip
     output = console()
     output.print()
@@ -144,8 +146,10 @@ def _print_proofs(proofs: Sequence[FitProof]) -> None:
     for proof in proofs:
         if proof.error:
             output.print(f"{proof.model}: {proof.error}", highlight=False, markup=False, soft_wrap=True)
-    note = "GiB per chip. State: parameters and optimizer; "
-    note += "step: activations, gradients, gathered weights and the program."
+    note = (
+        "GiB per chip. State: parameters and optimizer, or cache; step: activations, gradients, gathered weights and "
+        "the program. At best: what the chip's published rates allow, for a training step or one token of every reply."
+    )
     remedy = " Larger slice, larger tensor part of the mesh, smaller training.batch_size or training.max_length."
     output.print(note + ("" if all(proof.fits for proof in proofs) else remedy), highlight=False)
 

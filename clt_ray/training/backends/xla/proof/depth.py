@@ -12,6 +12,7 @@ eight layers the compiler has memory to spare and uses it, so the line would be 
 measures how far other depths are off the line).
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -19,6 +20,8 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +35,8 @@ LAYER_BYTES: Final = 0.85e9
 """Memory in bytes that each layer adds: 0.65e9 for 64 chips and 0.8e9 for 256 were measured."""
 FEWEST: Final = 8
 """Smallest number of layers for the deeper end of an extrapolation."""
+COMPILERS: Final = ("torch", "torch_xla", "libtpu", "jax", "transformers")
+"""Packages on which the compiled program depends."""
 _LAYERS: Final = "num_hidden_layers"
 _LAYER_TYPES: Final = "layer_types"
 """Key of a configuration with one kind of attention (full or with a sliding window) per layer."""
@@ -111,16 +116,41 @@ def compile_model(step: Step, depths: Sequence[int]) -> CompiledStep:
 
 
 def compile_layers(step: Step, layers: int) -> CompiledStep:
-    """Traces and compiles a step with the given number of layers, each in a process of its own."""
+    """Traces and compiles a step with the given number of layers, each in a process of its own.
+
+    The cost is kept in the user's cache folder, under a digest of everything that can change it.
+    """
     model = {**step.model, _LAYERS: layers}
     if model.get(_LAYER_TYPES) is not None:
         model[_LAYER_TYPES] = model[_LAYER_TYPES][:layers]
+    described = json.dumps(asdict(replace(step, model=model)), sort_keys=True)
+    known = _cache() / f"{hashlib.sha256((described + _compiler()).encode()).hexdigest()[:32]}.json"
+    if known.exists():
+        return CompiledStep(**json.loads(known.read_text()))
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "step.json"), Path(folder, "step.hlo")
-        source.write_text(json.dumps(asdict(replace(step, model=model))))
+        source.write_text(described)
         _run_module("trace", str(source), str(program), **tracing_environment(step.mesh[0] * step.mesh[1]))
-        printed = _run_module("compile", str(program), step.topology)
-    return CompiledStep(**json.loads(printed.splitlines()[-1]))
+        printed = _run_module("compile", str(program), step.topology).splitlines()[-1]
+    with tempfile.NamedTemporaryFile("w", dir=_cache(), delete=False) as written:
+        written.write(printed)
+    Path(written.name).rename(known)
+    return CompiledStep(**json.loads(printed))
+
+
+def _cache() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clt-ray" / "compiled"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@cache
+def _compiler() -> str:
+    """Returns a digest of this backend's source code, and the versions of the packages that make the program."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(file.read_bytes())
+    return " ".join([digest.hexdigest(), *(f"{name} {version(name)}" for name in COMPILERS)])
 
 
 def extrapolate(shallower: CompiledStep, deeper: CompiledStep, depths: tuple[int, int], layers: int) -> CompiledStep:

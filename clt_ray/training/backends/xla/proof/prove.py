@@ -1,4 +1,4 @@
-"""Prove that runs fit the chips of their slices, by compiling the training step of each distinct shape."""
+"""Prove that runs fit the chips of their slices, by compiling the training step and the decoding of each shape."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -7,10 +7,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from clt_ray.errors import ConfigurationError, Problem
-from clt_ray.sweep.accelerators import TPUS
+from clt_ray.sweep.accelerators import TPUS, TpuKind
 from clt_ray.sweep.run import RunSpec
-from clt_ray.training.backends.base import FitProof
+from clt_ray.training.backends.fit import DECODING, TRAINING, FitProof
+from clt_ray.training.backends.xla.buckets import widths
 from clt_ray.training.backends.xla.host_memory import available_bytes
+from clt_ray.training.backends.xla.proof.compile import CompiledStep
 from clt_ray.training.backends.xla.proof.depth import OutOfMemory, Step, affordable_depths, compile_model
 from clt_ray.training.model import location, recomputes
 
@@ -20,12 +22,13 @@ _OPTION = "plan --compile"
 
 
 def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list[FitProof]:
-    """Proves that runs fit the memory of their chips, by compiling each distinct training step without a TPU.
+    """Proves that runs fit the memory of their chips, by compiling each distinct program without a TPU.
 
-    Weights are not needed, only each model's configuration. Compiling a model of billions of parameters takes minutes
-    and most of this machine's memory. Where the memory does not suffice for all layers, fewer are compiled and the
-    result is extrapolated (`depth`). Runs on CPU or GPU are passed over. `announce` is called with each proof before
-    its compilation.
+    There are two for every model, batch and slice: a training step on the longest rows, and a token of decoding with
+    the longest prompts and replies. Weights are not needed, only each model's configuration. Compiling a model of
+    billions of parameters takes minutes and most of this machine's memory. Where the memory does not suffice for all
+    layers, fewer are compiled and the result is extrapolated (`depth`). Runs on CPU or GPU are passed over. `announce`
+    is called with each proof before its compilation.
 
     Raises:
         ConfigurationError: No run is on a TPU that the compiler supports, a model's configuration cannot be read, or
@@ -38,10 +41,10 @@ def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list
         if run.hardware.is_tpu and TPUS[run.hardware.accelerator].compiler_name is not None:
             training, hardware = run.training, run.hardware
             shape = hardware.accelerator, hardware.topology, hardware.mesh_shape, training.precision
-            key = run.model.name, run.model.source, *shape, training.batch_size, training.max_length
+            key = run.model.name, run.model.source, *shape, training.batch_size, training.max_length, *_evaluation(run)
             groups.setdefault(key, []).append(run)
     _require(groups)
-    return [_proof(same_shape, announce) for same_shape in groups.values()]
+    return [_proof(same_shape, program, announce) for same_shape in groups.values() for program in (TRAINING, DECODING)]
 
 
 def _require(groups: object) -> None:
@@ -60,24 +63,33 @@ def _require(groups: object) -> None:
         raise ConfigurationError(problems)
 
 
-def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProof:
+def _evaluation(run: RunSpec) -> tuple[int, int]:
+    """Returns the number of prompts at a time and the length limit of the longest replies in tokens."""
+    fsdp, prompts = run.hardware.mesh_shape[0], run.evaluation.batch_size
+    return -(-prompts // fsdp) * fsdp, max(run.evaluation.tokens_for(task) for task in run.tasks)
+
+
+def _proof(runs: list[RunSpec], program: str, announce: Callable[[FitProof], None]) -> FitProof:
     run = runs[0]
     hardware, training = run.hardware, run.training
     kind = TPUS[hardware.accelerator]
-    fsdp, tensor = hardware.mesh_shape
     topology = hardware.topology or "1x1"
+    prompts, new_tokens = _evaluation(run)
+    longest = widths(training.max_length)[-1]
+    rows, replies = (training.batch_size, 0) if program == TRAINING else (prompts, new_tokens)
     step = Step(
-        _configuration(run), f"{kind.compiler_name}:{topology}", (fsdp, tensor), training.batch_size,
-        training.max_length, training.precision, recomputes(run.model),
+        _configuration(run), f"{kind.compiler_name}:{topology}", hardware.mesh_shape, rows, longest,
+        training.precision, recomputes(run.model), new_tokens=replies,
     )  # fmt: skip
     depths = affordable_depths(step.layers, available_bytes())
     proof = FitProof(
         model=run.model.name,
+        program=program,
         accelerator=hardware.accelerator,
         topology=topology,
-        mesh=f"{fsdp}x{tensor}",
-        batch_size=training.batch_size,
-        max_length=training.max_length,
+        mesh="x".join(map(str, hardware.mesh_shape)),
+        rows=rows,
+        tokens=longest + replies,
         runs=len(runs),
         chip_gib=kind.memory / 2**30,
         layers=step.layers,
@@ -88,8 +100,31 @@ def _proof(runs: list[RunSpec], announce: Callable[[FitProof], None]) -> FitProo
         compiled = compile_model(step, depths)
     except OutOfMemory as error:
         return replace(proof, error=str(error))
-    state, step_memory = compiled.arguments_gib, compiled.temporaries_gib + compiled.code_gib
-    return replace(proof, state_gib=state, step_gib=step_memory, compile_seconds=compiled.compile_seconds)
+    return replace(
+        proof,
+        state_gib=compiled.arguments_gib,
+        step_gib=compiled.temporaries_gib + compiled.code_gib,
+        flops=compiled.flops,
+        bytes_accessed=compiled.bytes_accessed,
+        collectives=compiled.collectives,
+        bounds=bounds(compiled, kind),
+        compile_seconds=compiled.compile_seconds,
+    )
+
+
+def bounds(compiled: CompiledStep, kind: TpuKind) -> dict[str, float]:
+    """Returns the shortest seconds that arithmetic, memory and interconnect of a chip allow for a program.
+
+    Source: the roofline model of Williams, Waterman and Patterson (Communications of the ACM 52, 2009). A result of an
+    all-reduce passes every link twice, those of other collectives once.
+    """
+    moved = sum(size * (2 if name == "all-reduce" else 1) for name, size in compiled.collectives.items())
+    rates = {
+        "compute": (compiled.flops, kind.peak_flops),
+        "memory": (compiled.bytes_accessed, kind.bandwidth),
+        "interconnect": (moved, kind.interconnect),
+    }
+    return {name: amount / rate for name, (amount, rate) in rates.items() if rate is not None}
 
 
 def _configuration(run: RunSpec) -> dict[str, Any]:
