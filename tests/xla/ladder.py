@@ -41,7 +41,9 @@ def main() -> None:
     what, folder, *widths = sys.argv[1:]
     programs = {width: Path(folder, f"{width}.hlo") for width in widths}
     if what == "compile":
-        kernels = {width: compile_step(path.read_bytes(), TOPOLOGY).kernels for width, path in programs.items()}
+        kernels = {
+            width: compile_step(path.read_bytes(), [None] * 3, TOPOLOGY).kernels for width, path in programs.items()
+        }
         print(json.dumps(kernels))
     for width, path in programs.items():
         if what == "trace":

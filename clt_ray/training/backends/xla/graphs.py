@@ -94,21 +94,18 @@ class GraphBook:
             _replace(tensor, value)
         return results[len(changed) :]
 
+    @staticmethod
     def _record(
-        self, compute: Callable[[], Sequence[Tensor]], tensors: Sequence[Tensor], changed: int
+        compute: Callable[[], Sequence[Tensor]], tensors: Sequence[Tensor], changed: int
     ) -> tuple[Program, list[Tensor]]:
-        xla = torch_xla._XLAC
         # What was recorded before is no part of this computation.
         torch_xla.sync()
         for tensor in tensors[:changed]:
-            xla._set_buffer_donation(tensor, True)
-        places = {number: place for place, tensor in enumerate(tensors) for number in _numbers(tensor)}
-        results = [*tensors[:changed], *compute()]
-        numbers, values = xla._get_tensors_xla_device_data_node(results)
+            torch_xla._XLAC._set_buffer_donation(tensor, True)
+        results, arguments, values = record(compute, tensors, changed)
         with alias_with_buffer_donor_config():
-            key = xla._get_graph_hash(results)
-            xla._xla_warm_up_cache(results, [])
-        arguments = tuple(places.get(number, value) for number, value in zip(numbers, values, strict=True))
+            key = torch_xla._XLAC._get_graph_hash(results)
+            torch_xla._XLAC._xla_warm_up_cache(results, [])
         return Program(key, arguments), values
 
     def _require_same(self, name: str, step: int, first: Program, second: Program) -> None:
@@ -121,6 +118,25 @@ class GraphBook:
         if why:
             raise RecompilationError(f"{name} at step {step}: {why}; known graphs: {', '.join(self.programs)}")
         self._same.add(name)
+
+
+def record(
+    compute: Callable[[], Sequence[Tensor]], tensors: Sequence[Tensor], changed: int
+) -> tuple[list[Tensor], tuple[int | Tensor, ...], list[Tensor]]:
+    """Records a computation without running it.
+
+    Args:
+        compute: As in `GraphBook.run`.
+        tensors: What it changes, `changed` tensors, and what it reads.
+
+    Returns:
+        The results, which are the changed tensors first; the arguments of the program in its order, as in `Program`;
+        and their values on the chips.
+    """
+    places = {number: place for place, tensor in enumerate(tensors) for number in _numbers(tensor)}
+    results = [*tensors[:changed], *compute()]
+    numbers, values = torch_xla._XLAC._get_tensors_xla_device_data_node(results)
+    return results, tuple(places.get(number, value) for number, value in zip(numbers, values, strict=True)), values
 
 
 def _distinct(tensors: Iterable[Tensor]) -> list[Tensor]:

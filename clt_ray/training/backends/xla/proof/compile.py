@@ -1,6 +1,6 @@
 """Compile a traced training step for a TPU topology on a machine that has no TPU.
 
-    python -m clt_ray.training.backends.xla.proof.compile STEP.hlo v5e:8x8        # prints `CompiledStep` as JSON
+    python -m clt_ray.training.backends.xla.proof.compile PROGRAM.hlo v5e:8x8     # prints `CompiledStep` as JSON
 
 libtpu's compiler runs on any machine. Its input is the program that `trace` wrote, which states how each argument is
 split over the chips. Two facts that the program does not state are added here:
@@ -72,8 +72,10 @@ class CompiledStep:
         return self.arguments_gib + self.temporaries_gib + self.code_gib
 
 
-def compile_step(program: bytes, topology: str) -> CompiledStep:
+def compile_step(program: bytes, replaced: Sequence[int | None], topology: str) -> CompiledStep:
     """Compiles a program, a serialised HLO module with sharding annotations, for all chips of a topology.
+
+    `replaced` are the arguments whose places the results take, as in `trace.TakenGraph`.
 
     Raises:
         jax.errors.JaxRuntimeError: The compiler refuses the program; where memory runs out, the message names the
@@ -84,20 +86,13 @@ def compile_step(program: bytes, topology: str) -> CompiledStep:
     os.environ.setdefault("LIBTPU_INIT_ARGS", " ".join(LIBTPU_FLAGS))
     # libtpu lets one process use the chips; this process uses none of them.
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
-    import numpy as np
     from jax.experimental import topologies
     from jaxlib import xla_client
 
     devices = topologies.get_topology_desc(platform="tpu", topology_name=topology).devices
     count = len(devices)
-    module, kernels = _module(program)
-    options = xla_client.CompileOptions()
-    options.num_replicas, options.num_partitions = 1, count
-    assignment = xla_client.DeviceAssignment.create(np.arange(count).reshape(1, count))
-    options.device_assignment = assignment
-    build = options.executable_build_options
-    build.use_spmd_partitioning, build.num_partitions, build.num_replicas = True, count, 1
-    build.device_assignment = assignment
+    module, kernels = module_of(program, replaced)
+    options = partitioning([device.id for device in devices])
     began = time.monotonic()
     compiled = devices[0].client.compile(module, xla_client.DeviceList(tuple(devices)), options)
     seconds = time.monotonic() - began
@@ -128,7 +123,21 @@ def collectives(text: str) -> dict[str, float]:
     return bytes_of
 
 
-def _module(program: bytes) -> tuple[bytes, int]:
+def partitioning(devices: Sequence[int]) -> Any:
+    """Returns the compiler's options for one program that is split over the devices with these numbers."""
+    import numpy as np
+    from jaxlib import xla_client
+
+    options = xla_client.CompileOptions()
+    build, count = options.executable_build_options, len(devices)
+    assignment = xla_client.DeviceAssignment.create(np.array(devices).reshape(1, count))
+    options.num_replicas, options.num_partitions, options.device_assignment = 1, count, assignment
+    build.use_spmd_partitioning, build.num_partitions, build.num_replicas = True, count, 1
+    build.device_assignment = assignment
+    return options
+
+
+def module_of(program: bytes, replaced: Sequence[int | None]) -> tuple[bytes, int]:
     """Returns the program as MLIR bytecode, with arguments donated and results split, and its number of kernels."""
     from jax._src.interpreters import mlir
     from jaxlib import xla_client
@@ -140,13 +149,10 @@ def _module(program: bytes) -> tuple[bytes, int]:
         main = next(function for function in module.body.operations if function.name.value == "main")
         block = main.regions[0].blocks[0]
         shardings = [_sharding(argument) for argument in block.arguments]
-        arguments = [_attributes(ir, sharding, donate=True) for sharding in shardings]
+        arguments = [_attributes(ir, sharding, donate=index in replaced) for index, sharding in enumerate(shardings)]
         main.attributes["arg_attrs"] = ir.ArrayAttr.get(arguments)
-        # A result has the type of the tensor that it replaces, and tensors of one type are split alike.
-        pairs = zip(block.arguments, shardings, strict=True)
-        by_type = {str(argument.type): sharding for argument, sharding in pairs if sharding is not None}
-        results = list(block.operations)[-1].operands
-        split = [_attributes(ir, by_type.get(str(result.type)), donate=False) for result in results]
+        places = [None if index is None else shardings[index] for index in replaced]
+        split = [_attributes(ir, sharding, donate=False) for sharding in places]
         main.attributes["res_attrs"] = ir.ArrayAttr.get(split)
         written = io.BytesIO()
         module.operation.write_bytecode(written)
@@ -164,14 +170,15 @@ def _sharding(argument: Any) -> Any:
 
 def _attributes(ir: Any, sharding: Any, *, donate: bool) -> Any:
     attributes = {"mhlo.sharding": sharding if sharding is not None else ir.StringAttr.get(REPLICATED)}
-    if donate and sharding is not None:
+    if donate:
         attributes["jax.buffer_donor"] = ir.BoolAttr.get(True)
     return ir.DictAttr.get(attributes)
 
 
 def main(arguments: Sequence[str]) -> None:
     path, topology = arguments
-    print(json.dumps(asdict(compile_step(Path(path).read_bytes(), topology))))
+    replaced = json.loads(Path(path).with_suffix(".json").read_text())
+    print(json.dumps(asdict(compile_step(Path(path).read_bytes(), replaced, topology))))
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def compile_layers(step: Step, layers: int) -> CompiledStep:
     if known.exists():
         return CompiledStep(**json.loads(known.read_text()))
     with tempfile.TemporaryDirectory() as folder:
-        source, program = Path(folder, "step.json"), Path(folder, "step.hlo")
+        source, program = Path(folder, "step.json"), Path(folder, "program.hlo")
         source.write_text(described)
         _run_module("trace", str(source), str(program), **tracing_environment(step.mesh[0] * step.mesh[1]))
         printed = _run_module("compile", str(program), step.topology).splitlines()[-1]

@@ -1,13 +1,13 @@
 """Trace the trainer's step for a slice that this machine does not have, as a program for libtpu's compiler.
 
-    python -m clt_ray.training.backends.xla.proof.trace STEP.json STEP.hlo
+    python -m clt_ray.training.backends.xla.proof.trace STEP.json PROGRAM.hlo       # writes PROGRAM.json, too
 
 The step is the trainer's own (`step.TrainStep`). Only its foundations are replaced: tensors have a shape, a number
 format and a partition but no memory, and the graph is taken instead of being run. What a compiler reports for the
 program (memory per chip, collectives) therefore holds for the step that training will run.
 
-STEP.json holds the fields of `depth.Step`. The number of devices is fixed when torch_xla starts, so the process has
-to be started with `environment.tracing_environment(chips)`.
+STEP.json holds the fields of `depth.Step`, PROGRAM.json the list `TakenGraph.replaced`. The number of devices is fixed
+when torch_xla starts, so the process has to be started with `environment.tracing_environment(chips)`.
 """
 
 import json
@@ -26,7 +26,7 @@ from transformers import CONFIG_MAPPING
 from clt_ray.families import Partition
 from clt_ray.training.backends.xla import attention
 from clt_ray.training.backends.xla.decode import Decoder
-from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.graphs import GraphBook, record
 from clt_ray.training.backends.xla.model import ShardedModel, fill, prepare, without_values
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape, sharding_plan
@@ -35,21 +35,21 @@ from clt_ray.training.backends.xla.slice import Slice, computation_type
 from clt_ray.training.backends.xla.step import TrainStep
 
 
-def trace(shape: Step, settings: AdamWSettings) -> bytes:
-    """Returns the program of a step, or of one more token of every reply, as a serialised HLO module."""
+def trace(shape: Step, settings: AdamWSettings) -> "TakenGraph":
+    """Returns the program of a step, or of one more token of every reply."""
     model, taken = without_memory(shape), TakenGraph()
     if shape.new_tokens:
         decoder = Decoder(model, [0], 0, shape.rows, shape.new_tokens, shape.width, taken)
         one = {"token": torch.zeros(shape.rows, 1), "position": torch.zeros(shape.rows, 1), "slot": torch.zeros(1)}
         placed = model.chips.put_all({name: value.long() for name, value in one.items()}, dict.fromkeys(one, ()))
         decoder.read(replace(decoder.start([[0] * shape.width] * shape.rows), **placed), 1)
-        return taken.program
+        return taken
     optimizer = AdamW(model.parameters(), model.plan, [], settings, model.chips)
     optimizer.create_empty()
     step = TrainStep(model, optimizer, taken)
     ids = torch.zeros(1, dtype=torch.int32).expand(shape.rows, shape.width)
     step({"input_ids": ids, "labels": ids}, shape.rows * shape.width, 1e-5, 1)
-    return taken.program
+    return taken
 
 
 def without_memory(shape: Step) -> ShardedModel:
@@ -93,6 +93,9 @@ class TakenGraph(GraphBook):
     """Takes the graph of a computation instead of running it."""
 
     program = b""
+    """A serialised HLO module."""
+    replaced: Sequence[int | None] = ()
+    """For each result of the program, the argument whose place it takes; None for a value of its own."""
 
     def run(
         self,
@@ -102,16 +105,21 @@ class TakenGraph(GraphBook):
         reads: Iterable[Tensor] = (),
         changes: Iterable[Tensor] = (),
     ) -> list[Tensor]:
-        results = list(compute())
-        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto([*dict.fromkeys(changes), *results])
-        return results
+        changed = list(dict.fromkeys(changes))
+        results, arguments, _ = record(compute, changed, len(changed))
+        index_of = {place: index for index, place in enumerate(arguments) if isinstance(place, int)}
+        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto(results)
+        self.replaced = [index_of.get(place) for place in range(len(results))]
+        return results[len(changed) :]
 
 
 def main(arguments: Sequence[str]) -> None:
     source, target = map(Path, arguments)
     document = json.loads(source.read_text())
     settings = AdamWSettings(beta1=0.9, beta2=0.999, weight_decay=0.0, max_norm=1.0)
-    target.write_bytes(trace(Step(**document), settings))
+    taken = trace(Step(**document), settings)
+    target.write_bytes(taken.program)
+    target.with_suffix(".json").write_text(json.dumps(taken.replaced))
 
 
 if __name__ == "__main__":
