@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,10 +68,10 @@ def test_the_mean_of_the_log_window_is_that_of_its_steps(checkpoints: dict[str, 
     assert step.read().loss == pytest.approx(sum(single) / 3, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["llama", "cohere"])
-def test_recomputed_activations_change_nothing(checkpoints: dict[str, Path], name: str) -> None:
-    plain = losses(make_step(checkpoints[name], torch.float32))
-    assert losses(make_step(checkpoints[name], torch.float32, rematerialise=True)) == pytest.approx(plain, rel=1e-5)
+def test_recomputed_activations_change_nothing(checkpoints: dict[str, Path]) -> None:
+    plain = losses(make_step(checkpoints["cohere"], torch.float32))
+    again = losses(make_step(checkpoints["cohere"], torch.float32, rematerialise=True))
+    assert again == pytest.approx(plain, rel=1e-5)
 
 
 def test_small_updates_of_bf16_parameters_add_up_in_their_masters(checkpoints: dict[str, Path]) -> None:
@@ -121,21 +120,19 @@ def test_steps_are_recorded_twice_and_then_repeated(
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("second", "why"),
     [
-        # Without a norm to clip to, the step is another program; another decay rate is a number in the same one.
-        ({"max_norm": math.inf}, "its operations differ"),
-        ({"beta2": 0.95}, "a number in it was 0.001.* before and is 0.05"),
+        (lambda value: value * 3.0, "a number in it was 2.0 before and is 3.0"),
+        (lambda value: value * 2.0 + value, "its operations differ"),
     ],
 )
 def test_a_value_that_became_part_of_the_graph_is_an_error(
-    checkpoints: dict[str, Path], settings: dict[str, float], why: str
+    second: Callable[[torch.Tensor], torch.Tensor], why: str
 ) -> None:
-    step = make_step(checkpoints["llama"], torch.float32)
-    step(batch(), 4 * 54, 1e-3, 1)
-    step.optimizer.settings = replace(SETTINGS, **settings)
-    with pytest.raises(RecompilationError, match=rf"train \(4, 64\) at step 2: {why}"):
-        step(batch(), 4 * 54, 1e-3, 2)
+    graphs, value = GraphBook(), Slice(MeshShape(2, 2)).put(torch.ones(4))
+    graphs.run("scale (4,)", 1, lambda: [value * 2.0], [value])
+    with pytest.raises(RecompilationError, match=rf"scale \(4,\) at step 2: {why}"):
+        graphs.run("scale (4,)", 2, lambda: [second(value)], [value])
 
 
 def test_a_tensor_that_the_program_would_keep_is_an_error(checkpoints: dict[str, Path]) -> None:
