@@ -10,7 +10,7 @@ from rich.table import Table
 from clt_ray.opened import OpenSweep, open_sweeps
 from clt_ray.sweep.cost import assumptions
 from clt_ray.sweep.plan import NOT_STARTED, Plan, PlannedCell, make_plan
-from clt_ray.training.backends.fit import FitProof
+from clt_ray.training.backends.fit import FitProof, prove
 from clt_ray.verbs.options import Json, Overrides, Pilot, Storage, argument, flag, next_command
 from clt_ray.verbs.terminal import CELL_COLUMNS, RepeatedCells, console, duration, print_json, table
 
@@ -39,10 +39,8 @@ def prove_fits(planned: Plan, announce: Callable[[FitProof], None] = lambda _: N
     Raises:
         ConfigurationError: No run is on a TPU that the compiler knows, a model's configuration cannot be read, or
             this environment cannot compile.
-        CompilationError: A step cannot be compiled for another reason than the memory of the chips.
+        CompilationError: A program cannot be compiled for another reason than the memory of the chips.
     """
-    from clt_ray.training.backends.xla.proof.prove import prove
-
     return prove((cell.run for cell in planned.cells), announce)
 
 

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clt_ray.errors import ConfigurationError
 from clt_ray.families import FAMILIES, Family, Heads
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
@@ -80,6 +82,16 @@ def test_a_process_gets_what_it_needs_and_nothing_that_harms(monkeypatch: pytest
     assert (variables[environment.PROCESS_INDEX], variables[environment.PROCESS_COUNT]) == ("3", "16")
     assert environment.wrong(variables | {"XLA_USE_BF16": "1"}) == ["XLA_USE_BF16 is set"]
     assert len(environment.wrong({})) == 2
+
+
+@pytest.mark.skipif(find_spec("torch_xla") is None, reason="needs the tpu extra")
+def test_another_version_of_torch_xla_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from clt_ray.training.backends.xla import private
+
+    private.require_known_version()
+    monkeypatch.setattr(private, "version", lambda _: "2.10.0")
+    with pytest.raises(ConfigurationError, match=r"torch_xla.*2\.10\.0.*not public in torch_xla 2\.9"):
+        private.require_known_version()
 
 
 def test_planning_for_a_tpu_loads_neither_torch_nor_torch_xla() -> None:

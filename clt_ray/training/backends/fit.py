@@ -1,8 +1,10 @@
 """What the programs of a run take of an accelerator, proved before anything is reserved."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from clt_ray.sweep.run import RunSpec
 
 DECODING, TRAINING = "decoding", "training"
 TIGHT = 0.9
@@ -76,3 +78,10 @@ class FitProof:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"total_gib": self.total_gib, "fits": self.fits, "verdict": self.verdict}
+
+
+def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list[FitProof]:
+    """Proves that runs on TPUs fit their chips, as `backends.xla.proof.prove` does."""
+    from clt_ray.training.backends.xla.proof.prove import prove
+
+    return prove(runs, announce)

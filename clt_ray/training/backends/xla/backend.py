@@ -54,6 +54,9 @@ class XlaBackend(Backend):
         import torch_xla.runtime as runtime
         from transformers import set_seed
 
+        from clt_ray.training.backends.xla.private import require_known_version
+
+        require_known_version()
         environment.wait_for_chips(environment.CHIPS if os.environ["PJRT_DEVICE"] == "TPU" else ())
         if not runtime.is_spmd():
             runtime.use_spmd()

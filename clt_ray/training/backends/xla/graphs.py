@@ -10,8 +10,7 @@ computation is recorded once for every kind and shape, and later calls give its 
 
 A value that changes between calls must be one of those tensors. Any other becomes part of the program: torch_xla would
 compile again at every step, which costs minutes on a TPU, and a repeated program would go on with the old value. So the
-second call compares, and a difference is an error. The functions of torch_xla are those of its bridge for
-torch.compile (torch_xla/_dynamo/dynamo_bridge.py in 2.9).
+second call compares, and a difference is an error.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,9 +20,9 @@ import torch
 import torch_xla
 import torch_xla.debug.metrics as metrics
 from torch import Tensor
-from torch_xla._dynamo.dynamo_bridge import alias_with_buffer_donor_config
 
 from clt_ray.errors import CltRayError
+from clt_ray.training.backends.xla import private
 
 
 class RecompilationError(CltRayError):
@@ -84,14 +83,14 @@ class GraphBook:
         self.programs[name] = recorded
         results = self._execute(recorded, arguments, changed)
         # What else was recorded, such as gradients, must not be computed from the values that are overwritten now.
-        torch_xla._XLAC._clear_pending_irs(str(torch_xla.device()))
+        private.forget_recorded()
         return results
 
     @staticmethod
     def _execute(program: Program, arguments: Sequence[Tensor], changed: Sequence[Tensor]) -> list[Tensor]:
-        results: list[Tensor] = torch_xla._XLAC._run_cached_graph(program.key, arguments)
+        results: list[Tensor] = private.run_compiled(program.key, arguments)
         for tensor, value in zip(changed, results, strict=False):
-            _replace(tensor, value)
+            private.replace_value(tensor, value)
         return results[len(changed) :]
 
     @staticmethod
@@ -101,12 +100,9 @@ class GraphBook:
         # What was recorded before is no part of this computation.
         torch_xla.sync()
         for tensor in tensors[:changed]:
-            torch_xla._XLAC._set_buffer_donation(tensor, True)
+            private.donate(tensor, True)
         results, arguments, values = record(compute, tensors, changed)
-        with alias_with_buffer_donor_config():
-            key = torch_xla._XLAC._get_graph_hash(results)
-            torch_xla._XLAC._xla_warm_up_cache(results, [])
-        return Program(key, arguments), values
+        return Program(private.compiled_key(results), arguments), values
 
     def _require_same(self, name: str, step: int, first: Program, second: Program) -> None:
         why = "its operations differ from those before" if first.key != second.key else ""
@@ -135,7 +131,7 @@ def record(
     """
     places = {number: place for place, tensor in enumerate(tensors) for number in _numbers(tensor)}
     results = [*tensors[:changed], *compute()]
-    numbers, values = torch_xla._XLAC._get_tensors_xla_device_data_node(results)
+    numbers, values = private.inputs_of(results)
     return results, tuple(places.get(number, value) for number, value in zip(numbers, values, strict=True)), values
 
 
@@ -143,17 +139,10 @@ def _distinct(tensors: Iterable[Tensor]) -> list[Tensor]:
     return list({id(tensor): tensor for tensor in tensors}.values())
 
 
-def _replace(tensor: Tensor, value: Tensor) -> None:
-    """Gives a tensor, and all views of it that are made from now on, another value on the chips."""
-    torch._functionalize_replace(tensor, torch._from_functional_tensor(value))
-    torch._functionalize_commit_update(tensor)
-    torch._functionalize_sync(tensor)
-
-
 def _numbers(tensor: Tensor) -> tuple[int, int]:
     """Returns the numbers under which torch_xla will report that a graph reads the value of this tensor.
 
     It reports the tensor that asked for the value last. That is this one, or the copy made here by asking for it.
     """
-    _, (copy,) = torch_xla._XLAC._get_tensors_xla_device_data_node([tensor])
-    return torch_xla._XLAC._xla_get_tensor_id(tensor), torch_xla._XLAC._xla_get_tensor_id(copy)
+    _, (copy,) = private.inputs_of([tensor])
+    return private.number_of(tensor), private.number_of(copy)

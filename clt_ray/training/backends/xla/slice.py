@@ -11,6 +11,7 @@ import torch_xla.distributed.spmd as spmd
 from torch import Tensor
 
 from clt_ray.families import FSDP, TENSOR, Partition
+from clt_ray.training.backends.xla import private
 from clt_ray.training.backends.xla.plan import MeshShape
 
 
@@ -46,7 +47,7 @@ class Slice:
     def annotate(self, value: Tensor, partition: Partition) -> Tensor:
         """Splits a tensor as `constrain` does, but outside of automatic differentiation, and returns it."""
         spec = self.mesh.get_op_sharding(self._complete(partition, value.dim()))
-        torch_xla._XLAC._xla_annotate_custom_sharding(value, spec)
+        private.annotate_sharding(value, spec)
         return value
 
     def finish(self, values: Sequence[Tensor]) -> None:
@@ -93,7 +94,7 @@ class Slice:
     def local_parts(self, value: Tensor) -> list[tuple[slice, ...]]:
         """Returns which parts of a tensor the chips of this host hold, without reading them."""
         whole = tuple(slice(0, size) for size in value.shape)
-        (parts,) = torch_xla._XLAC._get_local_shard_replica_and_indices([value])
+        (parts,) = private.parts_of_host([value])
         return [whole if indices is Ellipsis else tuple(indices) for _, indices in parts]
 
     def gather(self, value: Tensor) -> Tensor:

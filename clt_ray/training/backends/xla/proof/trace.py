@@ -17,14 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch_xla
 import torch_xla.runtime as runtime
 from torch import Tensor
 from torch_xla.core.xla_builder import create_placeholder_tensor
 from transformers import CONFIG_MAPPING
 
 from clt_ray.families import Partition
-from clt_ray.training.backends.xla import attention
+from clt_ray.training.backends.xla import attention, private
 from clt_ray.training.backends.xla.decode import Decoder
 from clt_ray.training.backends.xla.graphs import GraphBook, record
 from clt_ray.training.backends.xla.model import ShardedModel, fill, prepare, without_values
@@ -108,7 +107,7 @@ class TakenGraph(GraphBook):
         changed = list(dict.fromkeys(changes))
         results, arguments, _ = record(compute, changed, len(changed))
         index_of = {place: index for index, place in enumerate(arguments) if isinstance(place, int)}
-        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto(results)
+        self.program = private.hlo_of(results)
         self.replaced = [index_of.get(place) for place in range(len(results))]
         return results[len(changed) :]
 
