@@ -1,13 +1,14 @@
 """Tables based on run-to-run noise: the noise itself, and gains whose intervals cover retraining."""
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, Final
 
 import pandas as pd
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_noise
-from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study
+from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study, grouped
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, series_columns
 from clt_ray.analysis.uncertainty import Estimate, ResampledValue
 
@@ -26,7 +27,7 @@ def noise(study: Study) -> pd.DataFrame:
     of freedom; `method`.
     """
     rows = []
-    for curves in _curves_by_design(study):
+    for curves in grouped(study.curves, attrgetter(*_DESIGN)):
         estimate = run_noise(study, curves, _mean_score(NON_ENGLISH))
         if estimate.is_known:
             design = {name: getattr(curves[0], name) for name in _DESIGN}
@@ -59,7 +60,7 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
 
 
 def _curves_with_noise(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
-    for curves in _curves_by_design(study):
+    for curves in grouped(study.curves, attrgetter(*_DESIGN)):
         for curve in curves:
             if curve.origin is None or len(curve.points) < 2 or curve.is_control:
                 continue
@@ -67,13 +68,6 @@ def _curves_with_noise(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoi
             for exposure in ("seen", "unseen"):
                 if study.languages(curve, *curve.points, among=exposure):
                     yield curve, curve.origin, exposure, run_noise(study, same_languages, _mean_score(exposure))
-
-
-def _curves_by_design(study: Study) -> list[list[Curve]]:
-    designs: dict[tuple[str, ...], list[Curve]] = {}
-    for curve in study.curves:
-        designs.setdefault(tuple(getattr(curve, name) for name in _DESIGN), []).append(curve)
-    return list(designs.values())
 
 
 def _runs_used(point: Point, estimate: Estimate) -> int:

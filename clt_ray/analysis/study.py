@@ -8,7 +8,7 @@ training languages of the other runs of the curve.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +20,9 @@ from clt_ray.analysis.task_scores import ENGLISH, TaskScores
 from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.errors import ConfigurationError, Problem
 
-__all__ = ["DRAWS", "ENGLISH", "NON_ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "TaskScores", "curve_order"]
+__all__ = [
+    "DRAWS", "ENGLISH", "NON_ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "TaskScores", "curve_order", "grouped",
+]  # fmt: skip
 
 NON_ENGLISH: Final = "non-English"
 """Name of all languages but English, used like the name of an exposure."""
@@ -189,6 +191,14 @@ def _curves(scores: pd.DataFrame) -> tuple[Curve, ...]:
         if trained.empty:
             curves.append(Curve(model, setting, task, metric_name, NO_GROUP, (), mixture, _points(origins)))
     return tuple(sorted(curves, key=curve_order))
+
+
+def grouped(curves: Iterable[Curve], key: Callable[[Curve], Hashable]) -> list[list[Curve]]:
+    """Returns the curves in groups of equal keys, in the order of the first curve of each group."""
+    groups: dict[Hashable, list[Curve]] = {}
+    for curve in curves:
+        groups.setdefault(key(curve), []).append(curve)
+    return list(groups.values())
 
 
 def _points(runs: pd.DataFrame) -> tuple[Point, ...]:
