@@ -4,6 +4,7 @@ The columns that identify a point of a curve are `table_columns.SERIES_COLUMNS`.
 """
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from math import isnan
 from typing import Any, Final
 
@@ -11,11 +12,11 @@ import pandas as pd
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.labels import language_order, natural_sort_key
-from clt_ray.analysis.metrics import metric, task_order
+from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.rank_correlation import FISHER, MIN_PAIRS
-from clt_ray.analysis.study import ENGLISH, NO_GROUP, NON_ENGLISH, Curve, Point, Study
+from clt_ray.analysis.study import ENGLISH, NO_GROUP, NON_ENGLISH, Study
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, curve_columns, estimate_row, estimate_table
-from clt_ray.analysis.uncertainty import NO_INTERVAL, WILSON, Estimate, wilson
+from clt_ray.analysis.uncertainty import NO_INTERVAL, WILSON, wilson
 
 MEAN: Final = "mean"
 """Value of `eval_language` in rows about the mean over all languages of an exposure."""
@@ -58,7 +59,10 @@ def per_language(study: Study) -> pd.DataFrame:
     for curve, point in study.points():
         for code in sorted(study.languages(curve, point), key=language_order):
             exposure = curve.exposure(code) if curve.train_languages or code == ENGLISH else NON_ENGLISH
-            estimate = score(study, curve, point, code)
+            estimate = study.mean(curve, point, [code]).estimate()
+            if curve.metric == "accuracy" and len(point.runs) == 1:
+                low, high = wilson(estimate.estimate, estimate.n)
+                estimate = replace(estimate, low=low, high=high, method=WILSON)
             rows.append(estimate_row(curve, point, "score", estimate, eval_language=code, exposure=exposure))
     return estimate_table(rows, "eval_language", "exposure", "score")
 
@@ -100,15 +104,6 @@ def transfer_correlation(study: Study) -> pd.DataFrame:
     columns = ["model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high", "train_languages",
                "mixture", "metric", "method", "run_ids"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
-
-
-def score(study: Study, curve: Curve, point: Point, language: str) -> Estimate:
-    """Returns the mean score of a point in one language, with a Wilson interval for the accuracy of a single run."""
-    estimate = study.mean(curve, point, [language]).estimate()
-    if metric(curve.metric).name == "accuracy" and len(point.runs) == 1:
-        low, high = wilson(estimate.estimate, estimate.n)
-        return Estimate(estimate.estimate, low, high, estimate.n, WILSON, estimate.run_ids)
-    return estimate
 
 
 def leave_one_out(study: Study) -> pd.DataFrame:

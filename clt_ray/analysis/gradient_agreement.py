@@ -78,17 +78,13 @@ def over_steps(cosines: pd.DataFrame) -> pd.DataFrame:
     table = grouped.agg(cosine="mean", first="first", last="last", steps="size").reset_index()
     itself = table[table["relation"] == ITSELF]
     keys = zip(itself["run_id"], itself["first_task"], itself["first_language"], strict=True)
-    reliability = dict(zip(keys, map(spearman_brown, itself["cosine"]), strict=True))
+    halves = itself["cosine"].where(itself["cosine"] > 0)
+    reliability = dict(zip(keys, 2 * halves / (1 + halves), strict=True))
     sides = [
         [reliability.get(key, nan) for key in zip(table["run_id"], table[task], table[language], strict=True)]
         for task, language in (PAIR_COLUMNS[:2], PAIR_COLUMNS[2:])
     ]
     return table.assign(ceiling=np.sqrt(np.prod(np.array(sides, dtype=float).reshape(2, -1), axis=0)))
-
-
-def spearman_brown(half_cosine: float) -> float:
-    """Returns the reliability of a gradient from the cosine of its halves; NaN if the cosine is not above 0."""
-    return 2 * half_cosine / (1 + half_cosine) if half_cosine > 0 else nan
 
 
 def gradient_agreement(cosines: pd.DataFrame) -> pd.DataFrame:

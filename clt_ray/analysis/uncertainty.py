@@ -38,6 +38,8 @@ NORMAL: Final = "normal approximation"
 WILSON: Final = "Wilson"
 NO_INTERVAL: Final = "none"
 
+FEWEST: Final = 3
+"""Smallest number of items, languages or runs for which an interval by Student's t distribution is computed."""
 _USABLE: Final = 0.99
 """Smallest share of resamples in which a ratio must be finite for its interval to be reported."""
 
@@ -67,7 +69,7 @@ class Estimate:
 
     @property
     def excludes_zero(self) -> bool:
-        return self.has_interval and (self.low > 0 or self.high < 0)
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ class ResampledValue:
         quantile is too small for few items. Both are corrected by taking wider percentiles (Hesterberg, "What Teachers
         Should Know About the Bootstrap", The American Statistician 69(4), 2015, section 5.1). If all resamples are
         equal, the share of items that could still differ is at most the upper Wilson bound of 0 successes in n, and the
-        interval is computed from that bound.
+        interval is computed from that bound. The p value is that of Student's t test, because a share of the resamples
+        has steps of one divided by their number, too coarse for the correction for multiple comparisons.
         """
         low, high, p = nan, nan, nan
         if self.draws is not None and np.isfinite(self.value):
@@ -139,9 +142,12 @@ class ResampledValue:
             if finite.size < _USABLE * self.draws.size:
                 pass  # A ratio whose denominator is zero in many resamples has no interval.
             elif np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
-                tail = _tail(self.units)
+                # With infinitely many degrees of freedom, or too few to estimate any, t is the normal distribution.
+                units = self.units if self.units >= FEWEST else inf
+                shrinkage = sqrt(1 - 1 / units)
+                tail = ndtr(-t_quantile(units - 1) / shrinkage)
                 low, high = (float(end) for end in np.quantile(finite, [tail, 1 - tail]))
-                p = _p_value(self.value, float(finite.std(ddof=1)), self.units)
+                p = float(2 * stdtr(units - 1, -abs(self.value) / float(finite.std(ddof=1)) * shrinkage))
             elif np.isfinite(self.units) and np.isfinite(self.bounds).all():
                 half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units))[1]
                 low, high = max(self.value - half, self.bounds[0]), min(self.value + half, self.bounds[1])
@@ -214,32 +220,9 @@ def resampled_means(items: Floats, counts: NDArray[np.float32]) -> Floats:
         return np.asarray(total / size, dtype=np.float64)
 
 
-def _p_value(value: float, standard_error: float, units: float) -> float:
-    """Returns the two-sided p value of a true value of zero, by Student's t test.
-
-    A share of the resamples beyond zero could not be smaller than one divided by their number, which is too coarse for
-    the correction for multiple comparisons.
-    """
-    if not np.isfinite(units) or units < 3:
-        return float(2 * ndtr(-abs(value) / standard_error))
-    # The bootstrap standard error is too small by the factor that `_tail` corrects in the interval.
-    return float(2 * stdtr(units - 1, -abs(value) / standard_error * sqrt((units - 1) / units)))
-
-
-def _tail(units: float) -> float:
-    """Returns the share of resamples below the interval's lower end; for few units it is below 2.5%."""
-    if not np.isfinite(units) or units < 3:
-        return (1 - CONFIDENCE_LEVEL) / 2
-    return float(ndtr(-sqrt(units / (units - 1)) * t_quantile(units - 1)))
-
-
 def t_quantile(degrees_of_freedom: float) -> float:
     """Returns half of the width of a 95% interval of Student's t distribution, in standard deviations."""
     return float(stdtrit(degrees_of_freedom, (1 + CONFIDENCE_LEVEL) / 2))
-
-
-FEWEST: Final = 3
-"""Smallest number of languages (or runs) for which an interval is computed."""
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from clt_ray.analysis import transfer
 from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.findings import claim as claims
 from clt_ray.analysis.findings.claim import Claim, Statement, around, noise_of, values, verdict
-from clt_ray.analysis.run_noise import add_noise, peak, resampled_peaks
+from clt_ray.analysis.run_noise import add_noise, peak
 from clt_ray.analysis.saturation import FALLING, FLAT, Series, saturation
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats, t_quantile
@@ -76,7 +76,7 @@ def data_ratio(statement: Statement, model: str) -> Claim:
         series = values(study, curve, claims.mean_score)[1:]
         best_sizes.append(sizes[int(np.argmax(series))])
         noise = noise_of(study, curve, claims.mean_score)
-        resampled_sizes.append(sizes[resampled_peaks(series, noise.standard_deviation, seed)])
+        resampled_sizes.append(sizes[add_noise(series, noise.standard_deviation, seed).argmax(axis=1)])
     low, high = _ends(resampled_sizes[0] / resampled_sizes[1])
     ratio = float(best_sizes[0] / best_sizes[1])
     outcome, reason = verdict(claims.agrees(ratio, 13, 0.5), low > 1), "" if low > 1 else "noise"
