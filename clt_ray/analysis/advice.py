@@ -30,7 +30,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from clt_ray.analysis.metrics import metric
+from clt_ray.analysis.metrics import metric, scale
 from clt_ray.analysis.needed_runs import NeededRun, Question, needed_runs
 from clt_ray.analysis.saturation import FALLING, FLAT, NOT_SATURATING, Plateau, Refits, Saturation, Series, saturation
 from clt_ray.analysis.study import NON_ENGLISH, Curve, Study
@@ -206,8 +206,8 @@ def advise(
 def _no_runs(study: Study, task: str, model: str, setting: str | None) -> str:
     models = sorted({curve.model for curve in study.curves if curve.task == task and curve.is_multilingual})
     restriction = f" in setting {setting}" if setting else ""
-    existing = f"; there are runs of {', '.join(models)}" if models else f"; there are runs of {', '.join(study.tasks)}"
-    return f"no run of this model trains on non-English rows of the task{restriction}{existing}"
+    existing = ", ".join(models or study.tasks)
+    return f"no run of this model trains on non-English rows of the task{restriction}; there are runs of {existing}"
 
 
 def _check_question(task_metric: Metric, target: float | None, budget: int | None, tolerance: float | None) -> None:
@@ -215,8 +215,7 @@ def _check_question(task_metric: Metric, target: float | None, budget: int | Non
     if target is not None and budget is not None:
         message = "cannot be combined with --target"
         problems.append(Problem("advise", "--budget", budget, message, "ask for one of the two"))
-    remedy = f"{task_metric.name} goes from {task_metric.low:g} to {task_metric.high:g}"
-    remedy += "; divide percentages by 100" if task_metric.high == 1 else ""
+    remedy = scale(task_metric)
     if target is not None and not task_metric.low <= target <= task_metric.high:
         message = f"is outside the range of {task_metric.name}"
         problems.append(Problem("advise", "--target", target, message, remedy))
@@ -304,13 +303,9 @@ def _fewest_samples(needed: Floats, sizes: Sequence[int]) -> tuple[int, bool]:
         return sizes[-1], False
     if enough <= 0:
         return 0, True
-    return min(max(_rounded_up(enough), sizes[1]), sizes[-1]), True
-
-
-def _rounded_up(samples: float) -> int:
-    """Rounds up to two significant digits, because more would suggest a precision that the estimate lacks."""
-    unit = 10 ** max(floor(log10(samples)) - 1, 0)
-    return int(ceil(samples / unit - 1e-9) * unit)
+    # More than two significant digits would suggest a precision that the estimate lacks.
+    unit = 10 ** max(floor(log10(enough)) - 1, 0)
+    return min(max(int(ceil(enough / unit - 1e-9) * unit), sizes[1]), sizes[-1]), True
 
 
 def _shape_of_curve(fit: Saturation) -> str:

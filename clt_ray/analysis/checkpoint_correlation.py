@@ -23,13 +23,12 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.rank_correlation import MIN_PAIRS, spearman
 from clt_ray.analysis.run_log import RUN_COLUMNS, RunLog, group_columns
 from clt_ray.analysis.table_columns import CURVE_COLUMNS
-from clt_ray.analysis.uncertainty import t_interval
+from clt_ray.analysis.uncertainty import Floats, t_interval
 
 _DECIMALS: Final = 9
 """Decimals to which means are rounded before they are ranked; losses are recorded with about 7 digits."""
@@ -43,8 +42,6 @@ MEAN_COLUMNS: Final = (
     "run_ids",
 )  # fmt: skip
 """Columns of the table of curves; `metric` is a validation metric."""
-
-Values = NDArray[np.float64]
 
 
 def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
@@ -88,8 +85,9 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
     for key, runs in table.groupby(list(CURVE_COLUMNS), sort=False):
         row = group_columns(CURVE_COLUMNS, key)
         for value, low, high in (("spearman", "low", "high"), ("of_changes", "changes_low", "changes_high")):
-            mean, ends = _mean_and_interval(runs[value].dropna().to_numpy(dtype=float))
-            row |= {value: mean, low: ends[0], high: ends[1]}
+            known = runs[value].dropna()
+            ends = np.clip(t_interval(known), -1.0, 1.0) if known.nunique() > 1 else (nan, nan)
+            row |= {value: known.mean(), low: ends[0], high: ends[1]}
         is_known = runs["spearman"].notna()
         run_ids = "+".join(dict.fromkeys(runs.loc[is_known, "run_id"]))
         checkpoints = int(runs.loc[is_known, "n"].sum())
@@ -99,7 +97,7 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
 
 def _means_by_step(
     log: RunLog, name: str, seen: Sequence[str], unseen: Sequence[str]
-) -> tuple[list[int], Values, Values]:
+) -> tuple[list[int], Floats, Floats]:
     """Returns the steps at which all languages were measured, and the seen and unseen means at these steps."""
     steps, means = [], []
     for step, metrics in log.validation:
@@ -109,10 +107,3 @@ def _means_by_step(
             means.append([float(np.mean(side)) for side in sides])
     columns = np.array(means, dtype=float).reshape(-1, 2)
     return steps, columns[:, 0], columns[:, 1]
-
-
-def _mean_and_interval(values: Values) -> tuple[float, tuple[float, float]]:
-    if not len(values):
-        return nan, (nan, nan)
-    low, high = np.clip(t_interval(values), -1.0, 1.0) if np.ptp(values) else (nan, nan)
-    return float(values.mean()), (float(low), float(high))

@@ -22,6 +22,7 @@ import pandas as pd
 
 from clt_ray.analysis.saturation import Series, run_noise_around_fit
 from clt_ray.analysis.study import ENGLISH, Curve, Study
+from clt_ray.analysis.table_columns import curve_columns
 from clt_ray.analysis.uncertainty import Floats, Z
 from clt_ray.languages import LANGUAGES
 
@@ -95,5 +96,4 @@ def _row(curve: Curve, language: str) -> dict[str, Any]:
         for name in SHARED
     }
     run_ids = "+".join(run_id for point in curve.points for run_id in point.run_ids)
-    columns = {name: getattr(curve, name) for name in ("model", "setting", "task", "language_group")}
-    return columns | shares | {"eval_language": language, "run_ids": run_ids}
+    return curve_columns(curve) | shares | {"eval_language": language, "run_ids": run_ids}

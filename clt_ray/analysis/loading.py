@@ -23,6 +23,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import pandas as pd
 
+from clt_ray.analysis.metrics import scale
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.scorers import declared_metrics
 from clt_ray.suggest import nearest
@@ -46,9 +47,7 @@ ITEM_COLUMNS: Final = {
     "run_id": TEXT, "task": TEXT, "eval_language": TEXT, "metric": TEXT, "item_id": TEXT, "score": NUMBER,
 }  # fmt: skip
 """Columns of an items frame, each with the kind of its values."""
-RUN_COLUMNS: Final = (
-    "model", "setting", "language_group", "train_languages", "samples_per_language", "seed",
-)  # fmt: skip
+RUN_COLUMNS: Final = ("model", "setting", "language_group", "train_languages", "samples_per_language", "seed")
 """Columns that describe the run and are therefore equal in all rows of a run."""
 
 MEASUREMENT: Final = ("run_id", "task", "eval_language", "metric")
@@ -213,9 +212,7 @@ def _ranges(frame: pd.DataFrame, where: str) -> list[Problem]:
     for name, declared in declared_metrics().items():
         bad = (frame["metric"] == name) & ~frame["score"].between(declared.low, declared.high)
         if bad.any():
-            remedy = f"{name} goes from {declared.low:g} to {declared.high:g}"
-            remedy += "; divide percentages by 100" if declared.high == 1 else ""
-            problems += _bad_rows(frame, "score", bad, f"is outside the range of {name}", remedy, where)
+            problems += _bad_rows(frame, "score", bad, f"is outside the range of {name}", scale(declared), where)
     return problems
 
 

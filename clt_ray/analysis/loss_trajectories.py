@@ -116,19 +116,15 @@ def _turning_point(losses: pd.DataFrame) -> dict[str, Any]:
 def _trajectory(log: RunLog, alone: RunLog | None, task: str, language: str) -> Iterator[dict[str, Any]]:
     curve = {"task": task, "eval_language": language, "exposure": log.exposure(language)}
     curve |= {"alone_run_id": alone.run_id if alone else ""}
-    alone_rows, alone_losses = _losses(alone, task, language) if alone else ([], [])
-    for step, metrics in log.validation:
-        loss = metrics.get(f"val/{task}/{language}/loss", np.nan)
-        if not np.isfinite(loss):
-            continue
-        seen = log.task_rows(step)
-        alone_loss = float(np.interp(seen, alone_rows, alone_losses, np.nan, np.nan)) if alone_rows else np.nan
+    _, rows, losses = np.array(_losses(alone, task, language) if alone else []).reshape(-1, 3).T
+    for step, seen, loss in _losses(log, task, language):
+        alone_loss = float(np.interp(seen, rows, losses, np.nan, np.nan)) if len(rows) else np.nan
         yield log.columns() | curve | {"step": step, "task_rows": seen, "loss": loss, "alone_loss": alone_loss,
                                        "difference": loss - alone_loss}  # fmt: skip
 
 
-def _losses(log: RunLog, task: str, language: str) -> tuple[list[float], list[float]]:
+def _losses(log: RunLog, task: str, language: str) -> list[tuple[int, float, float]]:
+    """Returns the step, the task rows seen until then, and the loss of every validation whose loss is finite."""
     name = f"val/{task}/{language}/loss"
-    points = [(log.task_rows(step), metrics[name]) for step, metrics in log.validation if name in metrics]
-    finite = [point for point in points if np.isfinite(point[1])]
-    return [rows for rows, _ in finite], [loss for _, loss in finite]
+    points = ((step, log.task_rows(step), metrics.get(name, np.nan)) for step, metrics in log.validation)
+    return [point for point in points if np.isfinite(point[2])]

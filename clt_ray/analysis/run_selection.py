@@ -15,6 +15,7 @@ then a middle one. If 5000 costs twenty times as much as 100, it comes last.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import inf, isfinite, sqrt
 from typing import Final
 
@@ -139,16 +140,12 @@ def next_run(
 
 def dispensable(curves: SweepCurves, waiting: Sequence[str], observed: Observed) -> dict[str, str]:
     """Returns the waiting runs beyond the plateaus of settled curves, each with the reason as a clause."""
-    plateau_ends: dict[CurveKey, float] = {}
+    plateau_end = cache(lambda key: _settled_from(curves.series(key, observed)))
     reasons = {}
     for run_id in waiting:
         run = curves.runs[run_id]
-        keys = curves.observed_by(run)
-        for key in keys:
-            if key not in plateau_ends:
-                plateau_ends[key] = _settled_from(curves.series(key, observed))
-        if run.samples and all(run.samples > plateau_ends[key] for key in keys):
-            end = max(plateau_ends[key] for key in keys)
+        end = max(map(plateau_end, curves.observed_by(run)))
+        if run.samples and run.samples > end:
             reasons[run_id] = f"beyond the plateau, which ends by n = {end:,.0f} (tolerance {TOLERANCE:g} of the scale)"
     return reasons
 

@@ -223,16 +223,15 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
     """
     if not tolerance > 0:
         raise ValueError(f"the tolerance must be above 0, not {tolerance}")
-    n = np.asarray(series.samples, dtype=float)
     if not _can_be_fitted(series):
         return Saturation(series, tolerance, TOO_SHORT, None, None, nan, Plateau(nan, nan, nan))
-    solver = _Solver(n, series.weights)
+    solver = _Solver(series)
     best = solver.fit(np.asarray(series.scores)[None])
-    noise = _run_noise(series, best, n.size - _PARAMETERS) if run_noise is None else run_noise
-    degrees_of_freedom = n.size - _PARAMETERS if run_noise is None else None
+    noise = _run_noise(series, best) if run_noise is None else run_noise
+    degrees_of_freedom = len(series.samples) - _PARAMETERS if run_noise is None else None
     resampled = series.resampled(noise, np.random.default_rng(seed), degrees_of_freedom)
     refits = solver.fit(resampled)
-    plateau = _fitted_plateau(best, refits, tolerance, float(n[-1]))
+    plateau = _fitted_plateau(best, refits, tolerance, series.samples[-1])
     verdict = _verdict(series, resampled, best, plateau, tolerance)
     return Saturation(series, tolerance, verdict, best, refits, noise, plateau)
 
@@ -245,13 +244,8 @@ def run_noise_around_fit(series: Series) -> float:
     """
     if not _can_be_fitted(series):
         return nan
-    n = np.asarray(series.samples, dtype=float)
-    solver = _Solver(n, series.weights)
-    noises = []
-    for sign in (1.0, -1.0):
-        signed = replace(series, scores=tuple(sign * score for score in series.scores), draws=None)
-        noises.append(_run_noise(signed, solver.fit(np.asarray(signed.scores)[None]), n.size - _PARAMETERS))
-    return min(noises)
+    solver, mirrored = _Solver(series), replace(series, scores=tuple(-score for score in series.scores), draws=None)
+    return min(_run_noise(image, solver.fit(np.asarray(image.scores)[None])) for image in (series, mirrored))
 
 
 def _can_be_fitted(series: Series) -> bool:
@@ -261,7 +255,8 @@ def _can_be_fitted(series: Series) -> bool:
 class _Solver:
     """Weighted least squares over a grid of forms and values of h, with the constraint rise >= 0."""
 
-    def __init__(self, samples: Floats, weights: Floats) -> None:
+    def __init__(self, series: Series) -> None:
+        samples, weights = np.asarray(series.samples, dtype=float), series.weights
         self._half = np.tile(np.geomspace(_SMALLEST_H * samples[1], samples[-1], _GRID), 2)
         self._exponential = np.repeat([False, True], _GRID)
         basis = shape(samples[:, None] / self._half, self._exponential)
@@ -282,14 +277,14 @@ class _Solver:
         return Refits(self._exponential[chosen], self._half[chosen], level - rise * self._mean[chosen], rise)
 
 
-def _run_noise(series: Series, best: Refits, degrees_of_freedom: int) -> float:
+def _run_noise(series: Series, best: Refits) -> float:
     """Returns the scatter around the fit minus the sampling error (method of moments), as a standard deviation."""
     residuals = np.asarray(series.scores) - np.array([best.at(n)[0] for n in series.samples])
     sampling_variance = np.mean(np.square(series.stderr)) if series.has_stderr else 0.0
-    return sqrt(max(float(residuals @ residuals) / degrees_of_freedom - float(sampling_variance), 0.0))
+    return sqrt(max(float(residuals @ residuals) / (len(residuals) - _PARAMETERS) - float(sampling_variance), 0.0))
 
 
-def _fitted_plateau(best: Refits, refits: Refits, tolerance: float, largest: float) -> Plateau:
+def _fitted_plateau(best: Refits, refits: Refits, tolerance: float, largest: int) -> Plateau:
     resampled = refits.plateau(tolerance)
     resampled[resampled > largest] = inf
     estimate = float(best.plateau(tolerance)[0])

@@ -142,12 +142,13 @@ class ResampledValue:
             if finite.size < _USABLE * self.draws.size:
                 pass  # A ratio whose denominator is zero in many resamples has no interval.
             elif np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
-                # With infinitely many degrees of freedom, or too few to estimate any, t is the normal distribution.
+                # Standard errors have no number of items, and fewer than three are too few for Student's t.
                 units = self.units if self.units >= FEWEST else inf
-                shrinkage = sqrt(1 - 1 / units)
+                shrinkage = sqrt((units - 1) / units) if units < inf else 1.0
                 tail = ndtr(-t_quantile(units - 1) / shrinkage)
                 low, high = (float(end) for end in np.quantile(finite, [tail, 1 - tail]))
-                p = float(2 * stdtr(units - 1, -abs(self.value) / float(finite.std(ddof=1)) * shrinkage))
+                t = -abs(self.value) / float(finite.std(ddof=1)) * shrinkage
+                p = float(2 * (stdtr(units - 1, t) if units < inf else ndtr(t)))
             elif np.isfinite(self.units) and np.isfinite(self.bounds).all():
                 half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units))[1]
                 low, high = max(self.value - half, self.bounds[0]), min(self.value + half, self.bounds[1])
