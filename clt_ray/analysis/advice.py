@@ -4,17 +4,15 @@
 option is judged by its mean score over the non-English languages in which all options were evaluated, by means of the
 saturating fit of `saturation` and its resamples. One of three questions is answered:
 
-* without target and budget: the fewest samples per language that are within the tolerance of the option's ceiling with
-  a probability of at least `CONFIDENCE`;
+* without target and budget: the fewest samples within the tolerance of the ceiling with probability `CONFIDENCE`;
 * with a target: the fewest samples per language that reach the target score with that probability;
 * with a budget: that many non-English rows of the task, divided equally among the languages of the group.
 
 An option is *settled* when its runs answer the question: the probability at its largest n is high enough or, for a
 target, clearly too low. Recommended is the option with the highest expected score at its n. Among options within the
 tolerance of it, or among those that reach the target, the one with the fewest samples in all is preferred. The advised
-n never exceeds the largest n that was run and, unless it is 0, is at least the smallest other n. If no option is
-settled, or if the settled ones cannot reach the target while others might, `ThinEvidence` is raised with the reasons
-and the most informative further runs.
+n never exceeds the largest n that was run and, unless it is 0, is at least the smallest other n. `ThinEvidence`, with
+reasons and the most informative further runs, is raised if no option is settled, or only such as miss the target.
 
 **Example.** The ceiling is 0.38, and 0.37 is reached at n = 900 in half of the resamples and at n = 1,400 in 80% of
 them. With a tolerance of 0.01 the advice is 1,400 samples in each of four languages.
@@ -167,8 +165,7 @@ def advise(
         setting: Restricts the options to "single" or "multi"; None for both.
         target: Score to reach, in the metric's stored unit.
         budget: Available non-English rows of the task.
-        tolerance: Largest difference that counts as none, in the metric's stored unit; by default `TOLERANCE` times the
-            range of the metric's scale.
+        tolerance: Largest difference that counts as none, in the metric's stored unit; by default as `TOLERANCE` says.
 
     Raises:
         ConfigurationError: Target and budget are both stated, or a value is outside its range.

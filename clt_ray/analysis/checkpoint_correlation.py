@@ -2,16 +2,14 @@
 
 **Contract.** At every validation during a run, a metric is averaged over the seen and over the unseen languages. The
 Spearman correlation of the two means over the validations of a run measures whether they rise and fall together.
-English is in neither mean. Validations in which a language was not measured are left out, so that all means are over
-the same languages.
+English is in neither mean. Validations that lack a language are left out, so that all means are over the same ones.
 
 **Limits.** There is no p value and no interval for a single run. The checkpoints of one run are a single time series:
 both means fall during training whether or not one language helps another, so the means of two unrelated languages
 correlate near 1. Block permutation and circular shifts would need stationary series, which losses are not. Two measures
 are reported instead. `of_changes` is the correlation of the changes between neighbouring checkpoints, which removes a
-common linear trend (but not a common slowing of the descent). And because runs are independent, `over_runs` gives the
-mean correlation over the runs of a curve with an interval over runs. It describes what another run would show, not a
-causal effect of training on one language.
+common linear trend (but not a common slowing of the descent). `over_runs` gives the mean correlation over the
+independent runs of a curve with an interval, which describes what another run would show, not a causal effect.
 
 **Example.** Seen losses of 2.0, 1.5, 1.2, 1.1 and unseen losses of 3.0, 2.6, 2.5, 2.7 have the ranks 4 3 2 1 and
 4 2 1 3, so rho is 0.4. The changes -0.5, -0.3, -0.1 and -0.4, -0.1, +0.2 have equal ranks, so their rho is 1.0.

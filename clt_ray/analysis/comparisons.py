@@ -87,9 +87,8 @@ def equal_volume(study: Study) -> pd.DataFrame:
     (language group `english:k`, training language `en`) has as many additional English rows instead. The difference is
     the effect of the languages, separated from that of more data.
 
-    There is one row per curve with a control, n > 0 that both have, and exposure (seen, unseen, English). Columns:
-    those of `SERIES_COLUMNS`, `exposure`, `control` (its language group), `difference` in the metric's stored unit,
-    `ESTIMATE_COLUMNS`, `p`, `q`.
+    There is one row per curve with a control, n > 0 of both, and exposure (seen, unseen, English). Columns: those of
+    `SERIES_COLUMNS`, `exposure`, `control` (its group), `difference` in the stored unit, `ESTIMATE_COLUMNS`, `p`, `q`.
     """
     controls = {_design(curve, curve.language_group): curve for curve in study.curves if curve.is_control}
     rows: list[dict[str, Any]] = []

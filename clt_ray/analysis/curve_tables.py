@@ -52,8 +52,8 @@ def seen_unseen(study: Study) -> pd.DataFrame:
 def per_language(study: Study) -> pd.DataFrame:
     """Returns the score in every evaluation language, one row per point of a curve and language.
 
-    Columns: those of `SERIES_COLUMNS`, `eval_language`, `exposure`, `score`, `ESTIMATE_COLUMNS`. Accuracies of points
-    with a single run have a Wilson interval.
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `exposure`, `score`, `ESTIMATE_COLUMNS`. Accuracies of single
+    runs have a Wilson interval.
     """
     rows = []
     for curve, point in study.points():
@@ -141,8 +141,7 @@ def source_to_target(study: Study) -> pd.DataFrame:
     """Returns the gain over n = 0 per source and target language, one row per curve, n > 0 and target.
 
     Columns: those of `SERIES_COLUMNS`, `source`, `target`, `route` (`DIRECT` or `TRANSFER`), `gain` in the metric's
-    stored unit, `ESTIMATE_COLUMNS`, `p`, `q`. Only curves with a single non-English training language have a source.
-    Without such curves the table is empty.
+    stored unit, `ESTIMATE_COLUMNS`, `p`, `q`. Only curves with a single non-English training language are in the table.
     """
     rows = []
     for curve, point in study.points():
@@ -170,8 +169,7 @@ FIDELITY: Final = "fidelity"
 def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
     """Returns the language fidelity with its Wilson interval, one row per run, task and evaluation language.
 
-    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (from 0 to 1), `ESTIMATE_COLUMNS`. Without scores of
-    the metric the table is empty.
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (from 0 to 1), `ESTIMATE_COLUMNS`.
     """
     columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
     rows = scores[scores["metric"] == FIDELITY]

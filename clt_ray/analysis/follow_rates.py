@@ -7,8 +7,7 @@ seen mean: the slope of the regression through the origin of
 
 A rate of 1 is full transfer, 0 none, and a negative rate is harm. Curves whose seen mean has no gain beyond its noise
 have no follow rate. The table states whether a training language shares the script or the family of the language; no
-effect of either is estimated, because the study has three unseen languages, and an effect over languages needs about
-ten.
+effect of either is estimated, because that needs about ten unseen languages, and the study has three.
 
 **Example.** Seen languages rise from 0.2 to 0.4 and Korean from 0.1 to 0.15. The follow rate of Korean is 0.25.
 """
@@ -41,8 +40,7 @@ def follow_rates(study: Study) -> pd.DataFrame:
 
     Columns: `model, setting, task, language_group, eval_language`; `shares_script` and `shares_family`, whether a
     training language, English included, has the script or the family of the language; `follow_rate` with `low` and
-    `high` (normal approximation); `seen_gain`, the largest gain of the seen mean in the metric's stored unit;
-    `run_ids`.
+    `high` (normal approximation); `seen_gain`, the largest gain of the seen mean in the stored unit; `run_ids`.
     """
     rows = []
     for seed, curve in enumerate(study.curves):

@@ -36,8 +36,7 @@ COSINE_COLUMNS: Final = (*RUN_COLUMNS, "step", *PAIR_COLUMNS, "relation", "cosin
 def gradient_cosines(logs: Iterable[RunLog]) -> pd.DataFrame:
     """Returns every recorded cosine, one row per run, step and two task-language pairs.
 
-    Columns: those of `COSINE_COLUMNS`. In rows with the relation `itself` the cosine is that of the two halves of one
-    task-language pair.
+    Columns: those of `COSINE_COLUMNS`. The relation `itself` marks the cosine of the two halves of one pair.
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
@@ -126,8 +125,7 @@ def _mean_cosine(rows: pd.DataFrame) -> float:
 def pull(means: pd.DataFrame, task: str, languages: Iterable[str]) -> float:
     """Returns the mean cosine of a task's gradients in these languages with all gradients of the other tasks.
 
-    `means` are the rows of one run from `over_steps`. The gradients of the other tasks may be in any language. NaN when
-    there are no such cosines.
+    `means` are the rows of one run from `over_steps`. The other tasks' gradients may be in any language. NaN for none.
     """
     codes = set(languages)
     involves_task = [

@@ -9,8 +9,7 @@ exactly the columns and types below; otherwise one error lists all problems at o
     0  3f0c9a6be2d14c77                   200   0.43
 
 A run at n = 0 has no non-English training languages and the language group "none": it is the point at n = 0 of the
-curves of all groups. In published results that repeat it per group, it may carry the name of a group, and is then the
-point at n = 0 of that group's curve only.
+curves of all groups. Where published results repeat it per group, it may name a group, and belongs to its curve only.
 
 An equal-volume control has `en` as its only training language and the group `english:k`: it trains on English instead
 of n rows in each of k languages. It is compared with runs of the same n whose group has k languages.
@@ -64,13 +63,11 @@ def load_scores(source: Source) -> pd.DataFrame:
         source: Path or URI of a CSV file, a frame, or rows as mappings.
 
     Returns:
-        Frame with the columns of `SCORE_COLUMNS` in that order. Equal rows, as a resumed run can leave them, are kept
-        once.
+        Frame with the columns of `SCORE_COLUMNS` in that order. Equal rows, which a resumed run can leave, occur once.
 
     Raises:
         ConfigurationError: Lists every problem with file, row and column: no rows, missing or unknown columns, values
-            of the wrong type or outside the metric's range, two different scores for one measurement, rows of one run
-            that describe different runs.
+            of the wrong type or out of range, two scores for one measurement, contradictions between rows of a run.
     """
     where, frame = _read(source, "scores")
     frame = _typed(frame, SCORE_COLUMNS, where)

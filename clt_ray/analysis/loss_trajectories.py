@@ -10,8 +10,7 @@ of its rows of the task. Its loss can therefore be lower without any transfer be
 ways to train on the same rows, as does the difference of their scores.
 
 Example: a mixed run of 3 tasks with batch size 60 has seen 1,000 rows of math after 50 steps, and its twin after 17. If
-the twin was validated after 16 and 18 steps (960 and 1,080 rows) with the losses 0.50 and 0.44, the loss of the mixed
-run after 50 steps is compared with 0.48.
+the twin's losses after 16 and 18 steps (960 and 1,080 rows) are 0.50 and 0.44, the mixed run's is compared with 0.48.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -9,8 +9,7 @@
 The *pull* of the other tasks of a run on one of its tasks is the mean cosine of this task's gradients with theirs. If
 interference is caused by gradients that point in different directions, tasks with a smaller pull lose more by mixing:
 their loss stays further behind that of the single-task twin (a negative correlation), and their score falls more (a
-positive one). A few runs cannot show this, so each correlation is reported with its number of observations and its
-interval.
+positive one). A few runs cannot show this, so each correlation has its number of observations and its interval.
 """
 
 from collections.abc import Sequence

@@ -18,8 +18,7 @@ FISHER: Final = "Fisher z, Bonett-Wright variance"
 MIN_PAIRS: Final = 3
 """Smallest number of pairs for which a correlation is computed."""
 _DECIMALS: Final = 10
-"""Decimals to which values are rounded before they are ranked; smaller differences are rounding errors and count as
-ties."""
+"""Decimals to which values are rounded before they are ranked; smaller differences, rounding errors, are ties."""
 _ROUNDING: Final = 1e-9
 """Rounding error of a correlation coefficient, and of the products from which it is computed."""
 _EXACT_UP_TO: Final = 8

@@ -11,8 +11,7 @@ since each run enters two of them. Where cells have several seeds, neighbours ar
 Two replicates answer some test items differently by chance. A bootstrap over items contains this part of the noise as
 well, so `interval_with_run_noise` subtracts it once.
 
-**Example.** The scores .30, .34 and .32 have the squared differences .0016 and .0004. The variance is .0005 and the
-standard deviation .022.
+**Example.** The scores .30, .34, .32 have the squared differences .0016 and .0004, so the deviation is sqrt(.0005).
 """
 
 from __future__ import annotations
@@ -46,8 +45,7 @@ class RunNoise:
     degrees_of_freedom: float
     """Degrees of freedom of the standard deviation."""
     item_standard_deviation: float = 0.0
-    """Square root of the part of the variance that a bootstrap over the shared items contains too; 0 where item scores
-    are not known."""
+    """Root of the part of the variance that a bootstrap over shared items contains too; 0 without item scores."""
 
     @property
     def is_known(self) -> bool:

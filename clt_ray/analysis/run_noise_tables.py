@@ -22,9 +22,8 @@ _DESIGN: Final = ("model", "setting", "task", "mixture", "metric")
 def noise(study: Study) -> pd.DataFrame:
     """Returns the run-to-run noise of the mean non-English score, one row per model, setting and task.
 
-    Columns: `model, setting, task, mixture, metric`; `deviation`, the standard deviation of one run in the metric's
-    stored unit; `difference`, the absolute difference of two runs that chance exceeds in 5% of pairs; `n`, the degrees
-    of freedom; `method`.
+    Columns: `model, setting, task, mixture, metric`; `deviation`, the standard deviation of one run in the stored unit;
+    `difference`, which chance exceeds between two runs in 5% of pairs; `n`, the degrees of freedom; `method`.
     """
     rows = []
     for curves in grouped(study.curves, attrgetter(*_DESIGN)):

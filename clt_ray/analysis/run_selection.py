@@ -6,8 +6,7 @@ with the largest expected information per unit of cost, summed over the curves t
 count as if they had their expected scores, so that parallel runs do not measure the same thing.
 
 A curve is *settled* when the upper end of the interval of its fitted plateau is at most the second largest n that was
-run, so that at least two sizes lie on the plateau. A waiting run beyond this upper end is dispensable if all curves
-that it observes are settled.
+run, so that two sizes lie on the plateau. A waiting run beyond this end of all curves that it observes is dispensable.
 
 **Example.** With the sizes 0, 100, 400 and 5000 at equal cost, the first runs of a curve are its ends, 5000 and 0, and
 then a middle one. If 5000 costs twenty times as much as 100, it comes last.

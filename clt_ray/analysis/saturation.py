@@ -7,12 +7,10 @@
 
 with rise >= 0. The form is chosen anew in every resample, so that intervals include the uncertainty about the form.
 `floor` is the score at n = 0 and `floor + rise` is the *ceiling*. The *plateau* is the smallest n whose fitted score is
-within a tolerance of the ceiling. A plateau beyond the largest n of the series is reported as infinite, because no run
-was trained there.
+within a tolerance of the ceiling. Beyond the largest n of the series, where no run was trained, it counts as infinite.
 
-For a fixed form and h the fit is linear in floor and rise. A whole grid of forms and values of h is therefore solved at
-once, and thousands of resamples are refitted in milliseconds (variable projection: Golub and Pereyra, SIAM J. Numer.
-Anal. 10, 1973).
+For a fixed form and h the fit is linear in floor and rise. So a grid of forms and values of h is solved at once, and
+thousands of resamples in milliseconds (variable projection: Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973).
 
 **Example.** With floor 0.2, rise 0.2, h = 50 and tolerance 0.02, the last tenth of the rise is within the tolerance. In
 the hyperbolic form n / (n + 50) = 0.9, so the plateau is n = 450; in the exponential form it is 50 * ln 10 = 115.
@@ -215,8 +213,7 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
 
     Args:
         tolerance: Largest difference that counts as none, in the metric's stored unit; above 0.
-        run_noise: Standard deviation between runs that differ only in the seed, beyond sampling error. By default it is
-            estimated from the scatter around the fit.
+        run_noise: Standard deviation between seeds beyond sampling error; by default the scatter around the fit.
 
     Raises:
         ValueError: The tolerance is not positive.

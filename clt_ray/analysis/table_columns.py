@@ -14,13 +14,11 @@ SERIES_COLUMNS: Final = (
     "model", "setting", "task", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
     "metric",
 )  # fmt: skip
-"""Columns that identify the point of a row, named as in the scores file; `seed` lists the seeds of the pooled runs,
-joined by "+"."""
+"""Columns that identify the point of a row, named as in the scores file; `seed` has the pooled seeds joined by "+"."""
 CURVE_COLUMNS: Final = ("model", "setting", "task", "mixture", "language_group", "train_languages", "metric")
 """Columns that identify the curve of a row."""
 ESTIMATE_COLUMNS: Final = ("low", "high", "n", "method", "run_ids")
-"""Columns that follow an estimate: its 95% confidence interval, the number of item scores, the method of the interval,
-and the runs."""
+"""Columns that follow an estimate: its 95% interval, its number of item scores, the interval's method, its runs."""
 
 
 def series_columns(curve: Curve, point: Point) -> dict[str, Any]:

@@ -29,8 +29,7 @@ from clt_ray.errors import Problem
 ENGLISH: Final = "en"
 
 _ROUNDING: Final = 2e-3
-"""Largest difference between a score and the mean of its item scores that is attributed to rounding, as a share of the
-metric's scale."""
+"""Largest difference of a score from the mean of its items that counts as rounding, as a share of the scale."""
 _SHOWN_PROBLEMS: Final = 5
 """Contradictions between items and scores that are listed; further ones usually have the same cause."""
 

@@ -15,8 +15,7 @@ from clt_ray.analysis.uncertainty import Estimate, ResampledValue, mean
 def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
     """Returns the mean non-English score divided by the English score of the same run; 1 means no gap to English.
 
-    The ratio is computed per run and averaged over the runs of the point. It is NaN when a run was not scored in
-    English, or has a score of 0 there.
+    It is the mean of the runs' ratios; NaN when a run was not scored in English, or has a score of 0 there.
     """
     task_scores = study.task_scores[curve.task]
     others = study.languages(curve, point, among=NON_ENGLISH)
@@ -44,8 +43,7 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
     The difference is paired by test item and in the metric's stored unit.
 
     Args:
-        languages: Codes or the name of an exposure, as in `Study.languages`. Languages that were not evaluated at both
-            points are left out.
+        languages: Codes or an exposure, as in `Study.languages`; those not evaluated at both points are left out.
 
     Raises:
         KeyError: The curve has no run at n.

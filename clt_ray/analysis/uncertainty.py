@@ -60,8 +60,7 @@ class Estimate:
     run_ids: tuple[str, ...]
     """Runs from which the estimate was computed."""
     p: float = nan
-    """Two-sided p value of the null hypothesis that the true value is zero, meaningful for differences only; NaN
-    without an interval."""
+    """Two-sided p value of a true value of zero, meaningful for differences only; NaN without an interval."""
 
     @property
     def has_interval(self) -> bool:
@@ -121,8 +120,7 @@ class ResampledValue:
     def unpaired(self) -> ResampledValue:
         """Returns the quantity with its resamples in another order, which removes the pairing.
 
-        Resamples of two tasks come from generators of equal seed although the tasks share no items. A difference of the
-        two needs one of them unpaired.
+        Tasks share no items, but the seed of their resamples. A difference of two tasks needs one of them unpaired.
         """
         return replace(self, draws=None if self.draws is None else np.roll(self.draws, len(self.draws) // 2))
 
@@ -240,17 +238,14 @@ def pair_interval(pairs: pd.DataFrame, statistic: Callable[[pd.DataFrame], float
 
     Pairs of languages are not independent observations: English-Spanish and English-French share what is specific to
     English. Each language is therefore left out in turn together with all of its pairs (Efron and Stein, "The jackknife
-    estimate of variance", Annals of Statistics 9, 1981). For means over pairs the interval is too wide rather than too
-    narrow.
+    estimate of variance", Annals of Statistics 9, 1981). Intervals of means over pairs are rather too wide.
 
     Args:
-        pairs: Frame with the columns `first_language` and `second_language`, which may be equal, and those that the
-            statistic needs.
+        pairs: Frame with the columns `first_language`, `second_language` (may be equal), and those of the statistic.
         statistic: Function of a subset of the rows that does not depend on their order.
 
     Returns:
-        Lower and upper end; NaN twice for fewer than `FEWEST` languages, or when the statistic does not exist without
-        one of the languages.
+        Both ends; NaN for fewer than `FEWEST` languages, or where the statistic does not exist without one of them.
     """
     first, second = pairs["first_language"], pairs["second_language"]
     languages = sorted(set(first) | set(second))

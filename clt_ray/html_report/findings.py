@@ -35,8 +35,7 @@ class Verdict:
 def headline_curves(study: Study) -> tuple[Curve, ...]:
     """Returns the curve that represents each task and model.
 
-    Single-task curves come before mixed ones, then those with most training languages. A curve needs an n = 0 run and
-    another one.
+    Single-task curves come first, then those with most training languages. A curve needs n = 0 and another point.
     """
     chosen: dict[tuple[str, str], Curve] = {}
     for curve in study.curves:

@@ -38,8 +38,7 @@ class Question:
 def advise(question: Question, sweeps: Sequence[OpenSweep] = ()) -> Advice:
     """Returns advice on a task and a model.
 
-    The evidence is the finished runs of the sweeps, or the scores file of the question, or without either the published
-    scores of the reference study.
+    The evidence is the finished runs of the sweeps, or the question's scores file, else the reference study's scores.
 
     Raises:
         ConfigurationError: A value of the question is wrong, the scores file is malformed, or no run is finished.

@@ -84,8 +84,7 @@ def judge(
 ) -> JudgeOutcome:
     """Rates the kept answers of every finished run of a sweep. What was rated before costs nothing.
 
-    The environment variables, by default those of this process, name the judge. `show` is called with each run when its
-    ratings are done.
+    The environment variables, by default those of this process, name the judge. `show` gets each run that is done.
 
     Raises:
         ConfigurationError: The environment or an option is wrong, or no run can be judged.

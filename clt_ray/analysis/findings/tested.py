@@ -20,8 +20,7 @@ _APPROXIMATE: Final = 0.03
 """Tolerance for shares that the study introduces with "around" and "a little over"."""
 _SEEN: Final = ("es", "fr", "ja", "zh")
 _SAME_GAP: Final = 0.02
-"""Largest change of the gap that counts as constant, as a share of the metric's scale; it would not be visible in the
-study's figures."""
+"""Largest change of the gap that counts as constant, as a share of the scale; the study's figures would not show it."""
 _NON_LATIN: Final = ("ar", "ja", "ko", "zh")
 
 
@@ -190,8 +189,7 @@ def points_needed(rho: float) -> int:
 def correlation(statement: Statement, model: str, task: str, published: float, significance: str) -> Claim:
     """Returns the claim of Table 2 on the correlation between the seen and the unseen means.
 
-    The study does not publish the number of points behind it. Where the published p value needs more points than there
-    are runs, the definition states it.
+    The study does not publish its number of points. The definition states where its p value needs more than the runs.
     """
     curve = statement.curve(model, task)
     result, _ = transfer.transfer_correlation(statement.study, curve)

@@ -3,8 +3,7 @@
 **Contract.** The tables of this package have their estimates in the column before `low` and `high` (`p`, `q` and `n`
 are skipped), so `plot_estimates(table)` needs no column names; `value="gap"` draws another column, with `gap_low` and
 `gap_high` where the table has them. Rows are named by the columns that vary, in the table's order: first the curve,
-then what it is split by. Seen and unseen languages of one row share a line, filled and open as in every figure. An
-estimate without an interval is faint.
+then its parts. Seen (filled) and unseen languages of a row share a line. Estimates without an interval are faint.
 
 **Example.** `plot_estimates(tables.gain_over_runs(study).query("samples_per_language == 400"))` has a panel per task
 and a line per curve with the gain of its seen and of its unseen languages.
