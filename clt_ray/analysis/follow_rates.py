@@ -48,42 +48,34 @@ def follow_rates(study: Study) -> pd.DataFrame:
             continue
         rng = np.random.default_rng(seed)
         seen = Series.of(study, curve, "seen")
-        seen_gains = _resampled_gains(seen, rng) if seen.samples else None
-        if seen_gains is None:
+        seen_gains = _resampled_gains(seen, rng)
+        if seen_gains is None or not (mean := seen_gains.mean(axis=1)).mean() > _CLEAR * mean.std():
             continue
         for language in filter(lambda code: curve.exposure(code) == "unseen", study.task_scores[curve.task].languages):
             series = Series.of(study, curve, [language])
-            estimate = _rate_and_error(seen, seen_gains, series, rng) if series.samples else None
-            if estimate is not None:
-                rows.append(_row(curve, language) | estimate | {"seen_gain": max(seen.scores) - seen.scores[0]})
+            gains = _resampled_gains(series, rng)
+            if gains is not None:
+                rows.append(_row(curve, language) | _rate_and_interval(seen, seen_gains, series, gains))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _resampled_gains(series: Series, rng: np.random.Generator) -> Floats | None:
     """Returns resampled gains over n = 0, shape (resamples, points - 1); None when their error is not known."""
     noise = run_noise_around_fit(series)
-    if not series.has_stderr and np.isnan(noise):
+    if not series.samples or (not series.has_stderr and np.isnan(noise)):
         return None
     scores = series.resampled(0.0 if np.isnan(noise) else noise, rng)
     return np.asarray(scores[:, 1:] - scores[:, :1])
 
 
-def _rate_and_error(
-    seen: Series, seen_gains: Floats, series: Series, rng: np.random.Generator
-) -> dict[str, float] | None:
-    """Returns the follow rate and its interval; None when the seen gain does not exceed its noise."""
-    language_gains = _resampled_gains(series, rng)
-    if language_gains is None:
-        return None
-    mean_gain = seen_gains.mean(axis=1)
-    if not mean_gain.mean() > _CLEAR * mean_gain.std():
-        return None
+def _rate_and_interval(seen: Series, seen_gains: Floats, series: Series, language_gains: Floats) -> dict[str, float]:
     x = np.asarray(seen.scores[1:]) - seen.scores[0]
     rows = min(len(seen_gains), len(language_gains))
     rate = float(x @ (np.asarray(series.scores[1:]) - series.scores[0]) / (x @ x))
     # Delta method: the ratio itself has extreme values in resamples where the seen gain is near zero.
     error = float(np.std((language_gains[:rows] - rate * seen_gains[:rows]) @ x / (x @ x)))
-    return {"follow_rate": rate, "low": rate - Z * error, "high": rate + Z * error}
+    interval = {"low": rate - Z * error, "high": rate + Z * error}
+    return {"follow_rate": rate, "seen_gain": max(seen.scores) - seen.scores[0]} | interval
 
 
 def _row(curve: Curve, language: str) -> dict[str, Any]:
