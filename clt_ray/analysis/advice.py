@@ -187,11 +187,8 @@ def advise(
         judged.append((curve, fit, option(curve, fit, target, budget)))
     options = [item for _, _, item in judged]
     question = Question(task, model, setting, task_metric.span, target)
-    further_runs = tuple(
-        dict.fromkeys(
-            run for curve, fit, item in judged if not item.settled for run in needed_runs(question, curve, fit)
-        )
-    )
+    unsettled = [(curve, fit) for curve, fit, item in judged if not item.settled]
+    further_runs = tuple(dict.fromkeys(run for pair in unsettled for run in needed_runs(question, *pair)))
     reachable = target is None or any(item.reaches_target >= CONFIDENCE for item in options)
     if not any(item.settled for item in options) or (not reachable and further_runs):
         reasons = [f"{_curve_name(curve)}: {item.why}" for curve, _, item in judged if not item.settled]

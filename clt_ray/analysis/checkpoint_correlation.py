@@ -45,9 +45,8 @@ MEAN_COLUMNS: Final = (
 def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
     """Returns the correlation of seen and unseen means over checkpoints, one row per run, task and validation metric.
 
-    Columns: those of `COLUMNS`. `n` is the number of checkpoints; `spearman` is the correlation of the means and
-    `of_changes` that of their changes, NaN where one of the means does not vary. Runs without seen or without unseen
-    languages, and those with fewer than `MIN_PAIRS` checkpoints, have no row.
+    Columns: those of `COLUMNS`: `n` checkpoints; `spearman` of the means and `of_changes` of their changes, NaN where a
+    mean is constant. Runs without seen or unseen languages, or below `MIN_PAIRS` checkpoints, have no row.
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
@@ -58,7 +57,7 @@ def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
             unseen = [code for code in languages if log.exposure(code) == "unseen"]
             if not seen or not unseen:
                 continue  # Runs on English alone and equal-volume controls have no seen languages.
-            steps, seen_means, unseen_means = _means_by_step(log, f"val/{task}/{{}}/{metric}", seen, unseen)
+            steps, seen_means, unseen_means = _means(log, f"val/{task}/{{}}/{metric}", seen, unseen)
             if len(steps) < MIN_PAIRS:
                 continue
             labels: dict[str, Any] = {"task": task, "metric": metric, "seen_languages": "+".join(seen)}
@@ -93,9 +92,7 @@ def over_runs(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(MEAN_COLUMNS))
 
 
-def _means_by_step(
-    log: RunLog, name: str, seen: Sequence[str], unseen: Sequence[str]
-) -> tuple[list[int], Floats, Floats]:
+def _means(log: RunLog, name: str, seen: Sequence[str], unseen: Sequence[str]) -> tuple[list[int], Floats, Floats]:
     """Returns the steps at which all languages were measured, and the seen and unseen means at these steps."""
     steps, means = [], []
     for step, metrics in log.validation:

@@ -1,7 +1,6 @@
 """Tables that compare curves: their plateaus, mixed against single tasks, languages against equally many English rows.
 
-Every estimate has its confidence interval, `n` and run ids. `q` is its p value adjusted for all comparisons of the same
-task in the table (see `table_columns.add_q_values`).
+Every estimate has its confidence interval, `n` and run ids. `q` is its p value adjusted within the task and the table.
 """
 
 from collections.abc import Iterator
@@ -83,9 +82,8 @@ PREFIX: Final = "english:"
 def equal_volume(study: Study) -> pd.DataFrame:
     """Returns the score of each language group minus that of its control at equal n, per exposure.
 
-    A run with n samples in each of k languages has n * k more training rows than a run on English alone. Its control
-    (language group `english:k`, training language `en`) has as many additional English rows instead. The difference is
-    the effect of the languages, separated from that of more data.
+    A run with n samples in each of k languages has n * k more training rows than one on English alone. Its control
+    (group `english:k`, training language `en`) has as many more English rows, so languages and volume are separated.
 
     There is one row per curve with a control, n > 0 of both, and exposure (seen, unseen, English). Columns: those of
     `SERIES_COLUMNS`, `exposure`, `control` (its group), `difference` in the stored unit, `ESTIMATE_COLUMNS`, `p`, `q`.

@@ -183,13 +183,10 @@ def _bad_rows(frame: pd.DataFrame, column: str, bad: pd.Series, message: str, re
 
 
 def _designs(frame: pd.DataFrame, where: str) -> list[Problem]:
-    trained = frame["train_languages"]
-    lists = {text: text.split("+") if text else [] for text in trained.unique()}
-    malformed = trained.isin(
-        [text for text, codes in lists.items() if any(not code or set(code) & set(" ,;|") for code in codes)]
-    )
-    english = trained.isin([text for text, codes in lists.items() if "en" in codes and codes != ["en"]])
+    trained = frame["train_languages"].astype(str)
     none = trained == ""
+    malformed = ~none & ~trained.str.fullmatch(r"[^ ,;|+]+(\+[^ ,;|+]+)*")
+    english = ("+" + trained + "+").str.contains("+en+", regex=False) & (trained != "en")
     origin = frame["samples_per_language"] == 0
     column = "train_languages"
     return [

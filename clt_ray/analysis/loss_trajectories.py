@@ -79,9 +79,7 @@ def turning_points(table: pd.DataFrame) -> pd.DataFrame:
     rows = [group_columns(key, values) | _turning_point(losses) for values, losses in table.groupby(key, sort=False)]
     turns = pd.DataFrame(rows, columns=[*key, *_TURN_COLUMNS])
     shared = ["task", "eval_language"]
-    alone = turns[["run_id", *shared, *_TURN_COLUMNS]].rename(
-        columns=lambda name: name if name in shared else f"alone_{name}"
-    )
+    alone = turns.set_index(shared)[["run_id", *_TURN_COLUMNS]].add_prefix("alone_").reset_index()
     return turns.merge(alone, on=["alone_run_id", *shared], how="left")
 
 
@@ -89,8 +87,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the loss of each mixed run minus that of its twin at the last task rows that both reached.
 
     There is one row per run, task and exposure. Columns: those of `RUN_COLUMNS`, `alone_run_id`, `task`, `exposure`,
-    `task_rows`; `difference`, the mean over languages in nats per token; `low` and `high`, its 95% Student's t interval
-    over languages; `n`, the number of languages.
+    `task_rows`; `difference` in nats per token, the mean over `n` languages; `low`, `high`, its 95% t interval.
     """
     compared = table[table["difference"].notna()]
     last = compared.groupby(["run_id", "task", "eval_language"])["task_rows"].transform("max")

@@ -85,10 +85,9 @@ def pulls(
                 if np.isfinite(cosine):
                     rows.append(run | {"task": task, "exposure": exposure, "cosine": cosine})
     table = pd.DataFrame(rows, columns=[*RUN_COLUMNS, "task", "exposure", "cosine"])
-    final_losses = loss_differences[["run_id", "task", "exposure", "difference"]].rename(
-        columns={"difference": LOSS_DIFFERENCE}
-    )
-    table = table.merge(final_losses, on=["run_id", "task", "exposure"], how="left")
+    keys = ["run_id", "task", "exposure"]
+    final_losses = loss_differences.set_index(keys)["difference"].rename(LOSS_DIFFERENCE)
+    table = table.join(final_losses, on=keys)
     table = table.groupby(_GRID_CELL, sort=False)[["cosine", LOSS_DIFFERENCE]].mean().reset_index()
     if interference is None:
         return table.assign(**{INTERFERENCE: np.nan})

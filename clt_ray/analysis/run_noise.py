@@ -67,8 +67,7 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: ResampledStatist
     """Estimates the run-to-run noise of a statistic, pooled over curves of one task.
 
     Args:
-        curves: Curves whose variances are pooled. Points at n = 0 of several curves count as replicates when model,
-            setting and task agree and the runs are different ones.
+        curves: Curves to pool. Different runs at n = 0 of the same model, setting and task count as replicates.
 
     Returns:
         The noise; NaN with 0 degrees of freedom when there are neither replicates nor neighbouring points.

@@ -39,9 +39,8 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
     """Returns the gain of the seen and of the unseen mean with an interval that also covers retraining of the runs.
 
     There is one row per curve, point with n > 0 and exposure. Columns: those of `SERIES_COLUMNS`, `exposure`, `gain`
-    (score at n minus score at 0, in the metric's stored unit), `low`, `high`, `n` (degrees of freedom of the run-to-run
-    noise), `method`, `run_ids`. In contrast to the interval of table `gain`, which holds the runs fixed, this one
-    describes what another training of the same grid cells would give.
+    (score at n minus that at 0, in the stored unit), `low`, `high`, `n` (degrees of freedom of the noise), `method`,
+    `run_ids`. Table `gain` holds the runs fixed; this interval says what training the cells again would give.
     """
     rows: list[dict[str, Any]] = []
     for curve, start, exposure, run_to_run in _curves_with_noise(study):

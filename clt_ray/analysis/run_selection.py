@@ -88,11 +88,8 @@ class SweepCurves:
 
     def posteriors(self, observed: Observed, under_way: Iterable[str] = ()) -> dict[CurveKey, CurvePosterior]:
         """Returns the posterior of each curve; runs under way count as if they had their expected scores."""
-        posteriors = {
-            key: CurvePosterior.prior(1.0, max(self._largest[key], 1), 0.5)
-            for run in self.runs.values()
-            for key in self.observed_by(run)
-        }
+        keys = {key for run in self.runs.values() for key in self.observed_by(run)}
+        posteriors = {key: CurvePosterior.prior(1.0, max(self._largest[key], 1), 0.5) for key in keys}
         for run_id, observations in observed.items():
             run = self.runs[run_id]
             for key in self.observed_by(run):
@@ -129,9 +126,8 @@ def next_run(
     best, most = None, 0.0
     for run_id in waiting:
         run = curves.runs[run_id]
-        information = sum(
-            posteriors[key].information(run.samples, _assumed_variance(run)) for key in curves.observed_by(run)
-        )
+        keys, variance = curves.observed_by(run), _assumed_variance(run)
+        information = sum(posteriors[key].information(run.samples, variance) for key in keys)
         if best is None or information / run.cost > most * (1 + 1e-9):
             best, most = run_id, information / run.cost
     return best

@@ -72,13 +72,9 @@ class Series:
         known_draws = [value.draws for value in means if value.draws is not None and np.isfinite(value.draws).all()]
         draws = np.stack(known_draws, axis=1) if len(known_draws) == len(means) else None
         stderr = draws.std(axis=0, ddof=1) if draws is not None else np.full(len(means), np.nan)
-        return cls(
-            tuple(point.samples_per_language for point in curve.points),
-            tuple(value.value for value in means),
-            tuple(float(error) for error in stderr),
-            draws,
-            tuple(point.run_ids for point in curve.points),
-        )
+        sizes = tuple(point.samples_per_language for point in curve.points)
+        runs = tuple(point.run_ids for point in curve.points)
+        return cls(sizes, tuple(value.value for value in means), tuple(stderr.tolist()), draws, runs)
 
     @property
     def has_stderr(self) -> bool:
@@ -144,9 +140,8 @@ class Plateau:
     samples: float
     """Point estimate; 0 when training on English alone is within the tolerance, infinite beyond the largest n."""
     low: float
-    """Lower end of the 95% confidence interval."""
     high: float
-    """Upper end of the 95% confidence interval; infinite when it lies beyond the largest n of the series."""
+    """`low` and `high` are the ends of the 95% confidence interval; infinite beyond the largest n of the series."""
 
     @property
     def is_established(self) -> bool:
@@ -236,8 +231,8 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
 def run_noise_around_fit(series: Series) -> float:
     """Estimates the run-to-run standard deviation beyond sampling error, for a rising or falling series.
 
-    The fit allows rising curves only, so it is made to the series and to its mirror image, and the smaller scatter is
-    returned; NaN for a series that is too short for a fit.
+    The fit allows rising curves only, so the smaller scatter of the series and of its mirror image counts; NaN for a
+    series that is too short for a fit.
     """
     if not _can_be_fitted(series):
         return nan

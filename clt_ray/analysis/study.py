@@ -1,9 +1,8 @@
 """Scores arranged for analysis: a `Study` holds curves of runs and, per task, the scores with their resamples.
 
 A `Curve` is a set of runs that differ only in the number of samples per language and in the seed. Runs at n = 0 with
-language group "none" were trained on English alone. Such a run belongs to no group, so it is the point at n = 0 of
-every group's curve with the same model, setting and task. Which languages count as seen at n = 0 is decided by the
-training languages of the other runs of the curve.
+language group "none", trained on English alone, are the point at n = 0 of every group's curve with the same model,
+setting and task. The training languages of a curve's other runs decide which languages count as seen there.
 """
 
 from __future__ import annotations
@@ -184,10 +183,8 @@ def _curves(scores: pd.DataFrame) -> tuple[Curve, ...]:
         for (group, languages), members in trained.groupby(["language_group", "train_languages"], sort=False):
             group_origins = origins[origins["language_group"] == group]
             start = group_origins if len(group_origins) else origins[origins["language_group"] == NO_GROUP]
-            points = _points(pd.concat([start, members]))
-            curves.append(
-                Curve(model, setting, task, metric_name, str(group), tuple(str(languages).split("+")), mixture, points)
-            )
+            points, codes = _points(pd.concat([start, members])), tuple(str(languages).split("+"))
+            curves.append(Curve(model, setting, task, metric_name, str(group), codes, mixture, points))
         if trained.empty:
             curves.append(Curve(model, setting, task, metric_name, NO_GROUP, (), mixture, _points(origins)))
     return tuple(sorted(curves, key=curve_order))

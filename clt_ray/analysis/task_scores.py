@@ -157,8 +157,7 @@ class TaskScores:
     def mean(self, run_ids: Sequence[str], languages: Sequence[str]) -> ResampledValue:
         """Returns the unweighted mean over runs of each run's unweighted mean over languages.
 
-        Languages in which a run was not scored are left out of the mean of that run; a run that was scored in none of
-        them is left out. The mean of nothing is NaN.
+        A run's mean leaves out languages in which it was not scored; a run without any is left out. NaN of nothing.
         """
         return mean(
             [

@@ -21,16 +21,14 @@ def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
     others = study.languages(curve, point, among=NON_ENGLISH)
     if not others or not study.languages(curve, point, among="english"):
         return mean([]).estimate()
-    return mean(
-        [task_scores.mean([run_id], others) / task_scores.mean([run_id], [ENGLISH]) for run_id in point.run_ids]
-    ).estimate()
+    ratios = [task_scores.mean([run], others) / task_scores.mean([run], [ENGLISH]) for run in point.run_ids]
+    return mean(ratios).estimate()
 
 
 def seen_unseen(study: Study, curve: Curve, point: Point) -> dict[str, Estimate]:
     """Returns the estimates `seen`, `unseen`, `english` and `gap` of a point.
 
-    The first three are mean scores over the languages of an exposure, without weights: English is neither seen nor
-    unseen. The gap is the seen minus the unseen mean, paired by item.
+    The first three are unweighted means over the languages of an exposure. The gap is seen minus unseen, by item.
     """
     means = {exposure: _exposure_mean(study, curve, point, exposure) for exposure in ("seen", "unseen", "english")}
     means["gap"] = means["seen"] - means["unseen"]

@@ -15,6 +15,7 @@ from clt_ray.analysis.labels import count_label, curve_labels, key_of, language_
 from clt_ray.analysis.mechanisms import Mechanisms
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
+from clt_ray.analysis.table_columns import curve_columns
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report.columns import NumberFormat, excludes_zero
 from clt_ray.html_report.svg import figure_svg, inline
@@ -76,16 +77,6 @@ def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame 
 def curve_words(row: pd.Series) -> str:
     """Returns the model and the training languages of a row: `llama-3.1-8b, es fr ja zh`."""
     return f"{row['model']}, {training_label(str(row['train_languages']))}"
-
-
-def of_curves(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
-    """Returns the rows of the given curves."""
-    keys = {
-        (curve.task, curve.model, curve.setting, curve.mixture, curve.language_group, "+".join(curve.train_languages))
-        for curve in curves
-    }
-    is_kept = [key in keys for key in table[CURVE].itertuples(index=False, name=None)]
-    return table[pd.Series(is_kept, index=table.index, dtype=bool)]
 
 
 def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[Exhibit]:
@@ -155,7 +146,8 @@ def _forest(name: str, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterat
     if "eval_language" in table:
         table = table[table["eval_language"] != MEAN]
     if declared.get("headline_only"):
-        table = of_curves(table, headline)
+        shown = pd.DataFrame(list(map(curve_columns, headline)), columns=CURVE)
+        table = table.reset_index(drop=True).merge(shown, on=CURVE)
     if declared.get("largest") and len(table):
         table = at_largest(table)
     if table.empty:

@@ -86,17 +86,9 @@ def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedIte
     verdict = parse(reply.text, generation.output, reply.finish_reason)
     facts = {name: value for name, value in asdict(reply).items() if name != "text"}
     in_language = bool(fidelity.score(generation.output, generation.language)["fidelity"])
-    return JudgedItem(
-        id=generation.id,
-        language=generation.language,
-        judge_rating=verdict.rating,
-        judge_rating_switch_aware=verdict.rating if in_language else LOW,
-        in_language=in_language,
-        why_unparsable=verdict.why,
-        reply=reply.text,
-        request=request,
-        **facts,
-    )
+    ratings = (verdict.rating, verdict.rating if in_language else LOW)
+    item = (generation.id, generation.language, *ratings, in_language, verdict.why, reply.text)
+    return JudgedItem(*item, request=request, **facts)
 
 
 def unparsable(items: Iterable[JudgedItem]) -> dict[str, dict[str, int]]:
@@ -150,12 +142,10 @@ def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem]
     """Returns the content of judge.json: the judge, its settings, and the outcome; `now` is in Unix seconds."""
     return JudgeDocument(
         judge=judge_key(settings),
-        model=settings.model,
+        **asdict(settings),
         answered_by=dict(Counter(item.model for item in items)),
         fingerprints=dict(Counter(item.fingerprint for item in items if item.fingerprint)),
         host=endpoint.host,
-        temperature=settings.temperature,
-        max_tokens=settings.max_tokens,
         prompt_sha256=PROTOCOL_SHA256,
         items=len(items),
         rated=sum(item.judge_rating is not None for item in items),

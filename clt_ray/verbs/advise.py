@@ -102,9 +102,7 @@ def _print(advice: Advice) -> None:
             _signed(metric, option.next_thousand), _samples(option.plateau.samples),
         )  # fmt: skip
     output.print(grid)
-    print_lines(
-        *(escaped(f"? {_description(option)}: {option.why}") for option in advice.options if not option.settled)
-    )
+    print_lines(*(escaped(f"? {_description(item)}: {item.why}") for item in advice.options if not item.settled))
     _print_runs("runs that would reduce the uncertainty most:", advice.settling_runs)
     output.print(f"\nevidence for {escaped(_description(recommended))}:", highlight=False)
     rows = table(">n each", f">{metric.label}", ">± stderr", "runs")
@@ -161,9 +159,8 @@ def _print_runs(title: str, runs: Sequence[NeededRun]) -> None:
     output.print(f"\n{title}", highlight=False)
     grid = table(*CELL_COLUMNS)
     for run in runs:
-        grid.add_row(
-            escaped(run.model), run.task, escaped(run.language_group), f"{run.samples_per_language:,}", str(run.seed)
-        )
+        samples = f"{run.samples_per_language:,}"
+        grid.add_row(escaped(run.model), run.task, escaped(run.language_group), samples, str(run.seed))
     output.print(grid)
 
 

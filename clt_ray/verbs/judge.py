@@ -154,13 +154,9 @@ def _check(options: JudgeOptions) -> None:
         ("--concurrency", options.concurrency, "at least 1", options.concurrency >= 1),
         ("--requests-per-minute", rate, "more than 0", rate is None or rate > 0),
     )
-    problems = [
-        Problem("clt-ray judge", option, value, f"has to be {allowed}")
-        for option, value, allowed, is_valid in checks
-        if not is_valid
-    ]
-    if problems:
-        raise ConfigurationError(problems)
+    wrong = [(option, value, f"has to be {allowed}") for option, value, allowed, is_valid in checks if not is_valid]
+    if wrong:
+        raise ConfigurationError([Problem("clt-ray judge", *parts) for parts in wrong])
 
 
 def command(

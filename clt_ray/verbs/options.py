@@ -61,12 +61,12 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
     hints = get_type_hints(command, include_extras=True)
     keyword_only = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
     parameters: list[inspect.Parameter] = []
-    groups: dict[str, tuple[Any, tuple[str, ...]]] = {}
+    groups: dict[str, Any] = {}
     for name, parameter in inspect.signature(command).parameters.items():
         kind = hints[name]
         if is_dataclass(kind):
             field_hints = get_type_hints(kind, include_extras=True)
-            groups[name] = kind, tuple(field.name for field in fields(kind))
+            groups[name] = kind
             for field in fields(kind):
                 default = inspect.Parameter.empty if field.default is MISSING else field.default
                 parameters.append(keyword_only(field.name, annotation=field_hints[field.name], default=default))
@@ -75,8 +75,8 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
 
     def call(values: dict[str, Any]) -> int:
         arguments = {name: value for name, value in values.items() if name in hints}
-        for name, (kind, names) in groups.items():
-            arguments[name] = kind(**{field: values[field] for field in names})
+        for name, kind in groups.items():
+            arguments[name] = kind(**{field.name: values[field.name] for field in fields(kind)})
         return command(**arguments)
 
     return parameters, call

@@ -96,27 +96,22 @@ def english_is_enough(statement: Statement, model: str, task: str) -> Claim:
 def best_mixed_run(statement: Statement, model: str, published: float, **_: str) -> Claim:
     """Returns the claim on the best mixed against the best single-task run in math: a loss at 7B, none at 35B."""
     single, mixed = statement.curve(model, "math"), statement.curve(model, "math", "multi")
-    value, low, high = _difference_of_peaks(statement.study, mixed, single)
+    noises = [noise_of(statement.study, curve, claims.mean_score) for curve in (mixed, single)]
+    mixed_peak, single_peak = (
+        peak(values(statement.study, curve, claims.mean_score), noise.standard_deviation)
+        for curve, noise in zip((mixed, single), noises, strict=True)
+    )
+    value = mixed_peak.value - single_peak.value
+    # The smaller of the two degrees of freedom is conservative: Welch's interval is never wider.
+    fewest = min(noises, key=lambda noise: noise.degrees_of_freedom)
+    deviation = hypot(*(noise.standard_deviation for noise in noises))
+    half_width = fewest.half_width(1.0) / fewest.standard_deviation * deviation if fewest.is_known else nan
+    low, high = around(mixed_peak.corrected - single_peak.corrected, half_width)
     follows = claims.agrees(value, published) if published else value >= -claims.ROUNDING
     certain = high < 0 if published else low > -0.02
     reason = "" if follows and certain else "losses"
     runs = {"mixed_runs": len(mixed.points), "single_runs": len(single.points)}
     return statement.tested(value, (low, high), verdict(follows, certain), [single, mixed], reason, **runs)
-
-
-def _difference_of_peaks(study: Study, mixed: Curve, single: Curve) -> tuple[float, float, float]:
-    noises = [noise_of(study, curve, claims.mean_score) for curve in (mixed, single)]
-    peaks = [
-        peak(values(study, curve, claims.mean_score), noise.standard_deviation)
-        for curve, noise in zip((mixed, single), noises, strict=True)
-    ]
-    value = peaks[0].value - peaks[1].value
-    centre = peaks[0].corrected - peaks[1].corrected
-    # The smaller of the two degrees of freedom is conservative: Welch's interval is never wider.
-    fewest = min(noises, key=lambda noise: noise.degrees_of_freedom)
-    deviation = hypot(*(noise.standard_deviation for noise in noises))
-    half_width = fewest.half_width(1.0) / fewest.standard_deviation * deviation if fewest.is_known else nan
-    return value, *around(centre, half_width)
 
 
 def share(statement: Statement, model: str, task: str, published: float) -> Claim:
@@ -192,19 +187,17 @@ def correlation(statement: Statement, model: str, task: str, published: float, s
     The study does not publish its number of points. The definition states where its p value needs more than the runs.
     """
     curve = statement.curve(model, task)
-    result, _ = transfer.transfer_correlation(statement.study, curve)
+    rank, _ = transfer.transfer_correlation(statement.study, curve)
     needed = points_needed(published) if significance == "p < .05" else 0
-    if not result.low <= published <= result.high:
+    if not rank.low <= published <= rank.high:
         outcome, reason = claims.NOT_SUPPORTED, "excluded"
-    elif result.low > 0:
+    elif rank.low > 0:
         outcome, reason = claims.SUPPORTED, "above"
     else:
         outcome, reason = claims.UNTESTABLE, "undecided"
-    basis = "needs" if needed > result.n else "unstated"
-    ends = (result.low, result.high)
-    return statement.tested(
-        result.spearman, ends, outcome, [curve], basis, reason, n=result.n, p=result.p, needed=needed
-    )
+    basis = "needs" if needed > rank.n else "unstated"
+    ends = (rank.low, rank.high)
+    return statement.tested(rank.spearman, ends, outcome, [curve], basis, reason, n=rank.n, p=rank.p, needed=needed)
 
 
 def constant_gap(statement: Statement, model: str, task: str) -> Claim:

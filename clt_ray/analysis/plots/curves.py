@@ -76,7 +76,7 @@ def draw(axis: Axes, rows: pd.DataFrame, line: Line) -> LineEnd | None:
 
 def value_limits(frames: list[pd.Series], floor: float | None, ceiling: float | None) -> tuple[float, float]:
     """Returns axis limits that contain all finite values with a margin, within the range of the metric."""
-    values = np.concatenate([np.asarray(frame, dtype=float) for frame in frames] or [np.array([])])
+    values = np.concatenate(frames).astype(float)
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0

@@ -68,7 +68,7 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
 def _draw(axis: Axes, rows: pd.DataFrame, plan: Layout, measure: Quantity) -> None:
     keys, heights = plan.keys[rows.index], {line.key: index for index, line in enumerate(plan.lines) if line.key}
     offsets = _offsets(rows, keys)
-    values, lows, highs = (_shown(rows, name, measure) for name in (plan.value, plan.low, plan.high))
+    values, lows, highs = rows.reindex(columns=[plan.value, plan.low, plan.high]).to_numpy(float).T * measure.factor
     limits = _limits(values, lows, highs, measure)
     _axis(axis, limits, measure, len(plan.lines))
     drawn = zip(rows.to_dict("records"), keys, marks(rows), values, lows, highs, strict=True)
@@ -96,12 +96,6 @@ def _offsets(rows: pd.DataFrame, keys: pd.Series) -> dict[str, float]:
     present = [name for name in _EXPOSURES if (rows["exposure"] == name).any()]
     middle = (len(present) - 1) / 2
     return {name: _DODGE * (index - middle) / max(middle, 0.5) for index, name in enumerate(present)}
-
-
-def _shown(rows: pd.DataFrame, name: str, measure: Quantity) -> Floats:
-    if name not in rows:
-        return np.full(len(rows), np.nan)
-    return np.asarray(rows[name], dtype=float) * measure.factor
 
 
 def _limits(values: Floats, lows: Floats, highs: Floats, measure: Quantity) -> tuple[float, float]:
