@@ -49,10 +49,7 @@ def rank_correlation(left: Sequence[float] | Floats, right: Sequence[float] | Fl
 
 
 def spearman(left: Sequence[float] | Floats, right: Sequence[float] | Floats, decimals: int = _DECIMALS) -> float:
-    """Returns Spearman's rho; NaN for fewer than `MIN_PAIRS` pairs, or when one of the two variables is constant.
-
-    Values are rounded to `decimals` before they are ranked; ties share their mean rank.
-    """
+    """Returns Spearman's rho of rounded values (ties share ranks); NaN below `MIN_PAIRS` pairs or for constants."""
     from scipy.stats import spearmanr  # Importing scipy.stats takes longer than most uses of this package.
 
     x, y = np.round(left, decimals), np.round(right, decimals)

@@ -55,8 +55,7 @@ class RunNoise:
     def half_width(self, weight: float = 2.0) -> float:
         """Returns half of the width of the 95% interval of a linear combination of runs; NaN when it is not known.
 
-        Args:
-            weight: Sum of the squared coefficients of the combination: 2 for the difference of two runs.
+        `weight` is the sum of the squared coefficients of the combination: 2 for the difference of two runs.
         """
         if not self.is_known:
             return nan

@@ -44,8 +44,7 @@ class Series:
     stderr: tuple[float, ...]
     """Standard error of each score from the sampling of test items; NaN where it is not known."""
     draws: Floats | None = field(default=None, compare=False, repr=False)
-    """Scores in each bootstrap resample of the test items, shape (resamples, points), paired over points; with None,
-    resamples are drawn from a normal distribution with `stderr`."""
+    """Scores in each bootstrap resample, paired over points, shape (resamples, points); None to draw by `stderr`."""
     runs: tuple[tuple[str, ...], ...] = ()
     """Run ids of each point."""
 

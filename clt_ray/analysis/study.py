@@ -98,11 +98,7 @@ class Curve:
         return exposure(language, self.train_languages)
 
     def at(self, samples_per_language: int) -> Point:
-        """Returns the point at this number of samples.
-
-        Raises:
-            KeyError: The curve has no run at this number of samples.
-        """
+        """Returns the point at this number of samples; raises `KeyError` if the curve has no run there."""
         for point in self.points:
             if point.samples_per_language == samples_per_language:
                 return point

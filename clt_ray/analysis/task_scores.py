@@ -97,10 +97,7 @@ class TaskScores:
         return matrices, np.unique(presence, axis=1, return_inverse=True)[1].reshape(-1)
 
     def check_items(self, source: str, task: str) -> list[Problem]:
-        """Returns a problem for each score that is not the mean of its item scores.
-
-        The intervals of such a score would describe another evaluation than the score itself.
-        """
+        """Returns a problem for each score that is not the mean of its items, whose intervals would not describe it."""
         problems = []
         for index, matrix in enumerate(self._items):
             scored = np.isfinite(matrix)

@@ -73,10 +73,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ResampledValue:
-    """A quantity together with its value in every bootstrap resample.
-
-    Quantities of the same task use the same resamples, so sums, differences and ratios of them stay paired.
-    """
+    """A quantity with its value in every bootstrap resample; those of a task share resamples, so they stay paired."""
 
     value: float
     """The quantity computed from the data themselves."""
@@ -118,10 +115,7 @@ class ResampledValue:
         return replace(self, value=self.value * factor, draws=draws, bounds=bounds)
 
     def unpaired(self) -> ResampledValue:
-        """Returns the quantity with its resamples in another order, which removes the pairing.
-
-        Tasks share no items, but the seed of their resamples. A difference of two tasks needs one of them unpaired.
-        """
+        """Returns the quantity with reordered resamples, for differences of tasks: they share a seed, but no items."""
         return replace(self, draws=None if self.draws is None else np.roll(self.draws, len(self.draws) // 2))
 
     def estimate(self) -> Estimate:

@@ -141,21 +141,15 @@ def write(
 def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem], now: float) -> JudgeDocument:
     """Returns the content of judge.json: the judge, its settings, and the outcome; `now` is in Unix seconds."""
     return JudgeDocument(
-        judge=judge_key(settings),
-        **asdict(settings),
-        answered_by=dict(Counter(item.model for item in items)),
+        judge=judge_key(settings), **asdict(settings), answered_by=dict(Counter(item.model for item in items)),
         fingerprints=dict(Counter(item.fingerprint for item in items if item.fingerprint)),
-        host=endpoint.host,
-        prompt_sha256=PROTOCOL_SHA256,
-        items=len(items),
-        rated=sum(item.judge_rating is not None for item in items),
-        unparsable=unparsable(items),
+        host=endpoint.host, prompt_sha256=PROTOCOL_SHA256, items=len(items),
+        rated=sum(item.judge_rating is not None for item in items), unparsable=unparsable(items),
         wrong_language=sum(not item.in_language for item in items),
         tokens=spent({item.request: item for item in items}.values()),
-        requests_sha256=_digest([item.request for item in items]),
-        judged=now,
+        requests_sha256=_digest([item.request for item in items]), judged=now,
         versions={name: version(name) for name in ("clt-ray", "openai")},
-    )
+    )  # fmt: skip
 
 
 def spent(replies: Collection[Reply | JudgedItem]) -> JudgeTokens:

@@ -83,10 +83,7 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
 
 
 def next_command(sweep: OpenSweep, verb: str, *arguments: str) -> str:
-    """Returns the command line of another verb on the same sweep, with the options that both verbs accept.
-
-    Secrets in them are redacted. Further arguments follow the sweep file.
-    """
+    """Returns another verb's command line with the options that both accept, redacted; `arguments` follow the file."""
     accepted = inspect.signature(import_module(f"clt_ray.verbs.{verb}").command).parameters
     words = ["clt-ray", verb, sweep.file, *arguments]
     for option, value in sweep.options:

@@ -170,11 +170,7 @@ def _execute(
 
 
 def preflight(runs: Sequence[RunSpec]) -> None:
-    """Refuses runs that are known to fail before a cluster is touched.
-
-    Raises:
-        ConfigurationError: Every problem of hardware and of local data.
-    """
+    """Raises `ConfigurationError` for runs that are known to fail, with all reasons, before a cluster is touched."""
     from clt_ray.data.mixture import check_availability
     from clt_ray.training.backends import unsupported
 

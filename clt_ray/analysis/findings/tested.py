@@ -41,10 +41,7 @@ def rise(statement: Statement, model: str, task: str, published: float, over: st
 
 
 def _rise_without_arabic(study: Study, curve: Curve) -> float:
-    """Returns the rise without Arabic, which has scores near 0 in math at 7B.
-
-    The study's math figures agree best with its tables when Arabic is left out.
-    """
+    """Returns the rise without Arabic (near 0 in math at 7B), where the study's figures agree best with its tables."""
     languages = study.task_scores[curve.task].languages
     others = claims.mean_over([code for code in languages if code not in (ENGLISH, "ar")])
     series = [others(study, curve, p) / claims.mean_over([ENGLISH])(study, curve, p) for p in curve.points]
@@ -169,11 +166,7 @@ def _math_samples(mixed: Curve, scores: Floats, target: Floats) -> Floats:
 
 
 def points_needed(rho: float) -> int:
-    """Returns the smallest number of pairs at which a rank correlation has p < .05, two-sided, by Student's t test.
-
-    Raises:
-        ValueError: No number of pairs below 10,000 suffices.
-    """
+    """Returns the fewest pairs at which `rho` has p < .05, two-sided, by Student's t; `ValueError` if 10,000 do not."""
     for n in range(4, 10_000):
         t = t_quantile(n - 2)
         if rho >= t / np.sqrt(n - 2 + t * t):
