@@ -7,8 +7,7 @@ name and its runs have identities of their own, so it never passes for the full 
                                      seconds of evaluation e
     full run of the same kind        steps x s  +  validations / 2 x (t - k x s)  +  e
 
-The rest of the training time, t - k x s, is validation, checkpoints and loading. It is scaled with the number of
-validations, which overestimates the part that a run pays once.
+The rest of the time (validation, checkpoints, loading) is scaled with the validations, which overestimates loading.
 """
 
 from __future__ import annotations

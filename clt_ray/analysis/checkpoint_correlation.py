@@ -63,11 +63,9 @@ def transfer_correlation_checkpoints(logs: Iterable[RunLog]) -> pd.DataFrame:
             labels: dict[str, Any] = {"task": task, "metric": metric, "seen_languages": "+".join(seen)}
             labels |= {"unseen_languages": "+".join(unseen), "n": len(steps)}
             labels |= {"first_step": steps[0], "last_step": steps[-1]}
-            correlations = {
-                "spearman": spearman(seen_means, unseen_means, _DECIMALS),
-                "of_changes": spearman(np.diff(seen_means), np.diff(unseen_means), _DECIMALS),
-            }
-            rows.append(log.columns() | labels | correlations)
+            labels["spearman"] = spearman(seen_means, unseen_means, _DECIMALS)
+            labels["of_changes"] = spearman(np.diff(seen_means), np.diff(unseen_means), _DECIMALS)
+            rows.append(log.columns() | labels)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -48,8 +48,8 @@ def interference(study: Study) -> pd.DataFrame:
 
     There is one row per mixed curve, number of samples that both settings have, and exposure (seen, unseen, English).
     Columns: those of `CURVE_COLUMNS`, `samples_per_language`, `exposure`, `interference` in the metric's stored unit
-    (negative where mixing costs), `ESTIMATE_COLUMNS`, `p` and `q`. The number of English samples may differ between the
-    two settings, as in the reference study (5,000 and 10,000 per task).
+    (negative where mixing costs), `ESTIMATE_COLUMNS`, `p` and `q`. English samples may differ between the settings: the
+    reference study has 5,000 and 10,000 per task.
     """
     single_curves = {_task_and_languages(curve): curve for curve in study.curves if curve.setting == "single"}
     rows: list[dict[str, Any]] = []

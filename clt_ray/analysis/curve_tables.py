@@ -52,8 +52,8 @@ def seen_unseen(study: Study) -> pd.DataFrame:
 def per_language(study: Study) -> pd.DataFrame:
     """Returns the score in every evaluation language, one row per point of a curve and language.
 
-    Columns: those of `SERIES_COLUMNS`, `eval_language`, `exposure`, `score`, `ESTIMATE_COLUMNS`. Accuracies of single
-    runs have a Wilson interval.
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `exposure`, `score`, `ESTIMATE_COLUMNS`. Accuracies of points
+    with a single run have a Wilson interval.
     """
     rows = []
     for curve, point in study.points():
@@ -173,8 +173,6 @@ def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
     rows = scores[scores["metric"] == FIDELITY]
-    if rows.empty:
-        return pd.DataFrame(columns=columns)
     mixtures = scores.groupby("run_id")["task"].agg(lambda tasks: "+".join(sorted(set(tasks), key=task_order)))
     ends = [wilson(float(share), int(n)) for share, n in zip(rows["score"], rows["n_items"], strict=True)]
     table = rows.assign(

@@ -42,9 +42,7 @@ SCORE_COLUMNS: Final = {
     "stderr": OPTIONAL_NUMBER, "n_items": ITEMS,
 }  # fmt: skip
 """Columns of a scores frame, each with the kind of its values."""
-ITEM_COLUMNS: Final = {
-    "run_id": TEXT, "task": TEXT, "eval_language": TEXT, "metric": TEXT, "item_id": TEXT, "score": NUMBER,
-}  # fmt: skip
+ITEM_COLUMNS: Final = dict.fromkeys(("run_id", "task", "eval_language", "metric", "item_id"), TEXT) | {"score": NUMBER}
 """Columns of an items frame, each with the kind of its values."""
 RUN_COLUMNS: Final = ("model", "setting", "language_group", "train_languages", "samples_per_language", "seed")
 """Columns that describe the run and are therefore equal in all rows of a run."""
@@ -172,10 +170,8 @@ def _convert(values: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
 
 def _bad_rows(frame: pd.DataFrame, column: str, bad: pd.Series, message: str, remedy: str, where: str) -> list[Problem]:
     rows = frame.index[bad.to_numpy(dtype=bool)]
-    problems = [
-        Problem(where, f"row {row}, column {column}", frame.at[row, column], message, remedy)
-        for row in rows[:_SHOWN_ROWS]
-    ]
+    shown = ((f"row {row}, column {column}", frame.at[row, column]) for row in rows[:_SHOWN_ROWS])
+    problems = [Problem(where, *place, message, remedy) for place in shown]
     if len(rows) > _SHOWN_ROWS:
         more = f"the same in {len(rows) - _SHOWN_ROWS} more rows"
         problems.append(Problem(where, f"column {column}", None, more, remedy))

@@ -5,9 +5,8 @@ per language and seed; among several, one with the same training settings and En
 of both are compared after equal numbers of training rows of the task (*task rows*). The twin's loss is interpolated
 linearly between its validations, and is not extrapolated.
 
-After equal task rows, a mixed run of k tasks has taken k times as many optimizer steps, with batches that contain 1/k
-of its rows of the task. Its loss can therefore be lower without any transfer between tasks. A difference compares two
-ways to train on the same rows, as does the difference of their scores.
+After equal task rows, a mixed run of k tasks has taken k times as many optimizer steps, with 1/k of the task's rows in
+a batch. Its loss can be lower without any transfer: like scores, losses compare two ways to train on the same rows.
 
 Example: a mixed run of 3 tasks with batch size 60 has seen 1,000 rows of math after 50 steps, and its twin after 17. If
 the twin's losses after 16 and 18 steps (960 and 1,080 rows) are 0.50 and 0.44, the mixed run's is compared with 0.48.

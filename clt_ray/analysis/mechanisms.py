@@ -71,8 +71,7 @@ def pulls(
 
     There is one row per grid cell with several tasks, task and exposure, averaged over runs that differ only in the
     seed. Columns: `model, mixture, task, language_group, train_languages, samples_per_language`; `exposure`, which is
-    `english` or `seen`, since the gradients of languages outside the training data are not measured; `cosine`, the
-    pull; and those of `OUTCOMES`, which are NaN where they are not known.
+    `english` or `seen`, as gradients of other languages are not measured; `cosine`, the pull; and `OUTCOMES`, or NaN.
     """
     rows: list[dict[str, Any]] = []
     means = gradients.over_steps(cosines[cosines["setting"] == "multi"])

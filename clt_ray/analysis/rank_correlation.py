@@ -1,7 +1,6 @@
 """Spearman rank correlation with a p value and a confidence interval that hold for few pairs.
 
-The coefficient is scipy's. The p value and the interval are computed here: scipy's p value is asymptotic, while curves
-have as few as three runs, and scipy gives no interval.
+The coefficient is scipy's, whose p value is asymptotic, while curves have as few as three runs, and has no interval.
 """
 
 from collections.abc import Sequence

@@ -55,8 +55,7 @@ class RunLog:
 
     @property
     def training_languages(self) -> tuple[str, ...]:
-        """Languages of the non-English rows, independent of the group's name; the group's name for a control, which
-        states how many languages English replaces."""
+        """Languages of the non-English rows; for a control the group's name, with the number that English replaces."""
         return (self.language_group,) if self.train_languages == (ENGLISH,) else self.train_languages
 
     def columns(self) -> dict[str, Any]:

@@ -230,8 +230,7 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
 def run_noise_around_fit(series: Series) -> float:
     """Estimates the run-to-run standard deviation beyond sampling error, for a rising or falling series.
 
-    The fit allows rising curves only, so the smaller scatter of the series and of its mirror image counts; NaN for a
-    series that is too short for a fit.
+    The fit allows rising curves only; the smaller scatter of the series and its mirror image counts, NaN if too short.
     """
     if not _can_be_fitted(series):
         return nan

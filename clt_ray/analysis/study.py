@@ -19,9 +19,7 @@ from clt_ray.analysis.task_scores import ENGLISH, TaskScores
 from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.errors import ConfigurationError, Problem
 
-__all__ = [
-    "DRAWS", "ENGLISH", "NON_ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "TaskScores", "curve_order", "grouped",
-]  # fmt: skip
+__all__ = ["DRAWS", "ENGLISH", "NON_ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "curve_order", "grouped"]
 
 NON_ENGLISH: Final = "non-English"
 """Name of all languages but English, used like the name of an exposure."""

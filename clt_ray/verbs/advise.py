@@ -172,12 +172,9 @@ def _setting(option: Option) -> str:
     return "single task" if option.setting == "single" else "mixed tasks"
 
 
-def _number(metric: Metric, value: float) -> str:
-    return f"{value:.{_digits(metric)}f}"
-
-
-def _digits(metric: Metric) -> int:
-    return metric.digits + (2 if metric.shown_factor == 100 else 0)
+def _number(metric: Metric, value: float, sign: str = "") -> str:
+    digits = metric.digits + (2 if metric.shown_factor == 100 else 0)
+    return f"{value:{sign}.{digits}f}"
 
 
 def _quantity(metric: Metric, quantity: Quantity | None) -> str:
@@ -191,7 +188,7 @@ def _signed(metric: Metric, quantity: Quantity | None, interval: bool = False) -
     if quantity is None:
         return ""
     ends = f" ({_number(metric, quantity.low)} to {_number(metric, quantity.high)})" if interval else ""
-    return f"{quantity.estimate:+.{_digits(metric)}f}{ends}"
+    return f"{_number(metric, quantity.estimate, '+')}{ends}"
 
 
 def _probability(probability: float) -> str:

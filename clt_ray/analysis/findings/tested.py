@@ -58,8 +58,8 @@ def plateau(statement: Statement, model: str, task: str, where: str, first: int,
     rises_at_all = fit.verdict not in (FLAT, FALLING)
     reason = "no_rise" if not rises_at_all else "outside" if not inside else "inside" if tight else "wide"
     outcome, ends = verdict(inside, tight, rises_at_all), (estimate.low, estimate.high)
-    facts = {"tolerance": 100 * TOLERANCE, "shape": fit.verdict}
-    return statement.tested(estimate.samples, ends, outcome, [curve], reason, **facts)
+    tolerance = 100 * TOLERANCE
+    return statement.tested(estimate.samples, ends, outcome, [curve], reason, tolerance=tolerance, shape=fit.verdict)
 
 
 def data_ratio(statement: Statement, model: str) -> Claim:

@@ -60,9 +60,7 @@ def draw(axis: Axes, rows: pd.DataFrame, line: Line) -> LineEnd | None:
     y = rows[line.column].to_numpy(dtype=float) * line.factor
     transform = axis.transData
     if len(x) == 1:
-        figure = axis.get_figure(root=True)
-        assert figure is not None
-        transform = transform + ScaledTranslation(line.shift / 72, 0, figure.dpi_scale_trans)
+        transform = transform + ScaledTranslation(line.shift / 72, 0, axis.figure.dpi_scale_trans)
     if line.low and len(x) == 1:
         axis.plot([x[0]] * 2, [rows[end].iloc[0] * line.factor for end in (line.low, line.high)],
                   color=line.colour, linewidth=1.1, alpha=0.7, transform=transform)  # fmt: skip
