@@ -169,7 +169,7 @@ FIDELITY: Final = "fidelity"
 def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
     """Returns the language fidelity with its Wilson interval, one row per run, task and evaluation language.
 
-    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (from 0 to 1), `ESTIMATE_COLUMNS`.
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (0 to 1), `ESTIMATE_COLUMNS`. No scores, no rows.
     """
     columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
     rows = scores[scores["metric"] == FIDELITY]
