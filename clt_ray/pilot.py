@@ -7,8 +7,7 @@ name and its runs have identities of their own, so it never passes for the full 
                                      seconds of evaluation e
     full run of the same kind        steps x s  +  validations / 2 x (t - k x s)  +  e
 
-The rest of the training time, t - k x s, is validation, checkpoints and loading. It is scaled with the number of
-validations, which overestimates the part that a run pays once.
+The rest of the time (validation, checkpoints, loading) is scaled with the validations, which overestimates loading.
 """
 
 from __future__ import annotations
@@ -94,11 +93,7 @@ class _RunCost:
 
 
 def summarise(pilot: OpenSweep) -> PilotSummary:
-    """Summarises a sweep that was opened with `pilot=True` and whose runs are finished.
-
-    Raises:
-        ValueError: The sweep is not a pilot, or one of its runs is not finished.
-    """
+    """Summarises a sweep opened with `pilot=True`; raises `ValueError` for others, and if a run is not finished."""
     if pilot.pilot_of is None:
         raise ValueError(f"{pilot.name} is not a pilot")
     full = pilot.pilot_of
@@ -108,13 +103,9 @@ def summarise(pilot: OpenSweep) -> PilotSummary:
     seconds = {run.run_id: _full_seconds(run, costs[run.model.name, run.task]) for run in full.runs}
     on_accelerators = any(run.hardware.chips for run in full.runs)
     chip_seconds = sum(seconds[run.run_id] * run.hardware.chips for run in full.runs)
-    return PilotSummary(
-        sweep=full.name,
-        measurements=tuple(_measurement(key, costs[key], pilot.runs) for key in costs),
-        full_runs=len(full.runs),
-        full_run_hours=sum(seconds.values()) / SECONDS_PER_HOUR,
-        full_chip_hours=chip_seconds / SECONDS_PER_HOUR if on_accelerators else None,
-    )
+    hours, on_chips = sum(seconds.values()) / SECONDS_PER_HOUR, chip_seconds / SECONDS_PER_HOUR
+    measurements = tuple(_measurement(key, costs[key], pilot.runs) for key in costs)
+    return PilotSummary(full.name, measurements, len(full.runs), hours, on_chips if on_accelerators else None)
 
 
 def _run_cost(run: RunSpec, store: Store) -> _RunCost:
@@ -149,12 +140,9 @@ def _measurement(key: tuple[str, str], costs: Sequence[_RunCost], runs: Sequence
     planned = [count * SECONDS_PER_HOUR / run.hardware.chips / run.steps for run, count in hours if count is not None]
     peaks = [cost.peak_memory for cost in costs if cost.peak_memory]
     return PilotMeasurement(
-        model=key[0],
-        task=key[1],
-        runs=len(costs),
-        step_seconds=fmean(cost.step_seconds for cost in costs),
+        *key, len(costs), step_seconds=fmean(cost.step_seconds for cost in costs),
         planned_step_seconds=fmean(planned) if planned else None,
         tokens_per_second=fmean(cost.tokens_per_second for cost in costs),
         host_memory_bytes=max((peak.host_bytes for peak in peaks if peak.host_bytes is not None), default=None),
         device_memory_bytes=max((peak.device_bytes for peak in peaks if peak.device_bytes is not None), default=None),
-    )
+    )  # fmt: skip

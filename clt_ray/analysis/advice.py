@@ -4,17 +4,15 @@
 option is judged by its mean score over the non-English languages in which all options were evaluated, by means of the
 saturating fit of `saturation` and its resamples. One of three questions is answered:
 
-* without target and budget: the fewest samples per language that are within the tolerance of the option's ceiling with
-  a probability of at least `CONFIDENCE`;
+* without target and budget: the fewest samples within the tolerance of the ceiling with probability `CONFIDENCE`;
 * with a target: the fewest samples per language that reach the target score with that probability;
 * with a budget: that many non-English rows of the task, divided equally among the languages of the group.
 
 An option is *settled* when its runs answer the question: the probability at its largest n is high enough or, for a
 target, clearly too low. Recommended is the option with the highest expected score at its n. Among options within the
 tolerance of it, or among those that reach the target, the one with the fewest samples in all is preferred. The advised
-n never exceeds the largest n that was run and, unless it is 0, is at least the smallest other n. If no option is
-settled, or if the settled ones cannot reach the target while others might, `ThinEvidence` is raised with the reasons
-and the most informative further runs.
+n never exceeds the largest n that was run and, unless it is 0, is at least the smallest other n. `ThinEvidence`, with
+reasons and the most informative further runs, is raised if no option is settled, or only such as miss the target.
 
 **Example.** The ceiling is 0.38, and 0.37 is reached at n = 900 in half of the resamples and at n = 1,400 in 80% of
 them. With a tolerance of 0.01 the advice is 1,400 samples in each of four languages.
@@ -30,7 +28,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from clt_ray.analysis.metrics import metric
+from clt_ray.analysis.metrics import metric, scale
 from clt_ray.analysis.needed_runs import NeededRun, Question, needed_runs
 from clt_ray.analysis.saturation import FALLING, FLAT, NOT_SATURATING, Plateau, Refits, Saturation, Series, saturation
 from clt_ray.analysis.study import NON_ENGLISH, Curve, Study
@@ -167,8 +165,7 @@ def advise(
         setting: Restricts the options to "single" or "multi"; None for both.
         target: Score to reach, in the metric's stored unit.
         budget: Available non-English rows of the task.
-        tolerance: Largest difference that counts as none, in the metric's stored unit; by default `TOLERANCE` times the
-            range of the metric's scale.
+        tolerance: Largest difference that counts as none, in the metric's stored unit; by default as `TOLERANCE` says.
 
     Raises:
         ConfigurationError: Target and budget are both stated, or a value is outside its range.
@@ -190,11 +187,8 @@ def advise(
         judged.append((curve, fit, option(curve, fit, target, budget)))
     options = [item for _, _, item in judged]
     question = Question(task, model, setting, task_metric.span, target)
-    further_runs = tuple(
-        dict.fromkeys(
-            run for curve, fit, item in judged if not item.settled for run in needed_runs(question, curve, fit)
-        )
-    )
+    unsettled = [(curve, fit) for curve, fit, item in judged if not item.settled]
+    further_runs = tuple(dict.fromkeys(run for pair in unsettled for run in needed_runs(question, *pair)))
     reachable = target is None or any(item.reaches_target >= CONFIDENCE for item in options)
     if not any(item.settled for item in options) or (not reachable and further_runs):
         reasons = [f"{_curve_name(curve)}: {item.why}" for curve, _, item in judged if not item.settled]
@@ -206,8 +200,8 @@ def advise(
 def _no_runs(study: Study, task: str, model: str, setting: str | None) -> str:
     models = sorted({curve.model for curve in study.curves if curve.task == task and curve.is_multilingual})
     restriction = f" in setting {setting}" if setting else ""
-    existing = f"; there are runs of {', '.join(models)}" if models else f"; there are runs of {', '.join(study.tasks)}"
-    return f"no run of this model trains on non-English rows of the task{restriction}{existing}"
+    existing = ", ".join(models or study.tasks)
+    return f"no run of this model trains on non-English rows of the task{restriction}; there are runs of {existing}"
 
 
 def _check_question(task_metric: Metric, target: float | None, budget: int | None, tolerance: float | None) -> None:
@@ -215,8 +209,7 @@ def _check_question(task_metric: Metric, target: float | None, budget: int | Non
     if target is not None and budget is not None:
         message = "cannot be combined with --target"
         problems.append(Problem("advise", "--budget", budget, message, "ask for one of the two"))
-    remedy = f"{task_metric.name} goes from {task_metric.low:g} to {task_metric.high:g}"
-    remedy += "; divide percentages by 100" if task_metric.high == 1 else ""
+    remedy = scale(task_metric)
     if target is not None and not task_metric.low <= target <= task_metric.high:
         message = f"is outside the range of {task_metric.name}"
         problems.append(Problem("advise", "--target", target, message, remedy))
@@ -304,13 +297,9 @@ def _fewest_samples(needed: Floats, sizes: Sequence[int]) -> tuple[int, bool]:
         return sizes[-1], False
     if enough <= 0:
         return 0, True
-    return min(max(_rounded_up(enough), sizes[1]), sizes[-1]), True
-
-
-def _rounded_up(samples: float) -> int:
-    """Rounds up to two significant digits, because more would suggest a precision that the estimate lacks."""
-    unit = 10 ** max(floor(log10(samples)) - 1, 0)
-    return int(ceil(samples / unit - 1e-9) * unit)
+    # More than two significant digits would suggest a precision that the estimate lacks.
+    unit = 10 ** max(floor(log10(enough)) - 1, 0)
+    return min(max(int(ceil(enough / unit - 1e-9) * unit), sizes[1]), sizes[-1]), True
 
 
 def _shape_of_curve(fit: Saturation) -> str:

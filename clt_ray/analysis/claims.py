@@ -5,9 +5,8 @@ not supported when either condition fails, and untestable when the scores lack t
 states which. The published scores have one run per grid cell and no item scores, so intervals come from run-to-run
 noise. The test items are the same for all runs and held fixed.
 
-Where several definitions are possible, the one that reproduces the study's figures is used. A peak is reported as
-published, as the best run minus the run at n = 0. The interval is corrected for the optimism of picking the best of
-eight or sixteen runs (see `run_noise.peak`).
+Of several possible definitions, the one that reproduces the study's figures is used. A peak is the best run minus the
+run at n = 0, as published; its interval is corrected for the optimism of picking the best run (see `run_noise.peak`).
 
 **Example.** In instruction following at 7B, the best of eight runs reaches .918 of the English score and the run at
 n = 0 .850, so the rise is 6.8 points, as published. The run-to-run standard deviation is .013 and the optimism of

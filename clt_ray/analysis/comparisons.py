@@ -1,11 +1,11 @@
 """Tables that compare curves: their plateaus, mixed against single tasks, languages against equally many English rows.
 
-Every estimate has its confidence interval, `n` and run ids. `q` is its p value adjusted for all comparisons of the same
-task in the table (see `table_columns.add_q_values`).
+Every estimate has its confidence interval, `n` and run ids. `q` is its p value adjusted within the task and the table.
 """
 
 from collections.abc import Iterator
 from itertools import combinations
+from operator import attrgetter
 from typing import Any, Final
 
 import pandas as pd
@@ -13,18 +13,13 @@ import pandas as pd
 from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.metrics import metric
 from clt_ray.analysis.saturation import Series, saturation
-from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study
-from clt_ray.analysis.table_columns import (
-    CURVE_COLUMNS,
-    ESTIMATE_COLUMNS,
-    SERIES_COLUMNS,
-    add_q_values,
-    curve_columns,
-    estimate_columns,
-    series_columns,
-)
+from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study, grouped
+from clt_ray.analysis.table_columns import CURVE_COLUMNS, curve_columns, estimate_row, estimate_table
 from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.languages import is_latin
+
+_POINT: Final = (*CURVE_COLUMNS, "samples_per_language")
+_task_and_languages: Final = attrgetter("model", "task", "metric", "language_group", "train_languages")
 
 
 def plateau(study: Study) -> pd.DataFrame:
@@ -53,20 +48,16 @@ def interference(study: Study) -> pd.DataFrame:
 
     There is one row per mixed curve, number of samples that both settings have, and exposure (seen, unseen, English).
     Columns: those of `CURVE_COLUMNS`, `samples_per_language`, `exposure`, `interference` in the metric's stored unit
-    (negative where mixing costs), `ESTIMATE_COLUMNS`, `p` and `q`. The number of English samples may differ between the
-    two settings, as in the reference study (5,000 and 10,000 per task).
+    (negative where mixing costs), `ESTIMATE_COLUMNS`, `p` and `q`. English samples may differ between the settings: the
+    reference study has 5,000 and 10,000 per task.
     """
-    rows = []
     single_curves = {_task_and_languages(curve): curve for curve in study.curves if curve.setting == "single"}
+    rows: list[dict[str, Any]] = []
     for curve in study.curves:
         single = single_curves.get(_task_and_languages(curve))
-        if curve.setting != "multi" or single is None:
-            continue
-        for samples, exposure, difference in _differences(study, curve, single):
-            labels = {"samples_per_language": samples, "exposure": exposure}
-            rows.append(curve_columns(curve) | labels | estimate_columns("interference", difference.estimate()))
-    columns = [*CURVE_COLUMNS, "samples_per_language", "exposure", "interference", *ESTIMATE_COLUMNS, "p"]
-    return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
+        if curve.setting == "multi" and single is not None:
+            rows += _differences("interference", study, curve, single)
+    return estimate_table(rows, "exposure", "interference", of=_POINT, family=["task"])
 
 
 def _points_at_equal_samples(first: Curve, second: Curve) -> list[tuple[Point, Point]]:
@@ -75,17 +66,13 @@ def _points_at_equal_samples(first: Curve, second: Curve) -> list[tuple[Point, P
     return [(point, others[n]) for point in first.points if (n := point.samples_per_language) in others]
 
 
-def _differences(study: Study, curve: Curve, other: Curve) -> Iterator[tuple[int, str, ResampledValue]]:
-    """Yields n, exposure, and the mean of a curve minus that of another, where both have the n and some language."""
+def _differences(name: str, study: Study, curve: Curve, other: Curve) -> Iterator[dict[str, Any]]:
+    """Yields rows with the mean of a curve minus that of another, where both have the n and some language."""
     for point, other_point in _points_at_equal_samples(curve, other):
         for exposure in ("seen", "unseen", "english"):
             if codes := study.languages(curve, point, other_point, among=exposure):
                 difference = study.mean(curve, point, codes) - study.mean(curve, other_point, codes)
-                yield point.samples_per_language, exposure, difference
-
-
-def _task_and_languages(curve: Curve) -> tuple[str, ...]:
-    return curve.model, curve.task, curve.metric, curve.language_group, *curve.train_languages
+                yield estimate_row(curve, point, name, difference.estimate(), exposure=exposure)
 
 
 PREFIX: Final = "english:"
@@ -95,27 +82,20 @@ PREFIX: Final = "english:"
 def equal_volume(study: Study) -> pd.DataFrame:
     """Returns the score of each language group minus that of its control at equal n, per exposure.
 
-    A run with n samples in each of k languages has n * k more training rows than a run on English alone. Its control
-    (language group `english:k`, training language `en`) has as many additional English rows instead. The difference is
-    the effect of the languages, separated from that of more data.
+    A run with n samples in each of k languages has n * k more training rows than one on English alone. Its control
+    (group `english:k`, training language `en`) has as many more English rows, so languages and volume are separated.
 
-    There is one row per curve with a control, n > 0 that both have, and exposure (seen, unseen, English). Columns:
-    those of `SERIES_COLUMNS`, `exposure`, `control` (its language group), `difference` in the metric's stored unit,
-    `ESTIMATE_COLUMNS`, `p`, `q`.
+    There is one row per curve with a control, n > 0 of both, and exposure (seen, unseen, English). Columns: those of
+    `SERIES_COLUMNS`, `exposure`, `control` (its group), `difference` in the stored unit, `ESTIMATE_COLUMNS`, `p`, `q`.
     """
     controls = {_design(curve, curve.language_group): curve for curve in study.curves if curve.is_control}
     rows: list[dict[str, Any]] = []
     for curve in study.curves:
         control = controls.get(_design(curve, f"{PREFIX}{len(curve.train_languages)}"))
-        if curve.is_control or control is None:
-            continue
-        for samples, exposure, difference in _differences(study, curve, control):
-            if samples:
-                labels = {"exposure": exposure, "control": control.language_group}
-                columns = estimate_columns("difference", difference.estimate())
-                rows.append(series_columns(curve, curve.at(samples)) | labels | columns)
-    columns_in_order = [*SERIES_COLUMNS, "exposure", "control", "difference", *ESTIMATE_COLUMNS, "p"]
-    return add_q_values(pd.DataFrame(rows, columns=columns_in_order), ["task"])
+        if not curve.is_control and control is not None:
+            differences = _differences("difference", study, curve, control)
+            rows += [row | {"control": control.language_group} for row in differences if row["samples_per_language"]]
+    return estimate_table(rows, "exposure", "control", "difference", family=["task"])
 
 
 def _design(curve: Curve, group: str) -> tuple[str, ...]:
@@ -135,20 +115,17 @@ def script_effect(study: Study) -> pd.DataFrame:
     positive interaction means that training languages help languages of their own script more than others.
     """
     rows: list[dict[str, Any]] = []
-    designs: dict[tuple[str, ...], list[Curve]] = {}
-    for curve in filter(_has_gains, study.curves):
-        designs.setdefault((curve.model, curve.setting, curve.task, curve.mixture), []).append(curve)
+    with_gains = [curve for curve in study.curves if _has_gains(curve)]
+    for curve in with_gains:
         for point in curve.points[1:]:
-            for script, gain in _gains_by_script(study, curve, point.samples_per_language).items():
-                labels = {"samples_per_language": point.samples_per_language, "effect": "gain"}
-                labels |= {"script": script, "against": ""}
-                rows.append(curve_columns(curve) | labels | estimate_columns("estimate", gain.estimate()))
-    for curves in designs.values():
+            for script, gain in _gains_by_script(study, curve, point).items():
+                labels = {"effect": "gain", "script": script, "against": ""}
+                rows.append(estimate_row(curve, point, "estimate", gain.estimate(), **labels))
+    for curves in grouped(with_gains, attrgetter("model", "setting", "task", "mixture")):
         for first, second in combinations(sorted(curves, key=_latin_share, reverse=True), 2):
             if _latin_share(first) > _latin_share(second):
                 rows += _interactions(study, first, second)
-    columns = [*CURVE_COLUMNS, "samples_per_language", "effect", "script", "against", "estimate", *ESTIMATE_COLUMNS]
-    return add_q_values(pd.DataFrame(rows, columns=[*columns, "p"]), ["task", "effect"])
+    return estimate_table(rows, "effect", "script", "against", "estimate", of=_POINT, family=["task", "effect"])
 
 
 def script_by_task(study: Study) -> pd.DataFrame:
@@ -160,60 +137,46 @@ def script_by_task(study: Study) -> pd.DataFrame:
     of its metric's scale. Tasks have different test items, so their sampling errors are independent.
     """
     rows: list[dict[str, Any]] = []
-    designs: dict[tuple[str, ...], list[Curve]] = {}
-    for curve in filter(_has_gains, study.curves):
-        mixture = "" if curve.setting == "single" else curve.mixture
-        key = (curve.model, curve.setting, mixture, curve.language_group, *curve.train_languages)
-        designs.setdefault(key, []).append(curve)
-    for curves in designs.values():
+    for curves in grouped(filter(_has_gains, study.curves), _design_over_tasks):
         for first, second in combinations(curves, 2):
-            for samples in _common_sizes(first, second):
-                first_advantage = _latin_advantage(study, first, samples)
-                second_advantage = _latin_advantage(study, second, samples)
-                if first_advantage is not None and second_advantage is not None:
-                    labels = {"samples_per_language": samples, "against": second.task}
-                    difference = first_advantage - second_advantage.unpaired()
-                    rows.append(curve_columns(first) | labels | estimate_columns("estimate", difference.estimate()))
-    columns = [*CURVE_COLUMNS, "samples_per_language", "against", "estimate", *ESTIMATE_COLUMNS, "p"]
-    return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "against"])
+            for point, other in _points_at_equal_samples(first, second)[1:]:
+                advantage, against = _latin_advantage(study, first, point), _latin_advantage(study, second, other)
+                if advantage is not None and against is not None:
+                    difference = (advantage - against.unpaired()).estimate()
+                    rows.append(estimate_row(first, point, "estimate", difference, against=second.task))
+    return estimate_table(rows, "against", "estimate", of=_POINT, family=["task", "against"])
 
 
 def _has_gains(curve: Curve) -> bool:
     return curve.origin is not None and curve.is_multilingual
 
 
-def _common_sizes(first: Curve, second: Curve) -> list[int]:
-    return [point.samples_per_language for point, _ in _points_at_equal_samples(first, second)[1:]]
+def _design_over_tasks(curve: Curve) -> tuple[object, ...]:
+    mixture = "" if curve.setting == "single" else curve.mixture
+    return curve.model, curve.setting, mixture, curve.language_group, curve.train_languages
 
 
-def _latin_advantage(study: Study, curve: Curve, samples: int) -> ResampledValue | None:
-    gains = _gains_by_script(study, curve, samples)
+def _latin_advantage(study: Study, curve: Curve, point: Point) -> ResampledValue | None:
+    gains = _gains_by_script(study, curve, point)
     return (gains["Latin"] - gains["other"]).scaled(1 / metric(curve.metric).span) if len(gains) == 2 else None
 
 
 def _interactions(study: Study, first: Curve, second: Curve) -> Iterator[dict[str, Any]]:
-    for samples in _common_sizes(first, second):
-        gains, against = _gains_by_script(study, first, samples), _gains_by_script(study, second, samples)
+    labels = {"effect": "interaction", "script": "Latin - other", "against": second.language_group}
+    for point, other in _points_at_equal_samples(first, second)[1:]:
+        gains, against = _gains_by_script(study, first, point), _gains_by_script(study, second, other)
         if len(gains) == len(against) == 2:
             interaction = (gains["Latin"] - against["Latin"]) - (gains["other"] - against["other"])
-            labels = {"samples_per_language": samples, "effect": "interaction", "script": "Latin - other",
-                      "against": second.language_group}  # fmt: skip
-            yield curve_columns(first) | labels | estimate_columns("estimate", interaction.estimate())
+            yield estimate_row(first, point, "estimate", interaction.estimate(), **labels)
 
 
-def _gains_by_script(study: Study, curve: Curve, samples: int) -> dict[str, ResampledValue]:
-    start, end = curve.origin, curve.at(samples)
+def _gains_by_script(study: Study, curve: Curve, end: Point) -> dict[str, ResampledValue]:
+    start = curve.origin
     assert start is not None
-    common = study.languages(curve, start, end, among=NON_ENGLISH)
-    codes_by_script = {
-        "Latin": [code for code in common if is_latin(code)],
-        "other": [code for code in common if not is_latin(code)],
-    }
-    return {
-        script: study.mean(curve, end, codes) - study.mean(curve, start, codes)
-        for script, codes in codes_by_script.items()
-        if codes
-    }
+    codes: dict[str, list[str]] = {"Latin": [], "other": []}
+    for code in study.languages(curve, start, end, among=NON_ENGLISH):
+        codes["Latin" if is_latin(code) else "other"].append(code)
+    return {s: study.mean(curve, end, own) - study.mean(curve, start, own) for s, own in codes.items() if own}
 
 
 def _latin_share(curve: Curve) -> float:

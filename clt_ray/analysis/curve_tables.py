@@ -4,6 +4,7 @@ The columns that identify a point of a curve are `table_columns.SERIES_COLUMNS`.
 """
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from math import isnan
 from typing import Any, Final
 
@@ -11,18 +12,11 @@ import pandas as pd
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.labels import language_order, natural_sort_key
-from clt_ray.analysis.metrics import metric, task_order
+from clt_ray.analysis.metrics import task_order
 from clt_ray.analysis.rank_correlation import FISHER, MIN_PAIRS
-from clt_ray.analysis.study import ENGLISH, NO_GROUP, NON_ENGLISH, Curve, Point, Study
-from clt_ray.analysis.table_columns import (
-    ESTIMATE_COLUMNS,
-    SERIES_COLUMNS,
-    add_q_values,
-    curve_columns,
-    estimate_columns,
-    series_columns,
-)
-from clt_ray.analysis.uncertainty import NO_INTERVAL, WILSON, Estimate, wilson
+from clt_ray.analysis.study import ENGLISH, NO_GROUP, NON_ENGLISH, Study
+from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, curve_columns, estimate_row, estimate_table
+from clt_ray.analysis.uncertainty import NO_INTERVAL, WILSON, wilson
 
 MEAN: Final = "mean"
 """Value of `eval_language` in rows about the mean over all languages of an exposure."""
@@ -33,11 +27,9 @@ def relative_to_english(study: Study) -> pd.DataFrame:
 
     Columns: those of `SERIES_COLUMNS`, `relative_to_english` (1 means no gap to English), `ESTIMATE_COLUMNS`.
     """
-    rows = []
-    for curve, point in study.points():
-        ratio = transfer.relative_to_english(study, curve, point)
-        rows.append(series_columns(curve, point) | estimate_columns("relative_to_english", ratio))
-    return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "relative_to_english", *ESTIMATE_COLUMNS])
+    name = "relative_to_english"
+    ratios = ((curve, point, transfer.relative_to_english(study, curve, point)) for curve, point in study.points())
+    return estimate_table([estimate_row(curve, point, name, ratio) for curve, point, ratio in ratios], name)
 
 
 def seen_unseen(study: Study) -> pd.DataFrame:
@@ -49,7 +41,7 @@ def seen_unseen(study: Study) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for curve, point in study.points():
         means = transfer.seen_unseen(study, curve, point)
-        row = series_columns(curve, point) | estimate_columns("gap", means["gap" if means["gap"].n else "english"])
+        row = estimate_row(curve, point, "gap", means["gap" if means["gap"].n else "english"])
         for name, mean in means.items():
             row |= {name: mean.estimate, f"{name}_low": mean.low, f"{name}_high": mean.high}
         rows.append(row)
@@ -67,10 +59,12 @@ def per_language(study: Study) -> pd.DataFrame:
     for curve, point in study.points():
         for code in sorted(study.languages(curve, point), key=language_order):
             exposure = curve.exposure(code) if curve.train_languages or code == ENGLISH else NON_ENGLISH
-            labels = {"eval_language": code, "exposure": exposure}
-            estimate = score(study, curve, point, code)
-            rows.append(series_columns(curve, point) | labels | estimate_columns("score", estimate))
-    return pd.DataFrame(rows, columns=[*SERIES_COLUMNS, "eval_language", "exposure", "score", *ESTIMATE_COLUMNS])
+            estimate = study.mean(curve, point, [code]).estimate()
+            if curve.metric == "accuracy" and len(point.runs) == 1:
+                low, high = wilson(estimate.estimate, estimate.n)
+                estimate = replace(estimate, low=low, high=high, method=WILSON)
+            rows.append(estimate_row(curve, point, "score", estimate, eval_language=code, exposure=exposure))
+    return estimate_table(rows, "eval_language", "exposure", "score")
 
 
 def gain(study: Study) -> pd.DataFrame:
@@ -90,9 +84,9 @@ def gain(study: Study) -> pd.DataFrame:
         for name, exposure, languages in (*means, *((code, exposures[code], [code]) for code in codes)):
             estimate = transfer.gain(study, curve, point.samples_per_language, languages)
             labels = {"eval_language": name, "exposure": exposure, "is_mean": name == MEAN}
-            rows.append(series_columns(curve, point) | labels | estimate_columns("gain", estimate))
-    columns = [*SERIES_COLUMNS, "eval_language", "exposure", "gain", *ESTIMATE_COLUMNS, "p", "is_mean"]
-    return add_q_values(pd.DataFrame(rows, columns=columns), ["task", "is_mean"]).drop(columns="is_mean")
+            rows.append(estimate_row(curve, point, "gain", estimate, **labels))
+    columns = ("eval_language", "exposure", "is_mean", "gain")
+    return estimate_table(rows, *columns, family=["task", "is_mean"]).drop(columns="is_mean")
 
 
 def transfer_correlation(study: Study) -> pd.DataFrame:
@@ -110,15 +104,6 @@ def transfer_correlation(study: Study) -> pd.DataFrame:
     columns = ["model", "task", "setting", "language_group", "n", "spearman", "p", "low", "high", "train_languages",
                "mixture", "metric", "method", "run_ids"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
-
-
-def score(study: Study, curve: Curve, point: Point, language: str) -> Estimate:
-    """Returns the mean score of a point in one language, with a Wilson interval for the accuracy of a single run."""
-    estimate = study.mean(curve, point, [language]).estimate()
-    if metric(curve.metric).name == "accuracy" and len(point.runs) == 1:
-        low, high = wilson(estimate.estimate, estimate.n)
-        return Estimate(estimate.estimate, low, high, estimate.n, WILSON, estimate.run_ids)
-    return estimate
 
 
 def leave_one_out(study: Study) -> pd.DataFrame:
@@ -141,10 +126,9 @@ def leave_one_out(study: Study) -> pd.DataFrame:
                 change = (gap - full_gap).estimate()
                 labels = {"left_out": left_out, "exposure": curve.exposure(left_out)}
                 changes = {"change": change.estimate, "change_low": change.low, "change_high": change.high}
-                estimate = estimate_columns("gap", gap.estimate())
-                rows.append(series_columns(curve, point) | labels | estimate | changes)
-    columns_in_order = [*SERIES_COLUMNS, "left_out", "exposure", "gap", *ESTIMATE_COLUMNS]
-    return pd.DataFrame(rows, columns=[*columns_in_order, "change", "change_low", "change_high"])
+                rows.append(estimate_row(curve, point, "gap", gap.estimate(), **labels) | changes)
+    columns = [*SERIES_COLUMNS, "left_out", "exposure", "gap", *ESTIMATE_COLUMNS, "change", "change_low", "change_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 DIRECT: Final = "direct"
@@ -157,8 +141,7 @@ def source_to_target(study: Study) -> pd.DataFrame:
     """Returns the gain over n = 0 per source and target language, one row per curve, n > 0 and target.
 
     Columns: those of `SERIES_COLUMNS`, `source`, `target`, `route` (`DIRECT` or `TRANSFER`), `gain` in the metric's
-    stored unit, `ESTIMATE_COLUMNS`, `p`, `q`. Only curves with a single non-English training language have a source.
-    Without such curves the table is empty.
+    stored unit, `ESTIMATE_COLUMNS`, `p`, `q`. Only curves with a single non-English training language are in the table.
     """
     rows = []
     for curve, point in study.points():
@@ -168,9 +151,8 @@ def source_to_target(study: Study) -> pd.DataFrame:
         for target in sorted(study.languages(curve, point, curve.origin), key=language_order):
             estimate = transfer.gain(study, curve, point.samples_per_language, [target])
             labels = {"source": source, "target": target, "route": DIRECT if target == source else TRANSFER}
-            rows.append(series_columns(curve, point) | labels | estimate_columns("gain", estimate))
-    columns = [*SERIES_COLUMNS, "source", "target", "route", "gain", *ESTIMATE_COLUMNS, "p"]
-    return add_q_values(pd.DataFrame(rows, columns=columns), ["task"])
+            rows.append(estimate_row(curve, point, "gain", estimate, **labels))
+    return estimate_table(rows, "source", "target", "route", "gain", family=["task"])
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -187,13 +169,10 @@ FIDELITY: Final = "fidelity"
 def fidelity(scores: pd.DataFrame) -> pd.DataFrame:
     """Returns the language fidelity with its Wilson interval, one row per run, task and evaluation language.
 
-    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (from 0 to 1), `ESTIMATE_COLUMNS`. Without scores of
-    the metric the table is empty.
+    Columns: those of `SERIES_COLUMNS`, `eval_language`, `fidelity` (0 to 1), `ESTIMATE_COLUMNS`. No scores, no rows.
     """
     columns = [*SERIES_COLUMNS, "eval_language", "fidelity", *ESTIMATE_COLUMNS]
     rows = scores[scores["metric"] == FIDELITY]
-    if rows.empty:
-        return pd.DataFrame(columns=columns)
     mixtures = scores.groupby("run_id")["task"].agg(lambda tasks: "+".join(sorted(set(tasks), key=task_order)))
     ends = [wilson(float(share), int(n)) for share, n in zip(rows["score"], rows["n_items"], strict=True)]
     table = rows.assign(

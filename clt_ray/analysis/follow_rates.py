@@ -7,8 +7,7 @@ seen mean: the slope of the regression through the origin of
 
 A rate of 1 is full transfer, 0 none, and a negative rate is harm. Curves whose seen mean has no gain beyond its noise
 have no follow rate. The table states whether a training language shares the script or the family of the language; no
-effect of either is estimated, because the study has three unseen languages, and an effect over languages needs about
-ten.
+effect of either is estimated, because that needs about ten unseen languages, and the study has three.
 
 **Example.** Seen languages rise from 0.2 to 0.4 and Korean from 0.1 to 0.15. The follow rate of Korean is 0.25.
 """
@@ -22,6 +21,7 @@ import pandas as pd
 
 from clt_ray.analysis.saturation import Series, run_noise_around_fit
 from clt_ray.analysis.study import ENGLISH, Curve, Study
+from clt_ray.analysis.table_columns import curve_columns
 from clt_ray.analysis.uncertainty import Floats, Z
 from clt_ray.languages import LANGUAGES
 
@@ -40,8 +40,7 @@ def follow_rates(study: Study) -> pd.DataFrame:
 
     Columns: `model, setting, task, language_group, eval_language`; `shares_script` and `shares_family`, whether a
     training language, English included, has the script or the family of the language; `follow_rate` with `low` and
-    `high` (normal approximation); `seen_gain`, the largest gain of the seen mean in the metric's stored unit;
-    `run_ids`.
+    `high` (normal approximation); `seen_gain`, the largest gain of the seen mean in the stored unit; `run_ids`.
     """
     rows = []
     for seed, curve in enumerate(study.curves):
@@ -49,42 +48,34 @@ def follow_rates(study: Study) -> pd.DataFrame:
             continue
         rng = np.random.default_rng(seed)
         seen = Series.of(study, curve, "seen")
-        seen_gains = _resampled_gains(seen, rng) if seen.samples else None
-        if seen_gains is None:
+        seen_gains = _resampled_gains(seen, rng)
+        if seen_gains is None or not (mean := seen_gains.mean(axis=1)).mean() > _CLEAR * mean.std():
             continue
         for language in filter(lambda code: curve.exposure(code) == "unseen", study.task_scores[curve.task].languages):
             series = Series.of(study, curve, [language])
-            estimate = _rate_and_error(seen, seen_gains, series, rng) if series.samples else None
-            if estimate is not None:
-                rows.append(_row(curve, language) | estimate | {"seen_gain": max(seen.scores) - seen.scores[0]})
+            gains = _resampled_gains(series, rng)
+            if gains is not None:
+                rows.append(_row(curve, language) | _rate_and_interval(seen, seen_gains, series, gains))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _resampled_gains(series: Series, rng: np.random.Generator) -> Floats | None:
     """Returns resampled gains over n = 0, shape (resamples, points - 1); None when their error is not known."""
     noise = run_noise_around_fit(series)
-    if not series.has_stderr and np.isnan(noise):
+    if not series.samples or (not series.has_stderr and np.isnan(noise)):
         return None
     scores = series.resampled(0.0 if np.isnan(noise) else noise, rng)
     return np.asarray(scores[:, 1:] - scores[:, :1])
 
 
-def _rate_and_error(
-    seen: Series, seen_gains: Floats, series: Series, rng: np.random.Generator
-) -> dict[str, float] | None:
-    """Returns the follow rate and its interval; None when the seen gain does not exceed its noise."""
-    language_gains = _resampled_gains(series, rng)
-    if language_gains is None:
-        return None
-    mean_gain = seen_gains.mean(axis=1)
-    if not mean_gain.mean() > _CLEAR * mean_gain.std():
-        return None
+def _rate_and_interval(seen: Series, seen_gains: Floats, series: Series, language_gains: Floats) -> dict[str, float]:
     x = np.asarray(seen.scores[1:]) - seen.scores[0]
     rows = min(len(seen_gains), len(language_gains))
     rate = float(x @ (np.asarray(series.scores[1:]) - series.scores[0]) / (x @ x))
     # Delta method: the ratio itself has extreme values in resamples where the seen gain is near zero.
     error = float(np.std((language_gains[:rows] - rate * seen_gains[:rows]) @ x / (x @ x)))
-    return {"follow_rate": rate, "low": rate - Z * error, "high": rate + Z * error}
+    interval = {"low": rate - Z * error, "high": rate + Z * error}
+    return {"follow_rate": rate, "seen_gain": max(seen.scores) - seen.scores[0]} | interval
 
 
 def _row(curve: Curve, language: str) -> dict[str, Any]:
@@ -95,5 +86,4 @@ def _row(curve: Curve, language: str) -> dict[str, Any]:
         for name in SHARED
     }
     run_ids = "+".join(run_id for point in curve.points for run_id in point.run_ids)
-    columns = {name: getattr(curve, name) for name in ("model", "setting", "task", "language_group")}
-    return columns | shares | {"eval_language": language, "run_ids": run_ids}
+    return curve_columns(curve) | shares | {"eval_language": language, "run_ids": run_ids}

@@ -36,8 +36,7 @@ COSINE_COLUMNS: Final = (*RUN_COLUMNS, "step", *PAIR_COLUMNS, "relation", "cosin
 def gradient_cosines(logs: Iterable[RunLog]) -> pd.DataFrame:
     """Returns every recorded cosine, one row per run, step and two task-language pairs.
 
-    Columns: those of `COSINE_COLUMNS`. In rows with the relation `itself` the cosine is that of the two halves of one
-    task-language pair.
+    Columns: those of `COSINE_COLUMNS`. The relation `itself` marks the cosine of the two halves of one pair.
     """
     rows: list[dict[str, Any]] = []
     for log in logs:
@@ -78,17 +77,13 @@ def over_steps(cosines: pd.DataFrame) -> pd.DataFrame:
     table = grouped.agg(cosine="mean", first="first", last="last", steps="size").reset_index()
     itself = table[table["relation"] == ITSELF]
     keys = zip(itself["run_id"], itself["first_task"], itself["first_language"], strict=True)
-    reliability = dict(zip(keys, map(spearman_brown, itself["cosine"]), strict=True))
+    halves = itself["cosine"].where(itself["cosine"] > 0)
+    reliability = dict(zip(keys, 2 * halves / (1 + halves), strict=True))
     sides = [
         [reliability.get(key, nan) for key in zip(table["run_id"], table[task], table[language], strict=True)]
         for task, language in (PAIR_COLUMNS[:2], PAIR_COLUMNS[2:])
     ]
     return table.assign(ceiling=np.sqrt(np.prod(np.array(sides, dtype=float).reshape(2, -1), axis=0)))
-
-
-def spearman_brown(half_cosine: float) -> float:
-    """Returns the reliability of a gradient from the cosine of its halves; NaN if the cosine is not above 0."""
-    return 2 * half_cosine / (1 + half_cosine) if half_cosine > 0 else nan
 
 
 def gradient_agreement(cosines: pd.DataFrame) -> pd.DataFrame:
@@ -130,8 +125,7 @@ def _mean_cosine(rows: pd.DataFrame) -> float:
 def pull(means: pd.DataFrame, task: str, languages: Iterable[str]) -> float:
     """Returns the mean cosine of a task's gradients in these languages with all gradients of the other tasks.
 
-    `means` are the rows of one run from `over_steps`. The gradients of the other tasks may be in any language. NaN when
-    there are no such cosines.
+    `means` are the rows of one run from `over_steps`. The other tasks' gradients may be in any language. NaN for none.
     """
     codes = set(languages)
     involves_task = [

@@ -1,7 +1,6 @@
 """Labels and sort keys of models, languages, numbers of samples and curves in tables and figures."""
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 import pandas as pd
@@ -27,14 +26,9 @@ def language_name(code: str) -> str:
     return LANGUAGES[code].name if code in LANGUAGES else code
 
 
-def language_list(codes: Iterable[str]) -> str:
-    """Returns language codes in reading order, separated by spaces: `es fr ja zh`."""
-    return " ".join(sorted(codes, key=language_order))
-
-
 def training_label(train_languages: str) -> str:
-    """Returns the training languages of a table row, joined by "+", as a label: `es fr ja zh`."""
-    return language_list(train_languages.split("+")) if train_languages else "English only"
+    """Returns the training languages of a table row, joined by "+", as a label in reading order: `es fr ja zh`."""
+    return " ".join(sorted(train_languages.split("+"), key=language_order)) if train_languages else "English only"
 
 
 def count_label(samples: int) -> str:

@@ -9,8 +9,7 @@ exactly the columns and types below; otherwise one error lists all problems at o
     0  3f0c9a6be2d14c77                   200   0.43
 
 A run at n = 0 has no non-English training languages and the language group "none": it is the point at n = 0 of the
-curves of all groups. In published results that repeat it per group, it may carry the name of a group, and is then the
-point at n = 0 of that group's curve only.
+curves of all groups. Where published results repeat it per group, it may name a group, and belongs to its curve only.
 
 An equal-volume control has `en` as its only training language and the group `english:k`: it trains on English instead
 of n rows in each of k languages. It is compared with runs of the same n whose group has k languages.
@@ -23,6 +22,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import pandas as pd
 
+from clt_ray.analysis.metrics import scale
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.scorers import declared_metrics
 from clt_ray.suggest import nearest
@@ -42,13 +42,9 @@ SCORE_COLUMNS: Final = {
     "stderr": OPTIONAL_NUMBER, "n_items": ITEMS,
 }  # fmt: skip
 """Columns of a scores frame, each with the kind of its values."""
-ITEM_COLUMNS: Final = {
-    "run_id": TEXT, "task": TEXT, "eval_language": TEXT, "metric": TEXT, "item_id": TEXT, "score": NUMBER,
-}  # fmt: skip
+ITEM_COLUMNS: Final = dict.fromkeys(("run_id", "task", "eval_language", "metric", "item_id"), TEXT) | {"score": NUMBER}
 """Columns of an items frame, each with the kind of its values."""
-RUN_COLUMNS: Final = (
-    "model", "setting", "language_group", "train_languages", "samples_per_language", "seed",
-)  # fmt: skip
+RUN_COLUMNS: Final = ("model", "setting", "language_group", "train_languages", "samples_per_language", "seed")
 """Columns that describe the run and are therefore equal in all rows of a run."""
 
 MEASUREMENT: Final = ("run_id", "task", "eval_language", "metric")
@@ -65,13 +61,11 @@ def load_scores(source: Source) -> pd.DataFrame:
         source: Path or URI of a CSV file, a frame, or rows as mappings.
 
     Returns:
-        Frame with the columns of `SCORE_COLUMNS` in that order. Equal rows, as a resumed run can leave them, are kept
-        once.
+        Frame with the columns of `SCORE_COLUMNS` in that order. Equal rows, which a resumed run can leave, occur once.
 
     Raises:
         ConfigurationError: Lists every problem with file, row and column: no rows, missing or unknown columns, values
-            of the wrong type or outside the metric's range, two different scores for one measurement, rows of one run
-            that describe different runs.
+            of the wrong type or out of range, two scores for one measurement, contradictions between rows of a run.
     """
     where, frame = _read(source, "scores")
     frame = _typed(frame, SCORE_COLUMNS, where)
@@ -176,10 +170,8 @@ def _convert(values: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
 
 def _bad_rows(frame: pd.DataFrame, column: str, bad: pd.Series, message: str, remedy: str, where: str) -> list[Problem]:
     rows = frame.index[bad.to_numpy(dtype=bool)]
-    problems = [
-        Problem(where, f"row {row}, column {column}", frame.at[row, column], message, remedy)
-        for row in rows[:_SHOWN_ROWS]
-    ]
+    shown = ((f"row {row}, column {column}", frame.at[row, column]) for row in rows[:_SHOWN_ROWS])
+    problems = [Problem(where, *place, message, remedy) for place in shown]
     if len(rows) > _SHOWN_ROWS:
         more = f"the same in {len(rows) - _SHOWN_ROWS} more rows"
         problems.append(Problem(where, f"column {column}", None, more, remedy))
@@ -187,13 +179,10 @@ def _bad_rows(frame: pd.DataFrame, column: str, bad: pd.Series, message: str, re
 
 
 def _designs(frame: pd.DataFrame, where: str) -> list[Problem]:
-    trained = frame["train_languages"]
-    lists = {text: text.split("+") if text else [] for text in trained.unique()}
-    malformed = trained.isin(
-        [text for text, codes in lists.items() if any(not code or set(code) & set(" ,;|") for code in codes)]
-    )
-    english = trained.isin([text for text, codes in lists.items() if "en" in codes and codes != ["en"]])
+    trained = frame["train_languages"].astype(str)
     none = trained == ""
+    malformed = ~none & ~trained.str.fullmatch(r"[^ ,;|+]+(\+[^ ,;|+]+)*")
+    english = ("+" + trained + "+").str.contains("+en+", regex=False) & (trained != "en")
     origin = frame["samples_per_language"] == 0
     column = "train_languages"
     return [
@@ -213,9 +202,7 @@ def _ranges(frame: pd.DataFrame, where: str) -> list[Problem]:
     for name, declared in declared_metrics().items():
         bad = (frame["metric"] == name) & ~frame["score"].between(declared.low, declared.high)
         if bad.any():
-            remedy = f"{name} goes from {declared.low:g} to {declared.high:g}"
-            remedy += "; divide percentages by 100" if declared.high == 1 else ""
-            problems += _bad_rows(frame, "score", bad, f"is outside the range of {name}", remedy, where)
+            problems += _bad_rows(frame, "score", bad, f"is outside the range of {name}", scale(declared), where)
     return problems
 
 

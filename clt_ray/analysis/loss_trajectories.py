@@ -5,13 +5,11 @@ per language and seed; among several, one with the same training settings and En
 of both are compared after equal numbers of training rows of the task (*task rows*). The twin's loss is interpolated
 linearly between its validations, and is not extrapolated.
 
-After equal task rows, a mixed run of k tasks has taken k times as many optimizer steps, with batches that contain 1/k
-of its rows of the task. Its loss can therefore be lower without any transfer between tasks. A difference compares two
-ways to train on the same rows, as does the difference of their scores.
+After equal task rows, a mixed run of k tasks has taken k times as many optimizer steps, with 1/k of the task's rows in
+a batch. Its loss can be lower without any transfer: like scores, losses compare two ways to train on the same rows.
 
 Example: a mixed run of 3 tasks with batch size 60 has seen 1,000 rows of math after 50 steps, and its twin after 17. If
-the twin was validated after 16 and 18 steps (960 and 1,080 rows) with the losses 0.50 and 0.44, the loss of the mixed
-run after 50 steps is compared with 0.48.
+the twin's losses after 16 and 18 steps (960 and 1,080 rows) are 0.50 and 0.44, the mixed run's is compared with 0.48.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -80,9 +78,7 @@ def turning_points(table: pd.DataFrame) -> pd.DataFrame:
     rows = [group_columns(key, values) | _turning_point(losses) for values, losses in table.groupby(key, sort=False)]
     turns = pd.DataFrame(rows, columns=[*key, *_TURN_COLUMNS])
     shared = ["task", "eval_language"]
-    alone = turns[["run_id", *shared, *_TURN_COLUMNS]].rename(
-        columns=lambda name: name if name in shared else f"alone_{name}"
-    )
+    alone = turns.set_index(shared)[["run_id", *_TURN_COLUMNS]].add_prefix("alone_").reset_index()
     return turns.merge(alone, on=["alone_run_id", *shared], how="left")
 
 
@@ -90,8 +86,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the loss of each mixed run minus that of its twin at the last task rows that both reached.
 
     There is one row per run, task and exposure. Columns: those of `RUN_COLUMNS`, `alone_run_id`, `task`, `exposure`,
-    `task_rows`; `difference`, the mean over languages in nats per token; `low` and `high`, its 95% Student's t interval
-    over languages; `n`, the number of languages.
+    `task_rows`; `difference` in nats per token, the mean over `n` languages; `low`, `high`, its 95% t interval.
     """
     compared = table[table["difference"].notna()]
     last = compared.groupby(["run_id", "task", "eval_language"])["task_rows"].transform("max")
@@ -116,19 +111,15 @@ def _turning_point(losses: pd.DataFrame) -> dict[str, Any]:
 def _trajectory(log: RunLog, alone: RunLog | None, task: str, language: str) -> Iterator[dict[str, Any]]:
     curve = {"task": task, "eval_language": language, "exposure": log.exposure(language)}
     curve |= {"alone_run_id": alone.run_id if alone else ""}
-    alone_rows, alone_losses = _losses(alone, task, language) if alone else ([], [])
-    for step, metrics in log.validation:
-        loss = metrics.get(f"val/{task}/{language}/loss", np.nan)
-        if not np.isfinite(loss):
-            continue
-        seen = log.task_rows(step)
-        alone_loss = float(np.interp(seen, alone_rows, alone_losses, np.nan, np.nan)) if alone_rows else np.nan
+    _, rows, losses = np.array(_losses(alone, task, language) if alone else []).reshape(-1, 3).T
+    for step, seen, loss in _losses(log, task, language):
+        alone_loss = float(np.interp(seen, rows, losses, np.nan, np.nan)) if len(rows) else np.nan
         yield log.columns() | curve | {"step": step, "task_rows": seen, "loss": loss, "alone_loss": alone_loss,
                                        "difference": loss - alone_loss}  # fmt: skip
 
 
-def _losses(log: RunLog, task: str, language: str) -> tuple[list[float], list[float]]:
+def _losses(log: RunLog, task: str, language: str) -> list[tuple[int, float, float]]:
+    """Returns the step, the task rows seen until then, and the loss of every validation whose loss is finite."""
     name = f"val/{task}/{language}/loss"
-    points = [(log.task_rows(step), metrics[name]) for step, metrics in log.validation if name in metrics]
-    finite = [point for point in points if np.isfinite(point[1])]
-    return [rows for rows, _ in finite], [loss for _, loss in finite]
+    points = ((step, log.task_rows(step), metrics.get(name, np.nan)) for step, metrics in log.validation)
+    return [point for point in points if np.isfinite(point[2])]

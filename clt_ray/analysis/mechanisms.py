@@ -9,8 +9,7 @@
 The *pull* of the other tasks of a run on one of its tasks is the mean cosine of this task's gradients with theirs. If
 interference is caused by gradients that point in different directions, tasks with a smaller pull lose more by mixing:
 their loss stays further behind that of the single-task twin (a negative correlation), and their score falls more (a
-positive one). A few runs cannot show this, so each correlation is reported with its number of observations and its
-interval.
+positive one). A few runs cannot show this, so each correlation has its number of observations and its interval.
 """
 
 from collections.abc import Sequence
@@ -72,8 +71,7 @@ def pulls(
 
     There is one row per grid cell with several tasks, task and exposure, averaged over runs that differ only in the
     seed. Columns: `model, mixture, task, language_group, train_languages, samples_per_language`; `exposure`, which is
-    `english` or `seen`, since the gradients of languages outside the training data are not measured; `cosine`, the
-    pull; and those of `OUTCOMES`, which are NaN where they are not known.
+    `english` or `seen`, as gradients of other languages are not measured; `cosine`, the pull; and `OUTCOMES`, or NaN.
     """
     rows: list[dict[str, Any]] = []
     means = gradients.over_steps(cosines[cosines["setting"] == "multi"])
@@ -86,10 +84,9 @@ def pulls(
                 if np.isfinite(cosine):
                     rows.append(run | {"task": task, "exposure": exposure, "cosine": cosine})
     table = pd.DataFrame(rows, columns=[*RUN_COLUMNS, "task", "exposure", "cosine"])
-    final_losses = loss_differences[["run_id", "task", "exposure", "difference"]].rename(
-        columns={"difference": LOSS_DIFFERENCE}
-    )
-    table = table.merge(final_losses, on=["run_id", "task", "exposure"], how="left")
+    keys = ["run_id", "task", "exposure"]
+    final_losses = loss_differences.set_index(keys)["difference"].rename(LOSS_DIFFERENCE)
+    table = table.join(final_losses, on=keys)
     table = table.groupby(_GRID_CELL, sort=False)[["cosine", LOSS_DIFFERENCE]].mean().reset_index()
     if interference is None:
         return table.assign(**{INTERFERENCE: np.nan})

@@ -12,6 +12,12 @@ def metric(name: str) -> Metric:
     return declared_metrics().get(name) or Metric(name, name)
 
 
+def scale(metric: Metric) -> str:
+    """Returns the range of a metric's scale as the remedy of a value outside it."""
+    hint = "; divide percentages by 100" if metric.high == 1 else ""
+    return f"{metric.name} goes from {metric.low:g} to {metric.high:g}{hint}"
+
+
 def primary_metrics(task: str) -> tuple[str, ...]:
     """Returns the names of a task's possible primary metrics, the best first; none for an undeclared task."""
     return TASKS[task].primary_metrics if task in TASKS else ()

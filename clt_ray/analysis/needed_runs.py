@@ -6,8 +6,7 @@ over a grid of forms and values of h, in closed form (Bayesian linear regression
 Machine Learning, 2006, section 3.3). The prior makes the posterior exist for a series of one run or none. Reported
 intervals do not use it: they come from `saturation`, which has no prior.
 
-A run at n observes the curve with noise variance v. If V is the posterior variance of the score at n, the expected
-information of the run is
+A run at n has noise variance v. If V is the posterior variance of the score at n, its expected information is
 
     1/2 * ln(1 + V / v)  nats
 

@@ -1,7 +1,6 @@
 """Spearman rank correlation with a p value and a confidence interval that hold for few pairs.
 
-The coefficient is scipy's. The p value and the interval are computed here: scipy's p value is asymptotic, while curves
-have as few as three runs, and scipy gives no interval.
+The coefficient is scipy's, whose p value is asymptotic, while curves have as few as three runs, and has no interval.
 """
 
 from collections.abc import Sequence
@@ -18,8 +17,7 @@ FISHER: Final = "Fisher z, Bonett-Wright variance"
 MIN_PAIRS: Final = 3
 """Smallest number of pairs for which a correlation is computed."""
 _DECIMALS: Final = 10
-"""Decimals to which values are rounded before they are ranked; smaller differences are rounding errors and count as
-ties."""
+"""Decimals to which values are rounded before they are ranked; smaller differences, rounding errors, are ties."""
 _ROUNDING: Final = 1e-9
 """Rounding error of a correlation coefficient, and of the products from which it is computed."""
 _EXACT_UP_TO: Final = 8
@@ -50,10 +48,7 @@ def rank_correlation(left: Sequence[float] | Floats, right: Sequence[float] | Fl
 
 
 def spearman(left: Sequence[float] | Floats, right: Sequence[float] | Floats, decimals: int = _DECIMALS) -> float:
-    """Returns Spearman's rho; NaN for fewer than `MIN_PAIRS` pairs, or when one of the two variables is constant.
-
-    Values are rounded to `decimals` before they are ranked; ties share their mean rank.
-    """
+    """Returns Spearman's rho of rounded values (ties share ranks); NaN below `MIN_PAIRS` pairs or for constants."""
     from scipy.stats import spearmanr  # Importing scipy.stats takes longer than most uses of this package.
 
     x, y = np.round(left, decimals), np.round(right, decimals)

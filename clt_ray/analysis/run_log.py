@@ -55,8 +55,7 @@ class RunLog:
 
     @property
     def training_languages(self) -> tuple[str, ...]:
-        """Languages of the non-English rows, independent of the group's name; the group's name for a control, which
-        states how many languages English replaces."""
+        """Languages of the non-English rows; for a control the group's name, with the number that English replaces."""
         return (self.language_group,) if self.train_languages == (ENGLISH,) else self.train_languages
 
     def columns(self) -> dict[str, Any]:
@@ -95,11 +94,7 @@ def run_log(
     validation: Iterable[tuple[int, Mapping[str, float]]],
     interference: Iterable[tuple[int, Mapping[str, float]]] = (),
 ) -> RunLog:
-    """Returns the log of a run from the content of its run directory.
-
-    Args:
-        validation: Points of validation.jsonl; of a step that occurs twice, the last record counts.
-    """
+    """Returns the log of a run from its directory; of a validation step that occurs twice, the last record counts."""
     languages, samples = tuple(run_document["train_languages"]), int(run_document["samples_per_language"])
     groups_of_rows = int(run_document.get("replaced_languages", 0)) or len(languages)
     tasks = tuple(sorted(run_document["tasks"], key=task_order))

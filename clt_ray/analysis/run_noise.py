@@ -11,8 +11,7 @@ since each run enters two of them. Where cells have several seeds, neighbours ar
 Two replicates answer some test items differently by chance. A bootstrap over items contains this part of the noise as
 well, so `interval_with_run_noise` subtracts it once.
 
-**Example.** The scores .30, .34 and .32 have the squared differences .0016 and .0004. The variance is .0005 and the
-standard deviation .022.
+**Example.** The scores .30, .34, .32 have the squared differences .0016 and .0004, so the deviation is sqrt(.0005).
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from math import inf, nan, sqrt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clt_ray.analysis.study import Curve, Point, Study
 from clt_ray.analysis.uncertainty import AS_IF_KNOWN, BOOTSTRAP, Estimate, Floats, ResampledValue, Z, mean, t_quantile
@@ -47,8 +45,7 @@ class RunNoise:
     degrees_of_freedom: float
     """Degrees of freedom of the standard deviation."""
     item_standard_deviation: float = 0.0
-    """Square root of the part of the variance that a bootstrap over the shared items contains too; 0 where item scores
-    are not known."""
+    """Root of the part of the variance that a bootstrap over shared items contains too; 0 without item scores."""
 
     @property
     def is_known(self) -> bool:
@@ -58,8 +55,7 @@ class RunNoise:
     def half_width(self, weight: float = 2.0) -> float:
         """Returns half of the width of the 95% interval of a linear combination of runs; NaN when it is not known.
 
-        Args:
-            weight: Sum of the squared coefficients of the combination: 2 for the difference of two runs.
+        `weight` is the sum of the squared coefficients of the combination: 2 for the difference of two runs.
         """
         if not self.is_known:
             return nan
@@ -70,17 +66,21 @@ def run_noise(study: Study, curves: Iterable[Curve], statistic: ResampledStatist
     """Estimates the run-to-run noise of a statistic, pooled over curves of one task.
 
     Args:
-        curves: Curves whose variances are pooled. Points at n = 0 of several curves count as replicates when model,
-            setting and task agree and the runs are different ones.
+        curves: Curves to pool. Different runs at n = 0 of the same model, setting and task count as replicates.
 
     Returns:
         The noise; NaN with 0 degrees of freedom when there are neither replicates nor neighbouring points.
     """
-    pooled_curves = list(curves)
-    variation = _within_cells(study, pooled_curves, statistic)
+
+    def measure(curve: Curve, point: Point) -> ResampledValue:
+        value = statistic(study, curve, point)
+        return value if isinstance(value, ResampledValue) else ResampledValue(value, None, 0, inf, frozenset(), ())
+
+    pooled = list(curves)
+    variation = _within_cells(measure, pooled)
     if not variation[2]:
-        variation = _between_neighbours(study, pooled_curves, statistic)
-    squares, item_squares, freedom = map(float, variation + _between_origins(study, pooled_curves, statistic))
+        variation = _between_neighbours(measure, pooled)
+    squares, item_squares, freedom = map(float, variation + _between_origins(measure, pooled))
     if not freedom:
         return RunNoise(nan, 0.0)
     return RunNoise(sqrt(squares / freedom), freedom, sqrt(item_squares / freedom))
@@ -95,9 +95,7 @@ def interval_with_run_noise(difference: Estimate, noise: RunNoise, runs: tuple[i
     """
     if not noise.is_known:
         return nan, nan
-    item_variance = 0.0
-    if difference.has_interval:
-        item_variance = ((difference.high - difference.low) / (2 * Z)) ** 2
+    item_variance = ((difference.high - difference.low) / (2 * Z)) ** 2 if difference.has_interval else 0.0
     weight = 1 / runs[0] + 1 / runs[1]
     run_variance = noise.standard_deviation**2 * weight
     # Only a paired bootstrap contains the chance of single answers; the difficulty of the items cancels in it.
@@ -108,7 +106,8 @@ def interval_with_run_noise(difference: Estimate, noise: RunNoise, runs: tuple[i
     return difference.estimate - half_width, difference.estimate + half_width
 
 
-_NO_VARIATION: Final = np.zeros(3)
+_Measure = Callable[[Curve, Point], ResampledValue]
+_NO_VARIATION: Final[Floats] = np.zeros(3)
 """A variation: the sum of squares of a statistic, the part of it that resampling the items explains (0 where item
 scores are not known), and its degrees of freedom. Variations from several sources are added."""
 
@@ -129,42 +128,34 @@ def _item_variance(difference: ResampledValue) -> float:
     return float(np.var(difference.draws, ddof=1))
 
 
-def _within_cells(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> Floats:
-    variation = _NO_VARIATION
+def _within_cells(measure: _Measure, curves: list[Curve]) -> Floats:
     cells = {(curve.task, point.run_ids): (curve, point) for curve in curves for point in curve.points}
-    for curve, point in cells.values():
-        if len(point.runs) > 1:
-            single_runs = [Point(point.samples_per_language, (run,)) for run in point.runs]
-            variation = variation + _around_mean([_as_resampled(statistic(study, curve, run)) for run in single_runs])
-    return variation
+    repeated = (
+        [measure(curve, Point(point.samples_per_language, (run,))) for run in point.runs]
+        for curve, point in cells.values()
+        if len(point.runs) > 1
+    )
+    return sum(map(_around_mean, repeated), _NO_VARIATION)
 
 
-def _between_neighbours(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> Floats:
+def _between_neighbours(measure: _Measure, curves: list[Curve]) -> Floats:
     variation = _NO_VARIATION
     for curve in curves:
-        values = [_as_resampled(statistic(study, curve, point)) for point in curve.points if point.samples_per_language]
-        finite = [value for value in values if np.isfinite(value.value)]
-        for previous, following in pairwise(finite):
+        values = [measure(curve, point) for point in curve.points if point.samples_per_language]
+        for previous, following in pairwise(value for value in values if np.isfinite(value.value)):
             step = following - previous
             # Half of the squared difference estimates the variance, with 2/3 of a degree of freedom.
             variation = variation + np.array([step.value**2, _item_variance(step), 2]) / 3
     return variation
 
 
-def _between_origins(study: Study, curves: list[Curve], statistic: ResampledStatistic) -> Floats:
-    variation = _NO_VARIATION
-    origins: dict[tuple[str, str, str], dict[tuple[str, ...], ResampledValue]] = {}
+def _between_origins(measure: _Measure, curves: list[Curve]) -> Floats:
+    origins: dict[tuple[str, ...], dict[tuple[str, ...], ResampledValue]] = {}
     for curve in curves:
         if curve.origin is not None:
             replicates = origins.setdefault((curve.model, curve.setting, curve.task), {})
-            replicates[curve.origin.run_ids] = _as_resampled(statistic(study, curve, curve.origin))
-    for replicates in origins.values():
-        variation = variation + _around_mean(replicates.values())
-    return variation
-
-
-def _as_resampled(value: float | ResampledValue) -> ResampledValue:
-    return value if isinstance(value, ResampledValue) else ResampledValue(value, None, 0, inf, frozenset(), ())
+            replicates[curve.origin.run_ids] = measure(curve, curve.origin)
+    return sum((_around_mean(replicates.values()) for replicates in origins.values()), _NO_VARIATION)
 
 
 DRAWS: Final = 4000
@@ -219,8 +210,3 @@ def add_noise(values: Sequence[float], standard_deviation: float, seed: int = 0)
     observed = np.asarray(values, dtype=float)
     scale = standard_deviation if np.isfinite(standard_deviation) else 0.0
     return observed + np.random.default_rng(seed).normal(0, scale, (DRAWS, len(observed)))
-
-
-def resampled_peaks(values: Sequence[float], standard_deviation: float, seed: int = 0) -> NDArray[np.intp]:
-    """Returns the index of the best run in each resample, shape (`DRAWS`,)."""
-    return np.asarray(add_noise(values, standard_deviation, seed).argmax(axis=1))

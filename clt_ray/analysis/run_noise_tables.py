@@ -1,13 +1,14 @@
 """Tables based on run-to-run noise: the noise itself, and gains whose intervals cover retraining."""
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, Final
 
 import pandas as pd
 
 from clt_ray.analysis import transfer
 from clt_ray.analysis.run_noise import RunNoise, interval_with_run_noise, run_noise
-from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study
+from clt_ray.analysis.study import NON_ENGLISH, Curve, Point, Study, grouped
 from clt_ray.analysis.table_columns import ESTIMATE_COLUMNS, SERIES_COLUMNS, series_columns
 from clt_ray.analysis.uncertainty import Estimate, ResampledValue
 
@@ -21,12 +22,11 @@ _DESIGN: Final = ("model", "setting", "task", "mixture", "metric")
 def noise(study: Study) -> pd.DataFrame:
     """Returns the run-to-run noise of the mean non-English score, one row per model, setting and task.
 
-    Columns: `model, setting, task, mixture, metric`; `deviation`, the standard deviation of one run in the metric's
-    stored unit; `difference`, the absolute difference of two runs that chance exceeds in 5% of pairs; `n`, the degrees
-    of freedom; `method`.
+    Columns: `model, setting, task, mixture, metric`; `deviation`, the standard deviation of one run in the stored unit;
+    `difference`, which chance exceeds between two runs in 5% of pairs; `n`, the degrees of freedom; `method`.
     """
     rows = []
-    for curves in _curves_by_design(study):
+    for curves in grouped(study.curves, attrgetter(*_DESIGN)):
         estimate = run_noise(study, curves, _mean_score(NON_ENGLISH))
         if estimate.is_known:
             design = {name: getattr(curves[0], name) for name in _DESIGN}
@@ -39,9 +39,8 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
     """Returns the gain of the seen and of the unseen mean with an interval that also covers retraining of the runs.
 
     There is one row per curve, point with n > 0 and exposure. Columns: those of `SERIES_COLUMNS`, `exposure`, `gain`
-    (score at n minus score at 0, in the metric's stored unit), `low`, `high`, `n` (degrees of freedom of the run-to-run
-    noise), `method`, `run_ids`. In contrast to the interval of table `gain`, which holds the runs fixed, this one
-    describes what another training of the same grid cells would give.
+    (score at n minus that at 0, in the stored unit), `low`, `high`, `n` (degrees of freedom of the noise), `method`,
+    `run_ids`. Table `gain` holds the runs fixed; this interval says what training the cells again would give.
     """
     rows: list[dict[str, Any]] = []
     for curve, start, exposure, run_to_run in _curves_with_noise(study):
@@ -59,7 +58,7 @@ def gain_over_runs(study: Study) -> pd.DataFrame:
 
 
 def _curves_with_noise(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoise]]:
-    for curves in _curves_by_design(study):
+    for curves in grouped(study.curves, attrgetter(*_DESIGN)):
         for curve in curves:
             if curve.origin is None or len(curve.points) < 2 or curve.is_control:
                 continue
@@ -67,13 +66,6 @@ def _curves_with_noise(study: Study) -> Iterator[tuple[Curve, Point, str, RunNoi
             for exposure in ("seen", "unseen"):
                 if study.languages(curve, *curve.points, among=exposure):
                     yield curve, curve.origin, exposure, run_noise(study, same_languages, _mean_score(exposure))
-
-
-def _curves_by_design(study: Study) -> list[list[Curve]]:
-    designs: dict[tuple[str, ...], list[Curve]] = {}
-    for curve in study.curves:
-        designs.setdefault(tuple(getattr(curve, name) for name in _DESIGN), []).append(curve)
-    return list(designs.values())
 
 
 def _runs_used(point: Point, estimate: Estimate) -> int:

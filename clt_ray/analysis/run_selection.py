@@ -6,8 +6,7 @@ with the largest expected information per unit of cost, summed over the curves t
 count as if they had their expected scores, so that parallel runs do not measure the same thing.
 
 A curve is *settled* when the upper end of the interval of its fitted plateau is at most the second largest n that was
-run, so that at least two sizes lie on the plateau. A waiting run beyond this upper end is dispensable if all curves
-that it observes are settled.
+run, so that two sizes lie on the plateau. A waiting run beyond this end of all curves that it observes is dispensable.
 
 **Example.** With the sizes 0, 100, 400 and 5000 at equal cost, the first runs of a curve are its ends, 5000 and 0, and
 then a middle one. If 5000 costs twenty times as much as 100, it comes last.
@@ -15,6 +14,7 @@ then a middle one. If 5000 costs twenty times as much as 100, it comes last.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import inf, isfinite, sqrt
 from typing import Final
 
@@ -88,11 +88,8 @@ class SweepCurves:
 
     def posteriors(self, observed: Observed, under_way: Iterable[str] = ()) -> dict[CurveKey, CurvePosterior]:
         """Returns the posterior of each curve; runs under way count as if they had their expected scores."""
-        posteriors = {
-            key: CurvePosterior.prior(1.0, max(self._largest[key], 1), 0.5)
-            for run in self.runs.values()
-            for key in self.observed_by(run)
-        }
+        keys = {key for run in self.runs.values() for key in self.observed_by(run)}
+        posteriors = {key: CurvePosterior.prior(1.0, max(self._largest[key], 1), 0.5) for key in keys}
         for run_id, observations in observed.items():
             run = self.runs[run_id]
             for key in self.observed_by(run):
@@ -129,9 +126,8 @@ def next_run(
     best, most = None, 0.0
     for run_id in waiting:
         run = curves.runs[run_id]
-        information = sum(
-            posteriors[key].information(run.samples, _assumed_variance(run)) for key in curves.observed_by(run)
-        )
+        keys, variance = curves.observed_by(run), _assumed_variance(run)
+        information = sum(posteriors[key].information(run.samples, variance) for key in keys)
         if best is None or information / run.cost > most * (1 + 1e-9):
             best, most = run_id, information / run.cost
     return best
@@ -139,16 +135,12 @@ def next_run(
 
 def dispensable(curves: SweepCurves, waiting: Sequence[str], observed: Observed) -> dict[str, str]:
     """Returns the waiting runs beyond the plateaus of settled curves, each with the reason as a clause."""
-    plateau_ends: dict[CurveKey, float] = {}
+    plateau_end = cache(lambda key: _settled_from(curves.series(key, observed)))
     reasons = {}
     for run_id in waiting:
         run = curves.runs[run_id]
-        keys = curves.observed_by(run)
-        for key in keys:
-            if key not in plateau_ends:
-                plateau_ends[key] = _settled_from(curves.series(key, observed))
-        if run.samples and all(run.samples > plateau_ends[key] for key in keys):
-            end = max(plateau_ends[key] for key in keys)
+        end = max(map(plateau_end, curves.observed_by(run)))
+        if run.samples and run.samples > end:
             reasons[run_id] = f"beyond the plateau, which ends by n = {end:,.0f} (tolerance {TOLERANCE:g} of the scale)"
     return reasons
 

@@ -7,12 +7,10 @@
 
 with rise >= 0. The form is chosen anew in every resample, so that intervals include the uncertainty about the form.
 `floor` is the score at n = 0 and `floor + rise` is the *ceiling*. The *plateau* is the smallest n whose fitted score is
-within a tolerance of the ceiling. A plateau beyond the largest n of the series is reported as infinite, because no run
-was trained there.
+within a tolerance of the ceiling. Beyond the largest n of the series, where no run was trained, it counts as infinite.
 
-For a fixed form and h the fit is linear in floor and rise. A whole grid of forms and values of h is therefore solved at
-once, and thousands of resamples are refitted in milliseconds (variable projection: Golub and Pereyra, SIAM J. Numer.
-Anal. 10, 1973).
+For a fixed form and h the fit is linear in floor and rise. So a grid of forms and values of h is solved at once, and
+thousands of resamples in milliseconds (variable projection: Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973).
 
 **Example.** With floor 0.2, rise 0.2, h = 50 and tolerance 0.02, the last tenth of the rise is within the tolerance. In
 the hyperbolic form n / (n + 50) = 0.9, so the plateau is n = 450; in the exponential form it is 50 * ln 10 = 115.
@@ -46,8 +44,7 @@ class Series:
     stderr: tuple[float, ...]
     """Standard error of each score from the sampling of test items; NaN where it is not known."""
     draws: Floats | None = field(default=None, compare=False, repr=False)
-    """Scores in each bootstrap resample of the test items, shape (resamples, points), paired over points; with None,
-    resamples are drawn from a normal distribution with `stderr`."""
+    """Scores in each bootstrap resample, paired over points, shape (resamples, points); None to draw by `stderr`."""
     runs: tuple[tuple[str, ...], ...] = ()
     """Run ids of each point."""
 
@@ -74,13 +71,9 @@ class Series:
         known_draws = [value.draws for value in means if value.draws is not None and np.isfinite(value.draws).all()]
         draws = np.stack(known_draws, axis=1) if len(known_draws) == len(means) else None
         stderr = draws.std(axis=0, ddof=1) if draws is not None else np.full(len(means), np.nan)
-        return cls(
-            tuple(point.samples_per_language for point in curve.points),
-            tuple(value.value for value in means),
-            tuple(float(error) for error in stderr),
-            draws,
-            tuple(point.run_ids for point in curve.points),
-        )
+        sizes = tuple(point.samples_per_language for point in curve.points)
+        runs = tuple(point.run_ids for point in curve.points)
+        return cls(sizes, tuple(value.value for value in means), tuple(stderr.tolist()), draws, runs)
 
     @property
     def has_stderr(self) -> bool:
@@ -146,9 +139,8 @@ class Plateau:
     samples: float
     """Point estimate; 0 when training on English alone is within the tolerance, infinite beyond the largest n."""
     low: float
-    """Lower end of the 95% confidence interval."""
     high: float
-    """Upper end of the 95% confidence interval; infinite when it lies beyond the largest n of the series."""
+    """`low` and `high` are the ends of the 95% confidence interval; infinite beyond the largest n of the series."""
 
     @property
     def is_established(self) -> bool:
@@ -215,24 +207,22 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
 
     Args:
         tolerance: Largest difference that counts as none, in the metric's stored unit; above 0.
-        run_noise: Standard deviation between runs that differ only in the seed, beyond sampling error. By default it is
-            estimated from the scatter around the fit.
+        run_noise: Standard deviation between seeds beyond sampling error; by default the scatter around the fit.
 
     Raises:
         ValueError: The tolerance is not positive.
     """
     if not tolerance > 0:
         raise ValueError(f"the tolerance must be above 0, not {tolerance}")
-    n = np.asarray(series.samples, dtype=float)
     if not _can_be_fitted(series):
         return Saturation(series, tolerance, TOO_SHORT, None, None, nan, Plateau(nan, nan, nan))
-    solver = _Solver(n, series.weights)
+    solver = _Solver(series)
     best = solver.fit(np.asarray(series.scores)[None])
-    noise = _run_noise(series, best, n.size - _PARAMETERS) if run_noise is None else run_noise
-    degrees_of_freedom = n.size - _PARAMETERS if run_noise is None else None
+    noise = _run_noise(series, best) if run_noise is None else run_noise
+    degrees_of_freedom = len(series.samples) - _PARAMETERS if run_noise is None else None
     resampled = series.resampled(noise, np.random.default_rng(seed), degrees_of_freedom)
     refits = solver.fit(resampled)
-    plateau = _fitted_plateau(best, refits, tolerance, float(n[-1]))
+    plateau = _fitted_plateau(best, refits, tolerance, series.samples[-1])
     verdict = _verdict(series, resampled, best, plateau, tolerance)
     return Saturation(series, tolerance, verdict, best, refits, noise, plateau)
 
@@ -240,18 +230,12 @@ def saturation(series: Series, tolerance: float, *, run_noise: float | None = No
 def run_noise_around_fit(series: Series) -> float:
     """Estimates the run-to-run standard deviation beyond sampling error, for a rising or falling series.
 
-    The fit allows rising curves only, so it is made to the series and to its mirror image, and the smaller scatter is
-    returned; NaN for a series that is too short for a fit.
+    The fit allows rising curves only; the smaller scatter of the series and its mirror image counts, NaN if too short.
     """
     if not _can_be_fitted(series):
         return nan
-    n = np.asarray(series.samples, dtype=float)
-    solver = _Solver(n, series.weights)
-    noises = []
-    for sign in (1.0, -1.0):
-        signed = replace(series, scores=tuple(sign * score for score in series.scores), draws=None)
-        noises.append(_run_noise(signed, solver.fit(np.asarray(signed.scores)[None]), n.size - _PARAMETERS))
-    return min(noises)
+    solver, mirrored = _Solver(series), replace(series, scores=tuple(-score for score in series.scores), draws=None)
+    return min(_run_noise(image, solver.fit(np.asarray(image.scores)[None])) for image in (series, mirrored))
 
 
 def _can_be_fitted(series: Series) -> bool:
@@ -261,7 +245,8 @@ def _can_be_fitted(series: Series) -> bool:
 class _Solver:
     """Weighted least squares over a grid of forms and values of h, with the constraint rise >= 0."""
 
-    def __init__(self, samples: Floats, weights: Floats) -> None:
+    def __init__(self, series: Series) -> None:
+        samples, weights = np.asarray(series.samples, dtype=float), series.weights
         self._half = np.tile(np.geomspace(_SMALLEST_H * samples[1], samples[-1], _GRID), 2)
         self._exponential = np.repeat([False, True], _GRID)
         basis = shape(samples[:, None] / self._half, self._exponential)
@@ -282,14 +267,14 @@ class _Solver:
         return Refits(self._exponential[chosen], self._half[chosen], level - rise * self._mean[chosen], rise)
 
 
-def _run_noise(series: Series, best: Refits, degrees_of_freedom: int) -> float:
+def _run_noise(series: Series, best: Refits) -> float:
     """Returns the scatter around the fit minus the sampling error (method of moments), as a standard deviation."""
     residuals = np.asarray(series.scores) - np.array([best.at(n)[0] for n in series.samples])
     sampling_variance = np.mean(np.square(series.stderr)) if series.has_stderr else 0.0
-    return sqrt(max(float(residuals @ residuals) / degrees_of_freedom - float(sampling_variance), 0.0))
+    return sqrt(max(float(residuals @ residuals) / (len(residuals) - _PARAMETERS) - float(sampling_variance), 0.0))
 
 
-def _fitted_plateau(best: Refits, refits: Refits, tolerance: float, largest: float) -> Plateau:
+def _fitted_plateau(best: Refits, refits: Refits, tolerance: float, largest: int) -> Plateau:
     resampled = refits.plateau(tolerance)
     resampled[resampled > largest] = inf
     estimate = float(best.plateau(tolerance)[0])

@@ -1,14 +1,13 @@
 """Scores arranged for analysis: a `Study` holds curves of runs and, per task, the scores with their resamples.
 
 A `Curve` is a set of runs that differ only in the number of samples per language and in the seed. Runs at n = 0 with
-language group "none" were trained on English alone. Such a run belongs to no group, so it is the point at n = 0 of
-every group's curve with the same model, setting and task. Which languages count as seen at n = 0 is decided by the
-training languages of the other runs of the curve.
+language group "none", trained on English alone, are the point at n = 0 of every group's curve with the same model,
+setting and task. The training languages of a curve's other runs decide which languages count as seen there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +19,7 @@ from clt_ray.analysis.task_scores import ENGLISH, TaskScores
 from clt_ray.analysis.uncertainty import ResampledValue
 from clt_ray.errors import ConfigurationError, Problem
 
-__all__ = ["DRAWS", "ENGLISH", "NON_ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "TaskScores", "curve_order"]
+__all__ = ["DRAWS", "ENGLISH", "NON_ENGLISH", "NO_GROUP", "Curve", "Point", "Study", "curve_order", "grouped"]
 
 NON_ENGLISH: Final = "non-English"
 """Name of all languages but English, used like the name of an exposure."""
@@ -97,11 +96,7 @@ class Curve:
         return exposure(language, self.train_languages)
 
     def at(self, samples_per_language: int) -> Point:
-        """Returns the point at this number of samples.
-
-        Raises:
-            KeyError: The curve has no run at this number of samples.
-        """
+        """Returns the point at this number of samples; raises `KeyError` if the curve has no run there."""
         for point in self.points:
             if point.samples_per_language == samples_per_language:
                 return point
@@ -182,13 +177,19 @@ def _curves(scores: pd.DataFrame) -> tuple[Curve, ...]:
         for (group, languages), members in trained.groupby(["language_group", "train_languages"], sort=False):
             group_origins = origins[origins["language_group"] == group]
             start = group_origins if len(group_origins) else origins[origins["language_group"] == NO_GROUP]
-            points = _points(pd.concat([start, members]))
-            curves.append(
-                Curve(model, setting, task, metric_name, str(group), tuple(str(languages).split("+")), mixture, points)
-            )
+            points, codes = _points(pd.concat([start, members])), tuple(str(languages).split("+"))
+            curves.append(Curve(model, setting, task, metric_name, str(group), codes, mixture, points))
         if trained.empty:
             curves.append(Curve(model, setting, task, metric_name, NO_GROUP, (), mixture, _points(origins)))
     return tuple(sorted(curves, key=curve_order))
+
+
+def grouped(curves: Iterable[Curve], key: Callable[[Curve], Hashable]) -> list[list[Curve]]:
+    """Returns the curves in groups of equal keys, in the order of the first curve of each group."""
+    groups: dict[Hashable, list[Curve]] = {}
+    for curve in curves:
+        groups.setdefault(key(curve), []).append(curve)
+    return list(groups.values())
 
 
 def _points(runs: pd.DataFrame) -> tuple[Point, ...]:

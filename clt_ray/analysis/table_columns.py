@@ -14,13 +14,11 @@ SERIES_COLUMNS: Final = (
     "model", "setting", "task", "mixture", "language_group", "train_languages", "samples_per_language", "seed",
     "metric",
 )  # fmt: skip
-"""Columns that identify the point of a row, named as in the scores file; `seed` lists the seeds of the pooled runs,
-joined by "+"."""
+"""Columns that identify the point of a row, named as in the scores file; `seed` has the pooled seeds joined by "+"."""
 CURVE_COLUMNS: Final = ("model", "setting", "task", "mixture", "language_group", "train_languages", "metric")
 """Columns that identify the curve of a row."""
 ESTIMATE_COLUMNS: Final = ("low", "high", "n", "method", "run_ids")
-"""Columns that follow an estimate: its 95% confidence interval, the number of item scores, the method of the interval,
-and the runs."""
+"""Columns that follow an estimate: its 95% interval, its number of item scores, the interval's method, its runs."""
 
 
 def series_columns(curve: Curve, point: Point) -> dict[str, Any]:
@@ -34,10 +32,20 @@ def curve_columns(curve: Curve) -> dict[str, Any]:
     return {name: getattr(curve, name) for name in CURVE_COLUMNS} | {"train_languages": "+".join(curve.train_languages)}
 
 
-def estimate_columns(name: str, estimate: Estimate) -> dict[str, Any]:
-    """Returns the point estimate in the column `name`, the values of `ESTIMATE_COLUMNS`, and the p value in `p`."""
+def estimate_row(curve: Curve, point: Point, name: str, estimate: Estimate, **labels: object) -> dict[str, Any]:
+    """Returns a row of `estimate_table`: the point, labels, the estimate in the column `name`, and its p value."""
     interval = {name: estimate.estimate, "low": estimate.low, "high": estimate.high, "p": estimate.p}
-    return interval | {"n": estimate.n, "method": estimate.method, "run_ids": "+".join(estimate.run_ids)}
+    provenance = {"n": estimate.n, "method": estimate.method, "run_ids": "+".join(estimate.run_ids)}
+    return series_columns(curve, point) | labels | interval | provenance
+
+
+def estimate_table(
+    rows: Sequence[dict[str, Any]], *columns: str, of: Sequence[str] = SERIES_COLUMNS, family: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Returns rows as a frame with the columns `of`, then `columns`, the last of which is the estimate's, and
+    `ESTIMATE_COLUMNS`; with a family also with `p` and `q` (see `add_q_values`)."""
+    table = pd.DataFrame(rows, columns=[*of, *columns, *ESTIMATE_COLUMNS, *(["p"] if family else [])])
+    return add_q_values(table, family) if family else table
 
 
 FALSE_DISCOVERY_RATE: Final = 0.05

@@ -29,8 +29,7 @@ from clt_ray.errors import Problem
 ENGLISH: Final = "en"
 
 _ROUNDING: Final = 2e-3
-"""Largest difference between a score and the mean of its item scores that is attributed to rounding, as a share of the
-metric's scale."""
+"""Largest difference of a score from the mean of its items that counts as rounding, as a share of the scale."""
 _SHOWN_PROBLEMS: Final = 5
 """Contradictions between items and scores that are listed; further ones usually have the same cause."""
 
@@ -98,10 +97,7 @@ class TaskScores:
         return matrices, np.unique(presence, axis=1, return_inverse=True)[1].reshape(-1)
 
     def check_items(self, source: str, task: str) -> list[Problem]:
-        """Returns a problem for each score that is not the mean of its item scores.
-
-        The intervals of such a score would describe another evaluation than the score itself.
-        """
+        """Returns a problem for each score that is not the mean of its items, whose intervals would not describe it."""
         problems = []
         for index, matrix in enumerate(self._items):
             scored = np.isfinite(matrix)
@@ -158,8 +154,7 @@ class TaskScores:
     def mean(self, run_ids: Sequence[str], languages: Sequence[str]) -> ResampledValue:
         """Returns the unweighted mean over runs of each run's unweighted mean over languages.
 
-        Languages in which a run was not scored are left out of the mean of that run; a run that was scored in none of
-        them is left out. The mean of nothing is NaN.
+        A run's mean leaves out languages in which it was not scored; a run without any is left out. NaN of nothing.
         """
         return mean(
             [

@@ -15,23 +15,20 @@ from clt_ray.analysis.uncertainty import Estimate, ResampledValue, mean
 def relative_to_english(study: Study, curve: Curve, point: Point) -> Estimate:
     """Returns the mean non-English score divided by the English score of the same run; 1 means no gap to English.
 
-    The ratio is computed per run and averaged over the runs of the point. It is NaN when a run was not scored in
-    English, or has a score of 0 there.
+    It is the mean of the runs' ratios; NaN when a run was not scored in English, or has a score of 0 there.
     """
     task_scores = study.task_scores[curve.task]
     others = study.languages(curve, point, among=NON_ENGLISH)
     if not others or not study.languages(curve, point, among="english"):
         return mean([]).estimate()
-    return mean(
-        [task_scores.mean([run_id], others) / task_scores.mean([run_id], [ENGLISH]) for run_id in point.run_ids]
-    ).estimate()
+    ratios = [task_scores.mean([run], others) / task_scores.mean([run], [ENGLISH]) for run in point.run_ids]
+    return mean(ratios).estimate()
 
 
 def seen_unseen(study: Study, curve: Curve, point: Point) -> dict[str, Estimate]:
     """Returns the estimates `seen`, `unseen`, `english` and `gap` of a point.
 
-    The first three are mean scores over the languages of an exposure, without weights: English is neither seen nor
-    unseen. The gap is the seen minus the unseen mean, paired by item.
+    The first three are unweighted means over the languages of an exposure. The gap is seen minus unseen, by item.
     """
     means = {exposure: _exposure_mean(study, curve, point, exposure) for exposure in ("seen", "unseen", "english")}
     means["gap"] = means["seen"] - means["unseen"]
@@ -44,8 +41,7 @@ def gain(study: Study, curve: Curve, samples_per_language: int, languages: Seque
     The difference is paired by test item and in the metric's stored unit.
 
     Args:
-        languages: Codes or the name of an exposure, as in `Study.languages`. Languages that were not evaluated at both
-            points are left out.
+        languages: Codes or an exposure, as in `Study.languages`; those not evaluated at both points are left out.
 
     Raises:
         KeyError: The curve has no run at n.

@@ -38,6 +38,8 @@ NORMAL: Final = "normal approximation"
 WILSON: Final = "Wilson"
 NO_INTERVAL: Final = "none"
 
+FEWEST: Final = 3
+"""Smallest number of items, languages or runs for which an interval by Student's t distribution is computed."""
 _USABLE: Final = 0.99
 """Smallest share of resamples in which a ratio must be finite for its interval to be reported."""
 
@@ -58,8 +60,7 @@ class Estimate:
     run_ids: tuple[str, ...]
     """Runs from which the estimate was computed."""
     p: float = nan
-    """Two-sided p value of the null hypothesis that the true value is zero, meaningful for differences only; NaN
-    without an interval."""
+    """Two-sided p value of a true value of zero, meaningful for differences only; NaN without an interval."""
 
     @property
     def has_interval(self) -> bool:
@@ -67,15 +68,12 @@ class Estimate:
 
     @property
     def excludes_zero(self) -> bool:
-        return self.has_interval and (self.low > 0 or self.high < 0)
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class ResampledValue:
-    """A quantity together with its value in every bootstrap resample.
-
-    Quantities of the same task use the same resamples, so sums, differences and ratios of them stay paired.
-    """
+    """A quantity with its value in every bootstrap resample; those of a task share resamples, so they stay paired."""
 
     value: float
     """The quantity computed from the data themselves."""
@@ -117,11 +115,7 @@ class ResampledValue:
         return replace(self, value=self.value * factor, draws=draws, bounds=bounds)
 
     def unpaired(self) -> ResampledValue:
-        """Returns the quantity with its resamples in another order, which removes the pairing.
-
-        Resamples of two tasks come from generators of equal seed although the tasks share no items. A difference of the
-        two needs one of them unpaired.
-        """
+        """Returns the quantity with reordered resamples, for differences of tasks: they share a seed, but no items."""
         return replace(self, draws=None if self.draws is None else np.roll(self.draws, len(self.draws) // 2))
 
     def estimate(self) -> Estimate:
@@ -131,7 +125,8 @@ class ResampledValue:
         quantile is too small for few items. Both are corrected by taking wider percentiles (Hesterberg, "What Teachers
         Should Know About the Bootstrap", The American Statistician 69(4), 2015, section 5.1). If all resamples are
         equal, the share of items that could still differ is at most the upper Wilson bound of 0 successes in n, and the
-        interval is computed from that bound.
+        interval is computed from that bound. The p value is that of Student's t test, because a share of the resamples
+        has steps of one divided by their number, too coarse for the correction for multiple comparisons.
         """
         low, high, p = nan, nan, nan
         if self.draws is not None and np.isfinite(self.value):
@@ -139,9 +134,13 @@ class ResampledValue:
             if finite.size < _USABLE * self.draws.size:
                 pass  # A ratio whose denominator is zero in many resamples has no interval.
             elif np.ptp(finite) > 1e-12 * max(1.0, abs(self.value)):
-                tail = _tail(self.units)
+                # Standard errors have no number of items, and fewer than three are too few for Student's t.
+                units = self.units if self.units >= FEWEST else inf
+                shrinkage = sqrt((units - 1) / units) if units < inf else 1.0
+                tail = ndtr(-t_quantile(units - 1) / shrinkage)
                 low, high = (float(end) for end in np.quantile(finite, [tail, 1 - tail]))
-                p = _p_value(self.value, float(finite.std(ddof=1)), self.units)
+                t = -abs(self.value) / float(finite.std(ddof=1)) * shrinkage
+                p = float(2 * (stdtr(units - 1, t) if units < inf else ndtr(t)))
             elif np.isfinite(self.units) and np.isfinite(self.bounds).all():
                 half = (self.bounds[1] - self.bounds[0]) * wilson(0.0, int(self.units))[1]
                 low, high = max(self.value - half, self.bounds[0]), min(self.value + half, self.bounds[1])
@@ -214,32 +213,9 @@ def resampled_means(items: Floats, counts: NDArray[np.float32]) -> Floats:
         return np.asarray(total / size, dtype=np.float64)
 
 
-def _p_value(value: float, standard_error: float, units: float) -> float:
-    """Returns the two-sided p value of a true value of zero, by Student's t test.
-
-    A share of the resamples beyond zero could not be smaller than one divided by their number, which is too coarse for
-    the correction for multiple comparisons.
-    """
-    if not np.isfinite(units) or units < 3:
-        return float(2 * ndtr(-abs(value) / standard_error))
-    # The bootstrap standard error is too small by the factor that `_tail` corrects in the interval.
-    return float(2 * stdtr(units - 1, -abs(value) / standard_error * sqrt((units - 1) / units)))
-
-
-def _tail(units: float) -> float:
-    """Returns the share of resamples below the interval's lower end; for few units it is below 2.5%."""
-    if not np.isfinite(units) or units < 3:
-        return (1 - CONFIDENCE_LEVEL) / 2
-    return float(ndtr(-sqrt(units / (units - 1)) * t_quantile(units - 1)))
-
-
 def t_quantile(degrees_of_freedom: float) -> float:
     """Returns half of the width of a 95% interval of Student's t distribution, in standard deviations."""
     return float(stdtrit(degrees_of_freedom, (1 + CONFIDENCE_LEVEL) / 2))
-
-
-FEWEST: Final = 3
-"""Smallest number of languages (or runs) for which an interval is computed."""
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:
@@ -256,17 +232,14 @@ def pair_interval(pairs: pd.DataFrame, statistic: Callable[[pd.DataFrame], float
 
     Pairs of languages are not independent observations: English-Spanish and English-French share what is specific to
     English. Each language is therefore left out in turn together with all of its pairs (Efron and Stein, "The jackknife
-    estimate of variance", Annals of Statistics 9, 1981). For means over pairs the interval is too wide rather than too
-    narrow.
+    estimate of variance", Annals of Statistics 9, 1981). Intervals of means over pairs are rather too wide.
 
     Args:
-        pairs: Frame with the columns `first_language` and `second_language`, which may be equal, and those that the
-            statistic needs.
+        pairs: Frame with the columns `first_language`, `second_language` (may be equal), and those of the statistic.
         statistic: Function of a subset of the rows that does not depend on their order.
 
     Returns:
-        Lower and upper end; NaN twice for fewer than `FEWEST` languages, or when the statistic does not exist without
-        one of the languages.
+        Both ends; NaN for fewer than `FEWEST` languages, or where the statistic does not exist without one of them.
     """
     first, second = pairs["first_language"], pairs["second_language"]
     languages = sorted(set(first) | set(second))

@@ -1,7 +1,4 @@
-"""Writes the report: one HTML page, its figures as SVG and PNG, and its tables as CSV files.
-
-The page needs none of the files beside it: style sheet, script and figures are embedded in it.
-"""
+"""Writes the report: one HTML page, in which all is embedded, and beside it its figures (SVG, PNG) and tables (CSV)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,21 +91,14 @@ def build_report(data: ReportData, heading: Heading, out: Path) -> Path:
     drawn = [*exhibits(tables, headline_curves(study), behind), *mechanism_exhibits(recorded)]
     figures = [figure for figure in drawn if figure.section in groups]
     page = _rendered(
-        title=heading.title,
-        question=heading.question,
-        command=redacted_text(heading.command),
+        title=heading.title, question=heading.question, command=redacted_text(heading.command),
         citation=CITATION if data.reference is not None or is_reference(data.scores) else "",
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         versions=[("python", python_version()), *((package, version(package)) for package in _PACKAGES)],
-        introduction=introduction(study),
-        tasks=study.tasks,
-        verdicts=verdicts(study),
-        summary=summary(tables),
-        evidence=evidence(study, tables["gain"], data.runs),
-        limits=limits(study, tables["gain"], data.runs),
-        exhibits=figures,
-        sections=shown,
-    )
+        introduction=introduction(study), tasks=study.tasks, verdicts=verdicts(study), summary=summary(tables),
+        evidence=evidence(study, tables["gain"], data.runs), limits=limits(study, tables["gain"], data.runs),
+        exhibits=figures, sections=shown,
+    )  # fmt: skip
     return _write(out, page, data.scores, tables, figures)
 
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 from markupsafe import Markup
 
+from clt_ray import analysis
 from clt_ray.analysis.gradient_agreement import ITSELF, RELATIONS
 from clt_ray.analysis.labels import count_label, curve_labels, key_of, language_name, training_label
 from clt_ray.analysis.mechanisms import Mechanisms
 from clt_ray.analysis.metrics import metric, task_label
 from clt_ray.analysis.study import Curve
+from clt_ray.analysis.table_columns import curve_columns
 from clt_ray.analysis.tables import MEAN
 from clt_ray.html_report.columns import NumberFormat, excludes_zero
 from clt_ray.html_report.svg import figure_svg, inline
@@ -59,10 +61,8 @@ class Exhibit:
 
 
 def exhibits(tables: Tables, headline: Sequence[Curve], reference: pd.DataFrame | None = None) -> list[Exhibit]:
-    """Returns the figures of scores and measures; `reference` is another study's `relative_to_english`, drawn thinly.
-
-    `headline` are the curves that represent a task and model.
-    """
+    """Returns the figures of scores and measures; `headline` are the curves that represent a task and model, and
+    `reference` is another study's `relative_to_english`, drawn thinly."""
     forests = [name for name, declared in words()["figures"].items() if "forest" in declared]
     return [
         *_relative(tables["relative_to_english"], reference),
@@ -78,19 +78,7 @@ def curve_words(row: pd.Series) -> str:
     return f"{row['model']}, {training_label(str(row['train_languages']))}"
 
 
-def of_curves(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
-    """Returns the rows of the given curves."""
-    keys = {
-        (curve.task, curve.model, curve.setting, curve.mixture, curve.language_group, "+".join(curve.train_languages))
-        for curve in curves
-    }
-    is_kept = [key in keys for key in table[CURVE].itertuples(index=False, name=None)]
-    return table[pd.Series(is_kept, index=table.index, dtype=bool)]
-
-
 def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[Exhibit]:
-    from clt_ray.analysis.plots import plot_relative_to_english
-
     table = table[table["relative_to_english"].notna()]
     if table.empty:
         return
@@ -99,19 +87,19 @@ def _relative(table: pd.DataFrame, reference: pd.DataFrame | None) -> Iterator[E
     caption += " Thin lines: the reference study." if reference is not None else ""
     ends = _curve_ends(table, name, percent)
     alt = f"Mean of the non-English languages as a share of the English score, over samples per language. {ends}"
-    yield Exhibit(plot_relative_to_english(table, reference), name, "overview", name, title, caption, alt)
+    yield Exhibit(
+        analysis.plots.plot_relative_to_english(table, reference), name, "overview", name, title, caption, alt
+    )
 
 
 def _seen_unseen(table: pd.DataFrame) -> Iterator[Exhibit]:
-    from clt_ray.analysis.plots import plot_seen_unseen
-
     title, caption, _ = words_of("figures", "seen_unseen")
     for task, rows in table.groupby("task", sort=False):
         score_metric = metric(str(rows["metric"].iloc[0]))
         ends = " ".join(_curve_ends(rows, name, NumberFormat.of(score_metric).text) for name in ("seen", "unseen"))
         alt = f"{task_label(str(task))}: {score_metric.label} over samples per language. {ends}"
         name = f"seen_unseen_{slug(str(task))}"
-        yield Exhibit(plot_seen_unseen(rows), name, str(task), "seen_unseen", title, caption, alt)
+        yield Exhibit(analysis.plots.plot_seen_unseen(rows), name, str(task), "seen_unseen", title, caption, alt)
 
 
 def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[float], str]) -> str:
@@ -130,8 +118,6 @@ def _curve_ends(table: pd.DataFrame, column: str, shown: Callable[[float], str])
 
 def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
     """Yields the figures of the first curve of each task and model, which are collapsed from the second model on."""
-    from clt_ray.analysis.plots import plot_per_language
-
     for task, task_rows in table.groupby("task", sort=False):
         several_models = task_rows["model"].nunique() > 1
         for index, (model, model_rows) in enumerate(task_rows.groupby("model", sort=False)):
@@ -142,20 +128,20 @@ def _per_language(table: pd.DataFrame) -> Iterator[Exhibit]:
             languages = ", ".join(language_name(code) for code in rows["eval_language"].unique())
             alt = f"{task_label(str(task))} over samples per language, one panel per language: {languages}. {IN_TABLE}"
             title += f", {model}" if several_models else ""
-            figure = plot_per_language(rows)
+            figure = analysis.plots.plot_per_language(rows)
             yield Exhibit(figure, name, str(task), "per_language", title, caption, alt, folded=index > 0)
 
 
 def _forest(name: str, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterator[Exhibit]:
     """Yields one figure, or one per model where one would be too long, or none where that is still too long."""
-    from clt_ray.analysis.plots import plot_estimates
     from clt_ray.analysis.plots.estimate_rows import fits
 
     declared = words()["figures"][name]["forest"]
     if "eval_language" in table:
         table = table[table["eval_language"] != MEAN]
     if declared.get("headline_only"):
-        table = of_curves(table, headline)
+        shown = pd.DataFrame(list(map(curve_columns, headline)), columns=CURVE)
+        table = table.reset_index(drop=True).merge(shown, on=CURVE)
     if declared.get("largest") and len(table):
         table = at_largest(table)
     if table.empty:
@@ -168,12 +154,11 @@ def _forest(name: str, table: pd.DataFrame, headline: Sequence[Curve]) -> Iterat
         estimates = f"{counted(len(rows), 'estimate')}, of which {clear} with an interval that excludes zero"
         alt = f"{title.removesuffix('?')}: {estimates}. {IN_TABLE}"
         stem, heading = (f"{name}_{slug(model)}", f"{title}, {model}") if model else (name, title)
-        yield Exhibit(plot_estimates(rows), stem, declared["section"], name, heading, caption, alt, folded=index > 0)
+        figure = analysis.plots.plot_estimates(rows)
+        yield Exhibit(figure, stem, declared["section"], name, heading, caption, alt, folded=index > 0)
 
 
 def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
-    from clt_ray.analysis.plots import plot_source_to_target
-
     if table.empty:
         return
     best = table.sort_values("gain", ascending=False).iloc[0]
@@ -181,7 +166,7 @@ def _sources(table: pd.DataFrame) -> Iterator[Exhibit]:
     alt = f"Gains from language to language; the largest is from {source} to {target}. {IN_TABLE}"
     name = "source_to_target"
     title, caption, _ = words_of("figures", name)
-    yield Exhibit(plot_source_to_target(table), name, "sources", name, title, caption, alt)
+    yield Exhibit(analysis.plots.plot_source_to_target(table), name, "sources", name, title, caption, alt)
 
 
 MECHANISMS: Final = "mechanisms"

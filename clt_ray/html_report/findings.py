@@ -33,11 +33,7 @@ class Verdict:
 
 
 def headline_curves(study: Study) -> tuple[Curve, ...]:
-    """Returns the curve that represents each task and model.
-
-    Single-task curves come before mixed ones, then those with most training languages. A curve needs an n = 0 run and
-    another one.
-    """
+    """Returns a curve with n = 0 and more per task and model: single-task ones first, then most training languages."""
     chosen: dict[tuple[str, str], Curve] = {}
     for curve in study.curves:
         if curve.origin is not None and len(curve.points) > 1:

@@ -1,8 +1,7 @@
 """Converts matplotlib's SVG so that it can be embedded in a page.
 
-Text stays text. Colours become CSS variables, so that the page sets them for light and for dark display. Ids are made
-unique to the figure, since all figures of a page share one name space. The file is parsed and serialized again, so the
-result is well-formed whatever the names in the figure contain.
+Text stays text. Colours become CSS variables, which the page sets for light and for dark display. Ids become unique in
+the page. The file is parsed and serialized again, so it is well-formed whatever the names in the figure contain.
 """
 
 from __future__ import annotations

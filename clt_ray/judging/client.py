@@ -52,10 +52,7 @@ class _PassingError(Unanswered):
 
 
 class Pace:
-    """A rate limit for all requests to a server, including retries.
-
-    Requests are spread evenly over the minute, because servers also count over much shorter windows.
-    """
+    """A rate limit for all requests, spread evenly, because servers also count over windows far below a minute."""
 
     def __init__(
         self,

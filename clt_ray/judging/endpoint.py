@@ -41,21 +41,10 @@ def endpoint(environment: Mapping[str, str]) -> Endpoint:
     Raises:
         ConfigurationError: The address or the model is missing or malformed.
     """
-    openai_url = environment.get(OPENAI_BASE_URL, "").strip()
-    base_url = environment.get(BASE_URL, "").strip() or openai_url
-    model = environment.get(MODEL, "").strip()
-    problems = _problems(environment, base_url, model)
-    if problems:
-        raise ConfigurationError(problems)
-    key = environment.get(API_KEY, "").strip()
-    if not key and urlsplit(base_url).netloc == urlsplit(openai_url or OPENAI).netloc:
-        key = environment.get(OPENAI_API_KEY, "").strip()
-    return Endpoint(base_url, model, key)
-
-
-def _problems(environment: Mapping[str, str], base_url: str, model: str) -> list[Problem]:
+    names = (BASE_URL, OPENAI_BASE_URL, MODEL, API_KEY, OPENAI_API_KEY)
+    own_url, openai_url, model, key, openai_key = (environment.get(name, "").strip() for name in names)
+    base_url, source = (own_url, BASE_URL) if own_url else (openai_url, OPENAI_BASE_URL)
     problems = []
-    source = BASE_URL if environment.get(BASE_URL, "").strip() else OPENAI_BASE_URL
     if not base_url:
         remedy = f"export {BASE_URL}={OPENAI} (or the address of any compatible server); {OPENAI_BASE_URL} is read too"
         problems.append(Problem(WHERE, BASE_URL, None, "the address of the judge is missing", remedy))
@@ -64,4 +53,8 @@ def _problems(environment: Mapping[str, str], base_url: str, model: str) -> list
     if not model:
         remedy = f"export {MODEL}=gpt-4o-2024-08-06 (the study's judge was a GPT-4o of unknown date)"
         problems.append(Problem(WHERE, MODEL, None, "the model of the judge is missing", remedy))
-    return problems
+    if problems:
+        raise ConfigurationError(problems)
+    if urlsplit(base_url).netloc == urlsplit(openai_url or OPENAI).netloc:
+        key = key or openai_key
+    return Endpoint(base_url, model, key)

@@ -86,17 +86,9 @@ def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedIte
     verdict = parse(reply.text, generation.output, reply.finish_reason)
     facts = {name: value for name, value in asdict(reply).items() if name != "text"}
     in_language = bool(fidelity.score(generation.output, generation.language)["fidelity"])
-    return JudgedItem(
-        id=generation.id,
-        language=generation.language,
-        judge_rating=verdict.rating,
-        judge_rating_switch_aware=verdict.rating if in_language else LOW,
-        in_language=in_language,
-        why_unparsable=verdict.why,
-        reply=reply.text,
-        request=request,
-        **facts,
-    )
+    ratings = (verdict.rating, verdict.rating if in_language else LOW)
+    item = (generation.id, generation.language, *ratings, in_language, verdict.why, reply.text)
+    return JudgedItem(*item, request=request, **facts)
 
 
 def unparsable(items: Iterable[JudgedItem]) -> dict[str, dict[str, int]]:
@@ -149,23 +141,15 @@ def write(
 def describe(endpoint: Endpoint, settings: Settings, items: Sequence[JudgedItem], now: float) -> JudgeDocument:
     """Returns the content of judge.json: the judge, its settings, and the outcome; `now` is in Unix seconds."""
     return JudgeDocument(
-        judge=judge_key(settings),
-        model=settings.model,
-        answered_by=dict(Counter(item.model for item in items)),
+        judge=judge_key(settings), **asdict(settings), answered_by=dict(Counter(item.model for item in items)),
         fingerprints=dict(Counter(item.fingerprint for item in items if item.fingerprint)),
-        host=endpoint.host,
-        temperature=settings.temperature,
-        max_tokens=settings.max_tokens,
-        prompt_sha256=PROTOCOL_SHA256,
-        items=len(items),
-        rated=sum(item.judge_rating is not None for item in items),
-        unparsable=unparsable(items),
+        host=endpoint.host, prompt_sha256=PROTOCOL_SHA256, items=len(items),
+        rated=sum(item.judge_rating is not None for item in items), unparsable=unparsable(items),
         wrong_language=sum(not item.in_language for item in items),
         tokens=spent({item.request: item for item in items}.values()),
-        requests_sha256=_digest([item.request for item in items]),
-        judged=now,
+        requests_sha256=_digest([item.request for item in items]), judged=now,
         versions={name: version(name) for name in ("clt-ray", "openai")},
-    )
+    )  # fmt: skip
 
 
 def spent(replies: Collection[Reply | JudgedItem]) -> JudgeTokens:

@@ -38,8 +38,7 @@ class Question:
 def advise(question: Question, sweeps: Sequence[OpenSweep] = ()) -> Advice:
     """Returns advice on a task and a model.
 
-    The evidence is the finished runs of the sweeps, or the scores file of the question, or without either the published
-    scores of the reference study.
+    The evidence is the finished runs of the sweeps, or the question's scores file, else the reference study's scores.
 
     Raises:
         ConfigurationError: A value of the question is wrong, the scores file is malformed, or no run is finished.
@@ -103,9 +102,7 @@ def _print(advice: Advice) -> None:
             _signed(metric, option.next_thousand), _samples(option.plateau.samples),
         )  # fmt: skip
     output.print(grid)
-    print_lines(
-        *(escaped(f"? {_description(option)}: {option.why}") for option in advice.options if not option.settled)
-    )
+    print_lines(*(escaped(f"? {_description(item)}: {item.why}") for item in advice.options if not item.settled))
     _print_runs("runs that would reduce the uncertainty most:", advice.settling_runs)
     output.print(f"\nevidence for {escaped(_description(recommended))}:", highlight=False)
     rows = table(">n each", f">{metric.label}", ">± stderr", "runs")
@@ -162,9 +159,8 @@ def _print_runs(title: str, runs: Sequence[NeededRun]) -> None:
     output.print(f"\n{title}", highlight=False)
     grid = table(*CELL_COLUMNS)
     for run in runs:
-        grid.add_row(
-            escaped(run.model), run.task, escaped(run.language_group), f"{run.samples_per_language:,}", str(run.seed)
-        )
+        samples = f"{run.samples_per_language:,}"
+        grid.add_row(escaped(run.model), run.task, escaped(run.language_group), samples, str(run.seed))
     output.print(grid)
 
 
@@ -176,12 +172,9 @@ def _setting(option: Option) -> str:
     return "single task" if option.setting == "single" else "mixed tasks"
 
 
-def _number(metric: Metric, value: float) -> str:
-    return f"{value:.{_digits(metric)}f}"
-
-
-def _digits(metric: Metric) -> int:
-    return metric.digits + (2 if metric.shown_factor == 100 else 0)
+def _number(metric: Metric, value: float, sign: str = "") -> str:
+    digits = metric.digits + (2 if metric.shown_factor == 100 else 0)
+    return f"{value:{sign}.{digits}f}"
 
 
 def _quantity(metric: Metric, quantity: Quantity | None) -> str:
@@ -195,7 +188,7 @@ def _signed(metric: Metric, quantity: Quantity | None, interval: bool = False) -
     if quantity is None:
         return ""
     ends = f" ({_number(metric, quantity.low)} to {_number(metric, quantity.high)})" if interval else ""
-    return f"{quantity.estimate:+.{_digits(metric)}f}{ends}"
+    return f"{_number(metric, quantity.estimate, '+')}{ends}"
 
 
 def _probability(probability: float) -> str:

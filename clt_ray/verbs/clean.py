@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Annotated, Any
@@ -133,27 +134,17 @@ def _delete(store: Store, listed: Sequence[Deletable]) -> Iterator[Deletable]:
     """Deletes what is listed, and returns what was deleted: not what a process has begun to execute since then."""
     for run_id, group in groupby(listed, key=lambda entry: entry.run_id):
         entries = list(group)
-        if not run_id:
-            store.delete_scratch()
-        else:
-            try:
-                _delete_of_run(store, run_id, [entry.tree for entry in entries])
-            except LeaseHeld:
-                continue
-        yield from entries
-
-
-def _delete_of_run(store: Store, run_id: str, names: Sequence[str]) -> None:
-    if WHOLE in names:
-        store.delete_run(run_id)
-        return
-    directory = store.run_dir(run_id)
-    with directory.acquire_lease():
-        for name in names:
-            if TREE.fullmatch(name):
-                directory.delete_tree(name)
+        with suppress(LeaseHeld):
+            if not run_id:
+                store.delete_scratch()
+            elif entries[0].tree == WHOLE:
+                store.delete_run(run_id)
             else:
-                directory.delete_file(name)
+                directory = store.run_dir(run_id)
+                with directory.acquire_lease():
+                    for name in (entry.tree for entry in entries):
+                        (directory.delete_tree if TREE.fullmatch(name) else directory.delete_file)(name)
+            yield from entries
 
 
 def command(

@@ -42,10 +42,7 @@ class DataSummary:
 
 
 def summarize_data(sweep: OpenSweep) -> DataSummary:
-    """Reads all rows of a sweep and measures them. Hub data sets that are not in the cache are downloaded.
-
-    Problems of the rows are part of the result.
-    """
+    """Reads and measures all rows of a sweep, and downloads missing hub data sets. Problems are part of the result."""
     problems: list[str] = []
     summaries = DataSummaries(list(_tokenizers((run.model for run in sweep.runs), problems)), [], {}, problems)
     for need in data_needs(sweep.runs):

@@ -84,8 +84,7 @@ def judge(
 ) -> JudgeOutcome:
     """Rates the kept answers of every finished run of a sweep. What was rated before costs nothing.
 
-    The environment variables, by default those of this process, name the judge. `show` is called with each run when its
-    ratings are done.
+    The environment variables, by default those of this process, name the judge. `show` gets each run that is done.
 
     Raises:
         ConfigurationError: The environment or an option is wrong, or no run can be judged.
@@ -155,13 +154,9 @@ def _check(options: JudgeOptions) -> None:
         ("--concurrency", options.concurrency, "at least 1", options.concurrency >= 1),
         ("--requests-per-minute", rate, "more than 0", rate is None or rate > 0),
     )
-    problems = [
-        Problem("clt-ray judge", option, value, f"has to be {allowed}")
-        for option, value, allowed, is_valid in checks
-        if not is_valid
-    ]
-    if problems:
-        raise ConfigurationError(problems)
+    wrong = [(option, value, f"has to be {allowed}") for option, value, allowed, is_valid in checks if not is_valid]
+    if wrong:
+        raise ConfigurationError([Problem("clt-ray judge", *parts) for parts in wrong])
 
 
 def command(

@@ -61,12 +61,12 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
     hints = get_type_hints(command, include_extras=True)
     keyword_only = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
     parameters: list[inspect.Parameter] = []
-    groups: dict[str, tuple[Any, tuple[str, ...]]] = {}
+    groups: dict[str, Any] = {}
     for name, parameter in inspect.signature(command).parameters.items():
         kind = hints[name]
         if is_dataclass(kind):
             field_hints = get_type_hints(kind, include_extras=True)
-            groups[name] = kind, tuple(field.name for field in fields(kind))
+            groups[name] = kind
             for field in fields(kind):
                 default = inspect.Parameter.empty if field.default is MISSING else field.default
                 parameters.append(keyword_only(field.name, annotation=field_hints[field.name], default=default))
@@ -75,18 +75,15 @@ def flattened(command: Callable[..., int]) -> tuple[list[inspect.Parameter], Cal
 
     def call(values: dict[str, Any]) -> int:
         arguments = {name: value for name, value in values.items() if name in hints}
-        for name, (kind, names) in groups.items():
-            arguments[name] = kind(**{field: values[field] for field in names})
+        for name, kind in groups.items():
+            arguments[name] = kind(**{field.name: values[field.name] for field in fields(kind)})
         return command(**arguments)
 
     return parameters, call
 
 
 def next_command(sweep: OpenSweep, verb: str, *arguments: str) -> str:
-    """Returns the command line of another verb on the same sweep, with the options that both verbs accept.
-
-    Secrets in them are redacted. Further arguments follow the sweep file.
-    """
+    """Returns another verb's command line with the options that both accept, redacted; `arguments` follow the file."""
     accepted = inspect.signature(import_module(f"clt_ray.verbs.{verb}").command).parameters
     words = ["clt-ray", verb, sweep.file, *arguments]
     for option, value in sweep.options:

@@ -23,8 +23,7 @@ COMPILE_HELP = "Prove that every step fits its TPU chips: asks the TPU compiler,
 def plan(*sweeps: OpenSweep) -> Plan:
     """Returns the cells of sweeps, and what `run` would do with each and why.
 
-    Several sweeps share a store and are planned as if they ran one after the other: a run that several of them have is
-    executed by the first.
+    Several sweeps share a store and are planned as if they ran one after the other, so the first executes shared runs.
     """
     run_ids = list(dict.fromkeys(run.run_id for sweep in sweeps for run in sweep.runs))
     states = sweeps[0].store.states(run_ids) if sweeps else {}

@@ -52,18 +52,16 @@ def report(
         message = "name sweeps, or --scores FILE, or --reference"
         raise argument_error("report", "SWEEP", None, message, "clt-ray report --help")
     reference = reference_scores() if options.reference else None
+    title = "+".join(sweep.name for sweep in sweeps) or (Path(options.scores).stem if options.scores else "reference")
+    where = sweeps[0].locations if sweeps else locations or locate()
+    folder = Path(options.out) if options.out else where.report_folder(title)
+    if options.scores:
+        data = ReportData(load_scores(options.scores), reference=reference)
+        return build_report(data, Heading(title, command), folder)
     if not sweeps:
-        name = Path(options.scores).stem if options.scores else "reference"
-        folder = _folder(options, locations or locate(), name)
-        if options.scores:
-            data = ReportData(load_scores(options.scores), reference=reference)
-            return build_report(data, Heading(name, command), folder)
         return build_report(ReportData(reference_scores()), Heading(REFERENCE_TITLE, command), folder)
-
     if not (rows := _score_rows(sweeps)):
         raise no_finished_run(sweeps)
-    title = "+".join(sweep.name for sweep in sweeps)
-    folder = _folder(options, sweeps[0].locations, title)
     items = load_items(item_rows(sweeps))
     runs = list({run.run_id: asdict(run) for sweep in sweeps for run in status(sweep).runs}.values())
     data = ReportData(load_scores(rows), items=items, runs=runs, reference=reference, logs=run_logs(sweeps))
@@ -74,10 +72,6 @@ def report(
         except TrackerUnavailable as error:
             log.warning("the report is not in MLflow: %s", error)
     return page
-
-
-def _folder(options: ReportOptions, locations: Locations, name: str) -> Path:
-    return Path(options.out) if options.out else locations.report_folder(name)
 
 
 def _score_rows(sweeps: Sequence[OpenSweep]) -> list[dict[str, Any]]:

@@ -163,20 +163,14 @@ def _execute(
     from clt_ray.orchestration.queue import RunQueue
     from clt_ray.orchestration.supervisor import run_missing
 
-    ray_options = RayOptions(
-        options.address, options.max_concurrent, options.max_wait, options.stop_grace, options.verbose
-    )
+    ray = RayOptions(options.address, options.max_concurrent, options.max_wait, options.stop_grace, options.verbose)
     queue = RunQueue(missing, order, options.max_concurrent, options.max_chip_hours)
     with Monitor(missing, already_done, len(sweep.runs), sweep.store, show, tracker) as monitor:
-        return run_missing(missing, sweep.locations.storage, queue, monitor, ray_options)
+        return run_missing(missing, sweep.locations.storage, queue, monitor, ray)
 
 
 def preflight(runs: Sequence[RunSpec]) -> None:
-    """Refuses runs that are known to fail before a cluster is touched.
-
-    Raises:
-        ConfigurationError: Every problem of hardware and of local data.
-    """
+    """Raises `ConfigurationError` for runs that are known to fail, with all reasons, before a cluster is touched."""
     from clt_ray.data.mixture import check_availability
     from clt_ray.training.backends import unsupported
 

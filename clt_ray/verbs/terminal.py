@@ -18,8 +18,7 @@ WIDTH = 100
 """Columns that tables fit in when the output is not a terminal."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Characters that a terminal obeys instead of showing: among them the begin of its commands, and changes of the
-direction of text."""
+"""Characters that a terminal obeys instead of showing, such as those that begin commands or turn text around."""
 
 CELL_COLUMNS = ("model", "task", "group", ">n", ">seed")
 

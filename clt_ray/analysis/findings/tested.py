@@ -9,7 +9,7 @@ from clt_ray.analysis import transfer
 from clt_ray.analysis.advice import TOLERANCE
 from clt_ray.analysis.findings import claim as claims
 from clt_ray.analysis.findings.claim import Claim, Statement, around, noise_of, values, verdict
-from clt_ray.analysis.run_noise import add_noise, peak, resampled_peaks
+from clt_ray.analysis.run_noise import add_noise, peak
 from clt_ray.analysis.saturation import FALLING, FLAT, Series, saturation
 from clt_ray.analysis.study import ENGLISH, Curve, Study
 from clt_ray.analysis.uncertainty import Floats, t_quantile
@@ -20,8 +20,7 @@ _APPROXIMATE: Final = 0.03
 """Tolerance for shares that the study introduces with "around" and "a little over"."""
 _SEEN: Final = ("es", "fr", "ja", "zh")
 _SAME_GAP: Final = 0.02
-"""Largest change of the gap that counts as constant, as a share of the metric's scale; it would not be visible in the
-study's figures."""
+"""Largest change of the gap that counts as constant, as a share of the scale; the study's figures would not show it."""
 _NON_LATIN: Final = ("ar", "ja", "ko", "zh")
 
 
@@ -42,10 +41,7 @@ def rise(statement: Statement, model: str, task: str, published: float, over: st
 
 
 def _rise_without_arabic(study: Study, curve: Curve) -> float:
-    """Returns the rise without Arabic, which has scores near 0 in math at 7B.
-
-    The study's math figures agree best with its tables when Arabic is left out.
-    """
+    """Returns the rise without Arabic (near 0 in math at 7B), where the study's figures agree best with its tables."""
     languages = study.task_scores[curve.task].languages
     others = claims.mean_over([code for code in languages if code not in (ENGLISH, "ar")])
     series = [others(study, curve, p) / claims.mean_over([ENGLISH])(study, curve, p) for p in curve.points]
@@ -62,8 +58,8 @@ def plateau(statement: Statement, model: str, task: str, where: str, first: int,
     rises_at_all = fit.verdict not in (FLAT, FALLING)
     reason = "no_rise" if not rises_at_all else "outside" if not inside else "inside" if tight else "wide"
     outcome, ends = verdict(inside, tight, rises_at_all), (estimate.low, estimate.high)
-    facts = {"tolerance": 100 * TOLERANCE, "shape": fit.verdict}
-    return statement.tested(estimate.samples, ends, outcome, [curve], reason, **facts)
+    tolerance = 100 * TOLERANCE
+    return statement.tested(estimate.samples, ends, outcome, [curve], reason, tolerance=tolerance, shape=fit.verdict)
 
 
 def data_ratio(statement: Statement, model: str) -> Claim:
@@ -76,7 +72,7 @@ def data_ratio(statement: Statement, model: str) -> Claim:
         series = values(study, curve, claims.mean_score)[1:]
         best_sizes.append(sizes[int(np.argmax(series))])
         noise = noise_of(study, curve, claims.mean_score)
-        resampled_sizes.append(sizes[resampled_peaks(series, noise.standard_deviation, seed)])
+        resampled_sizes.append(sizes[add_noise(series, noise.standard_deviation, seed).argmax(axis=1)])
     low, high = _ends(resampled_sizes[0] / resampled_sizes[1])
     ratio = float(best_sizes[0] / best_sizes[1])
     outcome, reason = verdict(claims.agrees(ratio, 13, 0.5), low > 1), "" if low > 1 else "noise"
@@ -97,27 +93,22 @@ def english_is_enough(statement: Statement, model: str, task: str) -> Claim:
 def best_mixed_run(statement: Statement, model: str, published: float, **_: str) -> Claim:
     """Returns the claim on the best mixed against the best single-task run in math: a loss at 7B, none at 35B."""
     single, mixed = statement.curve(model, "math"), statement.curve(model, "math", "multi")
-    value, low, high = _difference_of_peaks(statement.study, mixed, single)
+    noises = [noise_of(statement.study, curve, claims.mean_score) for curve in (mixed, single)]
+    mixed_peak, single_peak = (
+        peak(values(statement.study, curve, claims.mean_score), noise.standard_deviation)
+        for curve, noise in zip((mixed, single), noises, strict=True)
+    )
+    value = mixed_peak.value - single_peak.value
+    # The smaller of the two degrees of freedom is conservative: Welch's interval is never wider.
+    fewest = min(noises, key=lambda noise: noise.degrees_of_freedom)
+    deviation = hypot(*(noise.standard_deviation for noise in noises))
+    half_width = fewest.half_width(1.0) / fewest.standard_deviation * deviation if fewest.is_known else nan
+    low, high = around(mixed_peak.corrected - single_peak.corrected, half_width)
     follows = claims.agrees(value, published) if published else value >= -claims.ROUNDING
     certain = high < 0 if published else low > -0.02
     reason = "" if follows and certain else "losses"
     runs = {"mixed_runs": len(mixed.points), "single_runs": len(single.points)}
     return statement.tested(value, (low, high), verdict(follows, certain), [single, mixed], reason, **runs)
-
-
-def _difference_of_peaks(study: Study, mixed: Curve, single: Curve) -> tuple[float, float, float]:
-    noises = [noise_of(study, curve, claims.mean_score) for curve in (mixed, single)]
-    peaks = [
-        peak(values(study, curve, claims.mean_score), noise.standard_deviation)
-        for curve, noise in zip((mixed, single), noises, strict=True)
-    ]
-    value = peaks[0].value - peaks[1].value
-    centre = peaks[0].corrected - peaks[1].corrected
-    # The smaller of the two degrees of freedom is conservative: Welch's interval is never wider.
-    fewest = min(noises, key=lambda noise: noise.degrees_of_freedom)
-    deviation = hypot(*(noise.standard_deviation for noise in noises))
-    half_width = fewest.half_width(1.0) / fewest.standard_deviation * deviation if fewest.is_known else nan
-    return value, *around(centre, half_width)
 
 
 def share(statement: Statement, model: str, task: str, published: float) -> Claim:
@@ -175,11 +166,7 @@ def _math_samples(mixed: Curve, scores: Floats, target: Floats) -> Floats:
 
 
 def points_needed(rho: float) -> int:
-    """Returns the smallest number of pairs at which a rank correlation has p < .05, two-sided, by Student's t test.
-
-    Raises:
-        ValueError: No number of pairs below 10,000 suffices.
-    """
+    """Returns the fewest pairs at which `rho` has p < .05, two-sided, by Student's t; `ValueError` if 10,000 do not."""
     for n in range(4, 10_000):
         t = t_quantile(n - 2)
         if rho >= t / np.sqrt(n - 2 + t * t):
@@ -190,23 +177,20 @@ def points_needed(rho: float) -> int:
 def correlation(statement: Statement, model: str, task: str, published: float, significance: str) -> Claim:
     """Returns the claim of Table 2 on the correlation between the seen and the unseen means.
 
-    The study does not publish the number of points behind it. Where the published p value needs more points than there
-    are runs, the definition states it.
+    The study does not publish its number of points. The definition states where its p value needs more than the runs.
     """
     curve = statement.curve(model, task)
-    result, _ = transfer.transfer_correlation(statement.study, curve)
+    rank, _ = transfer.transfer_correlation(statement.study, curve)
     needed = points_needed(published) if significance == "p < .05" else 0
-    if not result.low <= published <= result.high:
+    if not rank.low <= published <= rank.high:
         outcome, reason = claims.NOT_SUPPORTED, "excluded"
-    elif result.low > 0:
+    elif rank.low > 0:
         outcome, reason = claims.SUPPORTED, "above"
     else:
         outcome, reason = claims.UNTESTABLE, "undecided"
-    basis = "needs" if needed > result.n else "unstated"
-    ends = (result.low, result.high)
-    return statement.tested(
-        result.spearman, ends, outcome, [curve], basis, reason, n=result.n, p=result.p, needed=needed
-    )
+    basis = "needs" if needed > rank.n else "unstated"
+    ends = (rank.low, rank.high)
+    return statement.tested(rank.spearman, ends, outcome, [curve], basis, reason, n=rank.n, p=rank.p, needed=needed)
 
 
 def constant_gap(statement: Statement, model: str, task: str) -> Claim:

@@ -60,9 +60,7 @@ def draw(axis: Axes, rows: pd.DataFrame, line: Line) -> LineEnd | None:
     y = rows[line.column].to_numpy(dtype=float) * line.factor
     transform = axis.transData
     if len(x) == 1:
-        figure = axis.get_figure(root=True)
-        assert figure is not None
-        transform = transform + ScaledTranslation(line.shift / 72, 0, figure.dpi_scale_trans)
+        transform = transform + ScaledTranslation(line.shift / 72, 0, axis.figure.dpi_scale_trans)
     if line.low and len(x) == 1:
         axis.plot([x[0]] * 2, [rows[end].iloc[0] * line.factor for end in (line.low, line.high)],
                   color=line.colour, linewidth=1.1, alpha=0.7, transform=transform)  # fmt: skip
@@ -76,7 +74,7 @@ def draw(axis: Axes, rows: pd.DataFrame, line: Line) -> LineEnd | None:
 
 def value_limits(frames: list[pd.Series], floor: float | None, ceiling: float | None) -> tuple[float, float]:
     """Returns axis limits that contain all finite values with a margin, within the range of the metric."""
-    values = np.concatenate([np.asarray(frame, dtype=float) for frame in frames] or [np.array([])])
+    values = np.concatenate(frames).astype(float)
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0

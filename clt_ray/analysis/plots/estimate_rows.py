@@ -155,11 +155,11 @@ def panels_of(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     if "task" not in table:
         return [("All tasks", table)]
     pairs = "against" in table and "effect" not in table
-    titled = []
-    for key, rows in table.groupby(["task", "against"] if pairs else ["task"], sort=False):
-        title = " − ".join(task_label(str(task)).split()[0] for task in key) if pairs else task_label(str(key[0]))
-        titled.append((tuple(map(task_order, map(str, key))), title, rows))
-    return [(title, rows) for _, title, rows in sorted(titled, key=lambda panel: panel[0])]
+    tasks = table.groupby(["task", "against"] if pairs else ["task"], sort=False)
+    parts = sorted(tasks, key=lambda part: [task_order(str(task)) for task in part[0]])
+    labels = ([task_label(str(task)) for task in key] for key, _ in parts)
+    titles = (" − ".join(label.split()[0] for label in names) if pairs else names[0] for names in labels)
+    return [(title, rows) for title, (_, rows) in zip(titles, parts, strict=True)]
 
 
 def naming_columns(parts: Sequence[pd.DataFrame]) -> list[str]:

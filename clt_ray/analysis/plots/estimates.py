@@ -3,8 +3,7 @@
 **Contract.** The tables of this package have their estimates in the column before `low` and `high` (`p`, `q` and `n`
 are skipped), so `plot_estimates(table)` needs no column names; `value="gap"` draws another column, with `gap_low` and
 `gap_high` where the table has them. Rows are named by the columns that vary, in the table's order: first the curve,
-then what it is split by. Seen and unseen languages of one row share a line, filled and open as in every figure. An
-estimate without an interval is faint.
+then its parts. Seen (filled) and unseen languages of a row share a line. Estimates without an interval are faint.
 
 **Example.** `plot_estimates(tables.gain_over_runs(study).query("samples_per_language == 400"))` has a panel per task
 and a line per curve with the gain of its seen and of its unseen languages.
@@ -69,7 +68,7 @@ def plot_estimates(table: pd.DataFrame, value: str | None = None) -> Figure:
 def _draw(axis: Axes, rows: pd.DataFrame, plan: Layout, measure: Quantity) -> None:
     keys, heights = plan.keys[rows.index], {line.key: index for index, line in enumerate(plan.lines) if line.key}
     offsets = _offsets(rows, keys)
-    values, lows, highs = (_shown(rows, name, measure) for name in (plan.value, plan.low, plan.high))
+    values, lows, highs = rows.reindex(columns=[plan.value, plan.low, plan.high]).to_numpy(float).T * measure.factor
     limits = _limits(values, lows, highs, measure)
     _axis(axis, limits, measure, len(plan.lines))
     drawn = zip(rows.to_dict("records"), keys, marks(rows), values, lows, highs, strict=True)
@@ -97,12 +96,6 @@ def _offsets(rows: pd.DataFrame, keys: pd.Series) -> dict[str, float]:
     present = [name for name in _EXPOSURES if (rows["exposure"] == name).any()]
     middle = (len(present) - 1) / 2
     return {name: _DODGE * (index - middle) / max(middle, 0.5) for index, name in enumerate(present)}
-
-
-def _shown(rows: pd.DataFrame, name: str, measure: Quantity) -> Floats:
-    if name not in rows:
-        return np.full(len(rows), np.nan)
-    return np.asarray(rows[name], dtype=float) * measure.factor
 
 
 def _limits(values: Floats, lows: Floats, highs: Floats, measure: Quantity) -> tuple[float, float]:

@@ -109,8 +109,7 @@ def _head(axis: Axes, rows: pd.DataFrame, several: bool, room: float) -> None:
 def plot_gradient_agreement(pairs: pd.DataFrame) -> Figure:
     """Plots the matrix of gradient cosines between the task-language pairs of one run, averaged over steps.
 
-    The diagonal has the cosines between the gradients of two halves of the same rows. The pairs are rows of one run
-    from `gradient_agreement.gradient_cosines`.
+    `pairs` are rows of one run from `gradient_agreement.gradient_cosines`. The diagonal compares halves of one batch.
     """
     table = over_steps(pairs)
     pairs_of_sides = (table[[f"{side}_task", f"{side}_language"]] for side in ("first", "second"))
