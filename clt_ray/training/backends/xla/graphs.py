@@ -72,7 +72,7 @@ class GraphBook:
                 that the operations read is not given.
         """
         changed = _distinct(changes)
-        tensors = [*changed, *_distinct(reads)]
+        tensors = _distinct([*changed, *reads])
         program = self.programs.get(name)
         if program is not None and name in self._same:
             arguments = [tensors[place] if isinstance(place, int) else place for place in program.arguments]
@@ -99,8 +99,8 @@ class GraphBook:
     ) -> tuple[Program, list[Tensor]]:
         # What was recorded before is no part of this computation.
         torch_xla.sync()
-        for tensor in tensors[:changed]:
-            private.donate(tensor, True)
+        for place, tensor in enumerate(tensors):
+            private.donate(tensor, place < changed)
         results, arguments, values = record(compute, tensors, changed)
         return Program(private.compiled_key(results), arguments), values
 
