@@ -141,27 +141,22 @@ def _fill(folder: Path, files: HubFiles, task: str, language: str, needs_complet
     with ExitStack() as open_files:
         passes = {code: _Pass(open_files.enter_context(Spool(KEPT_ROWS))) for code in codes.values()}
         for index, raw in enumerate(raw_rows(files, language)):
-            # The language of a line that is no JSON object is unknown.
-            code = None if raw is None else _language(files, raw, codes, language)
-            for seen_code, seen in passes.items():
-                if raw is None:
+            if raw is None:
+                # The language of a line that is no JSON object is unknown.
+                for seen in passes.values():
                     seen.dropped[NOT_JSON] += 1
-                elif seen_code == code:
-                    _take(seen, _renamed(files, raw), task, code, str(index), needs_completion, training)
+            elif code := _language(files, raw, codes, language):
+                seen, ours = passes[code], _renamed(files, raw)
+                try:
+                    parsed = parse(ours, task, code, default_id=str(index), needs_completion=needs_completion)
+                    if training:
+                        check_script(parsed, code)
+                except MalformedRow as reason:
+                    seen.dropped[str(reason)] += 1
+                else:
+                    key = digest("hub selection", normalise(parsed.text), normalise(parsed.completion))
+                    seen.spool.add(key, parsed)
         _write(folder, passes, {"dataset": files.dataset, "revision": files.revision, "commit": origin})
-
-
-def _take(
-    seen: _Pass, raw: Mapping[str, Any], task: str, code: str, default_id: str, needs_completion: bool, training: bool
-) -> None:
-    try:
-        parsed = parse(raw, task, code, default_id=default_id, needs_completion=needs_completion)
-        if training:
-            check_script(parsed, code)
-    except MalformedRow as reason:
-        seen.dropped[str(reason)] += 1
-    else:
-        seen.spool.add(digest("hub selection", normalise(parsed.text), normalise(parsed.completion)), parsed)
 
 
 def _language(files: HubFiles, raw: Mapping[str, Any], codes: Mapping[str, str], language: str) -> str | None:
