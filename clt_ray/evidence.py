@@ -66,10 +66,11 @@ def study(sweeps: Sequence[OpenSweep]) -> Study:
     return Study.of(load_scores(rows), load_items(item_rows(sweeps)))
 
 
-def no_finished_run(sweeps: Sequence[OpenSweep]) -> ConfigurationError:
-    """Returns the error of sweeps without a finished run."""
+def no_finished_run(sweeps: Sequence[OpenSweep], of: str = "it") -> ConfigurationError:
+    """Returns the error of sweeps without a finished run, or without one of a task."""
     files = " ".join(sweep.file for sweep in sweeps)
-    return ConfigurationError([Problem(files, "", None, "no run of it is finished", f"clt-ray run {sweeps[0].file}")])
+    message = f"no run of {of} is finished"
+    return ConfigurationError([Problem(files, "", None, message, f"clt-ray run {sweeps[0].file}")])
 
 
 def run_logs(sweeps: Sequence[OpenSweep]) -> list[RunLog]:

@@ -14,13 +14,10 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from clt_ray.errors import CltRayError, ConfigurationError, Problem
 from clt_ray.suggest import Closest, nearest, remedy
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -108,35 +105,28 @@ class Registry(Mapping[str, T], Generic[T]):
         owners = dict.fromkeys(self.built_in, "clt-ray itself")
         problems = []
         for entry in sorted(entry_points(group=self.group), key=lambda entry: (entry.name, entry.value)):
+            package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "of unknown name"
             try:
                 declaration = entry.load()
             except Exception as error:
-                problems.append(_problem(self.group, entry, f"cannot be loaded: {type(error).__name__}: {error}"))
-                continue
-            name = getattr(declaration, self._key, None)
-            if not isinstance(declaration, self._kind) or not isinstance(name, str):
-                kinds = self._kind if isinstance(self._kind, tuple) else (self._kind,)
-                wanted = " or ".join(kind.__name__ for kind in kinds)
-                message = f"gives a {type(declaration).__name__}, not a {wanted}"
-            elif name in owners:
-                message = f"declares {name!r}, which {owners[name]} declares already"
+                message = f"cannot be loaded: {type(error).__name__}: {error}"
             else:
-                loaded[name], owners[name] = declaration, f"package {_package(entry)}"
-                continue
-            problems.append(_problem(self.group, entry, message))
+                name = getattr(declaration, self._key, None)
+                if not isinstance(declaration, self._kind) or not isinstance(name, str):
+                    kinds = self._kind if isinstance(self._kind, tuple) else (self._kind,)
+                    wanted = " or ".join(kind.__name__ for kind in kinds)
+                    message = f"gives a {type(declaration).__name__}, not a {wanted}"
+                elif name in owners:
+                    message = f"declares {name!r}, which {owners[name]} declares already"
+                else:
+                    loaded[name], owners[name] = declaration, f"package {package}"
+                    continue
+            correction = f"correct {entry.value} in {package}, or uninstall the package"
+            place = f"entry point {self.group}: {entry.name}"
+            problems.append(Problem(f"package {package}", place, None, message, correction))
         if problems:
             raise ConfigurationError(problems)
         return dict(sorted(loaded.items()))
-
-
-def _problem(group: str, entry: EntryPoint, message: str) -> Problem:
-    package = _package(entry)
-    remedy = f"correct {entry.value} in {package}, or uninstall the package"
-    return Problem(f"package {package}", f"entry point {group}: {entry.name}", None, message, remedy)
-
-
-def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "of unknown name"
 
 
 def resolved(value: Any) -> Any:

@@ -92,7 +92,7 @@ def _parts(row: Row, tokenizer: Any) -> tuple[list[int], list[int]]:
     prompt, shown = _prompt(row, tokenizer)
     if shown is None:
         return prompt, [*_tokens(_separator(row) + row.completion, tokenizer), tokenizer.eos_token_id]
-    whole = _chat(tokenizer, [*_user_turn(row), _assistant_turn(row)])
+    whole = _chat(tokenizer, _turns(row))
     # Where a format rewrites earlier turns, the two texts have no common prefix, and the completion is used as it is.
     rest = whole[len(shown) :] if whole.startswith(shown) else row.completion
     completion = _tokens(rest, tokenizer)
@@ -105,21 +105,17 @@ def _parts(row: Row, tokenizer: Any) -> tuple[list[int], list[int]]:
 def _prompt(row: Row, tokenizer: Any, shots: Sequence[Row] = ()) -> tuple[list[int], str | None]:
     """Returns the ids of the prompt, and its text in the chat format when there is one."""
     if has_chat_format(tokenizer):
-        turns = [turn for shot in shots for turn in (*_user_turn(shot), _assistant_turn(shot))]
-        text = _chat(tokenizer, [*turns, *_user_turn(row)], add_generation_prompt=True)
+        *turns, _reply = [turn for each in (*shots, row) for turn in _turns(each)]
+        text = _chat(tokenizer, turns, add_generation_prompt=True)
         return _tokens(text, tokenizer), text
     shown = [f"{shot.prompt}{_separator(shot)}{shot.completion}" for shot in shots]
     ids = _tokens(SHOT_SEPARATOR.join([*shown, row.prompt]), tokenizer, add_special_tokens=True)
     return (ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids), None
 
 
-def _user_turn(row: Row) -> list[dict[str, str]]:
-    instruction = chat_instruction(row.task, row.language)
-    return [{"role": "user", "content": f"{instruction}\n\n{row.prompt}".strip()}]
-
-
-def _assistant_turn(row: Row) -> dict[str, str]:
-    return {"role": "assistant", "content": row.completion}
+def _turns(row: Row) -> list[dict[str, str]]:
+    user = f"{chat_instruction(row.task, row.language)}\n\n{row.prompt}".strip()
+    return [{"role": "user", "content": user}, {"role": "assistant", "content": row.completion}]
 
 
 def _chat(tokenizer: Any, turns: Sequence[dict[str, str]], add_generation_prompt: bool = False) -> str:

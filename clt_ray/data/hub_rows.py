@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -47,7 +47,7 @@ class Selected(Generic[R]):
     """Name of the source, with the commit of a hub data set; empty where there was nothing to read."""
 
 
-class Spool:
+class Spool(AbstractContextManager["Spool"]):
     """Keeps the records with the `limit` smallest keys of a stream of any length, in a temporary file.
 
     With hashes as keys this is a sample that depends on the records alone, and not on their order. A larger limit keeps
@@ -60,7 +60,8 @@ class Spool:
         """Number of records that were left out because a kept record has the same key."""
         self.beyond = 0
         """Number of records that were left out because `limit` others have smaller keys."""
-        self._kept = 0
+        self.kept = 0
+        """Number of records that are kept."""
         self._largest = b""
         # SQLite keeps a database without a name in a file that it deletes when the connection is closed.
         self._database = sqlite3.connect("")
@@ -68,14 +69,14 @@ class Spool:
 
     def add(self, key: bytes, record: Any) -> None:
         """Adds a record of JSON values, which is kept while its key is among the smallest; keys have one length."""
-        if self._kept == self.limit and key > self._largest:
+        if self.kept == self.limit and key > self._largest:
             self.beyond += 1
             return
         values = (key, json.dumps(record, ensure_ascii=True))
         if not self._database.execute("INSERT OR IGNORE INTO records VALUES (?, ?)", values).rowcount:
             self.duplicates += 1
-        elif self._kept < self.limit:
-            self._kept += 1
+        elif self.kept < self.limit:
+            self.kept += 1
             self._largest = max(self._largest, key)
         else:
             self.beyond += 1
@@ -87,17 +88,13 @@ class Spool:
         for (record,) in self._database.execute("SELECT record FROM records ORDER BY rowid"):
             yield json.loads(record)
 
-    def __enter__(self) -> "Spool":
-        return self
-
     def __exit__(self, *error: object) -> None:
         self._database.close()
 
 
 @dataclass
 class _Pass:
-    kept: Spool
-    available: int = 0
+    spool: Spool
     dropped: Counter[str] = field(default_factory=Counter)
 
 
@@ -144,33 +141,22 @@ def _fill(folder: Path, files: HubFiles, task: str, language: str, needs_complet
     with ExitStack() as open_files:
         passes = {code: _Pass(open_files.enter_context(Spool(KEPT_ROWS))) for code in codes.values()}
         for index, raw in enumerate(raw_rows(files, language)):
-            # The language of a line that is no JSON object is unknown.
-            code = None if raw is None else _language(files, raw, codes, language)
-            for seen_code, seen in passes.items():
-                if raw is None:
-                    _count(seen, NOT_JSON)
-                elif seen_code == code:
-                    _take(seen, _renamed(files, raw), task, code, str(index), needs_completion, training)
+            if raw is None:
+                # The language of a line that is no JSON object is unknown.
+                for seen in passes.values():
+                    seen.dropped[NOT_JSON] += 1
+            elif code := _language(files, raw, codes, language):
+                seen, ours = passes[code], _renamed(files, raw)
+                try:
+                    parsed = parse(ours, task, code, default_id=str(index), needs_completion=needs_completion)
+                    if training:
+                        check_script(parsed, code)
+                except MalformedRow as reason:
+                    seen.dropped[str(reason)] += 1
+                else:
+                    key = digest("hub selection", normalise(parsed.text), normalise(parsed.completion))
+                    seen.spool.add(key, parsed)
         _write(folder, passes, {"dataset": files.dataset, "revision": files.revision, "commit": origin})
-
-
-def _take(
-    seen: _Pass, raw: Mapping[str, Any], task: str, code: str, default_id: str, needs_completion: bool, training: bool
-) -> None:
-    try:
-        parsed = parse(raw, task, code, default_id=default_id, needs_completion=needs_completion)
-        if training:
-            check_script(parsed, code)
-    except MalformedRow as reason:
-        _count(seen, str(reason))
-    else:
-        seen.available += 1
-        seen.kept.add(digest("hub selection", normalise(parsed.text), normalise(parsed.completion)), parsed)
-
-
-def _count(seen: _Pass, reason: str) -> None:
-    seen.available += 1
-    seen.dropped[reason] += 1
 
 
 def _language(files: HubFiles, raw: Mapping[str, Any], codes: Mapping[str, str], language: str) -> str | None:
@@ -194,9 +180,9 @@ def _write(folder: Path, passes: Mapping[str, _Pass], manifest: dict[str, Any]) 
     languages = {}
     for code, seen in passes.items():
         with (staging / f"{code}.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in seen.kept)
-        dropped = seen.dropped + Counter({"duplicate": seen.kept.duplicates, BEYOND: seen.kept.beyond})
-        languages[code] = {"available": seen.available, "dropped": {k: n for k, n in dropped.items() if n}}
+            file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in seen.spool)
+        dropped = seen.dropped + Counter({"duplicate": seen.spool.duplicates, BEYOND: seen.spool.beyond})
+        languages[code] = {"available": seen.spool.kept + dropped.total(), "dropped": dict(dropped)}
     text = json.dumps(manifest | {"languages": languages}, ensure_ascii=False, indent=1)
     (staging / "manifest.json").write_text(text, encoding="utf-8")
     try:

@@ -83,7 +83,9 @@ class Judge:
             known = set(material.keys if is_judged else self._cache.get(material.requests))
             new = material.requests.keys() - known - planned
             planned |= new
-            tokens = _estimate([material.requests[key] for key in new])
+            sizes = [sum(len(message["content"].encode()) for message in material.requests[key]) for key in new]
+            prompt_tokens = sum(round(size / BYTES_PER_TOKEN) for size in sizes)
+            tokens = JudgeTokens(prompt=prompt_tokens, completion=REPLY_TOKENS * len(new), uncounted=0)
             previews.append(JudgedRun(run.run_id, run.name, len(material.keys), len(new), 0, {}, {}, tokens))
             show(previews[-1])
         return tuple(previews)
@@ -124,9 +126,3 @@ class Judge:
         prompts = [messages(generation.prompt, generation.output) for generation in generations]
         keys = [request_key(self.settings, prompt) for prompt in prompts]
         return _Material(run, directory, generations, keys, dict(zip(keys, prompts, strict=True)))
-
-
-def _estimate(requests: Sequence[Sequence[Message]]) -> JudgeTokens:
-    sizes = [sum(len(message["content"].encode()) for message in messages) for messages in requests]
-    prompt_tokens = sum(round(size / BYTES_PER_TOKEN) for size in sizes)
-    return JudgeTokens(prompt=prompt_tokens, completion=REPLY_TOKENS * len(requests), uncounted=0)

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from clt_ray.errors import CltRayError
@@ -61,8 +62,11 @@ class Cache:
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:
         """Returns the stored replies; one that cannot be read counts as missing."""
         names = {_name(key): key for key in keys}
-        replies = ((names[name], _decode(data)) for name, data in self._files.read_many(names).items())
-        return {key: reply for key, reply in replies if reply is not None}
+        replies = {}
+        for name, data in self._files.read_many(names).items():
+            with suppress(ValueError, TypeError):
+                replies[names[name]] = Reply(**json.loads(data))
+        return replies
 
     def put(self, key: str, reply: Reply) -> None:
         """Stores a reply; it is durable once this returns."""
@@ -71,13 +75,6 @@ class Cache:
 
 def _name(key: str) -> str:
     return f"{key[:2]}/{key}.json"
-
-
-def _decode(data: bytes) -> Reply | None:
-    try:
-        return Reply(**json.loads(data))
-    except (ValueError, TypeError):
-        return None
 
 
 Ask = Callable[[Sequence[Message]], Awaitable[Reply]]

@@ -120,20 +120,17 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
         reader = _Reader(loader, file)
         data = reader.value(node, ()) if node is not None else {}
     except yaml.MarkedYAMLError as error:
-        raise ConfigurationError([_syntax_problem(error, file)]) from error
+        mark = error.problem_mark or error.context_mark
+        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
+        message = f"is not valid YAML: {', '.join(filter(None, (error.context, error.problem)))}"
+        remedy = "check indentation, quotes and colons"
+        raise ConfigurationError([Problem(where, "", None, message, remedy)]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError([Problem(file, "", None, f"is not valid YAML: {error}")]) from error
     if not isinstance(data, dict):
         raise ConfigurationError([Problem(file, "", data, "is not a mapping", "write `key: value` lines")])
     sections = {key: value for key, value in data.items() if value is not None}
     return Document(file, sections, reader.origins, tuple(reader.problems), folder)
-
-
-def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-    parts = [part for part in (error.context, error.problem) if part]
-    return Problem(where, "", None, f"is not valid YAML: {', '.join(parts)}", "check indentation, quotes and colons")
 
 
 class _Reader:

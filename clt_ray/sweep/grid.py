@@ -130,20 +130,16 @@ def _template(spec: SweepSpec, model: str, tasks: tuple[str, ...], group: str, m
         languages = (ENGLISH,)
     data = {task: spec.data_source(task) for task in tasks}
     hardware, *other_hardware = spec.hardware_of(model)
+    same_in_sweep = ("english_samples", "eval_languages", "training", "validation", "selection", "evaluation")
     return RunSpec(
+        **{name: getattr(spec, name) for name in same_in_sweep},
         model=spec.model_spec(model),
         tasks=tasks,
         language_group=group,
         train_languages=languages,
         samples_per_language=int(multilingual),
-        english_samples=spec.english_samples,
         seed=0,
-        eval_languages=spec.eval_languages,
         data=data,
-        training=spec.training,
-        validation=spec.validation,
-        selection=spec.selection,
-        evaluation=spec.evaluation,
         hardware=hardware,
         other_hardware=tuple(other_hardware),
         inputs=run_inputs(spec.model_spec(model), data, languages, spec.eval_languages, spec.evaluation.scorers),

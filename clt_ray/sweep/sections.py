@@ -126,10 +126,6 @@ class ValidationSpec(SpecModel):
     """Generation and scoring of answers; None measures the loss only."""
 
 
-def _languages_or_keyword(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 class SelectionSpec(SpecModel):
     """Choice of the checkpoint that is the result of a run."""
 
@@ -138,9 +134,7 @@ class SelectionSpec(SpecModel):
     `validation.generate` scores such as `val/math/accuracy` and `val/math/<language>/accuracy`."""
     mode: Identity[Literal["min", "max"]] = "min"
     """Whether the smallest value is best (losses) or the largest (scores)."""
-    languages: Identity[
-        Annotated[Literal["trained", "all"] | tuple[LanguageCode, ...], BeforeValidator(_languages_or_keyword)]
-    ] = "trained"
+    languages: Identity[Literal["trained", "all"] | tuple[LanguageCode, ...]] = "trained"
     """Languages over which `val/loss`, `val/<task>/loss` and `val/<task>/<score>` are averaged: `trained` (English and
     the run's training languages), `all` evaluation languages, or a list. Only evaluation languages are validated."""
 

@@ -75,7 +75,12 @@ def push(
     run_id, current_tags = child.info.run_id, child.data.tags
     cursor = Cursor.decode(current_tags.get(names.CURSOR))
     if projection.finished:
-        _log_texts(client, run_id, read_artifacts())
+        with TemporaryDirectory(prefix="clt-ray-artifacts-") as folder:
+            for path, text in read_artifacts().items():
+                file = Path(folder, path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+            client.log_artifacts(run_id, folder)
     missing_params = [Param(name, value) for name, value in params.items() if name not in child.data.params]
     batches = _packed(_missing_metrics(client, child, cursor, projection, trusted), cursor)
     for index, batch in enumerate(batches):
@@ -89,7 +94,11 @@ def push(
         missing_params = []
     if names.ERROR in current_tags and names.ERROR not in projection.tags:
         client.delete_tag(run_id, names.ERROR)
-    _set_status(client, child, projection)
+    if child.info.status != projection.status:
+        if projection.status == "RUNNING":
+            client.update_run(run_id, status="RUNNING")
+        else:
+            client.set_terminated(run_id, projection.status, int(projection.updated * 1000))
     return cursor.encode()
 
 
@@ -148,21 +157,3 @@ def _not_logged(client: Any, run_id: str, points: Sequence[MetricPoint]) -> list
     last_names = {max(point.metrics) for point in points if point.metrics}
     logged_steps = {name: {metric.step for metric in client.get_metric_history(run_id, name)} for name in last_names}
     return [point for point in points if point.metrics and point.step not in logged_steps[max(point.metrics)]]
-
-
-def _log_texts(client: Any, run_id: str, texts: Mapping[str, str]) -> None:
-    with TemporaryDirectory(prefix="clt-ray-artifacts-") as folder:
-        for path, text in texts.items():
-            file = Path(folder, path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        client.log_artifacts(run_id, folder)
-
-
-def _set_status(client: Any, child: Any, projection: Projection) -> None:
-    if child.info.status == projection.status:
-        return
-    if projection.status == "RUNNING":
-        client.update_run(child.info.run_id, status="RUNNING")
-    else:
-        client.set_terminated(child.info.run_id, projection.status, int(projection.updated * 1000))

@@ -29,20 +29,11 @@ first is over the same languages at every number of samples, because a run witho
 
 def params(run: RunSpec) -> dict[str, str]:
     """Returns a child run's params: the settings by which the runs of a study differ."""
-    values: dict[str, object] = {
-        "model": run.model.name,
-        "task": run.task,
-        "setting": run.setting,
-        "language_group": run.language_group,
-        "train_languages": "+".join(run.train_languages),
-        SAMPLES: run.samples_per_language,
-        "english_samples": run.english_samples,
-        "seed": run.seed,
-        "train_rows": run.train_rows,
-        "steps": run.steps,
-        **{name: getattr(run.training, name) for name in ("epochs", "batch_size", "learning_rate", "precision")},
-    }
-    return {name: str(value) for name, value in values.items()}
+    of_run = ("task", "setting", "language_group", SAMPLES, "english_samples", "seed", "train_rows", "steps")
+    of_training = ("epochs", "batch_size", "learning_rate", "precision")
+    values = {"model": run.model.name, "train_languages": "+".join(run.train_languages)}
+    values |= {name: str(getattr(run, name)) for name in of_run}
+    return values | {name: str(getattr(run.training, name)) for name in of_training}
 
 
 def tags(run: RunSpec, sweep: str, parent: str) -> dict[str, str]:

@@ -89,11 +89,9 @@ def _rows(run: Any) -> Iterator[dict[str, Any]]:
         task, language, metric = parsed
         yield {
             "run_id": run.data.tags[names.RUN_ID],
-            "model": params["model"],
-            "setting": params["setting"],
+            **{name: params[name] for name in ("model", "setting", "task", "language_group", "train_languages")},
+            # The param names all tasks of the run, this row has the score of one.
             "task": task,
-            "language_group": params["language_group"],
-            "train_languages": params["train_languages"],
             names.SAMPLES: int(params[names.SAMPLES]),
             "seed": int(params["seed"]),
             "eval_language": language,

@@ -13,7 +13,7 @@ from clt_ray.opened import OpenSweep, open_sweep
 from clt_ray.sweep.sections import ModelSpec
 from clt_ray.training.model import load_tokenizer, location
 from clt_ray.verbs.options import Json, Overrides, SweepFile, flag, next_command
-from clt_ray.verbs.terminal import console, escaped, print_lines, print_result, table
+from clt_ray.verbs.terminal import RepeatedCells, console, escaped, print_lines, print_result, table
 
 FAILED = 1
 SHOWN_CHARACTERS = 500
@@ -94,11 +94,9 @@ def _print_task(output: Console, task: str, splits: Sequence[SplitSummary]) -> N
             output.print(f"lengths in tokens of {model}; over: longer than {', '.join(limits)}", highlight=False)
         counts = ("lang", "split", ">rows", ">usable", ">used", ">dropped", ">script")
         grid = table(*counts, ">p50", ">p90", ">p99", ">max", ">over")
-        previous = ""
+        languages = RepeatedCells()
         for split in splits:
-            language = split.language if split.language != previous else f"[dim]{split.language}[/dim]"
-            previous = split.language
-            grid.add_row(language, *_counts(split), *_token_columns(split, model))
+            grid.add_row(*languages(split.language), *_counts(split), *_token_columns(split, model))
         output.print(grid)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clt_ray.errors import ConfigurationError, Problem
+from clt_ray.evidence import no_finished_run
 from clt_ray.judging.endpoint import Endpoint, endpoint
 from clt_ray.judging.judge import Judge, JudgedRun
 from clt_ray.judging.record import TASK, judge_key
@@ -98,7 +99,10 @@ def judge(
     if not runs:
         remedy = f"only runs of {TASK} are judged: add {TASK} to grid.task"
         raise ConfigurationError([Problem(sweep.file, "grid.task", None, f"no run of {TASK}", remedy)])
-    finished = _finished(sweep, runs)
+    states = sweep.store.states([run.run_id for run in runs])
+    finished = [run for run in runs if states[run.run_id].kind == "finished"]
+    if not finished:
+        raise no_finished_run([sweep], TASK)
     work = Judge(sweep.store, judge_endpoint, settings)
     sent = 0
     untracked: str | None = None
@@ -128,15 +132,6 @@ async def _judge_all(
     finally:
         await client.close()
     return tuple(judged)
-
-
-def _finished(sweep: OpenSweep, runs: Sequence[RunSpec]) -> list[RunSpec]:
-    states = sweep.store.states([run.run_id for run in runs])
-    finished = [run for run in runs if states[run.run_id].kind == "finished"]
-    if not finished:
-        problem = Problem(sweep.file, "", None, f"no run of {TASK} is finished", f"clt-ray run {sweep.file}")
-        raise ConfigurationError([problem])
-    return finished
 
 
 def _client(judge_endpoint: Endpoint, settings: Settings, requests_per_minute: float | None) -> Client:

@@ -233,13 +233,11 @@ def _concluded(solution: _Solution, start: int, end: int) -> tuple[Decimal, ...]
 def _of_sentence(solution: _Solution, start: int, end: int, inside: Sequence[Numeral]) -> Numeral | None:
     text = solution.text
     equals = max(text.rfind(mark, start, end) for mark in _EQUALITY)
-    strong = [
-        [number for number in inside if begin <= number.start < stop]
-        for begin, stop in solution.bold
-        if start <= begin < end and stop > equals
-    ]
-    if len([numbers for numbers in strong if numbers]) == 1:
-        inside = next(numbers for numbers in strong if numbers)
+    bold = [(begin, stop) for begin, stop in solution.bold if start <= begin < end and stop > equals]
+    strong = [[number for number in inside if begin <= number.start < stop] for begin, stop in bold]
+    with_number = [numbers for numbers in strong if numbers]
+    if len(with_number) == 1:
+        inside = with_number[0]
     after = [number for number in inside if number.start > equals]
     if equals >= 0 and after and (result := _settle(after, text)):
         return result

@@ -120,16 +120,6 @@ def _label_words(language: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{'|'.join(words)})[ #]*\Z", re.IGNORECASE)
 
 
-@functools.cache
-def _scale_before(language: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)({'|'.join(_numbers(language).scale_words)}) \Z", re.IGNORECASE)
-
-
-@functools.cache
-def _attached_scale(language: str) -> re.Pattern[str]:
-    return re.compile(f" ?({'|'.join(_numbers(language).scale_words)})")
-
-
 def _decimal_comma(text: str, language: str) -> bool:
     """Returns whether a comma separates the decimals: as in the language, unless the text shows the English convention.
 
@@ -215,8 +205,10 @@ def _complete(text: str, start: int, end: int, readings: tuple[Decimal, ...], la
     end, readings = _with_fraction(text, end, readings)
     end, readings = _with_scale(text, end, readings, language)
     numbers = _numbers(language)
-    if numbers.scale_place == "before" and (scale := _scale_before(language).search(text, max(0, start - 12), start)):
-        readings = (min(readings) * numbers.scale_words[scale[1].lower()],)
+    if numbers.scale_place == "before":
+        before = re.compile(rf"(?<!\w)({'|'.join(numbers.scale_words)}) \Z", re.IGNORECASE)
+        if scale := before.search(text, max(0, start - 12), start):
+            readings = (min(readings) * numbers.scale_words[scale[1].lower()],)
     signed = start - 1 if text[start - 1 : start] in _CURRENCIES else start
     if signed > 0 and text[signed - 1] == "-" and not _subtracts(text, signed - 1):
         return Numeral(signed - 1, end, tuple(-value for value in readings))
@@ -250,7 +242,8 @@ def _with_scale(text: str, end: int, readings: tuple[Decimal, ...], language: st
         return _with_myriads(text, end, readings)
     if _THOUSANDS.match(text, end):
         return end + 1, (min(readings) * 1000,)
-    if numbers.scale_place == "attached" and (scale := _attached_scale(language).match(text, end)):
+    words = "|".join(numbers.scale_words)
+    if numbers.scale_place == "attached" and (scale := re.compile(f" ?({words})").match(text, end)):
         return scale.end(), (min(readings) * numbers.scale_words[scale[1]],)
     word = _WORD.match(text, end + 1) if text[end : end + 1] == " " else None
     factor = numbers.scale_words.get(word[0].lower()) if word else None

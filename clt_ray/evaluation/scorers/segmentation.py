@@ -44,7 +44,8 @@ def words(text: str, language: str) -> list[str]:
 
 def english(text: str) -> list[str]:
     """Returns the words of an English text: exactly the tokens of the rouge-score package with its stemmer."""
-    return [_porter_stem(word) if len(word) > 3 else word for word in re.findall("[a-z0-9]+", text.lower())]
+    stem = _porter_stem()
+    return [stem(word) if len(word) > 3 else word for word in re.findall("[a-z0-9]+", text.lower())]
 
 
 def arabic(text: str) -> list[str]:
@@ -93,17 +94,12 @@ def _letters_only(text: str) -> str:
     return "".join(character if kind[0] in "LMN" else "" if kind == "Cf" else " " for character, kind in kinds)
 
 
-@functools.lru_cache(maxsize=65536)
-def _porter_stem(word: str) -> str:
-    return str(_porter().stem(word))
-
-
 @functools.cache
-def _porter() -> Any:
-    """Returns the stemmer that the rouge-score package uses; importing it takes about two seconds."""
+def _porter_stem() -> Callable[[str], str]:
+    """Returns the function that stems a word for the rouge-score package; importing it takes about two seconds."""
     from nltk.stem.porter import PorterStemmer
 
-    return PorterStemmer()
+    return functools.lru_cache(maxsize=65536)(PorterStemmer().stem)
 
 
 @functools.cache
