@@ -1,6 +1,7 @@
 # Every target sets up the environment that it needs first. `make` alone lists the targets.
 PYTHON ?= python3
-PIP_OPTIONS ?= --quiet --disable-pip-version-check
+# Python compiles what is imported at its first import; compiling everything would take a minute per environment.
+PIP_OPTIONS ?= --quiet --disable-pip-version-check --no-compile
 VENV := .venv
 BIN := $(VENV)/bin
 TPU_VENV := .venv-tpu
