@@ -61,6 +61,9 @@ DETACHED = f"import os; os.fork() and os._exit(0); from {__name__} import main; 
 IDLE_SECONDS = 60.0
 """How long a process keeps its chips without a run; another process that wants them waits for longer."""
 OWNER_CHECK_SECONDS = 1.0
+TAKEN = b"taken\n"
+"""Tells a client that its run is about to be executed."""
+MOST_CONNECTIONS = 3
 WAITING_CLIENTS = 64
 """Length of the queue of connections that are not accepted yet."""
 
@@ -87,13 +90,27 @@ def run_in_series(payload: dict[str, Any], name: str) -> Outcome:
 
 
 def _ask(payload: dict[str, Any], name: str, place: str) -> Outcome:
-    with _connect(name, place) as connection:
-        request = payload | {"env": dict(os.environ), "cwd": os.getcwd()}
-        message = json.dumps(request).encode() + b"\n"
-        sent = socket.send_fds(connection, [message], [sys.stdout.fileno(), sys.stderr.fileno()])
-        connection.sendall(message[sent:])
-        with connection.makefile("rb") as answers:
-            line = answers.readline()
+    request = json.dumps(payload | {"env": dict(os.environ), "cwd": os.getcwd()}).encode() + b"\n"
+    for _ in range(MOST_CONNECTIONS):
+        with _connect(name, place) as connection, connection.makefile("rb") as answers:
+            # A process that is about to end because its last client was killed may listen still, but takes nothing.
+            if _takes(connection, answers, request):
+                return _outcome(answers)
+    raise ChildDied("the warm process ended without taking the run")
+
+
+def _takes(connection: socket.socket, answers: IO[bytes], request: bytes) -> bool:
+    with contextlib.suppress(ConnectionError):
+        sent = socket.send_fds(connection, [request], [sys.stdout.fileno(), sys.stderr.fileno()])
+        connection.sendall(request[sent:])
+        return answers.readline() == TAKEN
+    return False
+
+
+def _outcome(answers: IO[bytes]) -> Outcome:
+    line = b""
+    with contextlib.suppress(ConnectionError):
+        line = answers.readline()
     if not line:
         raise ChildDied("the training process ended without an answer (killed, or out of memory)")
     answer = json.loads(line)
@@ -133,21 +150,21 @@ def _socket(name: str) -> Path:
 @contextlib.contextmanager
 def _connect(name: str, place: str) -> Iterator[socket.socket]:
     path = _socket(name)
-    with _locked(path) as lock, socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            _start(path, os.getppid(), place)
-            connection.connect(str(path))
-        fcntl.flock(lock, fcntl.LOCK_UN)
+    with socket.socket(socket.AF_UNIX) as connection:
+        with _locked(path):
+            try:
+                connection.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                _start(path, os.getppid(), place)
+                connection.connect(str(path))
         yield connection
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[IO[str]]:
+def _locked(path: Path) -> Iterator[None]:
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
+        yield
 
 
 def _start(path: Path, owner: int, place: str) -> None:
@@ -178,6 +195,7 @@ def serve(listener: socket.socket, owner: int, path: Path) -> None:
             listener.close()
             _child(connection)
         connection.close()
+    path.unlink(missing_ok=True)
 
 
 def serve_series(listener: socket.socket, owner: int, path: Path) -> None:
@@ -187,7 +205,13 @@ def serve_series(listener: socket.socket, owner: int, path: Path) -> None:
         readable, _, _ = select.select([listener], [], [], OWNER_CHECK_SECONDS)
         if readable:
             connection, _ = listener.accept()
-            if not _answer(connection):
+            answer = _executed(connection)
+            has_failed = answer.get("outcome", "failed") == "failed"
+            if has_failed:
+                # When its client knows, the next attempt may look for a process, and must not find this one.
+                path.unlink(missing_ok=True)
+            _tell(connection, answer)
+            if has_failed:
                 return
             connection.close()
             # The next run needs the memory of this one.
@@ -223,25 +247,29 @@ def _alive(process: int) -> bool:
 
 def _child(connection: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _answer(connection)
+    _tell(connection, _executed(connection))
     os._exit(0)
 
 
-def _answer(connection: socket.socket) -> bool:
-    """Executes the run that a client asks for, and returns whether this process may execute another one."""
+def _executed(connection: socket.socket) -> dict[str, Any]:
+    """Executes the run that a client asks for, and returns the answer."""
     done = threading.Event()
     try:
         request = _receive(connection)
+        connection.sendall(TAKEN)
         threading.Thread(target=_die_with, args=(connection, done), daemon=True).start()
-        answer: dict[str, Any] = {"outcome": execute_payload(request)}
+        return {"outcome": execute_payload(request)}
     except BaseException:
-        answer = {"error": traceback.format_exc()}
-    done.set()
+        return {"error": traceback.format_exc()}
+    finally:
+        done.set()
+
+
+def _tell(connection: socket.socket, answer: dict[str, Any]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     with contextlib.suppress(OSError):
         connection.sendall(json.dumps(answer).encode() + b"\n")
-    return answer.get("outcome") in ("finished", "held", "stopped")
 
 
 def _receive(connection: socket.socket) -> dict[str, Any]:
@@ -276,7 +304,4 @@ def main() -> None:
     """Serves as the warm process. `sys.argv` has the socket's descriptor, the owner's pid, the socket's path, and
     whether runs are executed in a `child` each or in a `series`."""
     descriptor, owner, path, place = sys.argv[1:]
-    try:
-        (serve if place == "child" else serve_series)(socket.socket(fileno=int(descriptor)), int(owner), Path(path))
-    finally:
-        Path(path).unlink(missing_ok=True)
+    (serve if place == "child" else serve_series)(socket.socket(fileno=int(descriptor)), int(owner), Path(path))

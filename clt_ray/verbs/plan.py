@@ -129,12 +129,17 @@ def _print_proofs(proofs: Sequence[FitProof]) -> None:
     names = ("model", "slice", ">mesh", "program", ">rows x tokens", ">runs", ">layers")
     grid = table(*names, ">state", ">step", ">of a chip", ">at best", "bound by", ">took", "")
     for proof in proofs:
-        fastest = f"{1000 * proof.bounds[proof.limit]:,.0f} ms" if proof.limit else ""
+        cost, chip = proof.compiled, _gib(proof.chip_gib)
+        shown = ["", "", f"more of {chip}", "", "", ""]
+        if cost is not None and proof.limit is not None:
+            shown = [
+                _gib(cost.arguments_gib), _gib(cost.temporaries_gib + cost.code_gib),
+                f"{_gib(cost.total_gib)} of {chip}", f"{1000 * proof.bounds[proof.limit]:,.0f} ms", proof.limit,
+                duration(cost.compile_seconds),
+            ]  # fmt: skip
         grid.add_row(
             proof.model, f"{proof.accelerator.removeprefix('TPU-')} {proof.topology}", proof.mesh, proof.program,
-            f"{proof.rows} x {proof.tokens:,}", str(proof.runs), _layers(proof),
-            _gib(proof.state_gib), _gib(proof.step_gib), f"{_gib(proof.total_gib) or 'more'} of {_gib(proof.chip_gib)}",
-            fastest, proof.limit or "", duration(proof.compile_seconds),
+            f"{proof.rows} x {proof.tokens:,}", str(proof.runs), _layers(proof), *shown,
             proof.verdict if proof.fits else f"[red]{proof.verdict}[/red]",
         )  # fmt: skip
     output = console()
@@ -156,5 +161,5 @@ def _layers(proof: FitProof) -> str:
     return compiled if proof.compiled_layers == (proof.layers,) else f"{compiled} of {proof.layers}"
 
 
-def _gib(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _gib(value: float) -> str:
+    return f"{value:.2f}"

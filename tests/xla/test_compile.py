@@ -15,10 +15,10 @@ import pytest
 
 pytest.importorskip("torch_xla")
 
+from clt_ray.training.backends.fit import CompiledStep
 from clt_ray.training.backends.xla.attention import INNER_BLOCKS, OUTER_BLOCKS, block_sizes
 from clt_ray.training.backends.xla.buckets import widths
 from clt_ray.training.backends.xla.environment import tracing_environment
-from clt_ray.training.backends.xla.proof.compile import CompiledStep
 from clt_ray.training.backends.xla.proof.depth import (
     CompilationError,
     OutOfMemory,

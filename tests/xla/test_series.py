@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("torch_xla")
 
-from clt_ray.orchestration.warm import ChildDied, run_in_series
+from clt_ray.orchestration.warm import run_in_series
 from clt_ray.store import Store
 from clt_ray.sweep.grid import expand
 from clt_ray.sweep.load import load_sweep
@@ -57,29 +57,6 @@ def test_the_second_run_compiles_nothing_and_equals_one_that_is_alone(tmp_path: 
     graphs = [points[-1]["perf/compiled_graphs"] for points in (before, after, expected)]
     assert graphs[1] == 0 < graphs[0] == graphs[2]
     assert [point["train/loss"] for point in after] == [point["train/loss"] for point in expected]
-
-
-def test_the_process_is_another_one_after_a_run_that_failed_or_was_killed(tmp_path: Path) -> None:
-    (run, _), name = runs(tmp_path), f"killed-{os.getpid()}"
-    with pytest.raises(RuntimeError, match="Traceback"):
-        run_in_series({"run": {}, "storage": str(tmp_path)}, name)
-    killer = textwrap.dedent("""
-        import json, os, pathlib, signal, sys
-        lease = pathlib.Path(sys.argv[1])
-        while True:
-            try:
-                os.kill(json.loads(lease.read_text())["owner"]["pid"], signal.SIGKILL)
-                break
-            except (FileNotFoundError, ValueError):
-                pass
-    """)
-    store = Store(str(tmp_path / "store"))
-    lease = tmp_path / "store" / "runs" / run.run_id / "lease.json"
-    killing = subprocess.Popen([sys.executable, "-c", killer, str(lease)])
-    with pytest.raises(ChildDied):
-        run_in_series({"run": run.to_dict(), "storage": store.uri}, name)
-    assert killing.wait() == 0
-    assert run_in_series({"run": run.to_dict(), "storage": store.uri}, name) == "finished"
 
 
 def test_hosts_whose_processes_are_not_of_the_same_age_do_not_touch_their_chips(tmp_path: Path) -> None:

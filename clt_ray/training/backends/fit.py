@@ -12,6 +12,37 @@ TIGHT = 0.9
 
 
 @dataclass(frozen=True)
+class CompiledStep:
+    """Cost of a program on one chip, as the compiler reports it."""
+
+    topology: str
+    """Topology by libtpu's name for it, such as `v5e:8x8`."""
+    chips: int
+    """Number of chips of the topology."""
+    arguments_gib: float
+    """Memory in GiB of the program's arguments: parameters, optimizer state, batch."""
+    temporaries_gib: float
+    """Memory in GiB that is in use during the step only: activations, gradients, gathered weights."""
+    code_gib: float
+    """Memory in GiB of the program itself."""
+    kernels: int
+    """Number of calls of Pallas kernels in the program."""
+    flops: float
+    """Floating-point operations of one chip per step, without those inside kernels."""
+    bytes_accessed: float
+    """Bytes that one chip reads and writes per step."""
+    collectives: dict[str, float]
+    """Bytes of the results of the program's collectives on one chip, by kind such as `all-gather`."""
+    compile_seconds: float
+    """Wall-clock time of the compiler on this machine."""
+
+    @property
+    def total_gib(self) -> float:
+        """Memory of one chip that the step takes, in GiB."""
+        return self.arguments_gib + self.temporaries_gib + self.code_gib
+
+
+@dataclass(frozen=True)
 class FitProof:
     """What a program of the runs of one model, shape and kind of slice takes, as the compiler reports it."""
 
@@ -37,39 +68,25 @@ class FitProof:
     """Number of layers of the model."""
     compiled_layers: tuple[int, ...]
     """Numbers of layers that were compiled: all of the model, or two depths that were extrapolated linearly."""
-    state_gib: float | None = None
-    """Memory in GiB of one chip's parameters and optimizer state, or cache; None where the compiler refused."""
-    step_gib: float | None = None
-    """Memory in GiB of one chip's activations, gradients and gathered weights during a step, and of the program."""
-    flops: float | None = None
-    """Floating-point operations of one chip, without those inside attention kernels."""
-    bytes_accessed: float | None = None
-    """Bytes that one chip reads from and writes to its memory."""
-    collectives: Mapping[str, float] = field(default_factory=dict)
-    """Bytes of the results of collectives on one chip, by kind such as `all-gather`."""
+    compiled: CompiledStep | None = None
+    """Cost of the program; None where the compiler refused it."""
     bounds: Mapping[str, float] = field(default_factory=dict)
     """Shortest time in seconds that each of `compute`, `memory` and `interconnect` allows (the roofline model), from
     the published rates of the chip."""
-    compile_seconds: float | None = None
-    """Wall-clock time of the compiler on this machine."""
     error: str | None = None
     """The compiler's reason for refusing."""
 
     @property
-    def total_gib(self) -> float | None:
-        """Memory of one chip that the program takes, in GiB."""
-        return None if self.state_gib is None or self.step_gib is None else self.state_gib + self.step_gib
-
-    @property
     def fits(self) -> bool:
         """Whether the compiler accepted the program and its memory is below the chip's."""
-        return self.total_gib is not None and self.total_gib < self.chip_gib
+        return self.compiled is not None and self.compiled.total_gib < self.chip_gib
 
     @property
     def verdict(self) -> str:
         """`fits`, `tight` or `does not fit`."""
-        tight = self.total_gib is not None and self.total_gib > TIGHT * self.chip_gib
-        return ("tight" if tight else "fits") if self.fits else "does not fit"
+        if self.compiled is None or not self.fits:
+            return "does not fit"
+        return "tight" if self.compiled.total_gib > TIGHT * self.chip_gib else "fits"
 
     @property
     def limit(self) -> str | None:
@@ -77,7 +94,9 @@ class FitProof:
         return max(self.bounds, key=lambda name: self.bounds[name], default=None)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"total_gib": self.total_gib, "fits": self.fits, "verdict": self.verdict}
+        cost = {} if self.compiled is None else asdict(self.compiled) | {"total_gib": self.compiled.total_gib}
+        own = {name: value for name, value in asdict(self).items() if name != "compiled"}
+        return cost | own | {"fits": self.fits, "verdict": self.verdict}
 
 
 def prove(runs: Iterable[RunSpec], announce: Callable[[FitProof], None]) -> list[FitProof]:

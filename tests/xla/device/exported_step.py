@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch_xla
 import torch_xla.runtime as runtime
 from torch import Tensor
 
 from clt_ray.training.backends.xla import attention
-from clt_ray.training.backends.xla.graphs import GraphBook, record
+from clt_ray.training.backends.xla.graphs import Computation, GraphBook
 from clt_ray.training.backends.xla.model import load
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import BATCH, MeshShape
+from clt_ray.training.backends.xla.proof.trace import TakenGraph
 from clt_ray.training.backends.xla.slice import Slice
 from clt_ray.training.backends.xla.step import TrainStep
 
@@ -38,41 +38,32 @@ PARTS_OF_A_STEP = 3
 """Numbers, token ids and labels."""
 
 
-class Export(GraphBook):
-    """Writes a computation instead of running it."""
+class Export(TakenGraph):
+    """Takes the graph of the first step, and of every step what it reads besides the state."""
 
     def __init__(self) -> None:
         super().__init__()
         self.split: Callable[[Tensor], None] = lambda _: None
-        self.program, self.places, self.values = b"", list[int](), dict[str, np.ndarray[Any, Any]]()
+        self.places, self.arrays = list[int](), dict[str, np.ndarray[Any, Any]]()
 
-    def run(
-        self,
-        name: str,
-        step: int,
-        compute: Callable[[], Sequence[Tensor]],
-        reads: Iterable[Tensor] = (),
-        changes: Iterable[Tensor] = (),
-    ) -> list[Tensor]:
-        changed, parts = list(dict.fromkeys(changes)), list(reads)[:PARTS_OF_A_STEP]
-        self.values |= {f"{step}.{FIRST_READ + place}": part.cpu().numpy() for place, part in enumerate(parts)}
+    def run(self, computation: Computation) -> list[Tensor]:
+        parts, state = computation.reads[:PARTS_OF_A_STEP], len(computation.changed)
+        numbers = {id(part): FIRST_READ + number for number, part in enumerate(parts)}
+        self.arrays |= {f"{computation.step}.{numbers[id(part)]}": part.cpu().numpy() for part in parts}
         if self.program:
             return []
-        whole = [tensor.detach().cpu().numpy() for tensor in changed]
-        for tensor in (*changed, *parts):
+        places = {place: numbers.get(id(tensor), place) for place, tensor in enumerate(computation.tensors)}
+        whole = [tensor.detach().cpu().numpy() for tensor in computation.changed]
+        for tensor in (*computation.changed, *parts):
             self.split(tensor)
-        results, arguments, values = record(compute, [*changed, *parts], len(changed))
-        self.program = torch_xla._XLAC._get_xla_tensors_hlo_proto(results)
-        for index, (argument, value) in enumerate(zip(arguments, values, strict=True)):
-            place = argument if isinstance(argument, int) else None
-            if place is None:
-                self.values[str(index)] = value.cpu().numpy()
-            elif place < len(changed):
-                self.values[str(index)] = whole[place]
-            else:
-                place += FIRST_READ - len(changed)
-            self.places.append(-1 if place is None else place)
-        return []
+        results = super().run(computation)
+        for index, (argument, value) in enumerate(zip(self.arguments, self.values, strict=True)):
+            place = places[argument] if isinstance(argument, int) else -1
+            is_constant = state <= place < FIRST_READ or place < 0
+            self.places.append(-1 if is_constant else place)
+            if place < FIRST_READ:
+                self.arrays[str(index)] = value.cpu().numpy() if is_constant else whole[place]
+        return results
 
 
 def train_step(model: str, mesh: MeshShape, graphs: GraphBook) -> TrainStep:
@@ -115,7 +106,7 @@ def main(model: str, folder: Path, mesh: MeshShape) -> None:
     export.split = split
     take(exported)
     (folder / "step.hlo").write_bytes(export.program)
-    np.savez(folder / "values.npz", **dict[str, Any](export.values))
+    np.savez(folder / "values.npz", **dict[str, Any](export.arrays))
     print(json.dumps({"places": export.places, "measured": measured, "gauges": len(partitions)}))
 
 

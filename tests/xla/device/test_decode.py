@@ -60,3 +60,9 @@ def test_tokens_equal_generate_and_lengths_compile_nothing(
         "prefill (4, 128) of 280",
     ]
     assert decoder.tokens == sum(len(greedy(path, prompt, 24, [stop])) for batch in batches for prompt in batch)
+
+
+def test_without_a_token_that_ends_replies_all_have_full_length(checkpoints: dict[str, Path]) -> None:
+    (prompt,) = prompts([20])
+    decoder = Decoder(sharded(checkpoints["llama"], MeshShape(4, 1)), [], 0, rows=4, new_tokens=6, longest_prompt=20)
+    assert decoder([prompt]) == [greedy(checkpoints["llama"], prompt, 6, [])]

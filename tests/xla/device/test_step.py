@@ -11,7 +11,7 @@ import torch_xla
 import torch_xla.runtime as runtime
 
 from clt_ray.training.backends.xla import attention
-from clt_ray.training.backends.xla.graphs import GraphBook, RecompilationError
+from clt_ray.training.backends.xla.graphs import Computation, GraphBook, RecompilationError
 from clt_ray.training.backends.xla.model import load
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape
@@ -130,9 +130,9 @@ def test_a_value_that_became_part_of_the_graph_is_an_error(
     second: Callable[[torch.Tensor], torch.Tensor], why: str
 ) -> None:
     graphs, value = GraphBook(), Slice(MeshShape(2, 2)).put(torch.ones(4))
-    graphs.run("scale (4,)", 1, lambda: [value * 2.0], [value])
+    graphs.run(Computation("scale (4,)", 1, lambda: [value * 2.0], [value]))
     with pytest.raises(RecompilationError, match=rf"scale \(4,\) at step 2: {why}"):
-        graphs.run("scale (4,)", 2, lambda: [second(value)], [value])
+        graphs.run(Computation("scale (4,)", 2, lambda: [second(value)], [value]))
 
 
 def test_a_tensor_that_the_program_would_keep_is_an_error(checkpoints: dict[str, Path]) -> None:
@@ -142,9 +142,9 @@ def test_a_tensor_that_the_program_would_keep_is_an_error(checkpoints: dict[str,
     def add() -> list[torch.Tensor]:
         return [given + forgotten]
 
-    graphs.run("add", 1, add, [given])
+    graphs.run(Computation("add", 1, add, [given]))
     with pytest.raises(RecompilationError, match=r"add at step 2: it reads a tensor of shape \(4,\) that is not given"):
-        graphs.run("add", 2, add, [given])
+        graphs.run(Computation("add", 2, add, [given]))
 
 
 def test_what_a_step_replaces_takes_no_second_copy_on_the_chips(checkpoints: dict[str, Path]) -> None:
@@ -152,7 +152,7 @@ def test_what_a_step_replaces_takes_no_second_copy_on_the_chips(checkpoints: dic
     total, one = chips.put(torch.zeros(4, 4), ("fsdp", None)), chips.put(torch.ones(4, 4), ("fsdp", None))
     (old,) = torch_xla._XLAC._get_tensors_xla_device_data_node([total])[1]
     for number in range(1, 5):
-        graphs.run("add", number, lambda: [total.add_(one).sum()], [one], [total])
+        graphs.run(Computation("add", number, lambda: [total.add_(one).sum()], [one], [total]))
     assert torch.equal(chips.whole(total), torch.full((4, 4), 4.0))
     with pytest.raises(RuntimeError, match="HasValue"):
         old.cpu()

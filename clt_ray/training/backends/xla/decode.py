@@ -22,7 +22,7 @@ from clt_ray.families import FSDP, TENSOR
 from clt_ray.training.backends.generation import until_stop
 from clt_ray.training.backends.xla.attention import HIDDEN_SCORE
 from clt_ray.training.backends.xla.buckets import width_for, widths
-from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.graphs import Computation, GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.plan import BATCH
 from clt_ray.training.backends.xla.vocabulary import BY_WORD
@@ -152,17 +152,16 @@ class Decoder:
         place = self.model.chips.put(torch.tensor([count]))
         cache = [tensor for layer in self._layers for tensor in layer]
         reads = [place, *vars(progress).values(), *self.model.tensors()]
-        results = self.graphs.run(name, 0, lambda: self._compute(progress, place), reads, cache)
-        token, position, slot, ended, output = results
+        following = Computation(name, 0, lambda: self._compute(progress, place), reads, cache)
+        token, position, slot, ended, output = self.graphs.run(following)
         return Progress(token, position, slot, progress.visible, ended, output)
 
     def _compute(self, progress: Progress, place: Tensor) -> Sequence[Tensor]:
-        chips, ended = self.model.chips, progress.ended
+        chips = self.model.chips
         seen = torch.arange(self._slots, device=chips.device)[None] <= progress.slot[:, None]
         mask = _additive(progress.visible[:, None, None, :] & seen[None, None])
         token = self._next(progress.token, mask, progress.position, progress.slot)
-        for stop in self.stops:
-            ended = ended | (token[:, 0] == stop)
+        ended = torch.stack([progress.ended, *(token[:, 0] == stop for stop in self.stops)]).any(dim=0)
         output = progress.output.index_copy(1, place, token)
         for tensor in (tensor for layer in self._layers for tensor in layer):
             chips.annotate(tensor, CACHE)

@@ -39,8 +39,7 @@ def prepare_slice_process(index: int, count: int, address: str, port: int) -> No
         os.environ.pop(name, None)
     os.environ.setdefault("PJRT_DEVICE", "TPU")
     # Without special scalars, a learning rate of 0 or 1 does not become part of the graph and cost a compilation.
-    os.environ["XLA_NO_SPECIAL_SCALARS"] = "1"
-    os.environ.update({PROCESS_INDEX: str(index), PROCESS_COUNT: str(count)})
+    os.environ.update({"XLA_NO_SPECIAL_SCALARS": "1", PROCESS_INDEX: str(index), PROCESS_COUNT: str(count)})
     os.environ.update({"MASTER_ADDR": address, "MASTER_PORT": str(port)})
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from clt_ray.data.formatting import IGNORED
 from clt_ray.tasks import TaskLanguage
 from clt_ray.training.backends.xla.buckets import fit, width_for
-from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.graphs import Computation, GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW
 from clt_ray.training.backends.xla.plan import BATCH
@@ -66,7 +66,7 @@ class GradientSketches:
         on_chips = self.model.chips.put_all({name: batch[name] for name in names}, dict.fromkeys(names, BATCH))
         reads = [*on_chips.values(), *self._hashes, *self.model.tensors()]
         name = f"gradient {tuple(batch['input_ids'].shape)}"
-        (sums,) = self.graphs.run(name, step, lambda: [self.record(**on_chips)], reads)
+        (sums,) = self.graphs.run(Computation(name, step, lambda: [self.record(**on_chips)], reads))
         return np.asarray(self.model.chips.read(sums).double().numpy())
 
     def record(self, input_ids: Tensor, labels: Tensor) -> Tensor:

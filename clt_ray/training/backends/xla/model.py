@@ -72,7 +72,7 @@ class ShardedModel:
         if scale != 1:
             # transformers rounds the factor to the number format of the embeddings before it multiplies.
             vectors = vectors * torch.tensor(scale, dtype=vectors.dtype).item()
-        return self.chips.constrain(vectors, between_layers(vectors))
+        return self.chips.constrain(vectors, () if is_single(vectors) else HIDDEN)
 
 
 def load(
@@ -156,7 +156,7 @@ def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
 
     def split_by_rows(_module: Any, _inputs: Any, output: Any) -> Any:
         first, *others = output if isinstance(output, tuple) else (output,)
-        split = chips.constrain(first, between_layers(first))
+        split = chips.constrain(first, () if is_single(first) else HIDDEN)
         return (split, *others) if isinstance(output, tuple) else split
 
     for layer in module.model.layers:
@@ -166,13 +166,13 @@ def prepare(module: Any, chips: Slice, *, rematerialise: bool) -> None:
         layer.register_forward_hook(split_by_rows)
 
 
-def between_layers(hidden: Tensor) -> Partition:
-    """Returns how activations (rows, tokens, hidden) are split between layers.
+def is_single(hidden: Tensor) -> bool:
+    """Returns whether activations (rows, tokens, hidden) are of single tokens, as in decoding, and not split by rows.
 
-    Single tokens, as in decoding, are on all chips. They are small, so the chips exchange them and keep their parts of
-    the weights. If each chip had some of the rows, it would gather all weights for every token.
+    They are small, so all chips have all of them, exchange them and keep their parts of the weights. If each chip had
+    some of the rows, it would gather all weights for every token.
     """
-    return HIDDEN if hidden.shape[1] > 1 else ()
+    return hidden.shape[1] == 1
 
 
 def keep_rows_apart(module: Any, chips: Slice) -> None:
@@ -185,8 +185,8 @@ def keep_rows_apart(module: Any, chips: Slice) -> None:
 
     def forward(layer: torch.nn.Linear, value: Tensor) -> Tensor:
         product: Tensor = _Linear.apply(value, layer.weight)
-        if between_layers(product) != HIDDEN:
-            product = chips.annotate(product, between_layers(product))
+        if is_single(product):
+            product = chips.annotate(product, ())
         return product if layer.bias is None else product + layer.bias
 
     for layer in module.modules():

@@ -26,6 +26,8 @@ donate = torch_xla._XLAC._set_buffer_donation
 """Lets graphs that are compiled from now on overwrite the memory of a tensor, or not."""
 inputs_of = torch_xla._XLAC._get_tensors_xla_device_data_node
 """Returns the numbers and the values of what the graph of some tensors reads, in the order of its arguments."""
+are_computed = torch_xla._XLAC._check_tensor_need_materialization
+"""Returns for each tensor whether it is the result of recorded operations, rather than a value on the chips."""
 number_of = torch_xla._XLAC._xla_get_tensor_id
 run_compiled = torch_xla._XLAC._run_cached_graph
 """Starts the compiled graph with a key on arguments, and returns its results."""

@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from clt_ray.training.backends.xla.graphs import GraphBook
+from clt_ray.training.backends.xla.graphs import Computation, GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel
 from clt_ray.training.backends.xla.optimizer import AdamW, step_numbers
 from clt_ray.training.backends.xla.plan import BATCH
@@ -58,13 +58,14 @@ class TrainStep:
         host = torch.tensor([*step_numbers(settings, rate, step), 1 / max(tokens, 1), keep], dtype=torch.float64)
         numbers = chips.put(host.float())
         on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))
-        self.graphs.run(
+        train = Computation(
             f"train {tuple(batch['input_ids'].shape)}",
             step,
             partial(self._compute, numbers, **on_chips),
             reads=[numbers, *on_chips.values(), *self.model.tensors()],
             changes=[*self.model.parameters().values(), *self.optimizer.tensors().values(), self.gauges],
         )
+        self.graphs.run(train)
         self._steps_in_mean += 1
 
     def _compute(self, numbers: Tensor, input_ids: Tensor, labels: Tensor) -> Sequence[Tensor]:
@@ -115,7 +116,7 @@ class ValidationStep:
         on_chips = model.chips.put_all(batch, dict.fromkeys(batch, BATCH))
         reads = [*on_chips.values(), *model.tensors()]
         name = f"validate {tuple(batch['input_ids'].shape)}"
-        (losses,) = self.graphs.run(name, step, partial(self._compute, **on_chips), reads)
+        (losses,) = self.graphs.run(Computation(name, step, partial(self._compute, **on_chips), reads))
         return losses
 
     def _compute(self, input_ids: Tensor, labels: Tensor) -> Sequence[Tensor]:

@@ -22,9 +22,11 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from clt_ray.training.backends.fit import CompiledStep
 
 LIBTPU_FLAGS = (
     "--xla_tpu_use_enhanced_launch_barrier=false",
@@ -39,37 +41,6 @@ program."""
 COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
 REPLICATED = "{replicated}"
 GIB = 2**30
-
-
-@dataclass(frozen=True)
-class CompiledStep:
-    """Cost of a step's program on one chip, as the compiler reports it."""
-
-    topology: str
-    """Topology by libtpu's name for it, such as `v5e:8x8`."""
-    chips: int
-    """Number of chips of the topology."""
-    arguments_gib: float
-    """Memory in GiB of the program's arguments: parameters, optimizer state, batch."""
-    temporaries_gib: float
-    """Memory in GiB that is in use during the step only: activations, gradients, gathered weights."""
-    code_gib: float
-    """Memory in GiB of the program itself."""
-    kernels: int
-    """Number of calls of Pallas kernels in the program."""
-    flops: float
-    """Floating-point operations of one chip per step, without those inside kernels."""
-    bytes_accessed: float
-    """Bytes that one chip reads and writes per step."""
-    collectives: dict[str, float]
-    """Bytes of the results of the program's collectives on one chip, by kind such as `all-gather`."""
-    compile_seconds: float
-    """Wall-clock time of the compiler on this machine."""
-
-    @property
-    def total_gib(self) -> float:
-        """Memory of one chip that the step takes, in GiB."""
-        return self.arguments_gib + self.temporaries_gib + self.code_gib
 
 
 def compile_step(program: bytes, replaced: Sequence[int | None], topology: str) -> CompiledStep:

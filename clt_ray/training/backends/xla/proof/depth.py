@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from clt_ray.errors import CltRayError
+from clt_ray.training.backends.fit import CompiledStep
 from clt_ray.training.backends.xla.environment import tracing_environment
-from clt_ray.training.backends.xla.proof.compile import CompiledStep
 
 BASE_BYTES: Final = 3e9
 """Memory in bytes that tracing and compiling take without any layer, for 64 to 256 chips."""

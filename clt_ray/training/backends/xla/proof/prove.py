@@ -9,10 +9,9 @@ from typing import Any
 from clt_ray.errors import ConfigurationError, Problem
 from clt_ray.sweep.accelerators import TPUS, TpuKind
 from clt_ray.sweep.run import RunSpec
-from clt_ray.training.backends.fit import DECODING, TRAINING, FitProof
+from clt_ray.training.backends.fit import DECODING, TRAINING, CompiledStep, FitProof
 from clt_ray.training.backends.xla.buckets import widths
 from clt_ray.training.backends.xla.host_memory import available_bytes
-from clt_ray.training.backends.xla.proof.compile import CompiledStep
 from clt_ray.training.backends.xla.proof.depth import OutOfMemory, Step, affordable_depths, compile_model
 from clt_ray.training.model import location, recomputes
 
@@ -100,16 +99,7 @@ def _proof(runs: list[RunSpec], program: str, announce: Callable[[FitProof], Non
         compiled = compile_model(step, depths)
     except OutOfMemory as error:
         return replace(proof, error=str(error))
-    return replace(
-        proof,
-        state_gib=compiled.arguments_gib,
-        step_gib=compiled.temporaries_gib + compiled.code_gib,
-        flops=compiled.flops,
-        bytes_accessed=compiled.bytes_accessed,
-        collectives=compiled.collectives,
-        bounds=bounds(compiled, kind),
-        compile_seconds=compiled.compile_seconds,
-    )
+    return replace(proof, compiled=compiled, bounds=bounds(compiled, kind))
 
 
 def bounds(compiled: CompiledStep, kind: TpuKind) -> dict[str, float]:

@@ -12,7 +12,7 @@ when torch_xla starts, so the process has to be started with `environment.tracin
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from transformers import CONFIG_MAPPING
 from clt_ray.families import Partition
 from clt_ray.training.backends.xla import attention, private
 from clt_ray.training.backends.xla.decode import Decoder
-from clt_ray.training.backends.xla.graphs import GraphBook, record
+from clt_ray.training.backends.xla.graphs import Computation, GraphBook
 from clt_ray.training.backends.xla.model import ShardedModel, fill, prepare, without_values
 from clt_ray.training.backends.xla.optimizer import AdamW, AdamWSettings
 from clt_ray.training.backends.xla.plan import MeshShape, sharding_plan
@@ -93,23 +93,20 @@ class TakenGraph(GraphBook):
 
     program = b""
     """A serialised HLO module."""
+    arguments: Sequence[int | Tensor] = ()
+    """What the program reads, as in `graphs.Program`."""
+    values: Sequence[Tensor] = ()
+    """The values of the arguments."""
     replaced: Sequence[int | None] = ()
     """For each result of the program, the argument whose place it takes; None for a value of its own."""
 
-    def run(
-        self,
-        name: str,
-        step: int,
-        compute: Callable[[], Sequence[Tensor]],
-        reads: Iterable[Tensor] = (),
-        changes: Iterable[Tensor] = (),
-    ) -> list[Tensor]:
-        changed = list(dict.fromkeys(changes))
-        results, arguments, _ = record(compute, changed, len(changed))
-        index_of = {place: index for index, place in enumerate(arguments) if isinstance(place, int)}
+    def run(self, computation: Computation) -> list[Tensor]:
+        results, self.arguments, self.values = computation.record()
+        changed = len(computation.changed)
+        index_of = {place: index for index, place in enumerate(self.arguments) if isinstance(place, int)}
         self.program = private.hlo_of(results)
-        self.replaced = [index_of.get(place) for place in range(len(results))]
-        return results[len(changed) :]
+        self.replaced = [index_of[place] if place < changed else None for place in range(len(results))]
+        return results[changed:]
 
 
 def main(arguments: Sequence[str]) -> None:
