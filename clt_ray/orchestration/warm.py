@@ -206,13 +206,12 @@ def serve_series(listener: socket.socket, owner: int, path: Path) -> None:
         if readable:
             connection, _ = listener.accept()
             answer = _executed(connection)
-            has_failed = answer.get("outcome", "failed") == "failed"
-            if has_failed:
+            if answer.get("outcome", "failed") == "failed":
                 # When its client knows, the next attempt may look for a process, and must not find this one.
                 path.unlink(missing_ok=True)
-            _tell(connection, answer)
-            if has_failed:
+                _tell(connection, answer)
                 return
+            _tell(connection, answer)
             connection.close()
             # The next run needs the memory of this one.
             gc.collect()

@@ -60,8 +60,7 @@ class XlaBackend(Backend):
         environment.wait_for_chips(environment.CHIPS if os.environ["PJRT_DEVICE"] == "TPU" else ())
         if not runtime.is_spmd():
             runtime.use_spmd()
-        if dist.is_initialized():
-            # Of an earlier run in this process; the hosts may be others now.
+        if dist.is_initialized():  # By an earlier run in this process; the hosts may be others now.
             dist.destroy_process_group()
         if self.world_size > 1:
             dist.init_process_group("gloo", rank=self.rank, world_size=self.world_size, timeout=BARRIER_TIMEOUT)

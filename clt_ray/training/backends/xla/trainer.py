@@ -158,9 +158,8 @@ class XlaTrainer(RunTrainer):
             folder.mkdir(parents=True)
         # Process 0 has recorded the validations, so it alone knows whether this step is the best so far.
         best = partial(best_until, self.journal, step, self.run)
-        is_best = self.backend.any_process(
-            agreed(self.backend, lambda: self.rank == 0 and best() == step, lambda _: {})
-        )
+        is_best_here = agreed(self.backend, lambda: self.rank == 0 and best() == step, lambda _: {})
+        is_best = self.backend.any_process(is_best_here)
         image = checkpoint.take(self.sharded, self._adam, weights if self.rank == 0 else None, with_weights=is_best)
         if self.rank == 0:
             self.state.save_to_json(str(state / TRAINER_STATE))
