@@ -105,7 +105,10 @@ def summarise(pilot: OpenSweep) -> PilotSummary:
     chip_seconds = sum(seconds[run.run_id] * run.hardware.chips for run in full.runs)
     hours, on_chips = sum(seconds.values()) / SECONDS_PER_HOUR, chip_seconds / SECONDS_PER_HOUR
     measurements = tuple(_measurement(key, costs[key], pilot.runs) for key in costs)
-    return PilotSummary(full.name, measurements, len(full.runs), hours, on_chips if on_accelerators else None)
+    return PilotSummary(
+        sweep=full.name, measurements=measurements, full_runs=len(full.runs), full_run_hours=hours,
+        full_chip_hours=on_chips if on_accelerators else None,
+    )  # fmt: skip
 
 
 def _run_cost(run: RunSpec, store: Store) -> _RunCost:

@@ -114,10 +114,10 @@ class Judge:
     def _outcome(
         self, material: _Material, facts: JudgeDocument, replies: Mapping[str, Reply], failures: Mapping[str, str]
     ) -> JudgedRun:
-        run, requests = material.run, len(replies) + len(failures)
         return JudgedRun(
-            run.run_id, run.name, len(material.keys), requests, facts.rated, facts.unparsable,
-            dict(Counter(failures.values())), spent(replies.values()),
+            run_id=material.run.run_id, name=material.run.name, items=len(material.keys),
+            requests=len(replies) + len(failures), rated=facts.rated, unparsable=facts.unparsable,
+            unanswered=dict(Counter(failures.values())), tokens=spent(replies.values()),
         )  # fmt: skip
 
     def _material(self, run: RunSpec) -> _Material:

@@ -86,9 +86,11 @@ def judged_item(generation: Generation, request: str, reply: Reply) -> JudgedIte
     verdict = parse(reply.text, generation.output, reply.finish_reason)
     facts = {name: value for name, value in asdict(reply).items() if name != "text"}
     in_language = bool(fidelity.score(generation.output, generation.language)["fidelity"])
-    ratings = (verdict.rating, verdict.rating if in_language else LOW)
-    item = (generation.id, generation.language, *ratings, in_language, verdict.why, reply.text)
-    return JudgedItem(*item, request=request, **facts)
+    return JudgedItem(
+        id=generation.id, language=generation.language, judge_rating=verdict.rating,
+        judge_rating_switch_aware=verdict.rating if in_language else LOW, in_language=in_language,
+        why_unparsable=verdict.why, reply=reply.text, request=request, **facts,
+    )  # fmt: skip
 
 
 def unparsable(items: Iterable[JudgedItem]) -> dict[str, dict[str, int]]:

@@ -16,7 +16,6 @@ PROCESS_INDEX = "CLT_RAY_PROCESS_INDEX"
 device and calls every host the first."""
 PROCESS_COUNT = "CLT_RAY_PROCESS_COUNT"
 """Number of hosts of the slice."""
-
 CHIPS = ("/dev/accel*", "/dev/vfio/[0-9]*")
 """Device files of the chips of a host; libtpu ends a process that starts while another one has one of them open."""
 MOST_TRACED = 64

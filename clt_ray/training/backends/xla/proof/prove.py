@@ -12,11 +12,9 @@ from clt_ray.sweep.run import RunSpec
 from clt_ray.training.backends.fit import DECODING, TRAINING, CompiledStep, FitProof
 from clt_ray.training.backends.xla.buckets import widths
 from clt_ray.training.backends.xla.host_memory import available_bytes
-from clt_ray.training.backends.xla.proof.depth import OutOfMemory, Step, affordable_depths, compile_model
+from clt_ray.training.backends.xla.proof.depth import COMPILERS, OutOfMemory, Step, affordable_depths, compile_model
 from clt_ray.training.model import location, recomputes
 
-COMPILERS = ("torch_xla", "libtpu", "jax")
-"""Packages of the `tpu` extra that tracing and compiling require."""
 _OPTION = "plan --compile"
 
 
