@@ -54,9 +54,8 @@ class TrainStep:
         """
         chips = self.model.chips
         keep = 0.0 if self._steps_in_mean == 0 else 1.0
-        settings = self.optimizer.settings
-        host = torch.tensor([*step_numbers(settings, rate, step), 1 / max(tokens, 1), keep], dtype=torch.float64)
-        numbers = chips.put(host.float())
+        values = [*step_numbers(self.optimizer.settings, rate, step), 1 / max(tokens, 1), keep]
+        numbers = chips.put(torch.tensor(values, dtype=torch.float64).float())
         on_chips = chips.put_all(batch, dict.fromkeys(batch, BATCH))
         train = Computation(
             f"train {tuple(batch['input_ids'].shape)}",
