@@ -1,7 +1,10 @@
 # Every target sets up the environment that it needs first. `make` alone lists the targets.
 PYTHON ?= python3
-# Python compiles what is imported at its first import; compiling everything would take a minute per environment.
+# pip compiles to bytecode in one process; `compileall -j 0` does it on all cores. Without bytecode each process would
+# compile what it imports again wherever PYTHONDONTWRITEBYTECODE is set: 14 s instead of 6 s for torch, Ray and MLflow.
 PIP_OPTIONS ?= --quiet --disable-pip-version-check --no-compile
+# Some packages ship templates that are not Python, so its exit status says nothing.
+compile = @$(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true
 VENV := .venv
 BIN := $(VENV)/bin
 TPU_VENV := .venv-tpu
@@ -11,6 +14,7 @@ SWEEP := sweeps/smoke.yaml
 export RAY_USAGE_STATS_ENABLED = 0
 export MLFLOW_DISABLE_TELEMETRY = true
 export NO_MKDOCS_2_WARNING = 1
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-slow test-long test-tpu lint audit format docs docs-serve pictures hooks clean-env
 .DEFAULT_GOAL := help
@@ -76,10 +80,12 @@ pictures: $(VENV)/.installed-dev ## Makes the README's pictures again; needs `ma
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable .
+	$(call compile,$(VENV))
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[dev,docs]'
+	$(call compile,$(VENV))
 	@touch $@
 
 # torch_xla has an environment of its own, because each release works with one release of torch only.
@@ -87,4 +93,5 @@ $(TPU_VENV)/.installed: pyproject.toml constraints.txt constraints-tpu.txt
 	$(PYTHON) -m venv $(TPU_VENV)
 	grep -v '^torch==' constraints.txt | cat - constraints-tpu.txt > $(TPU_VENV)/constraints.txt
 	$(TPU_BIN)/python -m pip install $(PIP_OPTIONS) --constraint $(TPU_VENV)/constraints.txt --editable '.[tpu,dev]'
+	$(call compile,$(TPU_VENV))
 	@touch $@
